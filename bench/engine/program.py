@@ -1,0 +1,407 @@
+"""What is compiled once: start, advance and measure one lane, as pure functions.
+
+A program is task shapes + model + optimizer + batch size + dtype + probes. Seeds, initializer, gain, learning rate,
+penalty, budget and threshold are inputs. Everything here is written for one lane; the pool batches it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from bench.engine.network import Network, Params
+from bench.engine.seeds import data_key, order_key
+from bench.optimizers import make_optimizer
+from bench.probes import PER_LAYER, probe
+from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
+from bench.tasks import task
+from bench.tasks.definition import Data, Task, metric, total_loss
+
+BREAK = 1e-2
+"""A tie counts as broken once the tie spread exceeds this."""
+MAX_HESSIAN = 4096
+"""Most parameters of which a dense Hessian is formed."""
+
+
+class Status(IntEnum):
+    """What a lane is doing, or how it ended."""
+
+    RUNNING = 0
+    SOLVED = 1
+    UNSOLVED = 2
+    STUCK = 3
+    DIVERGED = 4
+
+
+class Inputs(NamedTuple):
+    """Everything about a lane that needs no compilation of its own (scalars)."""
+
+    data_seed: UInt32[Array, ""]
+    init_seed: UInt32[Array, ""]
+    learning_rate: Float[Array, ""]
+    gain: Float[Array, ""]
+    zero_fraction: Float[Array, ""]
+    l2: Float[Array, ""]
+    solved_below: Float[Array, ""]
+    stop_when_solved: Bool[Array, ""]
+    budget: Int[Array, ""]
+
+
+class Fixed(NamedTuple):
+    """What stays as it is while a lane runs."""
+
+    inputs: Inputs
+    data: Data
+
+
+class State(NamedTuple):
+    """What changes while a lane runs. The steps are -1 where there is none yet."""
+
+    params: Params
+    optimizer: Any
+    step: Int[Array, ""]
+    status: Int[Array, ""]
+    loss: Float[Array, ""]
+    loss_initial: Float[Array, ""]
+    steps_to_solve: Int[Array, ""]
+    break_step: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to start a lane: a branch inside the one start program."""
+
+    task: TaskSpec
+    initializer: InitializerSpec
+    relative_rate: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Variant":
+        # Gain and zero fraction are inputs; cells that differ in them alone share a branch.
+        neutral = settings.initializer.model_copy(update={"gain": 1.0, "zero_fraction": 0.0})
+        return cls(settings.task, neutral, settings.optimizer.relative)
+
+
+def problem(spec: TaskSpec) -> Task:
+    """The task that a spec names."""
+    return task[spec.name].bind(spec.options)()
+
+
+def data_shapes(spec: TaskSpec, dtype: str) -> Data:
+    """Shapes of one lane's data."""
+    return jax.eval_shape(lambda: problem(spec).sample(jax.random.key(0), jnp.dtype(dtype)))
+
+
+def program_key(settings: Settings) -> str:
+    """Equal for cells that one compiled program can run."""
+    described = problem(settings.task)
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(settings.task, settings.training.dtype))
+    options = {name: settings.optimizer.options[name] for name in sorted(settings.optimizer.options)}
+    return repr(
+        (
+            (described.loss, described.kind, described.inputs, described.outputs, shapes),
+            settings.model.model_dump_json(),
+            (settings.optimizer.name, options),
+            (settings.training.batch_size, settings.training.dtype),
+        )
+    )
+
+
+def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...]) -> list["Program"]:
+    """The programs of an experiment, in the order of its cells; ValueError if a cell cannot be built."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        with jax.enable_x64(cell.settings.training.dtype == "float64"):
+            groups.setdefault(program_key(cell.settings), []).append(cell)
+    return [Program(group, probes, track) for group in groups.values()]
+
+
+class Program:
+    """The pure functions that a group of cells shares."""
+
+    def __init__(self, cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...]) -> None:
+        self.cells = cells
+        settings = cells[0].settings
+        self.dtype = settings.training.dtype
+        self.task = problem(settings.task)
+        self.optimizer = settings.optimizer
+        self.batch_size = settings.training.batch_size
+        self.network = Network(settings.model, self.task.inputs, self.task.outputs)
+        with jax.enable_x64(self.dtype == "float64"):
+            self.data_shapes = data_shapes(settings.task, self.dtype)
+        self.n_examples = len(self.data_shapes.x)
+        self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
+        self.variants = list({repr(variant): variant for variant in map(Variant.of, (c.settings for c in cells))}.values())
+        self._check(settings.model)
+        self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
+        self.track = self._measurable(track, optional=True)
+
+    @property
+    def check_every(self) -> int:
+        """Steps between two looks at the training loss: every step, or every epoch of minibatches."""
+        return self.n_examples // self.batch_size if self.batch_size else 1
+
+    def variant_of(self, cell: Cell) -> int:
+        """Index of the branch that starts this cell's lanes."""
+        return self.variants.index(Variant.of(cell.settings))
+
+    def _check(self, model: ModelSpec) -> None:
+        if self.batch_size > self.n_examples:
+            raise ValueError(
+                f"training.batch_size = {self.batch_size}: at most {self.n_examples}, the number of training examples"
+            )
+        layers = len(self.network.weight_paths)
+        for variant in self.variants:
+            for index in variant.initializer.zero_layers:
+                if index >= layers:
+                    raise ValueError(f"initializer.zero_layers = [{index}]: {model.name} has weight layers 0 to {layers - 1}")
+            if variant.relative_rate and self.n_parameters > MAX_HESSIAN:
+                raise ValueError(
+                    f"optimizer.learning_rate in units of 1/curvature: at most {MAX_HESSIAN} parameters, not {self.n_parameters}"
+                )
+
+    def _measurable(self, names: Iterable[str], optional: bool) -> dict[str, tuple[Any, tuple[str, ...], Any]]:
+        """Probes among `names` that this model has something to show to: function, what it looks at, reduction."""
+        hidden = jax.eval_shape(self.network.trace, self.network.shapes, self.data_shapes.x)[1]
+        units = jax.eval_shape(self.network.units, self.network.shapes)
+        present = {"weights", "gradients"}
+        present |= {"hessian"} if self.n_parameters <= MAX_HESSIAN else set()
+        present |= {"hidden_gradients"} if len(self.network.weight_paths) > 1 else set()
+        present |= {"units", "incoming"} if units else set()
+        present |= {"pre_activation", "activation"} if hidden else set()
+        present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
+        found = {}
+        for name in names:
+            entry = probe[name]
+            arguments = entry.target.__code__.co_varnames[: entry.target.__code__.co_argcount]
+            seen = tuple(argument for argument in arguments if argument not in entry.options.model_fields)
+            if present.issuperset(seen) and (optional or not entry.traits.get("optional", False)):
+                function = entry.bind(entry.options().model_dump())
+                found[name.rpartition(":")[2]] = (function, seen, entry.traits.get("over_layers", jnp.mean))
+        return found
+
+    # One lane ---------------------------------------------------------------------------------------------------
+
+    def objective(self, params: Params, x: Array, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
+        """Training loss: the task's loss on these examples, counted from its floor, plus the penalty."""
+        outputs, _ = self.network.trace(params, x)
+        penalty = sum(jnp.sum(layer**2) for layer in self.network.weights(params))
+        return total_loss(self.task.loss, outputs, y) - data.floor + l2 / 2 * penalty
+
+    def _gradient(self, state: State, fixed: Fixed, x: Array, y: Array) -> tuple[Array, Params]:
+        return jax.value_and_grad(self.objective)(state.params, x, y, fixed.data, fixed.inputs.l2)
+
+    def _optimizer(self, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
+        return make_optimizer(self.optimizer.name, self.optimizer.options, learning_rate)
+
+    def _updated(
+        self, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params
+    ) -> tuple[Params, Any]:
+        updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(
+            gradients,
+            state.optimizer,
+            state.params,
+            value=loss,
+            grad=gradients,
+            value_fn=lambda params: self.objective(params, x, y, fixed.data, fixed.inputs.l2),
+        )
+        return optax.apply_updates(state.params, updates), optimizer
+
+    def start(self, variant: Variant, inputs: Inputs) -> tuple[Fixed, State]:
+        """A lane before its first step."""
+        data = problem(variant.task).sample(data_key(inputs.data_seed), jnp.dtype(self.dtype))
+        params = self.network.initial(
+            variant.initializer, inputs.init_seed, inputs.gain, inputs.zero_fraction, jnp.dtype(self.dtype)
+        )
+        if variant.relative_rate:
+            origin = jax.tree.map(jnp.zeros_like, params)
+            curvature = jnp.linalg.eigvalsh(self._hessian(origin, Fixed(inputs, data)))[-1]
+            inputs = inputs._replace(learning_rate=inputs.learning_rate / curvature)
+        none = jnp.full((), -1, jnp.int32)
+        zero = jnp.zeros((), self.dtype)
+        return Fixed(inputs, data), State(
+            params=params,
+            optimizer=self._optimizer(inputs.learning_rate).init(params),
+            step=jnp.zeros((), jnp.int32),
+            status=jnp.full((), Status.RUNNING, jnp.int32),
+            loss=zero,
+            loss_initial=zero,
+            steps_to_solve=none,
+            break_step=none,
+        )
+
+    def advance(self, fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
+        """Look at the training loss and then take the steps until the next look, unless the lane has ended.
+
+        Also returned: the loss and the tracked probes before those steps.
+        """
+        inputs, data = fixed.inputs, fixed.data
+        if self.batch_size:
+            loss, gradients = self.objective(state.params, data.x, data.y, data, inputs.l2), None
+        else:
+            loss, gradients = self._gradient(state, fixed, data.x, data.y)
+        seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
+
+        running = state.status == Status.RUNNING
+        first = running & (state.step == 0)
+        solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
+        steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
+        break_step = state.break_step
+        if "tie_spread" in seen:
+            breaks = running & (seen["tie_spread"] > BREAK) & (break_step < 0)
+            break_step = jnp.where(breaks, state.step, break_step)
+
+        if gradients is None:
+            params, optimizer = self._epoch(fixed, state)
+        else:
+            params, optimizer = self._updated(state, fixed, data.x, data.y, loss, gradients)
+
+        solved = steps_to_solve >= 0
+        finished = (solved & inputs.stop_when_solved) | (state.step >= inputs.budget)
+        ended = jnp.where(solved, Status.SOLVED, Status.UNSOLVED)
+        status = jnp.where(finished, ended, Status.RUNNING)
+        if not self.batch_size:
+            fixed_point = _same((params, optimizer), (state.params, state.optimizer))
+            status = jnp.where(~finished & fixed_point, jnp.where(solved, Status.SOLVED, Status.STUCK), status)
+        healthy = jnp.isfinite(loss) & (finished | _finite(params))
+        status = jnp.where(healthy, status, Status.DIVERGED)
+        status = jnp.where(running, status, state.status).astype(jnp.int32)
+
+        moves = running & (status == Status.RUNNING)
+        return State(
+            params=_choose(moves, params, state.params),
+            optimizer=_choose(moves, optimizer, state.optimizer),
+            step=jnp.where(moves, jnp.minimum(state.step + self.check_every, inputs.budget), state.step),
+            status=status,
+            loss=jnp.where(running, loss, state.loss),
+            loss_initial=jnp.where(first, loss, state.loss_initial),
+            steps_to_solve=steps_to_solve,
+            break_step=break_step,
+        ), seen
+
+    def _epoch(self, fixed: Fixed, state: State) -> tuple[Params, Any]:
+        """The steps of one epoch, as far as the budget goes."""
+        data, inputs = fixed.data, fixed.inputs
+        key = order_key(inputs.init_seed, inputs.data_seed, state.step // self.check_every)
+        order = jax.random.permutation(key, self.n_examples)
+
+        def step(i: Array, carried: tuple[Params, Any]) -> tuple[Params, Any]:
+            batch = jax.lax.dynamic_slice_in_dim(order, i * self.batch_size, self.batch_size)
+            now = state._replace(params=carried[0], optimizer=carried[1])
+            x, y = data.x[batch], data.y[batch]
+            loss, gradients = self._gradient(now, fixed, x, y)
+            return _choose(state.step + i < inputs.budget, self._updated(now, fixed, x, y, loss, gradients), carried)
+
+        return jax.lax.fori_loop(0, self.check_every, step, (state.params, state.optimizer))
+
+    def measure(self, fixed: Fixed, state: State) -> dict[str, Array]:
+        """Metric, test loss and metric, gradient norm and all probes of a lane as it stands."""
+        data = fixed.data
+        outputs, _ = self.network.trace(state.params, data.x)
+        gradients = self._gradient(state, fixed, data.x, data.y)[1]
+        found = {
+            "metric": metric(self.task, outputs, data.y),
+            "grad_norm": optax.tree.norm(gradients),
+        }
+        if data.test_x is not None and data.test_y is not None:
+            test_outputs, _ = self.network.trace(state.params, data.test_x)
+            found["test_loss"] = total_loss(self.task.loss, test_outputs, data.test_y)
+            found["test_metric"] = metric(self.task, test_outputs, data.test_y)
+        for name, value in self._probe(self.probes, state.params, fixed).items():
+            if value.ndim == 0:
+                found[name] = value
+            else:
+                found.update({f"{name}_{layer}": value[layer] for layer in range(len(value))})
+        return found
+
+    def _probe(self, probes: dict[str, tuple[Any, tuple[str, ...], Any]], params: Params, fixed: Fixed) -> dict[str, Array]:
+        views = _Views(self, params, fixed)
+        found = {}
+        for name, (function, seen, over_layers) in probes.items():
+            shown = [getattr(views, argument) for argument in seen]
+            if any(argument in PER_LAYER for argument in seen):
+                found[name] = over_layers(jnp.stack([function(*layer) for layer in zip(*shown, strict=True)]))
+            else:
+                found[name] = jnp.asarray(function(*shown))
+        return found
+
+    def _hessian(self, params: Params, fixed: Fixed) -> Float[Array, "parameter parameter"]:
+        flat, unravel = ravel_pytree(params)
+        data = fixed.data
+        return jax.hessian(lambda v: self.objective(unravel(v), data.x, data.y, data, fixed.inputs.l2))(flat)
+
+
+class _Views:
+    """What probes can look at, computed when first asked for."""
+
+    def __init__(self, program: Program, params: Params, fixed: Fixed) -> None:
+        self._program, self._params, self._fixed = program, params, fixed
+
+    @cached_property
+    def weights(self) -> list[Array]:
+        return self._program.network.weights(self._params)
+
+    @cached_property
+    def units(self) -> list[Array]:
+        return self._program.network.units(self._params)
+
+    @cached_property
+    def incoming(self) -> list[Array]:
+        return self.weights[: len(self.units)]
+
+    @cached_property
+    def _hidden(self) -> list[Any]:
+        return self._program.network.trace(self._params, self._fixed.data.x)[1]
+
+    @cached_property
+    def pre_activation(self) -> list[Array]:
+        return [layer.pre_activation for layer in self._hidden]
+
+    @cached_property
+    def activation(self) -> list[Array]:
+        return [layer.activation for layer in self._hidden]
+
+    @cached_property
+    def squashed(self) -> list[Array]:
+        return [layer.squashed for layer in self._hidden]
+
+    @cached_property
+    def gradients(self) -> list[Array]:
+        data = self._fixed.data
+        gradient = jax.grad(self._program.objective)(self._params, data.x, data.y, data, self._fixed.inputs.l2)
+        return self._program.network.weights(gradient)
+
+    @cached_property
+    def hidden_gradients(self) -> list[Array]:
+        return self.gradients[:-1]
+
+    @cached_property
+    def hessian(self) -> Array:
+        return self._program._hessian(self._params, self._fixed)
+
+
+def _choose(condition: Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
+def _same(new: Any, old: Any) -> Bool[Array, ""]:
+    """Whether two trees are equal in every bit."""
+    equal = [jnp.all(_bits(a) == _bits(b)) for a, b in zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True)]
+    return jnp.all(jnp.stack(equal))
+
+
+def _bits(leaf: Array) -> Array:
+    if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        return leaf
+    return jax.lax.bitcast_convert_type(leaf, jnp.dtype(f"uint{8 * leaf.dtype.itemsize}"))
+
+
+def _finite(tree: Any) -> Bool[Array, ""]:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))

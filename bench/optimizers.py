@@ -1,0 +1,50 @@
+"""Any optax optimizer by name; its learning rate is an input of the compiled program."""
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+import optax.contrib
+from jaxtyping import Array, Float
+
+from bench.registry import nearest
+
+LearningRate = Float[Array, ""] | float
+
+
+@cache
+def optimizers() -> dict[str, Callable[..., Any]]:
+    """Every function of optax (and `contrib.` of optax.contrib) that turns a learning rate into an optimizer."""
+    return {
+        prefix + name: function
+        for prefix, module in (("", optax), ("contrib.", optax.contrib))
+        for name, function in vars(module).items()
+        if inspect.isfunction(function)
+        and not name.startswith(("_", "scale_by_"))
+        and "learning_rate" in inspect.signature(function).parameters
+    }
+
+
+def check_optimizer(name: str, options: dict[str, Any]) -> None:
+    """Raise ValueError on an unknown optimizer, an unknown option, or options that optax refuses."""
+    known = optimizers()
+    if name not in known:
+        raise ValueError(f"unknown optimizer '{name}'; {nearest(name, known)}")
+    allowed = set(inspect.signature(known[name]).parameters) - {"learning_rate"}
+    for option in options:
+        if option not in allowed:
+            raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, allowed)}")
+    try:
+        make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"optimizer '{name}' refuses {options}: {error}") from error
+
+
+def make_optimizer(
+    name: str, options: dict[str, Any], learning_rate: LearningRate
+) -> optax.GradientTransformationExtraArgs:
+    """The named optimizer at a learning rate, which may be traced."""
+    return optax.with_extra_args_support(optimizers()[name](learning_rate=learning_rate, **options))

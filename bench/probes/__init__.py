@@ -1,0 +1,19 @@
+"""Probes: one lane in, scalars out, measured on the device at the start and at the end of a run.
+
+A probe's array arguments say what it looks at. Per hidden layer (the trait `over_layers` reduces them to one number):
+`units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `squashed` (example, hidden).
+Once per lane: `weights` and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last
+layer), `hessian` (parameter, parameter).
+A model without what a probe looks at has no column for it.
+"""
+
+import sys
+
+from bench.registry import Registry, import_submodules
+
+PER_LAYER = ("units", "incoming", "pre_activation", "activation", "squashed")
+PER_LANE = ("weights", "gradients", "hidden_gradients", "hessian")
+
+probe = Registry("probe", supplied=PER_LAYER + PER_LANE)
+
+import_submodules(sys.modules[__name__])

@@ -1,0 +1,21 @@
+"""What the hidden units do on the training data. Over several layers, the mean counts."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bench.probes import probe
+
+
+@probe(over_layers=jnp.mean)
+def dead_fraction(pre_activation: Float[Array, "example hidden"]) -> Float[Array, ""]:
+    """Share of units without a positive pre-activation on any example: dead if the activation is a ReLU."""
+    return jnp.mean(jnp.all(pre_activation <= 0, axis=0))
+
+
+@probe(over_layers=jnp.mean)
+def saturated_fraction(squashed: Float[Array, "example hidden"]) -> Float[Array, ""]:
+    """Share of units within 1% of a bound of their activation function on at least 95% of the examples.
+
+    `squashed` is the activation moved to (-1, 1); unbounded activation functions have no such column.
+    """
+    return jnp.mean(jnp.mean(jnp.abs(squashed) > 0.99, axis=0) >= 0.95)

@@ -1,0 +1,34 @@
+"""Sizes of weights and gradients, and curvature."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bench.probes import probe
+
+Layers = list[Float[Array, "..."]]
+
+
+@probe
+def grad_share(gradients: Layers) -> Float[Array, " layer"]:
+    """Norm of each weight layer's gradient over the sum of these norms; all 0 if every one is 0."""
+    norms = jnp.stack([jnp.linalg.norm(gradient) for gradient in gradients])
+    total = jnp.sum(norms)
+    return norms / jnp.where(total > 0, total, 1)
+
+
+@probe
+def hidden_grad_max(hidden_gradients: Layers) -> Float[Array, ""]:
+    """Largest absolute gradient of any weight before the last layer: 0 exactly if none of them moves under SGD."""
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(gradient)) for gradient in hidden_gradients]))
+
+
+@probe
+def weight_norm(weights: Layers) -> Float[Array, ""]:
+    """Euclidean norm of all weights, biases left out."""
+    return jnp.sqrt(sum(jnp.sum(layer**2) for layer in weights))
+
+
+@probe(optional=True)
+def hessian_min(hessian: Float[Array, "parameter parameter"]) -> Float[Array, ""]:
+    """Smallest eigenvalue of the training loss's Hessian; never negative where the loss is convex."""
+    return jnp.linalg.eigvalsh(hessian)[0]

@@ -1,0 +1,161 @@
+"""Rows and manifest on disk: the only writer of a run folder.
+
+Parts are written whole (temporary file, fsync, rename) and listed in `run.json` with their checksum; a part that is not listed
+does not exist. A run that ends puts its rows in order: by cell, data seed, init seed.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = 1
+ROWS_PER_PART = 1 << 17
+LANE = ["cell", "data_seed", "init_seed"]
+
+Manifest = dict[str, Any]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; OSError names the file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """`run.json` of a run folder; ValueError with one line if there is none or it is broken."""
+    path = folder / "run.json"
+    try:
+        manifest = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder}: no run here (run.json is missing)") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"{path}: schema_version = {manifest.get('schema_version')!r}; this version reads {SCHEMA_VERSION}"
+        )
+    return manifest
+
+
+def read_part(folder: Path, part: dict[str, Any]) -> pd.DataFrame:
+    """Rows of one listed part; ValueError with one line if it is missing or not as it was written."""
+    path = folder / part["file"]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != part["sha256"]:
+        raise ValueError(f"{path}: corrupt, its sha256 is not the one in run.json")
+    return pq.read_table(pa.BufferReader(content)).to_pandas()
+
+
+def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataFrame:
+    """All rows of a kind (`lanes` or `curves`), in the order of the parts."""
+    frames = [read_part(folder, part) for part in manifest["parts"] if part["file"].startswith(f"{kind}/")]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+class RunFolder:
+    """A run folder that this process writes to."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+
+    @classmethod
+    @contextmanager
+    def locked(cls, folder: Path) -> Iterator["RunFolder"]:
+        """Open a folder for writing; ValueError if another process has it, OSError if it cannot be written."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("w")
+        except OSError as error:
+            raise OSError(f"{folder}: cannot be written: {error.strerror}") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ValueError(f"{folder}: another process is writing this run") from error
+            manifest = read_manifest(folder) if (folder / "run.json").exists() else {}
+            yield cls(folder, manifest)
+
+    def save(self, **changes: Any) -> None:
+        """Write the manifest, with these changes."""
+        self.manifest |= changes
+        write_whole(self.folder / "run.json", (json.dumps(self.manifest, indent=2) + "\n").encode())
+
+    def write_experiment(self, text: str) -> None:
+        write_whole(self.folder / "experiment.toml", text.encode())
+
+    def intact(self) -> tuple[pd.DataFrame, list[str]]:
+        """Rows of all parts that are as they were written, and a line for each part that is not (and is given up)."""
+        kept, frames, faults = [], [], []
+        for part in self.manifest.get("parts", []):
+            try:
+                frame = read_part(self.folder, part)
+            except ValueError as error:
+                faults.append(str(error))
+                continue
+            kept.append(part)
+            if part["file"].startswith("lanes/"):
+                frames.append(frame)
+        self.manifest["parts"] = kept
+        return (pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=LANE)), faults
+
+    def append(self, lanes: pd.DataFrame, curves: pd.DataFrame, **changes: Any) -> None:
+        """Add rows as new parts and list them."""
+        # Curves first: a lane that is listed has its curve.
+        parts = [self._write("curves", curves)] if len(curves) else []
+        parts.append(self._write("lanes", lanes))
+        self.save(parts=[*self.manifest["parts"], *parts], **changes)
+
+    def put_in_order(self, order: list[str]) -> None:
+        """Rewrite the parts in the order of the cells and seeds; the same rows then give the same files."""
+        old = self.manifest["parts"]
+        parts = []
+        for kind in ("lanes", "curves"):
+            rows = read_rows(self.folder, self.manifest, kind)
+            if rows.empty:
+                continue
+            rows["cell"] = pd.Categorical(rows["cell"], order)
+            rows = rows.sort_values([*LANE, "step"] if kind == "curves" else LANE, ignore_index=True)
+            rows["cell"] = rows["cell"].astype(str)
+            for first in range(0, len(rows), ROWS_PER_PART):
+                parts.append(self._write(kind, rows.iloc[first : first + ROWS_PER_PART], f"{first // ROWS_PER_PART:06d}"))
+        self.save(parts=parts)
+        for part in old:
+            if part["file"] not in {new["file"] for new in parts}:
+                (self.folder / part["file"]).unlink(missing_ok=True)
+
+    def _write(self, kind: str, rows: pd.DataFrame, name: str | None = None) -> dict[str, Any]:
+        content = parquet_bytes(rows)
+        checksum = hashlib.sha256(content).hexdigest()
+        file = f"{kind}/part-{name or checksum[:16]}.parquet"
+        write_whole(self.folder / file, content)
+        return {"file": file, "rows": len(rows), "sha256": checksum}
+
+
+def parquet_bytes(rows: pd.DataFrame) -> bytes:
+    """Rows as one zstd parquet file, NaN as null; the same rows give the same bytes."""
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, sink, compression="zstd", compression_level=9)
+    return sink.getvalue().to_pybytes()

@@ -1,0 +1,102 @@
+"""One decorator and one lookup for everything an experiment file can name."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from bench.messages import nearest
+
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered function or class, its options (keyword arguments) and its fixed traits."""
+
+    name: str
+    target: Callable[..., Any]
+    options: type[BaseModel]
+    traits: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.target) or "").partition("\n")[0]
+
+    def bind(self, options: dict[str, Any]) -> Callable[..., Any]:
+        """The target with its options filled in; only the supplied arguments remain open."""
+        return partial(self.target, **options)
+
+
+class Registry:
+    """Names of one kind (`initializer`, `model`, ...), filled by using the registry as a decorator.
+
+    `supplied` are the arguments that the suite passes; all other arguments of a registered function
+    or class are its options, with their annotations as validation and their defaults as defaults.
+    """
+
+    def __init__(self, kind: str, supplied: Iterable[str] = ()) -> None:
+        self.kind = kind
+        self._supplied = frozenset(supplied)
+        self._entries: dict[str, Entry] = {}
+
+    def __call__(self, target: Callable[..., Any] | None = None, /, **traits: Any) -> Any:
+        """Register under the target's own name, as `@registry` or `@registry(trait=...)`."""
+        if target is None:
+            return partial(self, **traits)
+        name = target.__name__.lower()
+        if name in self._entries:
+            raise ValueError(f"{self.kind} '{name}' is registered twice")
+        self._entries[name] = self._entry(name, target, traits)
+        return target
+
+    def __getitem__(self, name: str) -> Entry:
+        """Look a name up; `package.module:function` imports a user's own."""
+        if name in self._entries:
+            return self._entries[name]
+        if ":" in name:
+            return self._imported(name)
+        raise ValueError(
+            f"unknown {self.kind} '{name}'; {nearest(name, self._entries)}, or package.module:name of your own"
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def _entry(self, name: str, target: Callable[..., Any], traits: dict[str, Any]) -> Entry:
+        return Entry(name, target, self._options(name, target), traits)
+
+    def _imported(self, name: str) -> Entry:
+        module_name, _, attribute = name.partition(":")
+        try:
+            target = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"{self.kind} '{name}' cannot be imported: {error}") from error
+        if not callable(target):
+            raise ValueError(f"{self.kind} '{name}' is not a function or class")
+        return self._entry(name, target, dict(getattr(target, "traits", {})))
+
+    def _options(self, name: str, target: Callable[..., Any]) -> type[BaseModel]:
+        # The metaclass of flax modules hides the constructor's signature behind its own.
+        function: Any = target.__init__ if inspect.isclass(target) else target
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
+            if parameter.name in self._supplied or parameter.kind is parameter.VAR_KEYWORD:
+                continue
+            empty = parameter.annotation is parameter.empty
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (Any if empty else parameter.annotation, default)
+        return create_model(name, __config__=STRICT, **fields)
+
+
+def import_submodules(package: ModuleType) -> None:
+    """Import every module of a package, so that its registrations happen without a list of names."""
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")

@@ -1,0 +1,481 @@
+"""The experiment file: read, validate, expand into cells, hash."""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import tomlkit
+from pydantic import (
+    BaseModel,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+
+from bench.initializers import initializer
+from bench.messages import explain, nearest
+from bench.models import model
+from bench.optimizers import check_optimizer
+from bench.probes import probe
+from bench.registry import STRICT, Registry
+from bench.tasks import task
+
+SECTIONS = ("task", "model", "initializer", "optimizer", "training")
+RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
+
+Frozen = Annotated[tuple[Any, ...], Field(strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Part(BaseModel):
+    """A node of the experiment file; unknown keys are errors."""
+
+    model_config = STRICT
+
+
+class Piece(Part):
+    """A registered thing: its name, and its options with their defaults filled in."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def gather(cls, registry: Registry, raw: Any) -> Any:
+        """From `{name, option, ...}` or a bare name, as it stands in a file."""
+        if isinstance(raw, str):
+            raw = {"name": raw}
+        if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
+            raise ValueError(f"needs a name; allowed: {', '.join(registry)}")
+        entry = registry[raw["name"]]
+        own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
+        given = {key: value for key, value in raw.items() if key not in own}
+        try:
+            options = entry.options.model_validate(given).model_dump()
+        except ValidationError as error:
+            raise ValueError(explain(error, entry.options, also=set(cls.model_fields) - {"options"})) from error
+        return {**own, "options": options}
+
+
+class TaskSpec(Piece):
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        return cls.gather(task, raw)
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        task[self.name].bind(self.options)()
+        return self
+
+
+class ModelSpec(Piece):
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        return cls.gather(model, raw)
+
+
+class InitializerSpec(Piece):
+    gain: NonNegativeFloat = 1.0
+    """Multiplies the standard deviation (and any constant)."""
+    bias: Literal["zeros", "uniform_fan_in"] | float | None = None
+    """Biases: zero, U(+-1/sqrt(fan_in)), or a number; None: the initializer's own convention."""
+    zero_layers: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()
+    zero_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        return cls.gather(initializer, raw)
+
+    @property
+    def bias_law(self) -> str | float:
+        if self.bias is None:
+            return initializer[self.name].traits.get("bias", "zeros")
+        return self.bias
+
+    @property
+    def random(self) -> bool:
+        """Whether two seeds give different parameters."""
+        draws_weights = initializer[self.name].traits.get("random", True) and self.gain > 0 and self.zero_fraction < 1
+        return draws_weights or self.bias_law == "uniform_fan_in"
+
+
+class OptimizerSpec(Part):
+    name: str = "sgd"
+    learning_rate: float | str = 0.1
+    """A number, or `"c/curvature"`: c over the largest Hessian eigenvalue of the training loss at the origin."""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        if isinstance(raw, str):
+            raw = {"name": raw}
+        if not isinstance(raw, dict):
+            raise ValueError("needs a name and a learning_rate")
+        own = {key: raw[key] for key in ("name", "learning_rate") if key in raw}
+        return {**own, "options": {key: value for key, value in raw.items() if key not in own}}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        check_optimizer(self.name, self.options)
+        if self.rate < 0 or self.rate == float("inf"):
+            raise ValueError(f"learning_rate = {self.learning_rate}: a finite number >= 0 or 'c/curvature'")
+        return self
+
+    @property
+    def relative(self) -> bool:
+        """Whether the learning rate is counted in units of 1 / curvature."""
+        return isinstance(self.learning_rate, str)
+
+    @property
+    def rate(self) -> float:
+        """The number in `learning_rate`."""
+        if not isinstance(self.learning_rate, str):
+            return self.learning_rate
+        match = RELATIVE_RATE.fullmatch(self.learning_rate)
+        if match is None:
+            raise ValueError(f"learning_rate = '{self.learning_rate}': a number, or a text like '1/curvature'")
+        return float(match[1])
+
+
+class Training(Part):
+    steps: PositiveInt = 5000
+    batch_size: NonNegativeInt = 0
+    """Examples per update; 0: all of them."""
+    solved_below: float | None = None
+    """Training loss below which a lane has solved its task; None: never."""
+    stop: Literal["solved", "budget"] = "solved"
+    dtype: Literal["float32", "float64"] = "float32"
+    l2: NonNegativeFloat = 0.0
+    """Adds l2/2 times the squared norm of the weights (not the biases) to the loss."""
+
+
+class Settings(Part):
+    """Everything that one lane needs besides its seeds."""
+
+    task: TaskSpec
+    model: ModelSpec
+    initializer: InitializerSpec
+    optimizer: OptimizerSpec = OptimizerSpec()
+    training: Training = Training()
+
+
+class Seeds(Part):
+    init: PositiveInt = 1000
+    data: PositiveInt | Literal["paired"] = 1
+    """Data seeds, crossed with the init seeds; "paired": init seed i meets data seed i."""
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Data seed and init seed of every lane of a cell."""
+        if self.data == "paired":
+            return np.arange(self.init), np.arange(self.init)
+        data, init = np.divmod(np.arange(self.data * self.init), self.init)
+        return data, init
+
+    def __len__(self) -> int:
+        return self.init if self.data == "paired" else self.data * self.init
+
+
+class Comparison(Part):
+    where: dict[str, Any] = {}
+    measure: str | None = None
+
+
+class Claim(Part):
+    """A statement and the criterion that judges it, both fixed before the run."""
+
+    id: str
+    says: str
+    family: str | None = None
+    """The claim of the thread (C1-C23) that this one settles; Holm's correction is taken over a family."""
+    where: dict[str, Any] = {}
+    measure: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    equal_to: float | None = None
+    margin: Annotated[float, Field(ge=0)] | None = None
+    greater_than: Comparison | None = None
+    law: str | None = None
+    by: Names = ()
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _one_criterion(self) -> Self:
+        criteria = [
+            name
+            for name in ("at_least", "at_most", "equal_to", "greater_than", "law")
+            if getattr(self, name) is not None
+        ]
+        if len(criteria) != 1:
+            raise ValueError(
+                f"has {len(criteria)} criteria; exactly one of at_least, at_most, equal_to, greater_than, law"
+            )
+        if (self.equal_to is None) != (self.margin is None):
+            raise ValueError("equal_to and margin stand together")
+        if (self.measure is None) != (self.law is not None):
+            raise ValueError("a claim has either a measure or a law")
+        return self
+
+
+class Figure(Part):
+    """A figure of the report: what it draws from the rows."""
+
+    name: str
+    kind: str
+    caption: str
+    where: dict[str, Any] = {}
+    x: str | None = None
+    y: str | None = None
+    color: str | None = None
+    panel: str | None = None
+    log: bool | None = None
+    lines: dict[str, float] = {}
+    """Labeled reference values."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the grid: its settings, its value on each axis as it stands in the rows, and a stable id."""
+
+    id: str
+    axes: dict[str, Any]
+    settings: Settings
+
+
+def axis_label(value: Any, siblings: list[Any]) -> Any:
+    """A grid value as it stands in a column: scalars as they are, lists as text, tables by name and what sets them apart."""
+    if not isinstance(value, dict):
+        return json.dumps(value) if isinstance(value, list) else value
+    name = value.get("name", "")
+    twins = [other for other in siblings if isinstance(other, dict) and other.get("name") == name]
+    keys = [key for key in value if key != "name" and any(other.get(key) != value[key] for other in twins)]
+    return f"{name}({', '.join(f'{key}={value[key]}' for key in keys)})" if keys else name
+
+
+def digest(content: Any, length: int = 64) -> str:
+    """SHA-256 of a JSON-able value, independent of the order of keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+class Experiment(Part):
+    """A question, the grid of settings that is run to answer it, and the claims that it settles."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    question: str = ""
+    headline: bool = False
+    """Whether `initbench reproduce` without a name runs it."""
+    task: Any = None
+    model: Any = None
+    initializer: Any = None
+    optimizer: Any = {}
+    training: Any = {}
+    seeds: Seeds = Seeds()
+    probes: Names | None = None
+    """Names of the probes measured at start and end; None: all that the model allows, but the optional ones."""
+    track: Names = ()
+    """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
+    laws: Names = ()
+    """Laws of `analysis.theory` that must hold before a verdict is printed."""
+    grid: dict[str, Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]] = {}
+    case: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
+    claim: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    figure: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for key in (*self.grid, *(key for case in self.case for key in case if key != "label")):
+            section = key.partition(".")[0]
+            if section not in SECTIONS:
+                raise ValueError(f"grid: '{key}' is no setting; a dotted path that begins with {', '.join(SECTIONS)}")
+        for case in self.case:
+            if not isinstance(case.get("label"), str):
+                raise ValueError("case: each one needs a label")
+        self.cells  # noqa: B018  (expands and validates every cell)
+        for name in (*(self.probes or ()), *self.track):
+            probe[name]  # noqa: B018  (looks the name up)
+        ids = [claim.id for claim in self.claim]
+        for claim in self.claim:
+            if ids.count(claim.id) > 1:
+                raise ValueError(f"claim: id '{claim.id}' is used twice")
+            self._check_conditions(claim)
+        for figure in self.figure:
+            self._matching(f"figure '{figure.name}': where", figure.where)
+        return self
+
+    def _check_conditions(self, claim: Claim) -> None:
+        place = f"claim '{claim.id}'"
+        for axis in claim.by:
+            if axis not in self.axes:
+                raise ValueError(f"{place}: by: '{axis}' is no axis; {nearest(axis, self.axes)}")
+        self._matching(f"{place}: where", claim.where)
+        if claim.greater_than is not None:
+            self._matching(f"{place}: greater_than.where", claim.greater_than.where)
+
+    def _matching(self, place: str, where: Mapping[str, Any]) -> None:
+        for axis, wanted in where.items():
+            if axis not in self.axes:
+                raise ValueError(f"{place}: '{axis}' is no axis; {nearest(axis, self.axes)}")
+            for value in wanted_labels(wanted, self.axes[axis]):
+                if value not in self.axes[axis]:
+                    raise ValueError(f"{place}: {axis} = {value!r}; allowed: {', '.join(map(repr, self.axes[axis]))}")
+
+    _text: str | None = PrivateAttr(default=None)
+
+    @classmethod
+    def parse(cls, text: str, place: str = "experiment", overrides: Mapping[str, Any] | None = None) -> Self:
+        """Read TOML text, with `--set` values put into it; ValueError with one line if anything is wrong."""
+        try:
+            document = tomlkit.parse(text)
+            for path, value in (overrides or {}).items():
+                override(document, path, value)
+            text = tomlkit.dumps(document)
+            content = tomllib.loads(text)
+        except (tomlkit.exceptions.TOMLKitError, tomllib.TOMLDecodeError) as error:
+            raise ValueError(f"{place}: not TOML: {error}") from error
+        try:
+            experiment = cls.model_validate(content)
+        except ValidationError as error:
+            raise ValueError(f"{place}: {explain(error, cls)}") from error
+        experiment._text = text
+        return experiment
+
+    @property
+    def text(self) -> str:
+        """The experiment as TOML: as it was read, or written from its fields."""
+        if self._text is not None:
+            return self._text
+        return tomlkit.dumps(self.model_dump(mode="json", exclude_defaults=True))
+
+    @property
+    def lanes(self) -> int:
+        """Number of lanes of the whole grid."""
+        return len(self.cells) * len(self.seeds)
+
+    @cached_property
+    def axes(self) -> dict[str, list[Any]]:
+        """Values of each axis, as they stand in the rows."""
+        found: dict[str, list[Any]] = {}
+        if self.case:
+            found["case"] = [case["label"] for case in self.case]
+        for key, values in self.grid.items():
+            found[key] = [axis_label(value, list(values)) for value in values]
+        return found
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The grid, expanded: cases times the cross product of the axes."""
+        base = {section: getattr(self, section) for section in SECTIONS if getattr(self, section) is not None}
+        check_sections(base)
+        cells: list[Cell] = []
+        for case in self.case or ({},):
+            for values in product(*self.grid.values()):
+                raw = deepcopy(base)
+                axes = {"case": case["label"]} if case else {}
+                for path in case.keys() - {"label"}:
+                    assign(raw, path, case[path])
+                for path, value in zip(self.grid, values, strict=True):
+                    assign(raw, path, value)
+                    axes[path] = axis_label(value, list(self.grid[path]))
+                settings = settings_of(raw)
+                cells.append(Cell(digest(settings.model_dump(mode="json"), 12), axes, settings))
+        if len({cell.id for cell in cells}) < len(cells):
+            twin = next(cell for cell in cells if sum(cell.id == other.id for other in cells) > 1)
+            raise ValueError(f"grid: two cells have the same settings: {twin.axes}")
+        return cells
+
+    @property
+    def hash(self) -> str:
+        """Identifies what was registered: cells, probes, laws and claims, but not the number of seeds, which may grow."""
+        content = self.model_dump(mode="json", include={"name", "probes", "track", "laws", "claim"})
+        cells = [(cell.id, cell.axes) for cell in self.cells]
+        return digest({**content, "paired": self.seeds.data == "paired", "cells": cells})
+
+
+def check_sections(base: dict[str, Any]) -> None:
+    """Validate the sections of a file as they stand, so that a fault is found even where the grid replaces it."""
+    for section, raw in base.items():
+        if section in ("optimizer", "training") or isinstance(raw, str) or "name" in raw:
+            annotation = Settings.model_fields[section].annotation
+            assert annotation is not None
+            try:
+                annotation.model_validate(raw)
+            except ValidationError as error:
+                message = explain(error, annotation)
+                bare = message.startswith(f"{section}: ")
+                raise ValueError(message if bare else f"{section}: {message}") from error
+
+
+def settings_of(raw: dict[str, Any]) -> Settings:
+    """Validated settings of one cell; ValueError with one line."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError(explain(error, Settings)) from error
+
+
+def wanted_labels(wanted: Any, labels: list[Any]) -> list[Any]:
+    """What a `where` value asks for: one label, or any of a list of them."""
+    if isinstance(wanted, list) and json.dumps(wanted) in labels:
+        return [json.dumps(wanted)]
+    if isinstance(wanted, list):
+        return [json.dumps(value) if isinstance(value, list) else value for value in wanted]
+    return [wanted]
+
+
+def assign(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Set a dotted path; a bare name of a piece (`initializer = "zeros"`) may be refined further."""
+    *parents, last = path.split(".")
+    for key in parents:
+        child = tree.get(key)
+        if isinstance(child, str):
+            child = {"name": child}
+        tree[key] = dict(child or {})
+        tree = tree[key]
+    tree[last] = deepcopy(value)
+
+
+def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
+    """Put a `--set` value into an experiment file.
+
+    Setting an axis of the grid narrows that axis to the one value; claims and figures about its other values go with them.
+    """
+    if path not in document.get("grid", {}):
+        assign_in_document(document, path, value)
+        return
+    document["grid"][path] = [value]
+    kept = axis_label(value, [value])
+    for kind in ("claim", "figure"):
+        if kind in document:
+            document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]
+
+
+def _still_asked(item: dict[str, Any], path: str, kept: Any) -> bool:
+    conditions = (item.get("where", {}), item.get("greater_than", {}).get("where", {}))
+    return all(kept in wanted_labels(where[path], [kept]) for where in conditions if path in where)
+
+
+def assign_in_document(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    table: Any = document
+    for key in parents:
+        if isinstance(table.get(key), str):
+            table[key] = {"name": str(table[key])}
+        table = table.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"--set {path}: '{key}' is not a table")
+    table[last] = value

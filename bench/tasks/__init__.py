@@ -1,0 +1,9 @@
+"""Tasks: a data set drawn from a data seed, a loss, and what accuracy or R^2 mean there."""
+
+import sys
+
+from bench.registry import Registry, import_submodules
+
+task = Registry("task")
+
+import_submodules(sys.modules[__name__])

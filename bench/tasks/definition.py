@@ -1,0 +1,85 @@
+"""What every task is made of: sampled data, an objective, a metric."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
+
+LossName = Literal["mse", "rss", "cross_entropy"]
+
+
+class Data(NamedTuple):
+    """One lane's data; a task without a test part has None there."""
+
+    x: Float[Array, "example input"]
+    y: Array
+    """Targets: (example, output) values or probabilities, or (example,) integer classes."""
+    test_x: Float[Array, "test input"] | None
+    test_y: Array | None
+    floor: Float[Array, ""]
+    """What the reported loss is counted from: 0, or the least loss that any parameters reach."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key."""
+
+    inputs: int
+    outputs: int
+    sample: Callable[[Key[Array, ""], jnp.dtype], Data]
+    loss: LossName
+    kind: Literal["regression", "classification"]
+    seeded: bool = True
+
+
+def losses(loss: LossName, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, " example"]:
+    """Loss of each example.
+
+    `mse` and `rss`: squared error, averaged over outputs (not halved). `cross_entropy`, in nats: binary for one output, which is
+    then a logit and the target a probability; softmax over integer classes otherwise.
+    """
+    if loss != "cross_entropy":
+        if targets.ndim == 1:
+            targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
+        return jnp.mean((outputs - targets) ** 2, axis=-1)
+    if outputs.shape[-1] == 1:
+        return optax.sigmoid_binary_cross_entropy(outputs[:, 0], targets[:, 0])
+    return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+
+
+def total_loss(loss: LossName, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+    """Mean over the examples (`mse`, `cross_entropy`) or sum (`rss`)."""
+    each = losses(loss, outputs, targets)
+    return jnp.sum(each) if loss == "rss" else jnp.mean(each)
+
+
+def metric(task: Task, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+    """Accuracy of a classification, R^2 of a regression (1 - squared error over variance of the targets)."""
+    if task.kind == "regression":
+        residual = jnp.sum((outputs - targets) ** 2)
+        return 1 - residual / jnp.sum((targets - jnp.mean(targets, axis=0)) ** 2)
+    if outputs.shape[-1] == 1:
+        threshold = 0.0 if task.loss == "cross_entropy" else 0.5
+        return jnp.mean((outputs > threshold) == (targets > 0.5))
+    return jnp.mean(jnp.argmax(outputs, axis=-1) == targets)
+
+
+def split(x: Array, y: Array, n_train: int, floor: Array | None = None) -> Data:
+    """The first `n_train` examples for training, the rest (if any) for testing."""
+    floor = jnp.zeros((), x.dtype) if floor is None else floor
+    test_x, test_y = (x[n_train:], y[n_train:]) if len(x) > n_train else (None, None)
+    return Data(x[:n_train], y[:n_train], test_x, test_y, floor)
+
+
+def least_squares_floor(
+    x: Float[Array, "example input"], y: Float[Array, "example output"], loss: LossName
+) -> Float[Array, ""]:
+    """The least `mse` or `rss` of an affine map on these examples."""
+    design = jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], axis=1)
+    # QR, not the normal equations: the residual then carries no squared condition number.
+    basis, _ = jnp.linalg.qr(design)
+    return total_loss(loss, basis @ (basis.T @ y), y)

@@ -1,0 +1,95 @@
+"""Real data sets that ship with scikit-learn; each data seed is a fresh split into training and test examples."""
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+from pydantic import Field, PositiveInt
+from sklearn import datasets
+
+from bench.tasks import task
+from bench.tasks.definition import Data, LossName, Task, least_squares_floor, split
+
+TestShare = Annotated[float, Field(gt=0, lt=1)]
+
+
+@cache
+def _arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
+    bunch: Any = getattr(datasets, f"load_{name}")()
+    return bunch.data, bunch.target
+
+
+def _real(
+    name: str,
+    loss: LossName,
+    kind: Literal["regression", "classification"],
+    test_share: float,
+    n_train: int | None,
+    excess: bool = False,
+) -> Task:
+    features, targets = _arrays(name)
+    n_test = round(test_share * len(features))
+    rest = len(features) - n_test
+    if n_train is not None and n_train > rest:
+        raise ValueError(f"n_train = {n_train}: {name} has {rest} examples beside its test share of {test_share}")
+    n = n_train or rest
+    classes = len(np.unique(targets)) if kind == "classification" else 0
+    scalar = classes <= 2
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        order = jax.random.permutation(key, len(features))[: n + n_test]
+        x = jnp.asarray(features, dtype)[order]
+        y = jnp.asarray(targets, dtype if scalar else jnp.int32)[order]
+        spread = jnp.std(x[:n], axis=0)
+        x = (x - jnp.mean(x[:n], axis=0)) / jnp.where(spread > 0, spread, 1)
+        if scalar:
+            y = y[:, None]
+        if kind == "regression":
+            y = (y - jnp.mean(y[:n])) / jnp.std(y[:n])
+        return split(x, y, n, least_squares_floor(x[:n], y[:n], loss) if excess else None)
+
+    return Task(features.shape[1], 1 if scalar else classes, sample, loss, kind)
+
+
+@task
+def diabetes(
+    loss: Literal["mse", "rss"] = "mse",
+    test_share: TestShare = 0.25,
+    n_train: PositiveInt | None = None,
+    excess: bool = False,
+) -> Task:
+    """442 patients, 10 measurements, progression after a year; features and target standardized (Efron et al., 2004)."""
+    return _real("diabetes", loss, "regression", test_share, n_train, excess)
+
+
+@task
+def breast_cancer(
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    test_share: TestShare = 0.25,
+    n_train: PositiveInt | None = None,
+) -> Task:
+    """569 tumors, 30 measurements, malignant or benign; standardized (Street et al., 1993)."""
+    return _real("breast_cancer", loss, "classification", test_share, n_train)
+
+
+@task
+def wine(
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    test_share: TestShare = 0.25,
+    n_train: PositiveInt | None = None,
+) -> Task:
+    """178 wines of three cultivars, 13 measurements; standardized (Forina et al., 1986)."""
+    return _real("wine", loss, "classification", test_share, n_train)
+
+
+@task
+def digits(
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    test_share: TestShare = 0.25,
+    n_train: PositiveInt | None = None,
+) -> Task:
+    """1,797 handwritten digits of 8 x 8 pixels, ten classes; standardized (Alpaydin and Kaynak, 1998)."""
+    return _real("digits", loss, "classification", test_share, n_train)

@@ -1,0 +1,126 @@
+"""Synthetic regression and classification with the controls that decide what theory says about them."""
+
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from bench.models.activations import ACTIVATIONS, Activation
+from bench.tasks import task
+from bench.tasks.definition import Data, LossName, Task, least_squares_floor, split
+
+Scales = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)]
+Share = Annotated[float, Field(ge=0, lt=0.5)]
+
+
+@task
+def regression(
+    n: PositiveInt = 64,
+    column_scales: Scales = (3.0, 2.0, 1.0, 0.5, 0.2),
+    noise: NonNegativeFloat = 0.1,
+    n_test: NonNegativeInt = 64,
+    loss: Literal["mse", "rss"] = "mse",
+    excess: bool = False,
+) -> Task:
+    """y = x.w + noise with x ~ N(0, diag(column_scales^2)), w ~ N(0, 1) per data seed; `excess` counts the loss from its minimum.
+
+    Under-determined if there are more columns than `n` examples.
+    """
+    d = len(column_scales)
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        key_x, key_w, key_noise = (jax.random.fold_in(key, i) for i in range(3))
+        x = jax.random.normal(key_x, (n + n_test, d), dtype) * jnp.asarray(column_scales, dtype)
+        w = jax.random.normal(key_w, (d, 1), dtype)
+        y = x @ w + noise * jax.random.normal(key_noise, (n + n_test, 1), dtype)
+        return split(x, y, n, least_squares_floor(x[:n], y[:n], loss) if excess else None)
+
+    return Task(d, 1, sample, loss, "regression")
+
+
+@task
+def classification(
+    n: PositiveInt = 64,
+    d: PositiveInt = 2,
+    margin: NonNegativeFloat = 0.2,
+    flip: Share = 0.0,
+    n_test: NonNegativeInt = 64,
+    loss: LossName = "cross_entropy",
+) -> Task:
+    """Two classes on either side of a random plane through the origin, at least `margin` from it.
+
+    Linearly separable if `flip` is 0; otherwise that share of the training labels (rounded) is swapped, so that the classes overlap.
+    """
+    n_flipped = round(flip * n)
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        key_x, key_w = (jax.random.fold_in(key, i) for i in range(2))
+        x = jax.random.normal(key_x, (n + n_test, d), dtype)
+        w = jax.random.normal(key_w, (d, 1), dtype)
+        w = w / jnp.linalg.norm(w)
+        positive = x @ w > 0
+        x = x + margin * jnp.where(positive, 1, -1) * w.T
+        # Examples are exchangeable, so swapping the first labels is swapping random ones.
+        label = positive ^ (jnp.arange(n + n_test) < n_flipped)[:, None]
+        return split(x, label.astype(dtype), n)
+
+    return Task(d, 1, sample, loss, "classification")
+
+
+@task
+def blobs(
+    n: PositiveInt = 128,
+    d: PositiveInt = 2,
+    classes: Annotated[int, Field(ge=2)] = 4,
+    spread: PositiveFloat = 0.15,
+    n_test: NonNegativeInt = 128,
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+) -> Task:
+    """Gaussian blobs: classes in turn, centers evenly spaced on a unit circle in the first two of `d` coordinates.
+
+    The circle is turned by a random angle per data seed; `spread` is the standard deviation of a blob.
+    """
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        key_x, key_angle = (jax.random.fold_in(key, i) for i in range(2))
+        label = jnp.arange(n + n_test) % classes
+        angle = 2 * jnp.pi * (label / classes + jax.random.uniform(key_angle, (), dtype))
+        center = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1).astype(dtype)
+        center = jnp.pad(center[:, : min(d, 2)], ((0, 0), (0, max(d - 2, 0))))
+        x = center + spread * jax.random.normal(key_x, (n + n_test, d), dtype)
+        if classes == 2:
+            return split(x, label[:, None].astype(dtype), n)
+        return split(x, label.astype(jnp.int32), n)
+
+    return Task(d, 1 if classes == 2 else classes, sample, loss, "classification")
+
+
+@task
+def teacher_neuron(
+    n: PositiveInt = 64,
+    d: PositiveInt = 4,
+    activation: Activation = "sigmoid",
+    loss: Literal["mse", "cross_entropy"] = "mse",
+    n_test: NonNegativeInt = 64,
+) -> Task:
+    """The outputs of a random neuron of the same kind, so that loss 0 can be reached and is the minimum.
+
+    x ~ N(0, 1), teacher weights N(0, 1), teacher bias N(0, 1). With cross-entropy the targets are the probabilities that
+    `models.single.Neuron` with `output = "logit"` stands for, and the loss is counted from their entropy.
+    """
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        key_x, key_w, key_b = (jax.random.fold_in(key, i) for i in range(3))
+        x = jax.random.normal(key_x, (n + n_test, d), dtype)
+        z = x @ jax.random.normal(key_w, (d, 1), dtype) + jax.random.normal(key_b, (), dtype)
+        value = ACTIVATIONS[activation](z)
+        if loss == "mse":
+            return split(x, value, n)
+        logit = {"sigmoid": z, "tanh": 2 * z}.get(activation, value)
+        p = jax.nn.sigmoid(logit)
+        entropy = jnp.mean((jax.nn.softplus(logit) - p * logit)[:n])
+        return split(x, p, n, entropy)
+
+    return Task(d, 1, sample, loss, "regression" if loss == "mse" else "classification")
