@@ -97,6 +97,11 @@ class RunFolder:
             manifest = read_manifest(folder) if (folder / "run.json").exists() else {}
             yield cls(folder, manifest)
 
+    @property
+    def new(self) -> bool:
+        """Whether nothing was run here yet."""
+        return "schema_version" not in self.manifest
+
     def save(self, **changes: Any) -> None:
         """Write the manifest, with these changes."""
         self.manifest |= changes
@@ -118,6 +123,7 @@ class RunFolder:
             if part["file"].startswith("lanes/"):
                 frames.append(frame)
         self.manifest["parts"] = kept
+        self._remove_unlisted()
         return (pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=LANE)), faults
 
     def append(self, lanes: pd.DataFrame, curves: pd.DataFrame, **changes: Any) -> None:
@@ -129,7 +135,6 @@ class RunFolder:
 
     def put_in_order(self, order: list[str]) -> None:
         """Rewrite the parts in the order of the cells and seeds; the same rows then give the same files."""
-        old = self.manifest["parts"]
         parts = []
         for kind in ("lanes", "curves"):
             rows = read_rows(self.folder, self.manifest, kind)
@@ -139,16 +144,23 @@ class RunFolder:
             rows = rows.sort_values([*LANE, "step"] if kind == "curves" else LANE, ignore_index=True)
             rows["cell"] = rows["cell"].astype(str)
             for first in range(0, len(rows), ROWS_PER_PART):
-                parts.append(self._write(kind, rows.iloc[first : first + ROWS_PER_PART], f"{first // ROWS_PER_PART:06d}"))
+                prefix = f"{first // ROWS_PER_PART:06d}-"
+                parts.append(self._write(kind, rows.iloc[first : first + ROWS_PER_PART], prefix))
         self.save(parts=parts)
-        for part in old:
-            if part["file"] not in {new["file"] for new in parts}:
-                (self.folder / part["file"]).unlink(missing_ok=True)
+        self._remove_unlisted()
 
-    def _write(self, kind: str, rows: pd.DataFrame, name: str | None = None) -> dict[str, Any]:
+    def _remove_unlisted(self) -> None:
+        listed = {part["file"] for part in self.manifest.get("parts", [])}
+        for kind in ("lanes", "curves"):
+            for path in (self.folder / kind).glob("*part-*"):
+                if f"{kind}/{path.name}" not in listed:
+                    path.unlink(missing_ok=True)
+
+    def _write(self, kind: str, rows: pd.DataFrame, prefix: str = "") -> dict[str, Any]:
         content = parquet_bytes(rows)
         checksum = hashlib.sha256(content).hexdigest()
-        file = f"{kind}/part-{name or checksum[:16]}.parquet"
+        # Named by its content, so that a new part never overwrites a listed one.
+        file = f"{kind}/part-{prefix}{checksum[:12]}.parquet"
         write_whole(self.folder / file, content)
         return {"file": file, "rows": len(rows), "sha256": checksum}
 

@@ -8,17 +8,28 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "device"
-SINGLE_THREADED = "--xla_cpu_multi_thread_eigen=false"
+XLA_FLAGS = {
+    # One thread per device: the cores are the devices.
+    "xla_cpu_multi_thread_eigen": "false",
+    # Operations of a program one after another. Side by side they gain nothing on one core, and jaxlib 0.10 then never
+    # finishes some programs with products of 32 x 32 on two devices.
+    "xla_cpu_enable_concurrency_optimized_scheduler": "false",
+    # This pass runs on two devices or more, not on one; what it merges is then simplified otherwise (a division becomes a
+    # multiplication), and Adam's last bits would depend on the number of devices.
+    "xla_disable_hlo_passes": "spmd-cleanup",
+}
 
 
 def configure() -> None:
-    """Make every CPU core a JAX device of its own, without threads inside an operation.
+    """Make every CPU core a JAX device of its own, without threads inside a device.
 
-    Does nothing where the user has set the number of CPU devices or the threading flag, nor once JAX has started.
+    Leaves every flag and the number of CPU devices as the user has set them; does nothing once JAX has started.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_cpu_multi_thread_eigen" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {SINGLE_THREADED}".strip()
+    for name, value in XLA_FLAGS.items():
+        if name not in flags:
+            flags = f"{flags} --{name}={value}".strip()
+    os.environ["XLA_FLAGS"] = flags
     if "xla_force_host_platform_device_count" in flags or "JAX_NUM_CPU_DEVICES" in os.environ:
         return
     try:

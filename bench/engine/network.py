@@ -59,7 +59,9 @@ class Network:
             if self.weight_paths.index(path) in spec.zero_layers:
                 return jnp.zeros(shape, dtype)
             weights = gain * draw(key, shape, dtype)
-            rank = jnp.argsort(jnp.argsort(jax.random.uniform(weight_key(init_seed, f"{name}.zero_fraction"), (weights.size,))))
+            if spec.zero_fraction == 0:
+                return weights
+            rank = jax.random.permutation(weight_key(init_seed, f"{name}.zero_fraction"), weights.size)
             kept = rank.reshape(shape) >= jnp.round(zero_fraction * weights.size)
             return jnp.where(kept, weights, jnp.zeros_like(weights))
 

@@ -7,6 +7,7 @@ run one after another, devices side by side. Nothing that a lane computes depend
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ Columns = dict[str, np.ndarray]
 EMPTY = -1
 MAX_LOOKS = 256
 """Most looks at a lane's loss in one segment, the time between two visits of the host."""
+TRIAL_LOOKS = 32
 SEGMENT_SECONDS = 0.05
 """A segment should last about this long: far more than the host's own work, far less than most lanes."""
 
@@ -58,35 +60,40 @@ class Costs:
     compilations: int = 0
     run_seconds: float = 0.0
     seed_steps: int = 0
-    width: int = 0
-    blocks: int = 0
 
 
 @dataclass
 class Pool:
-    """Runs lanes of one program on a mesh of devices. `n_lanes` only bounds the number of slots."""
+    """Runs lanes of one program on a mesh of devices.
+
+    `width` is the block width to keep, or 0 to take the cost model's.
+    """
 
     program: Program
     mesh: Mesh
-    n_lanes: int
+    width: int = 0
     costs: Costs = field(default_factory=Costs)
 
     def __post_init__(self) -> None:
         self.devices = self.mesh.size
-        self.width = self.costs.width = block_width(self.program)
-        self.blocks = self.costs.blocks = block_count(self.program, self.width, self.n_lanes, self.devices)
-        self.slots = self.width * self.blocks
         self._sharding = lane_sharding(self.mesh)
+        kept = self.width > 0
+        self.width = self.width or block_width(self.program)
         with precision(self.program.dtype):
             self._compile()
+            if not kept and self.width > 1 and not self._bits_ignore_position():
+                self.width = 1
+                self._compile()
 
     # Compiled functions -----------------------------------------------------------------------------------------
 
     def _compile(self) -> None:
         started = time.perf_counter()
         program = self.program
+        self.blocks = block_count(program, self.width)
+        self.slots = self.width * self.blocks
         fresh = (self.devices * self.width,)
-        inputs = Inputs(*(jax.ShapeDtypeStruct(fresh, kind) for kind in self._input_types()))
+        inputs = Inputs(*(jax.ShapeDtypeStruct(fresh, kind) for kind in program.input_types))
         variant = jax.ShapeDtypeStruct((self.devices,), jnp.int32)
         lane = jax.eval_shape(
             jax.vmap(lambda one: program.start(program.variants[0], one)), inputs
@@ -95,28 +102,57 @@ class Pool:
             lambda leaf: jax.ShapeDtypeStruct((self.devices * self.slots, *leaf.shape[1:]), leaf.dtype), lane
         )
         index = jax.ShapeDtypeStruct(fresh, jnp.int32)
-        self._start = self._compiled(self._start_block, variant, inputs)
-        self._measure = self._compiled(jax.vmap(program.measure), *lane)
-        self._take = self._compiled(_take, pool, index)
-        self._place = self._compiled(_place, pool, lane, index, donate=(0,))
-        self._advance = self._compiled(self._advance_blocks, *pool, variant, donate=(1,))
         everywhere = jax.ShapeDtypeStruct((self.devices * self.slots,), jnp.int32)
-        self._move = self._compiled(_take, pool, everywhere, donate=(0,))
-        self.costs.compilations = 6
-        self.costs.compile_seconds = time.perf_counter() - started
-        self._empty = pool
+        lowered = (
+            self._lowered(self._start_block, variant, inputs),
+            self._lowered(jax.vmap(program.measure), *lane),
+            self._lowered(self._advance_blocks, *pool, variant, donate=(1,)),
+            self._lowered(_place, pool, lane, index, donate=(0,)),
+            self._lowered(_take, pool, index),
+            self._lowered(_take, pool, everywhere, donate=(0,)),
+        )
+        # Drawing initial values is rare, and its many random draws are slow to optimize.
+        options = ({"xla_backend_optimization_level": 1}, *[None] * (len(lowered) - 1))
+        with ThreadPoolExecutor() as threads:
+            compiled = list(threads.map(lambda one, option: one.compile(option), lowered, options))
+        self._start, self._measure, self._advance, self._place, self._take, self._move = compiled
+        self.costs.compilations += len(compiled)
+        self.costs.compile_seconds += time.perf_counter() - started
+        self._shapes = pool
 
-    def _compiled(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
+    def _bits_ignore_position(self) -> bool:
+        """Whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.
+
+        Tried on the compiled program itself, so that the width it decides follows from the program alone.
+        """
+        cells = self.program.cells
+        cell = next((cell for cell in cells if cell.settings.initializer.random), cells[0])
+        lanes = self.devices * self.width
+        values = self.program.inputs_of(cell, np.arange(lanes), np.arange(lanes))
+        fresh = self._start(
+            self._put(np.full(self.devices, self.program.variant_of(cell), np.int32)), jax.tree.map(self._put, values)
+        )
+
+        def ends(shift: int) -> list[np.ndarray]:
+            index = self._put(np.tile(np.roll(np.arange(self.width, dtype=np.int32), shift), self.devices))
+            fixed, state = self._place(self._vacant(), fresh, index)
+            state, _ = self._advance(fixed, state, self._put(np.full(self.devices, TRIAL_LOOKS, np.int32)))
+            taken = self._take((fixed, state), index)
+            return [np.asarray(leaf) for leaf in jax.tree.leaves((taken[1], self._measure(*taken)))]
+
+        first = ends(0)
+        return all(
+            all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True))
+            for shift in (1, self.width // 2)
+        )
+
+    def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
         spec = PartitionSpec(AXIS)
         sharded = jax.shard_map(function, mesh=self.mesh, in_specs=spec, out_specs=spec, check_vma=False)
         placed = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._sharding), shapes
         )
-        return jax.jit(sharded, donate_argnums=donate).lower(*placed).compile()
-
-    def _input_types(self) -> tuple[Any, ...]:
-        real = jnp.dtype(self.program.dtype)
-        return (jnp.uint32, jnp.uint32, real, real, real, real, real, jnp.bool_, jnp.int32)
+        return jax.jit(sharded, donate_argnums=donate).lower(*placed)
 
     def _start_block(self, variant: Any, inputs: Inputs) -> tuple[Fixed, State]:
         branches = [
@@ -160,15 +196,20 @@ class Pool:
                 started = time.perf_counter()
         self.costs.run_seconds += time.perf_counter() - started
 
+    def _vacant(self) -> tuple[Fixed, State]:
+        """A pool without running lanes."""
+        fixed, state = jax.tree.map(lambda leaf: self._put(np.zeros(leaf.shape, leaf.dtype)), self._shapes)
+        return fixed, state._replace(status=self._put(np.full(state.status.shape, Status.SOLVED, np.int32)))
+
     def _batches(self, book: "_Book") -> Iterator[Batch]:
-        fixed, state = jax.tree.map(lambda leaf: self._put(np.zeros(leaf.shape, leaf.dtype)), self._empty)
-        state = state._replace(status=self._put(np.full(state.status.shape, Status.SOLVED, np.int32)))
+        fixed, state = self._vacant()
         collected: list[Any] = []
         looks = 8
         while True:
             for index in book.ended_slots():
                 taken = self._take((fixed, state), self._put(index.reshape(-1)))
-                collected.append((book.release(index), taken[1], self._measure(*taken)))
+                rate = taken[0].inputs.learning_rate
+                collected.append((book.release(index), rate, taken[1], self._measure(*taken)))
             for index, variant, inputs in book.next_lanes():
                 fresh = self._start(self._put(variant), jax.tree.map(self._put, inputs))
                 book.initial(index, self._measure(*fresh))
@@ -181,15 +222,13 @@ class Pool:
             started = time.perf_counter()
             state, trace = self._advance(fixed, state, self._put(np.full(self.devices, looks, np.int32)))
             # The host's share of the work, while the devices are busy with the next segment.
-            for released, ended, final in collected:
-                yield book.batch(released, ended, final)
+            yield from (book.batch(*one) for one in collected)
             collected = []
             book.look(np.asarray(state.status), np.asarray(state.step), before, trace)
             seconds_per_look = (time.perf_counter() - started) / looks
             looks = int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 2))
             looks = max(1, min(looks, MAX_LOOKS))
-        for released, ended, final in collected:
-            yield book.batch(released, ended, final)
+        yield from (book.batch(*one) for one in collected)
 
     def _put(self, array: np.ndarray) -> jax.Array:
         return jax.device_put(array, self._sharding)
@@ -302,12 +341,12 @@ class _Book:
         points |= {name: np.asarray(values)[rows][row, look] for name, values in trace.items()}
         self._points.append(points)
 
-    def batch(self, released: np.ndarray, ended: State, final: dict[str, jax.Array]) -> Batch:
+    def batch(self, released: np.ndarray, rate: jax.Array, ended: State, final: dict[str, jax.Array]) -> Batch:
         """Columns of the lanes that were released, from what the device sent back."""
         flat = released.reshape(-1)
         real = np.flatnonzero(flat != EMPTY)
         lanes = flat[real]
-        columns: Columns = {"lane": self.lanes.ids[lanes]}
+        columns: Columns = {"lane": self.lanes.ids[lanes], "learning_rate": np.asarray(rate)[real]}
         for name in ("status", "step", "loss", "loss_initial", "steps_to_solve", "break_step"):
             columns[name] = np.asarray(getattr(ended, name))[real]
         columns["params_digest"] = _digests([np.asarray(leaf)[real] for leaf in jax.tree.leaves(ended.params)])

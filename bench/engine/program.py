@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, UInt32
@@ -84,8 +85,10 @@ class Variant:
 
     @classmethod
     def of(cls, settings: Settings) -> "Variant":
-        # Gain and zero fraction are inputs; cells that differ in them alone share a branch.
-        neutral = settings.initializer.model_copy(update={"gain": 1.0, "zero_fraction": 0.0})
+        # Gain and zero fraction are inputs; cells that differ in them alone share a branch. What counts about the
+        # fraction is whether single weights are drawn to be zeroed at all.
+        zeroed = float(settings.initializer.zero_fraction > 0)
+        neutral = settings.initializer.model_copy(update={"gain": 1.0, "zero_fraction": zeroed})
         return cls(settings.task, neutral, settings.optimizer.relative)
 
 
@@ -147,6 +150,37 @@ class Program:
     def check_every(self) -> int:
         """Steps between two looks at the training loss: every step, or every epoch of minibatches."""
         return self.n_examples // self.batch_size if self.batch_size else 1
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """Names of everything that `measure` gives."""
+        with jax.enable_x64(self.dtype == "float64"):
+            inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in self.input_types))
+            return tuple(jax.eval_shape(lambda one: self.measure(*self.start(self.variants[0], one)), inputs))
+
+    @property
+    def input_types(self) -> tuple[Any, ...]:
+        """Dtypes of the fields of `Inputs`."""
+        real = jnp.dtype(self.dtype)
+        return (jnp.uint32, jnp.uint32, real, real, real, real, real, jnp.bool_, jnp.int32)
+
+    def inputs_of(self, cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
+        """Inputs of the cell's lanes with these seeds, as host arrays."""
+        settings = cell.settings
+        below = settings.training.solved_below
+        values = (
+            data_seed,
+            init_seed,
+            settings.optimizer.rate,
+            settings.initializer.gain,
+            settings.initializer.zero_fraction,
+            settings.training.l2,
+            -np.inf if below is None else below,
+            settings.training.stop == "solved",
+            settings.training.steps,
+        )
+        pairs = zip(values, self.input_types, strict=True)
+        return Inputs(*(np.broadcast_to(np.asarray(value, kind), init_seed.shape) for value, kind in pairs))
 
     def variant_of(self, cell: Cell) -> int:
         """Index of the branch that starts this cell's lanes."""

@@ -1,7 +1,7 @@
 """How many lanes stand side by side in a block, and how many blocks a pool has.
 
-The width is part of what makes a lane's bits, so it comes from a cost model of the program alone: never from a timing,
-the number of seeds, or the machine.
+Both shape the compiled program, and with it a lane's last bits, so they come from a cost model of the program alone: never
+from a timing, the number of seeds, or the machine.
 """
 
 import math
@@ -33,8 +33,6 @@ def block_width(program: Program) -> int:
     return 2 ** max(0, min(int(math.log2(MAX_WIDTH)), math.floor(math.log2(max(width, 1)))))
 
 
-def block_count(program: Program, width: int, n_lanes: int, n_devices: int) -> int:
-    """Blocks per device: enough for all lanes, as far as the memory set aside for a pool goes."""
-    needed = math.ceil(n_lanes / (width * n_devices))
-    affordable = POOL_BYTES // (width * lane_bytes(program))
-    return max(1, min(needed, affordable, MAX_BLOCKS))
+def block_count(program: Program, width: int) -> int:
+    """Blocks per device, as far as the memory set aside for a pool goes; a block without lanes costs nothing."""
+    return max(1, min(POOL_BYTES // (width * lane_bytes(program)), MAX_BLOCKS))

@@ -1,0 +1,130 @@
+"""Cells and seeds as lanes, and ended lanes as rows."""
+
+import numpy as np
+import pandas as pd
+
+from bench.engine.devices import precision
+from bench.engine.pool import Batch, Lanes
+from bench.engine.program import Inputs, Program, Status
+from bench.spec import Cell, Experiment
+
+CURVE_SEEDS = 64
+"""Curves are kept of lanes whose init seed and data seed are both below this."""
+POINTS_PER_DECADE = 12
+
+
+def log_steps(program: Program) -> np.ndarray:
+    """The steps at which curves are kept: 0 and about twelve per decade, moved up to the next look at the loss."""
+    budget = max(cell.settings.training.steps for cell in program.cells)
+    decades = np.log10(budget)
+    steps = np.round(np.logspace(0, decades, int(POINTS_PER_DECADE * decades) + 1)).astype(int)
+    return np.unique(np.concatenate([[0], -(-steps // program.check_every) * program.check_every]))
+
+
+class LaneTable:
+    """All lanes of an experiment, numbered cell by cell: what goes into the pool, and what comes out of it."""
+
+    def __init__(self, experiment: Experiment, plan: list[Program]) -> None:
+        self.experiment = experiment
+        self.data_seed, self.init_seed = experiment.seeds.pairs()
+        measured = [name for program in plan for name in program.measured]
+        self.probes = [
+            name
+            for name in dict.fromkeys(measured)
+            if name not in ("metric", "test_loss", "test_metric", "grad_norm")
+        ]
+        self.tracked = list(dict.fromkeys(name for program in plan for name in program.track))
+
+    def lanes(self, program: Program, cells: list[int], missing: np.ndarray) -> Lanes:
+        """The missing lanes of a program's cells."""
+        with precision(program.dtype):
+            parts = [self._cell_lanes(program, self.experiment.cells[cell], cell, missing[cell]) for cell in cells]
+        fields = zip(*(part.inputs for part in parts), strict=True)
+        return Lanes(
+            ids=np.concatenate([part.ids for part in parts]),
+            variant=np.concatenate([part.variant for part in parts]),
+            inputs=Inputs(*(np.concatenate(field) for field in fields)),
+            logged=np.concatenate([part.logged for part in parts]),
+        )
+
+    def _cell_lanes(self, program: Program, cell: Cell, index: int, missing: np.ndarray) -> Lanes:
+        seeds = np.flatnonzero(missing)
+        return Lanes(
+            ids=index * len(self.experiment.seeds) + seeds,
+            variant=np.full(seeds.shape, program.variant_of(cell), np.int32),
+            inputs=program.inputs_of(cell, self.data_seed[seeds], self.init_seed[seeds]),
+            logged=(self.data_seed[seeds] < CURVE_SEEDS) & (self.init_seed[seeds] < CURVE_SEEDS),
+        )
+
+    def _identity(self, lane: np.ndarray) -> dict[str, np.ndarray]:
+        cell, seed = np.divmod(lane, len(self.experiment.seeds))
+        ids = np.array([one.id for one in self.experiment.cells], dtype=object)
+        return {"cell": ids[cell], "data_seed": self.data_seed[seed], "init_seed": self.init_seed[seed]}
+
+    def rows(self, batch: Batch) -> pd.DataFrame:
+        """One row per ended lane, with the columns of the file format."""
+        found = batch.columns
+        cell = found["lane"] // len(self.experiment.seeds)
+        identity = self._identity(found["lane"])
+        status = found["status"]
+        diverged = status == Status.DIVERGED
+        count = len(status)
+
+        def real(name: str, blank: np.ndarray | None = None) -> np.ndarray:
+            values = np.asarray(found.get(name, np.full(count, np.nan)), float)
+            hidden = ~np.isfinite(values) if blank is None else ~np.isfinite(values) | blank
+            return np.where(hidden, np.nan, values)
+
+        steps_to_solve = np.where((status == Status.SOLVED), found["steps_to_solve"], -1)
+        columns = {
+            "experiment": np.full(count, self.experiment.name, dtype=object),
+            "cell": identity.pop("cell"),
+            **{
+                axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell]
+                for axis in self.experiment.axes
+            },
+            **identity,
+            "outcome": np.array([Status(value).name.lower() for value in status], dtype=object),
+            "steps_to_solve": pd.array(np.where(steps_to_solve < 0, 0, steps_to_solve), "Int64"),
+            "steps_run": found["step"].astype(np.int64),
+            "learning_rate": real("learning_rate"),
+            "loss_initial": real("loss_initial"),
+            "loss_final": real("loss", diverged),
+            "metric_final": real("metric_final", diverged),
+            "test_loss_final": real("test_loss_final", diverged),
+            "test_metric_final": real("test_metric_final", diverged),
+            "grad_norm_initial": real("grad_norm_initial"),
+            "grad_norm_final": real("grad_norm_final", diverged),
+        }
+        for name in self.probes:
+            columns[f"{name}_initial"] = real(f"{name}_initial")
+            columns[f"{name}_final"] = real(f"{name}_final", diverged)
+        if "tie_spread" in self.tracked:
+            columns["break_step"] = pd.array(np.maximum(found["break_step"], 0), "Int64")
+            columns["break_step"][found["break_step"] < 0] = pd.NA
+        columns["params_digest"] = found["params_digest"]
+        columns["steps_to_solve"][steps_to_solve < 0] = pd.NA
+        frame = pd.DataFrame(columns)
+        return frame.astype({axis: _axis_type(values) for axis, values in self.experiment.axes.items()})
+
+    def curves(self, batch: Batch) -> pd.DataFrame:
+        """One row per kept lane and logged step."""
+        points = batch.curves
+        names = ["loss", *self.tracked]
+        lane = points.get("lane", np.zeros(0, np.int64))
+        values = {
+            name: np.asarray(points.get(name, np.full(len(lane), np.nan)), float)
+            for name in names
+        }
+        values = {name: np.where(np.isfinite(column), column, np.nan) for name, column in values.items()}
+        return pd.DataFrame({**self._identity(lane), "step": points.get("step", lane).astype(np.int64), **values})
+
+
+def _axis_type(values: list[object]) -> type:
+    """The narrowest column type that holds every value of an axis."""
+    kinds = {type(value) for value in values}
+    if kinds <= {int}:
+        return int
+    if kinds <= {int, float}:
+        return float
+    return bool if kinds == {bool} else str

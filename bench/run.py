@@ -1,0 +1,186 @@
+"""Train all lanes of an experiment that are not on disk yet."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+from jax.sharding import Mesh
+
+from bench import provenance
+from bench.engine.devices import lane_mesh
+from bench.engine.pool import Pool
+from bench.engine.program import Program, programs
+from bench.records import LANE, SCHEMA_VERSION, RunFolder
+from bench.rows import CURVE_SEEDS, LaneTable, log_steps
+from bench.spec import Experiment
+
+FLUSH_SECONDS = 10.0
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    lanes: int
+    done: int
+    solved: int = 0
+    seed_steps: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+
+Watch = Callable[[Progress], None]
+
+
+def run(
+    experiment: Experiment,
+    out: Path | str = "results/runs",
+    devices: list[jax.Device] | None = None,
+    watch: Watch = lambda progress: None,
+) -> Path:
+    """Train the experiment's lanes into `out/<name>` and return that folder.
+
+    Lanes that the folder already holds are not run again, so the same call resumes a run that was cut off, and more seeds compute
+    only the new lanes. Raises ValueError if the folder holds another experiment or was begun with other versions or devices'
+    kind, OSError if it cannot be written.
+    """
+    mesh = lane_mesh(devices)
+    here = list(mesh.devices.flat)
+    folder = Path(out) / experiment.name
+    plan = programs(experiment.cells, experiment.probes, experiment.track)
+    with RunFolder.locked(folder) as store:
+        _check_same(store, experiment, here)
+        rows, faults = store.intact()
+        progress = Progress(experiment.lanes, 0)
+        for fault in faults:
+            progress.note = f"{fault}; its lanes run again"
+            watch(progress)
+        progress.note = ""
+        missing = _missing(experiment, rows)
+        done_before = rows["outcome"].eq("solved").sum() if len(rows) else 0
+        progress.done, progress.solved = len(rows), int(done_before)
+        watch(progress)
+        if missing.any() or not store.manifest.get("complete"):
+            _train(experiment, store, plan, missing, mesh, progress, watch)
+        store.write_experiment(experiment.text)
+    return folder
+
+
+def _check_same(store: RunFolder, experiment: Experiment, devices: list[jax.Device]) -> None:
+    """A folder goes on with the experiment, versions and kind of device that it was begun with."""
+    known = store.manifest
+    if store.new:
+        return
+    if known["spec_hash"] != experiment.hash:
+        raise ValueError(
+            f"{store.folder}: holds another experiment (spec hash {known['spec_hash'][:12]}, this one has "
+            f"{experiment.hash[:12]}); take another --out, or another name"
+        )
+    mine = provenance.versions()
+    for package in ("jax", "jaxlib"):
+        if known["versions"][package] != mine[package]:
+            raise ValueError(
+                f"{store.folder}: begun with {package} {known['versions'][package]}, this is {mine[package]}; take another --out"
+            )
+    kind = provenance.describe_device(devices)["kind"]
+    if known["device"]["kind"] != kind:
+        raise ValueError(f"{store.folder}: begun on {known['device']['kind']}, this is {kind}; take another --out")
+
+
+def _missing(experiment: Experiment, rows: pd.DataFrame) -> np.ndarray:
+    """(cell, lane) table of the lanes that are not on disk."""
+    data_seed, init_seed = experiment.seeds.pairs()
+    wanted = pd.MultiIndex.from_arrays(
+        [
+            np.repeat([cell.id for cell in experiment.cells], len(experiment.seeds)),
+            np.tile(data_seed, len(experiment.cells)),
+            np.tile(init_seed, len(experiment.cells)),
+        ]
+    )
+    missing = ~wanted.isin(pd.MultiIndex.from_frame(rows[LANE])) if len(rows) else np.ones(len(wanted), bool)
+    return np.asarray(missing).reshape(len(experiment.cells), len(experiment.seeds))
+
+
+def _train(
+    experiment: Experiment,
+    store: RunFolder,
+    plan: list[Program],
+    missing: np.ndarray,
+    mesh: Mesh,
+    progress: Progress,
+    watch: Watch,
+) -> None:
+    before = store.manifest
+    spent = {name: before.get(name, 0) for name in ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")}
+    widths = before.get("block_width", [0] * len(plan))
+    started = time.perf_counter()
+    if store.new:
+        store.save(
+            schema_version=SCHEMA_VERSION,
+            experiment=experiment.name,
+            spec_hash=experiment.hash,
+            **provenance.environment(list(mesh.devices.flat)),
+            dtype=", ".join(sorted({program.dtype for program in plan})),
+            started=provenance.now(),
+            ended=None,
+            complete=False,
+            parts=[],
+        )
+        store.write_experiment(experiment.text)
+    store.save(
+        complete=False,
+        curve_seeds=CURVE_SEEDS,
+        cells=[{"id": cell.id, "axes": cell.axes, "random": cell.settings.initializer.random} for cell in experiment.cells],
+    )
+    table = LaneTable(experiment, plan)
+    pending: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    flushed, trained = time.perf_counter(), 0
+
+    def flush() -> None:
+        nonlocal flushed
+        if pending:
+            lanes, curves = (pd.concat(frames, ignore_index=True) for frames in zip(*pending, strict=True))
+            store.append(lanes, curves)
+            pending.clear()
+        flushed = time.perf_counter()
+
+    position = {cell.id: index for index, cell in enumerate(experiment.cells)}
+    for index, program in enumerate(plan):
+        cells = [position[cell.id] for cell in program.cells]
+        if not missing[cells].any():
+            continue
+        progress.note = f"compiling program {index + 1} of {len(plan)}"
+        watch(progress)
+        todo = table.lanes(program, cells, missing)
+        pool = Pool(program, mesh, widths[index])
+        widths[index] = pool.width
+        store.save(block_width=widths)
+        progress.note = ""
+        for batch in pool.run(todo, log_steps(program)):
+            rows = table.rows(batch)
+            pending.append((rows, table.curves(batch)))
+            progress.done += len(rows)
+            progress.solved += int(rows["outcome"].eq("solved").sum())
+            progress.seed_steps = trained + pool.costs.seed_steps
+            progress.seconds = time.perf_counter() - started
+            watch(progress)
+            if time.perf_counter() - flushed > FLUSH_SECONDS:
+                flush()
+        trained += pool.costs.seed_steps
+        for name in ("compile_seconds", "run_seconds", "seed_steps", "compilations"):
+            spent[name] += getattr(pool.costs, name)
+        spent["programs"] += 1
+        flush()
+    store.put_in_order([cell.id for cell in experiment.cells])
+    store.save(
+        **spent,
+        lanes=experiment.lanes,
+        seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
+        peak_memory_bytes=max(before.get("peak_memory_bytes", 0), provenance.peak_memory_bytes(jax.devices())),
+        ended=provenance.now(),
+        complete=True,
+    )

@@ -1,0 +1,250 @@
+"""The engine's promises: same lane, same bits; nothing dropped; proved stops; one compilation; resume."""
+
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench import Experiment, run
+from bench.engine import pool as pool_module
+from bench.engine.pool import Pool
+from bench.engine.program import programs
+from bench.engine.devices import lane_mesh
+from bench.records import read_manifest, read_rows
+from bench.rows import LaneTable
+from tests.conftest import Rows, experiment
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "xor": {},
+    "uneven width": {"model": {"name": "mlp", "widths": [17, 5], "activation": "sigmoid"}},
+    "float64": {
+        "task": {"name": "regression"},
+        "model": "linear",
+        "training": {"steps": 300, "dtype": "float64"},
+        "track": [],
+    },
+    "adam on digits": {
+        "task": {"name": "digits", "n_train": 100},
+        "model": {"name": "mlp", "widths": [9], "activation": "relu"},
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "training": {"steps": 20, "solved_below": 0.3},
+    },
+    "minibatches": {
+        "task": {"name": "blobs"},
+        "training": {"steps": 50, "batch_size": 32, "solved_below": 0.3},
+    },
+}
+
+
+def same_lanes(few: pd.DataFrame, many: pd.DataFrame) -> None:
+    """Every lane of `few` is in `many`, equal in every column to the last bit."""
+    key = ["cell", "data_seed", "init_seed"]
+    both = many.merge(few[key], on=key).sort_values(key, ignore_index=True)
+    pd.testing.assert_frame_equal(few.sort_values(key, ignore_index=True), both, check_exact=True)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_same_lane_same_bits_whatever_the_number_of_seeds_and_devices(setting: str, rows: Rows) -> None:
+    seeds = 250 if setting == "adam on digits" else 1000
+    many = rows(experiment(**SETTINGS[setting], seeds={"init": seeds}))
+    few = rows(experiment(**SETTINGS[setting], seeds={"init": 64}), "few")
+    assert len(few) == 64
+    same_lanes(few, many)
+    same_lanes(rows(experiment(**SETTINGS[setting], seeds={"init": 64}), "one", devices=jax.devices()[:1]), many)
+
+
+def test_same_lane_same_bits_in_another_order_and_another_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = experiment(grid={"initializer": ["glorot_normal", "he_uniform"]}, seeds={"init": 300})
+    [program] = programs(wanted.cells, wanted.probes, wanted.track)
+    table = LaneTable(wanted, [program])
+    lanes = table.lanes(program, [0, 1], np.ones((2, 300), bool))
+
+    def trained(order: np.ndarray, segment_seconds: float) -> pd.DataFrame:
+        monkeypatch.setattr(pool_module, "SEGMENT_SECONDS", segment_seconds)
+        shuffled = jax.tree.map(lambda values: values[order], (lanes.ids, lanes.variant, lanes.inputs, lanes.logged))
+        pool = Pool(program, lane_mesh())
+        batches = list(pool.run(pool_module.Lanes(*shuffled), np.array([0])))
+        return pd.concat([table.rows(batch) for batch in batches])
+
+    forward = trained(np.arange(600), 0.05)
+    shuffled = trained(np.random.default_rng(0).permutation(600), 0.001)
+    assert len(forward) == 600
+    same_lanes(forward, shuffled)
+
+
+def test_the_bits_depend_on_the_block_width_alone(monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
+    """Negative control: with another width some lanes do differ, so the comparisons above can fail."""
+    wanted = experiment(**SETTINGS["adam on digits"])
+    usual = rows(wanted)
+    monkeypatch.setattr(pool_module, "block_width", lambda program: 1)
+    narrow = rows(wanted, "narrow")
+    assert not usual["params_digest"].equals(narrow["params_digest"])
+    np.testing.assert_allclose(usual["loss_final"], narrow["loss_final"], rtol=1e-3)
+
+
+def test_more_seeds_compute_only_the_new_lanes(tmp_path: Path) -> None:
+    out = run(experiment(seeds={"init": 40}), tmp_path)
+    before = read_manifest(out)
+    seen: list[int] = []
+    run(experiment(seeds={"init": 100}), tmp_path, watch=lambda progress: seen.append(progress.done))
+    after = read_manifest(out)
+    assert seen[0] == 40
+    assert after["lanes"] == 100
+    extended = read_rows(out, after)
+    assert after["seed_steps"] == extended["steps_run"].sum()
+    assert before["seed_steps"] < after["seed_steps"]
+    fresh = run(experiment(seeds={"init": 100}), tmp_path / "fresh")
+    assert [part["sha256"] for part in after["parts"]] == [part["sha256"] for part in read_manifest(fresh)["parts"]]
+
+
+def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
+    out = run(experiment(), tmp_path)
+    before = (out / "run.json").read_bytes()
+    run(experiment(), tmp_path)
+    assert (out / "run.json").read_bytes() == before
+
+
+KILLED = """
+import sys
+from bench import Experiment, run, rows
+import bench.run
+bench.run.FLUSH_SECONDS = 0.0
+run(Experiment.parse(open(sys.argv[1]).read()), sys.argv[2])
+"""
+
+
+def test_a_killed_run_resumes_with_the_same_bytes(tmp_path: Path) -> None:
+    wanted = experiment(seeds={"init": 20_000})
+    (tmp_path / "e.toml").write_text(wanted.text)
+    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"])
+    out = tmp_path / "killed" / wanted.name
+    deadline = time.monotonic() + 120
+    while not list(out.glob("lanes/part-*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    manifest = read_manifest(out)
+    partial = sum(part["rows"] for part in manifest["parts"] if part["file"].startswith("lanes/"))
+    assert not manifest["complete"]
+    assert 0 < partial < 20_000
+    run(wanted, tmp_path / "killed")
+    whole = run(wanted, tmp_path / "whole")
+    resumed = read_manifest(out)
+    assert resumed["complete"]
+    lanes = [[p["sha256"] for p in m["parts"] if p["file"].startswith("lanes/")] for m in (resumed, read_manifest(whole))]
+    assert lanes[0] == lanes[1]
+
+
+def test_a_corrupt_part_costs_only_its_lanes(tmp_path: Path) -> None:
+    out = run(experiment(), tmp_path)
+    good = read_manifest(out)
+    part = out / good["parts"][0]["file"]
+    part.write_bytes(part.read_bytes()[:-8] + b"corrupt!")
+    notes: list[str] = []
+    run(experiment(), tmp_path, watch=lambda progress: notes.append(progress.note))
+    assert any("corrupt" in note and part.name in note for note in notes)
+    assert read_manifest(out)["parts"][0]["sha256"] == good["parts"][0]["sha256"]
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    from bench.records import RunFolder
+
+    with RunFolder.locked(tmp_path / "xor-test"), pytest.raises(ValueError, match="another process"):
+        run(experiment(), tmp_path)
+
+
+def test_another_experiment_is_not_mixed_in(tmp_path: Path) -> None:
+    run(experiment(), tmp_path)
+    with pytest.raises(ValueError, match="holds another experiment"):
+        run(experiment(optimizer={"name": "sgd", "learning_rate": 0.4}), tmp_path)
+
+
+def test_ten_initializers_times_five_learning_rates_compile_one_program(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["zeros", "constant", "normal", "uniform", "lecun_normal", "glorot_normal", "glorot_uniform", "he_normal",
+             "pytorch_default", "orthogonal"]
+    wanted = experiment(
+        grid={"initializer": names, "optimizer.learning_rate": [0.1, 0.2, 0.3, 0.4, 0.5]},
+        seeds={"init": 20},
+    )
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        out = run(wanted, tmp_path)
+    training = [r for r in caplog.records if "Compiling jit(_advance" in r.getMessage()]
+    assert len(training) == 1
+    manifest = read_manifest(out)
+    assert manifest["programs"] == 1
+    assert manifest["compile_seconds"] > 0
+    assert manifest["lanes"] == 1000 == len(read_rows(out, manifest))
+
+
+def test_all_outcomes_are_kept_and_metrics_of_diverged_lanes_are_null(rows: Rows) -> None:
+    wanted = experiment(
+        case=[
+            {"label": "solved"},
+            {"label": "stuck", "initializer": "zeros"},
+            {"label": "diverged", "optimizer": {"name": "sgd", "learning_rate": 1e30}, "task": {"name": "xor", "loss": "mse"},
+             "model": {"name": "mlp", "activation": "identity"}},
+            {"label": "unsolved", "training.steps": 3},
+        ],
+        training={"steps": 3000, "solved_below": 0.05},
+        model={"name": "mlp", "widths": [16]},
+    )
+    found = rows(wanted)
+    assert len(found) == 4 * 64
+    assert {label: set(part["outcome"]) for label, part in found.groupby("case")} == {
+        "solved": {"solved"}, "stuck": {"stuck"}, "diverged": {"diverged"}, "unsolved": {"unsolved"}
+    }
+    diverged = found[found["case"] == "diverged"]
+    finals = ["steps_to_solve", "loss_final", "metric_final", "grad_norm_final", "distinct_units_final"]
+    assert diverged[finals].isna().all(axis=None)
+    assert diverged["loss_initial"].notna().all()
+    assert found.loc[found["outcome"] != "solved", "steps_to_solve"].isna().all()
+    assert (found.loc[found["case"] == "stuck", "steps_run"] < 10).all()
+    assert (found.loc[found["case"] == "unsolved", "steps_run"] == 3).all()
+
+
+def test_stop_at_the_budget_runs_on_after_solving(rows: Rows) -> None:
+    stopping = rows(experiment())
+    running = rows(experiment(training={"steps": 600, "solved_below": 0.05, "stop": "budget"}), "budget")
+    pd.testing.assert_series_equal(stopping["steps_to_solve"], running["steps_to_solve"])
+    assert (running["steps_run"] == 600).all()
+    assert (stopping["steps_run"] <= 600).all()
+    solved = stopping["outcome"] == "solved"
+    assert (stopping.loc[solved, "steps_run"] == stopping.loc[solved, "steps_to_solve"]).all()
+
+
+def test_curves_begin_at_zero_and_end_where_the_lane_ended(tmp_path: Path) -> None:
+    out = run(experiment(), tmp_path)
+    manifest = read_manifest(out)
+    lanes, curves = read_rows(out, manifest), read_rows(out, manifest, "curves")
+    last = curves.groupby("init_seed").last()
+    np.testing.assert_array_equal(last["step"], lanes.set_index("init_seed")["steps_run"])
+    np.testing.assert_array_equal(last["loss"], lanes.set_index("init_seed")["loss_final"])
+    first = curves.groupby("init_seed").first()
+    assert (first["step"] == 0).all()
+    np.testing.assert_array_equal(first["loss"], lanes.set_index("init_seed")["loss_initial"])
+
+
+def test_every_cell_of_a_mixed_experiment_is_run(rows: Rows) -> None:
+    wanted = experiment(grid={"model.widths": [[2], [4]], "training.dtype": ["float32", "float64"]}, seeds={"init": 10})
+    assert rows(wanted).groupby(["model.widths", "training.dtype"]).size().eq(10).all()
+
+
+def test_paired_seeds_give_every_lane_its_own_data(rows: Rows) -> None:
+    found = rows(experiment(task="regression", model="linear", track=[], seeds={"init": 5, "data": "paired"}))
+    assert list(zip(found["data_seed"], found["init_seed"], strict=True)) == [(i, i) for i in range(5)]
+    assert found["loss_initial"].nunique() == 5
+
+
+def test_experiment_made_in_python_is_stored_as_toml(tmp_path: Path) -> None:
+    out = run(experiment(), tmp_path)
+    again = Experiment.parse((out / "experiment.toml").read_text())
+    assert again.hash == experiment().hash
