@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 SCHEMA_VERSION = 1
 ROWS_PER_PART = 1 << 17
 LANE = ["cell", "data_seed", "init_seed"]
+STEPS_OR_NULL = ("steps_to_solve", "break_step")
 
 Manifest = dict[str, Any]
 
@@ -64,7 +65,8 @@ def read_part(folder: Path, part: dict[str, Any]) -> pd.DataFrame:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != part["sha256"]:
         raise ValueError(f"{path}: corrupt, its sha256 is not the one in run.json")
-    return pq.read_table(pa.BufferReader(content)).to_pandas()
+    rows = pq.read_table(pa.BufferReader(content)).to_pandas()
+    return rows.astype({name: "Int64" for name in STEPS_OR_NULL if name in rows})
 
 
 def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataFrame:

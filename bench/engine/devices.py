@@ -11,8 +11,7 @@ AXIS = "device"
 XLA_FLAGS = {
     # One thread per device: the cores are the devices.
     "xla_cpu_multi_thread_eigen": "false",
-    # Operations of a program one after another. Side by side they gain nothing on one core, and jaxlib 0.10 then never
-    # finishes some programs with products of 32 x 32 on two devices.
+    # Operations of a program one after another: side by side they gain nothing on one core.
     "xla_cpu_enable_concurrency_optimized_scheduler": "false",
     # This pass runs on two devices or more, not on one; what it merges is then simplified otherwise (a division becomes a
     # multiplication), and Adam's last bits would depend on the number of devices.

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from bench.engine.network import Network, Params
 from bench.engine.seeds import data_key, order_key
+from bench.linalg import eigenvalues
 from bench.optimizers import make_optimizer
 from bench.probes import PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
@@ -256,7 +257,7 @@ class Program:
         )
         if variant.relative_rate:
             origin = jax.tree.map(jnp.zeros_like, params)
-            curvature = jnp.linalg.eigvalsh(self._hessian(origin, Fixed(inputs, data)))[-1]
+            curvature = eigenvalues(self._hessian(origin, Fixed(inputs, data)))[-1]
             inputs = inputs._replace(learning_rate=inputs.learning_rate / curvature)
         none = jnp.full((), -1, jnp.int32)
         zero = jnp.zeros((), self.dtype)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from pydantic import FiniteFloat, PositiveFloat
 
 from bench.initializers import initializer
+from bench.linalg import orthonormal
 
 KeyLike = Key[Array, ""]
 Weights = Float[Array, "..."]
@@ -96,4 +97,6 @@ def keras_default(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Wei
 @initializer
 def orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, scale: FiniteFloat = 1.0) -> Weights:
     """Random orthonormal rows or columns, uniform over the orthogonal group (Saxe et al., 2014)."""
-    return jax.nn.initializers.orthogonal(scale)(key, shape, dtype)
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    tall = orthonormal(jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype))
+    return scale * (tall if rows >= columns else tall.T).reshape(shape)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from bench.linalg import eigenvalues
 from bench.probes import probe
 
 Layers = list[Float[Array, "..."]]
@@ -31,4 +32,4 @@ def weight_norm(weights: Layers) -> Float[Array, ""]:
 @probe(optional=True)
 def hessian_min(hessian: Float[Array, "parameter parameter"]) -> Float[Array, ""]:
     """Smallest eigenvalue of the training loss's Hessian; never negative where the loss is convex."""
-    return jnp.linalg.eigvalsh(hessian)[0]
+    return eigenvalues(hessian)[0]

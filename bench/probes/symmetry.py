@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from bench.linalg import singular_values
 from bench.probes import probe
 
 
@@ -39,7 +40,7 @@ def effective_rank(incoming: Float[Array, "input hidden"]) -> Float[Array, ""]:
 
     0 for a zero matrix, 1 for equal units, `hidden` for the identity.
     """
-    s = jnp.linalg.svd(incoming, compute_uv=False)
+    s = singular_values(incoming)
     total = jnp.sum(s)
     p = s / jnp.where(total > 0, total, 1)
     entropy = -jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1)), 0))

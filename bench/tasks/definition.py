@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key
 
+from bench.linalg import orthonormal
+
 LossName = Literal["mse", "rss", "cross_entropy"]
 
 
@@ -80,6 +82,7 @@ def least_squares_floor(
 ) -> Float[Array, ""]:
     """The least `mse` or `rss` of an affine map on these examples."""
     design = jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], axis=1)
-    # QR, not the normal equations: the residual then carries no squared condition number.
-    basis, _ = jnp.linalg.qr(design)
+    # A basis, not the normal equations: the residual then carries no squared condition number. Zero rows keep it tall.
+    missing = max(design.shape[1] - len(design), 0)
+    basis = orthonormal(jnp.pad(design, ((0, missing), (0, 0))))[: len(design)]
     return total_loss(loss, basis @ (basis.T @ y), y)

@@ -1,0 +1,269 @@
+"""The command line: `initbench`."""
+
+import json
+import platform
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure what an initialization changes, over thousands of seeds.",
+)
+# Wide enough for its tables when the output is a file.
+out = Console() if sys.stdout.isatty() else Console(width=160)
+err = Console(stderr=True)
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
+Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Init seeds per cell instead of the file's number.")]
+
+
+def clean(command: Callable[..., None]) -> Callable[..., None]:
+    """Bad input ends in one line on stderr and exit code 2, never in a traceback."""
+
+    @wraps(command)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except (ValueError, OSError) as error:
+            fail(str(error))
+
+    return guarded
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and end with exit code 2."""
+    sys.stderr.write(f"initbench: {' '.join(message.split())}\n")
+    raise typer.Exit(2)
+
+
+@app.command()
+@clean
+def run(
+    names: Names,
+    seeds: Seeds = None,
+    settings: Sets = [],  # noqa: B006  (typer wants a list)
+    folder: Annotated[Path, typer.Option("--out", help="Where run folders go.")] = Path("results/runs"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, lanes, programs, memory and time; train nothing.")] = False,
+) -> None:
+    """Train an experiment's lanes; resumes, and computes only what is not there yet."""
+    experiments = [_read(name, seeds, settings) for name in names]
+    for experiment in experiments:
+        if dry_run:
+            _describe(experiment)
+        else:
+            _train(experiment, folder)
+
+
+@app.command()
+@clean
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [Path("results/runs")],  # noqa: B006
+    folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
+) -> None:
+    """Statistics, verdicts, figures and pages from stored rows, without training."""
+    from analysis.load import find_runs
+
+    _report(find_runs(folders), folder)
+
+
+@app.command()
+@clean
+def reproduce(
+    names: Annotated[list[str], typer.Argument(metavar="[NAME]...", help="Experiments; none: the headline ones.")] = [],  # noqa: B006
+    everything: Annotated[bool, typer.Option("--all", help="All experiments that come with the package.")] = False,
+    seeds: Seeds = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+) -> None:
+    """Run and report in one: train, judge, and print the verdicts."""
+    from bench import catalog
+
+    wanted = names or (catalog.names() if everything else catalog.headlines())
+    experiments = [_read(name, seeds, []) for name in wanted]
+    runs = [_train(experiment, folder / "runs") for experiment in experiments]
+    _report(runs, folder / "reports")
+
+
+@app.command("list")
+@clean
+def list_things(
+    kind: Annotated[str | None, typer.Argument(help="experiments, initializers, models, optimizers, probes, tasks or laws.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What there is to name in an experiment file."""
+    from bench.messages import nearest
+
+    things = _things()
+    if kind is not None and kind not in things:
+        raise ValueError(f"unknown kind '{kind}'; {nearest(kind, things)}")
+    chosen = things if kind is None else {kind: things[kind]}
+    if as_json:
+        sys.stdout.write(json.dumps(chosen if kind is None else chosen[kind], indent=2) + "\n")
+        return
+    for title, entries in chosen.items():
+        table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+        for entry in entries:
+            table.add_row(entry["name"], entry["summary"])
+        out.print(table)
+        out.print()
+
+
+@app.command()
+@clean
+def doctor() -> None:
+    """Devices, versions, flags, and a self-test that trains a few lanes twice."""
+    import jax
+
+    from bench import Experiment, provenance
+    from bench import run as train
+
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    device = provenance.describe_device(jax.devices())
+    table.add_row("python", platform.python_version())
+    for name, version in provenance.versions().items():
+        table.add_row(name, version)
+    table.add_row("devices", f"{device['count']} x {device['kind']} ({device['platform']})")
+    for key in ("xla_flags", "matmul_precision", "relu_gradient_at_zero"):
+        table.add_row(key, str(provenance.environment(jax.devices())[key]))
+    out.print(table)
+    text = 'name = "doctor"\ntask = "xor"\nmodel = "mlp"\ninitializer = "he_normal"\n[training]\nsteps = 500\nsolved_below = 0.05\n[optimizer]\nlearning_rate = 0.5\n'
+    from bench.records import read_manifest, read_rows
+
+    digests = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for seeds, devices in ((64, None), (32, jax.devices()[:1])):
+            experiment = Experiment.parse(text, overrides={"seeds.init": seeds})
+            where = train(experiment, Path(scratch) / str(seeds), devices)
+            digests.append(read_rows(where, read_manifest(where))["params_digest"].head(32).tolist())
+    if digests[0] != digests[1]:
+        out.print("self-test: FAILED, the same lanes have other bits with fewer seeds on one device")
+        raise typer.Exit(1)
+    out.print("self-test: passed, 32 lanes have the same bits with more seeds and on one device")
+
+
+def _things() -> dict[str, list[dict[str, str]]]:
+    from analysis.theory import law_text, laws
+    from bench import catalog
+    from bench.initializers import initializer
+    from bench.models import model
+    from bench.optimizers import optimizers
+    from bench.probes import probe
+    from bench.tasks import task
+
+    def entries(registry: Any) -> list[dict[str, str]]:
+        return [{"name": name, "summary": registry[name].summary} for name in registry]
+
+    return {
+        "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
+        "initializers": entries(initializer),
+        "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
+        "models": entries(model),
+        "optimizers": [
+            {"name": name, "summary": (function.__doc__ or "").strip().partition("\n")[0]}
+            for name, function in sorted(optimizers().items())
+        ],
+        "probes": entries(probe),
+        "tasks": entries(task),
+    }
+
+
+def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
+    from analysis.claims import check_claims
+    from bench import catalog
+
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"--set {setting}: needs KEY=VALUE, for example training.steps=100")
+        overrides[key.strip()] = _toml_value(value.strip())
+    if seeds is not None:
+        overrides["seeds.init"] = seeds
+    experiment = catalog.read(name, overrides)
+    check_claims(experiment)
+    return experiment
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _train(experiment: Any, folder: Path) -> Path:
+    from bench import run as train
+
+    with _bar(experiment.name) as watch:
+        return train(experiment, folder, watch=watch)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[Any], None]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[solved]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bar(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task(name, total=None, rate="", solved="", note="")
+
+        def watch(progress: Any) -> None:
+            rate = f"{progress.seed_steps / progress.seconds:,.0f} seed-steps/s" if progress.seconds else ""
+            solved = f"{progress.solved / progress.done:.1%} solved" if progress.done else ""
+            bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=progress.note)
+
+        yield watch
+
+
+def _report(folders: list[Path], folder: Path) -> None:
+    from analysis.report import write_report
+
+    pages = write_report(folders, folder)
+    table = Table(title="Verdicts", title_justify="left")
+    for heading in ("claim", "verdict", "deciding number", "interval", "lanes", "data seeds"):
+        table.add_column(heading)
+    for row in pages.rows:
+        table.add_row(*row)
+    out.print(table)
+    out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+
+
+def _describe(experiment: Any) -> None:
+    """What a run would do: cells, lanes, programs, and from a short trial of each program its memory and longest time."""
+    from bench.estimate import estimate
+
+    plan = estimate(experiment)
+    table = Table(title=experiment.name, title_justify="left")
+    for axis in ("cell", *experiment.axes, "lanes"):
+        table.add_column(axis)
+    for cell in experiment.cells:
+        table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
+    out.print(table)
+    out.print(
+        f"{len(experiment.cells)} cells, {experiment.lanes:,} lanes, {plan.programs} programs; "
+        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, at most {plan.seconds:,.0f} s "
+        "of training if every lane spends its budget"
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,52 @@
+"""One line per cell: outcomes, time to solve and final losses, with intervals."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates import clustered_rate, iqm, quantile_interval, wilson
+from analysis.load import Run
+
+
+def rate_interval(run: Run, rows: pd.DataFrame, outcome: str = "solved") -> tuple[float, float, float]:
+    """Share of an outcome with its 95% interval: Wilson's where every row is independent, clustered otherwise."""
+    hits = (rows["outcome"] == outcome).to_numpy()
+    clusters = run.clusters.loc[rows.index].to_numpy()
+    if len(np.unique(clusters)) == len(rows):
+        return wilson(int(hits.sum()), len(rows))[:3]
+    return clustered_rate(hits, clusters)[:3]
+
+
+def summarize(run: Run) -> pd.DataFrame:
+    """Per cell, in the order of the grid: shares of each outcome, the solved share's interval, median steps to solve with interval,
+    quartiles and interquartile mean of the final loss, and how many lanes, data seeds and independent observations stand behind them.
+    """
+    lines: list[dict[str, Any]] = []
+    for cell in run.experiment.cells:
+        rows = run.lanes[run.lanes["cell"] == cell.id]
+        share, low, high = rate_interval(run, rows)
+        steps = quantile_interval(rows["steps_to_solve"].to_numpy(float, na_value=np.inf))
+        loss = rows["loss_final"].dropna().to_numpy()
+        quartiles = np.quantile(loss, [0.25, 0.5, 0.75]) if len(loss) else [np.nan] * 3
+        lines.append(
+            {
+                "cell": cell.id,
+                **cell.axes,
+                "lanes": len(rows),
+                "data_seeds": rows["data_seed"].nunique(),
+                "independent": run.clusters.loc[rows.index].nunique(),
+                "solved": share,
+                "solved_low": low,
+                "solved_high": high,
+                **{outcome: (rows["outcome"] == outcome).mean() for outcome in ("unsolved", "stuck", "diverged")},
+                "steps_median": steps.estimate,
+                "steps_low": steps.low,
+                "steps_high": steps.high,
+                "loss_q25": quartiles[0],
+                "loss_median": quartiles[1],
+                "loss_q75": quartiles[2],
+                "loss_iqm": iqm(loss) if len(loss) else np.nan,
+            }
+        )
+    return pd.DataFrame(lines)
