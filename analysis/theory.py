@@ -206,7 +206,7 @@ def stuck_set(run: Run) -> tuple[bool, str, int]:
     agree, n = 0, 0
     for cell, rows in _cells(run, _starts_in_the_stuck_set):
         if cell.settings.model.name == "neuron":
-            holds = (rows["outcome"] == "stuck") & (rows["steps_run"] == 0) & (rows["grad_norm_initial"] == 0)
+            holds = (rows["steps_run"] == 0) & (rows["grad_norm_initial"] == 0)
         else:
             zeros = ("hidden_grad_max_initial", "hidden_grad_max_final", "weight_norm_final", "tie_spread_final")
             holds = (rows[list(zeros)] == 0).all(axis=1)

@@ -69,9 +69,14 @@ def read_part(folder: Path, part: dict[str, Any]) -> pd.DataFrame:
     return rows.astype({name: "Int64" for name in STEPS_OR_NULL if name in rows})
 
 
+def is_kind(part: dict[str, Any], kind: str) -> bool:
+    """Whether a part holds rows of this kind: `lanes/part-...` in a run folder, `lanes.parquet` in a report."""
+    return part["file"].partition("/")[0].removesuffix(".parquet") == kind
+
+
 def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataFrame:
     """All rows of a kind (`lanes` or `curves`), in the order of the parts."""
-    frames = [read_part(folder, part) for part in manifest["parts"] if part["file"].startswith(f"{kind}/")]
+    frames = [read_part(folder, part) for part in manifest["parts"] if is_kind(part, kind)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
@@ -122,7 +127,7 @@ class RunFolder:
                 faults.append(str(error))
                 continue
             kept.append(part)
-            if part["file"].startswith("lanes/"):
+            if is_kind(part, "lanes"):
                 frames.append(frame)
         self.manifest["parts"] = kept
         self._remove_unlisted()

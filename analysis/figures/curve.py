@@ -1,0 +1,45 @@
+"""What happens during training: a quantity over steps, as median and middle 80% of lanes."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.ecdf import DASHES
+from analysis.figures.style import chosen, finish, is_logarithmic, label, palette, panels, value_label
+from analysis.load import Run
+from bench.spec import Figure as FigureSpec
+
+
+@figure_kind
+def curve(run: Run, figure: FigureSpec) -> Figure:
+    """`y` over training steps; a lane that has ended keeps its last value."""
+    assert figure.y is not None and figure.color is not None
+    axes = run.lanes[["cell", *run.experiment.axes]].drop_duplicates("cell")
+    rows = chosen(run, figure, run.curves.merge(axes, on="cell"))
+    colors = palette(list(rows[figure.color].cat.categories))
+    log = is_logarithmic(rows[figure.y].to_numpy(float)) if figure.log is None else figure.log
+    drawing, each = panels(rows, figure, share_y=False)
+    kept = rows.groupby("cell")[["data_seed", "init_seed"]].apply(lambda part: len(part.drop_duplicates()))
+    for axis, part in each:
+        for index, (group, (color, _)) in enumerate(colors.items()):
+            lanes = held(part[part[figure.color] == group], figure.y)
+            if lanes.empty:
+                continue
+            low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1).to_numpy()
+            # Step 0 stands at the left edge of the logarithmic axis.
+            steps = np.maximum(lanes.index.to_numpy(float), 0.7)
+            axis.fill_between(steps, low, high, color=color, alpha=0.15, lw=0)
+            axis.plot(steps, middle, color=color, ls=DASHES[index % len(DASHES)], label=value_label(group))
+        axis.set_xscale("log")
+        if log:
+            axis.set_yscale("log")
+    counts = sorted(set(kept))
+    note = f"n = {counts[0]:,} lanes each" if len(counts) == 1 else f"n = {counts[0]:,} to {counts[-1]:,} lanes each"
+    return finish(drawing, "gradient steps", label(figure.y), note, label(figure.color))
+
+
+def held(points: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Steps by lanes; between its logged points, and after its end, a lane has its last value. Diverged values stay away."""
+    table = points.pivot_table(index="step", columns=["cell", "data_seed", "init_seed"], values=name, observed=True)
+    return table.where(np.isfinite(table)).ffill()

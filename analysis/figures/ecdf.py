@@ -1,0 +1,59 @@
+"""Cumulative shares: how many lanes lie below a value; those that never get there stay in the denominator."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.estimates import solved_by
+from analysis.figures import figure_kind
+from analysis.figures.style import (
+    chosen,
+    count_note,
+    finish,
+    integer_ticks,
+    is_logarithmic,
+    label,
+    palette,
+    panels,
+    value_label,
+)
+from analysis.load import Run
+from bench.spec import Figure as FigureSpec
+
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+
+
+@figure_kind
+def ecdf(run: Run, figure: FigureSpec) -> Figure:
+    """Share of lanes whose `x` is at most the value on the axis."""
+    assert figure.x is not None and figure.color is not None
+    rows = chosen(run, figure, run.lanes)
+    colors = palette(list(rows[figure.color].cat.categories))
+    everything = rows[figure.x].to_numpy(float, na_value=np.nan)
+    log = is_logarithmic(everything) if figure.log is None else figure.log
+    drawing, each = panels(rows, figure)
+    finite = everything[np.isfinite(everything)]
+    right = finite.max() if len(finite) else 1.0
+    for axis, part in each:
+        for index, (group, (color, _)) in enumerate(colors.items()):
+            values = part.loc[part[figure.color] == group, figure.x].to_numpy(float, na_value=np.nan)
+            if len(values) == 0:
+                continue
+            x, share = solved_by(values, right)
+            left = [max(x[0], 1e-12)] if log else [x[0]]
+            axis.step(
+                [*left, *(np.maximum(x, 1e-12) if log else x), right], [0, *share, share[-1]], where="post", color=color,
+                ls=DASHES[index % len(DASHES)], label=value_label(group),
+            )
+        for name, value in figure.lines.items():
+            axis.axvline(value, color="0.6", lw=0.7, zorder=0)
+            axis.annotate(
+                name, (value, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=6.5, color="0.35",
+                xytext=(-2, -3), textcoords="offset points", ha="right", va="top",
+            )
+        if log:
+            axis.set_xscale("log")
+        elif np.all(finite == np.round(finite)):
+            integer_ticks(axis)
+        axis.set_ylim(-0.03, 1.03)
+    share_of = "share solved" if figure.x == "steps_to_solve" else "share of lanes at or below"
+    return finish(drawing, label(figure.x), share_of, count_note(rows), label(figure.color))

@@ -1,0 +1,137 @@
+"""How every figure looks: one color and mark per initializer, direct, readable in grayscale."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.load import Run, matching
+from bench.spec import Figure as FigureSpec
+
+PANEL = (2.35, 1.9)
+LEGEND_INCHES = 0.55
+LABELS = {
+    "steps_to_solve": "gradient steps",
+    "loss": "training loss",
+    "loss_final": "final training loss",
+    "weight_norm": "norm of the weights",
+    "distinct_units_final": "distinct hidden units at the end",
+    "model.widths": "hidden units",
+    "initializer": "initial weights",
+    "case": "loss",
+}
+MARKS = "osD^vPX*<>"
+# Okabe and Ito's palette, dark to light for grayscale; zero is black everywhere.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+
+
+def label(name: str) -> str:
+    """A column in plain words."""
+    return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
+
+
+def value_label(value: Any) -> str:
+    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8."""
+    text = str(value)
+    if text == "zeros":
+        return "zero"
+    if text == "normal":
+        return "N(0, 1)"
+    if text.startswith("normal(gain="):
+        return f"N(0, {float(text[12:-1]):g}²)"
+    return text.strip("[]").replace("_", " ")
+
+
+def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
+    """Color and mark of each value; zero is always black."""
+    rest = [value for value in values if value != "zeros"]
+    marks = {value: (COLORS[i % len(COLORS)], MARKS[(i + 1) % len(MARKS)]) for i, value in enumerate(rest)}
+    return {value: marks.get(value, ("#000000", "o")) for value in values}
+
+
+def chosen(run: Run, figure: FigureSpec, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a figure is about, without unused categories."""
+    rows = rows[matching(rows, run.experiment, figure.where)].copy()
+    for axis in run.experiment.axes:
+        rows[axis] = rows[axis].cat.remove_unused_categories()
+    return rows
+
+
+def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tuple[Figure, Iterator[tuple[Axes, pd.DataFrame]]]:
+    """A figure with one panel per value of the panel axis, and for each panel its axes and rows."""
+    values = list(rows[figure.panel].cat.categories) if figure.panel else [None]
+    columns = min(len(values), 4 if len(values) in (4, 7, 8) else 3)
+    lines = -(-len(values) // columns)
+    with mpl.rc_context(rc()):
+        size = (max(columns * PANEL[0], 3.5) + 0.5, lines * PANEL[1] + LEGEND_INCHES + 0.3)
+        drawing, axes = mpl.pyplot.subplots(
+            lines, columns, figsize=size, sharex=True, sharey=share_y, squeeze=False, layout="constrained"
+        )
+    flat = list(axes.flat)
+    for axis in flat[len(values) :]:
+        axis.remove()
+    for position, axis in enumerate(flat[: len(values)]):
+        if position + columns >= len(values):
+            axis.xaxis.set_tick_params(labelbottom=True)
+
+    def each() -> Iterator[tuple[Axes, pd.DataFrame]]:
+        for axis, value in zip(flat, values, strict=False):
+            if value is not None:
+                axis.set_title(value_label(value))
+            yield axis, rows if value is None else rows[rows[figure.panel] == value]
+
+    return drawing, each()
+
+
+def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title: str | None = None) -> Figure:
+    """Axis labels, one legend above all panels, and the number of lanes."""
+    drawing.supxlabel(xlabel, fontsize=9)
+    drawing.supylabel(ylabel, fontsize=9)
+    found: dict[str, Any] = {}
+    for axis in drawing.axes:
+        sns.despine(ax=axis)
+        for handle, text in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(text, handle)
+    if len(found) > 1:
+        drawing.legend(
+            found.values(), found.keys(), title=legend_title, loc="outside upper center", ncols=min(len(found), 6),
+            frameon=False, fontsize=8, title_fontsize=8, handletextpad=0.4, columnspacing=1.2,
+        )
+    drawing.axes[-1].annotate(
+        n_note, (1, 1), xycoords="figure fraction", xytext=(-3, -3), textcoords="offset points",
+        ha="right", va="top", fontsize=6.5, color="0.35", annotation_clip=False,
+    )
+    return drawing
+
+
+def count_note(rows: pd.DataFrame) -> str:
+    """How many lanes stand behind each line or point."""
+    counts = rows.groupby("cell").size().unique()
+    return f"n = {min(counts):,} lanes each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} lanes each"
+
+
+def integer_ticks(axis: Axes) -> None:
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+
+
+def rc() -> dict[str, Any]:
+    """Fonts that stay text in SVG and PDF, small ticks, no default styling."""
+    return {
+        **sns.axes_style("ticks"),
+        "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 9, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
+        "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.major.size": 3, "ytick.major.size": 3,
+        "xtick.minor.size": 1.5, "ytick.minor.size": 1.5, "lines.linewidth": 1.3, "svg.fonttype": "path", "pdf.fonttype": 42,
+        "svg.hashsalt": "initbench",
+    }
+
+
+def is_logarithmic(values: np.ndarray) -> bool:
+    """Whether positive values span more than two decades."""
+    values = values[np.isfinite(values) & (values > 0)]
+    return len(values) > 0 and values.max() / values.min() > 100
