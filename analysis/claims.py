@@ -67,9 +67,10 @@ def check_claims(experiment: Experiment) -> None:
 
 def judge(run: Run) -> tuple[list[Law], list[Verdict]]:
     """The laws that the experiment rests on, and a verdict per claim and condition; all withheld if a law fails."""
-    checked = {name: check_law(name, run) for name in dict.fromkeys(
-        [*run.experiment.laws, *(claim.law for claim in run.experiment.claim if claim.law)]
-    )}
+    checked = {
+        name: check_law(name, run)
+        for name in dict.fromkeys([*run.experiment.laws, *(claim.law for claim in run.experiment.claim if claim.law)])
+    }
     gates = [checked[name] for name in run.experiment.laws]
     questions = [question for claim in run.experiment.claim for question in _questions(run, claim, checked)]
     for family in dict.fromkeys(_family(run, question.claim) for question in questions):
@@ -97,9 +98,7 @@ def _questions(run: Run, claim: Claim, checked: dict[str, Law]) -> list[_Questio
     return found
 
 
-def _question(
-    run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, checked: dict[str, Law]
-) -> _Question:
+def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, checked: dict[str, Law]) -> _Question:
     rows, clusters = run.lanes[mask], run.clusters[mask].to_numpy()
     if claim.law is not None:
         law = checked[claim.law]

@@ -29,8 +29,13 @@ from bench.records import parquet_bytes, write_whole  # noqa: E402
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has."""
-MARKS = {"supported": "✓ supported", "refuted": "✗ refuted", "conditional": "◐ conditional",
-         "undecided": "? undecided", "withheld": "– withheld (a law failed)"}
+MARKS = {
+    "supported": "✓ supported",
+    "refuted": "✗ refuted",
+    "conditional": "◐ conditional",
+    "undecided": "? undecided",
+    "withheld": "– withheld (a law failed)",
+}
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,12 @@ def compact(run: Run) -> Run:
         narrow = lanes[name].astype(np.float32)
         if name not in EXACT or narrow.astype(np.float64).equals(lanes[name]):
             lanes[name] = narrow
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in EXACT and name != "steps_to_solve"])
-    curves = run.curves.astype({name: np.float32 for name in run.curves.select_dtypes("float64").columns})
+    lanes = lanes.drop(
+        columns=[name for name in lanes if lanes[name].isna().all() and name not in EXACT and name != "steps_to_solve"]
+    )
+    largest = np.finfo(np.float32).max
+    narrow = [name for name, column in run.curves.select_dtypes("float64").items() if not (column.abs() > largest).any()]
+    curves = run.curves.astype({name: np.float32 for name in narrow})
     return replace(run, lanes=lanes, curves=curves)
 
 
@@ -232,7 +241,9 @@ def _verdict_frame(result: Result) -> pd.DataFrame:
                 "says": verdict.says,
                 "where": ", ".join(value_label(value) for value in verdict.condition.values()),
                 "verdict": MARKS[verdict.verdict],
-                "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
+                "criterion": f"{verdict.measure} {verdict.criterion}"
+                if verdict.measure not in verdict.criterion
+                else verdict.criterion,
                 "measured": number(verdict),
                 "interval": interval(verdict),
                 "n": f"{verdict.n_lanes:,} lanes, {_data_sets(verdict)}",
@@ -298,8 +309,12 @@ def _answer_page(results: list[Result], has_headline: bool) -> str:
         markdown(
             pd.DataFrame(
                 [
-                    (f"[{r.name}]({r.name}/README.md)", r.run.experiment.question, f"{r.run.manifest['lanes']:,}",
-                     ", ".join(f"{law.name}: {law.number}" for law in r.laws) or "none")
+                    (
+                        f"[{r.name}]({r.name}/README.md)",
+                        r.run.experiment.question,
+                        f"{r.run.manifest['lanes']:,}",
+                        ", ".join(f"{law.name}: {law.number}" for law in r.laws) or "none",
+                    )
                     for r in results
                 ],
                 columns=["experiment", "question", "lanes", "laws"],
@@ -360,8 +375,14 @@ def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
     for verdict in result.verdicts:
         where = ", ".join(value_label(value) for value in verdict.condition.values())
         rows.append(
-            (f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""), verdict.verdict,
-             f"{verdict.measure} {number(verdict)}", interval(verdict), f"{verdict.n_lanes:,}", f"{verdict.n_data_seeds:,}")
+            (
+                f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
+                verdict.verdict,
+                f"{verdict.measure} {number(verdict)}",
+                interval(verdict),
+                f"{verdict.n_lanes:,}",
+                f"{verdict.n_data_seeds:,}",
+            )
         )
     return rows
 

@@ -178,8 +178,11 @@ def logistic_optimum(run: Run) -> tuple[bool, str, int]:
     """Where logistic regression has an optimum, gradient descent ends at scikit-learn's: same loss within 1e-6, same weight norm within
     1%, in every lane whose gradient norm has fallen below 1e-6."""
     worst_loss, worst_norm, n = 0.0, 0.0, 0
-    wanted = lambda cell: _is_logistic(cell) and (  # noqa: E731
-        cell.settings.training.l2 > 0 or cell.settings.task.options.get("flip", 0) > 0
+    wanted = lambda cell: (
+        _is_logistic(cell)
+        and (  # noqa: E731
+            cell.settings.training.l2 > 0 or cell.settings.task.options.get("flip", 0) > 0
+        )
     )
     for cell, rows in _cells(run, wanted):
         rows = rows[rows["grad_norm_final"] < 1e-6].head(SAMPLE)

@@ -29,4 +29,3 @@ def orthonormal(matrix: Float[Array, "row column"]) -> Float[Array, "row column"
     """
     q, r = jnp.linalg.qr(matrix)
     return q * jnp.where(jnp.diag(r) < 0, -1, 1).astype(q.dtype)
-

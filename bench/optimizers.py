@@ -43,8 +43,6 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
         raise ValueError(f"optimizer '{name}' refuses {options}: {error}") from error
 
 
-def make_optimizer(
-    name: str, options: dict[str, Any], learning_rate: LearningRate
-) -> optax.GradientTransformationExtraArgs:
+def make_optimizer(name: str, options: dict[str, Any], learning_rate: LearningRate) -> optax.GradientTransformationExtraArgs:
     """The named optimizer at a learning rate, which may be traced."""
     return optax.with_extra_args_support(optimizers()[name](learning_rate=learning_rate, **options))

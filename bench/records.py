@@ -50,9 +50,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
     if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(
-            f"{path}: schema_version = {manifest.get('schema_version')!r}; this version reads {SCHEMA_VERSION}"
-        )
+        raise ValueError(f"{path}: schema_version = {manifest.get('schema_version')!r}; this version reads {SCHEMA_VERSION}")
     return manifest
 
 

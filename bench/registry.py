@@ -63,9 +63,7 @@ class Registry:
             return self._entries[name]
         if ":" in name:
             return self._imported(name)
-        raise ValueError(
-            f"unknown {self.kind} '{name}'; {nearest(name, self._entries)}, or package.module:name of your own"
-        )
+        raise ValueError(f"unknown {self.kind} '{name}'; {nearest(name, self._entries)}, or package.module:name of your own")
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))

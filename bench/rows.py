@@ -29,9 +29,7 @@ class LaneTable:
         self.data_seed, self.init_seed = experiment.seeds.pairs()
         measured = [name for program in plan for name in program.measured]
         self.probes = [
-            name
-            for name in dict.fromkeys(measured)
-            if name not in ("metric", "test_loss", "test_metric", "grad_norm")
+            name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")
         ]
         self.tracked = list(dict.fromkeys(name for program in plan for name in program.track))
 
@@ -112,10 +110,7 @@ class LaneTable:
         points = batch.curves
         names = ["loss", *self.tracked]
         lane = points.get("lane", np.zeros(0, np.int64))
-        values = {
-            name: np.asarray(points.get(name, np.full(len(lane), np.nan)), float)
-            for name in names
-        }
+        values = {name: np.asarray(points.get(name, np.full(len(lane), np.nan)), float) for name in names}
         values = {name: np.where(np.isfinite(column), column, np.nan) for name, column in values.items()}
         return pd.DataFrame({**self._identity(lane), "step": points.get("step", lane).astype(np.int64), **values})
 

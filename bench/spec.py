@@ -216,14 +216,10 @@ class Claim(Part):
     @model_validator(mode="after")
     def _one_criterion(self) -> Self:
         criteria = [
-            name
-            for name in ("at_least", "at_most", "equal_to", "greater_than", "law")
-            if getattr(self, name) is not None
+            name for name in ("at_least", "at_most", "equal_to", "greater_than", "law") if getattr(self, name) is not None
         ]
         if len(criteria) != 1:
-            raise ValueError(
-                f"has {len(criteria)} criteria; exactly one of at_least, at_most, equal_to, greater_than, law"
-            )
+            raise ValueError(f"has {len(criteria)} criteria; exactly one of at_least, at_most, equal_to, greater_than, law")
         if (self.equal_to is None) != (self.margin is None):
             raise ValueError("equal_to and margin stand together")
         if (self.measure is None) != (self.law is not None):

@@ -14,9 +14,9 @@ import pytest
 
 from bench import Experiment, run
 from bench.engine import pool as pool_module
+from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
-from bench.engine.devices import lane_mesh
 from bench.records import read_manifest, read_rows
 from bench.rows import LaneTable
 from tests.conftest import Rows, experiment
@@ -166,11 +166,19 @@ def test_another_experiment_is_not_mixed_in(tmp_path: Path) -> None:
         run(experiment(optimizer={"name": "sgd", "learning_rate": 0.4}), tmp_path)
 
 
-def test_ten_initializers_times_five_learning_rates_compile_one_program(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    names = ["zeros", "constant", "normal", "uniform", "lecun_normal", "glorot_normal", "glorot_uniform", "he_normal",
-             "pytorch_default", "orthogonal"]
+def test_ten_initializers_times_five_learning_rates_compile_one_program(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = [
+        "zeros",
+        "constant",
+        "normal",
+        "uniform",
+        "lecun_normal",
+        "glorot_normal",
+        "glorot_uniform",
+        "he_normal",
+        "pytorch_default",
+        "orthogonal",
+    ]
     wanted = experiment(
         grid={"initializer": names, "optimizer.learning_rate": [0.1, 0.2, 0.3, 0.4, 0.5]},
         seeds={"init": 20},
@@ -190,8 +198,12 @@ def test_all_outcomes_are_kept_and_metrics_of_diverged_lanes_are_null(rows: Rows
         case=[
             {"label": "solved"},
             {"label": "stuck", "initializer": "zeros"},
-            {"label": "diverged", "optimizer": {"name": "sgd", "learning_rate": 1e30}, "task": {"name": "xor", "loss": "mse"},
-             "model": {"name": "mlp", "activation": "identity"}},
+            {
+                "label": "diverged",
+                "optimizer": {"name": "sgd", "learning_rate": 1e30},
+                "task": {"name": "xor", "loss": "mse"},
+                "model": {"name": "mlp", "activation": "identity"},
+            },
             {"label": "unsolved", "training.steps": 3},
         ],
         training={"steps": 3000, "solved_below": 0.05},
@@ -200,7 +212,10 @@ def test_all_outcomes_are_kept_and_metrics_of_diverged_lanes_are_null(rows: Rows
     found = rows(wanted)
     assert len(found) == 4 * 64
     assert {label: set(part["outcome"]) for label, part in found.groupby("case")} == {
-        "solved": {"solved"}, "stuck": {"stuck"}, "diverged": {"diverged"}, "unsolved": {"unsolved"}
+        "solved": {"solved"},
+        "stuck": {"stuck"},
+        "diverged": {"diverged"},
+        "unsolved": {"unsolved"},
     }
     diverged = found[found["case"] == "diverged"]
     finals = ["steps_to_solve", "loss_final", "metric_final", "grad_norm_final", "distinct_units_final"]

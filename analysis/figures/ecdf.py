@@ -41,14 +41,26 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
             x, share = solved_by(values, right)
             left = [max(x[0], 1e-12)] if log else [x[0]]
             axis.step(
-                [*left, *(np.maximum(x, 1e-12) if log else x), right], [0, *share, share[-1]], where="post", color=color,
-                ls=DASHES[index % len(DASHES)], label=value_label(group),
+                [*left, *(np.maximum(x, 1e-12) if log else x), right],
+                [0, *share, share[-1]],
+                where="post",
+                color=color,
+                ls=DASHES[index % len(DASHES)],
+                label=value_label(group),
             )
         for name, value in figure.lines.items():
             axis.axvline(value, color="0.6", lw=0.7, zorder=0)
             axis.annotate(
-                name, (value, 1), xycoords=("data", "axes fraction"), rotation=90, fontsize=6.5, color="0.35",
-                xytext=(-2, -3), textcoords="offset points", ha="right", va="top",
+                name,
+                (value, 1),
+                xycoords=("data", "axes fraction"),
+                rotation=90,
+                fontsize=6.5,
+                color="0.35",
+                xytext=(-2, -3),
+                textcoords="offset points",
+                ha="right",
+                va="top",
             )
         if log:
             axis.set_xscale("log")

@@ -41,16 +41,29 @@ def headline(table: pd.DataFrame) -> Figure:
     heights = [max((table["group"] == group).sum(), 2) for group in groups]
     with mpl.rc_context(rc()):
         drawing, axes = mpl.pyplot.subplots(
-            len(groups), 1, figsize=(5.2, 0.17 * sum(heights) + 0.9), sharex=True, squeeze=False,
-            gridspec_kw={"height_ratios": heights}, layout="constrained",
+            len(groups),
+            1,
+            figsize=(5.2, 0.17 * sum(heights) + 0.9),
+            sharex=True,
+            squeeze=False,
+            gridspec_kw={"height_ratios": heights},
+            layout="constrained",
         )
         for axis, group in zip(axes.flat, groups, strict=True):
             part = table[table["group"] == group].reset_index(drop=True)
             for start, color, mark in (("random", "#0072B2", "s"), ("zero", "#000000", "o")):
                 error = [(part[start] - part[f"{start}_low"]).clip(0), (part[f"{start}_high"] - part[start]).clip(0)]
                 axis.errorbar(
-                    part[start], part.index, xerr=error, fmt=mark, color=color, ms=6 if start == "random" else 3.5,
-                    mfc="white" if start == "random" else color, capsize=0, lw=1, label=f"{start} weights",
+                    part[start],
+                    part.index,
+                    xerr=error,
+                    fmt=mark,
+                    color=color,
+                    ms=6 if start == "random" else 3.5,
+                    mfc="white" if start == "random" else color,
+                    capsize=0,
+                    lw=1,
+                    label=f"{start} weights",
                 )
             axis.set_yticks(part.index, part["problem"])
             axis.set_ylim(len(part) - 0.4, -0.6)

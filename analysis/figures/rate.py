@@ -27,8 +27,15 @@ def rate(run: Run, figure: FigureSpec) -> Figure:
                 share, low, high = rate_interval(run, here)
                 color, mark = colors.get(value if group is None else group, ("#0072B2", "o"))
                 axis.errorbar(
-                    position + shift, share, [[max(share - low, 0)], [max(high - share, 0)]], fmt=mark, color=color, ms=4,
-                    capsize=2, lw=1, label=value_label(group) if group is not None and position == 0 else None,
+                    position + shift,
+                    share,
+                    [[max(share - low, 0)], [max(high - share, 0)]],
+                    fmt=mark,
+                    color=color,
+                    ms=4,
+                    capsize=2,
+                    lw=1,
+                    label=value_label(group) if group is not None and position == 0 else None,
                 )
         axis.set_xticks(range(len(across)), [value_label(value) for value in across], rotation=35 if len(across) > 5 else 0)
         axis.set_ylim(-0.05, 1.05)

@@ -28,8 +28,15 @@ def restarts(run: Run, figure: FigureSpec) -> Figure:
             for starts in STARTS:
                 share, low, high, _ = wilson(*best_of(solved, starts))
                 axis.errorbar(
-                    starts, share, [[max(share - low, 0)], [max(high - share, 0)]], fmt=mark, color=color, ms=3.5, capsize=1.5,
-                    lw=0.8, label=value_label(group) if starts == 1 else None,
+                    starts,
+                    share,
+                    [[max(share - low, 0)], [max(high - share, 0)]],
+                    fmt=mark,
+                    color=color,
+                    ms=3.5,
+                    capsize=1.5,
+                    lw=0.8,
+                    label=value_label(group) if starts == 1 else None,
                 )
         axis.set_xticks(STARTS)
     return finish(drawing, "random starts", "share with a success", count_note(rows), label(figure.color))

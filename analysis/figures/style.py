@@ -41,7 +41,7 @@ def value_label(value: Any) -> str:
     text = str(value)
     if text == "zeros":
         return "zero"
-    if text == "normal":
+    if text in ("normal", "normal(gain=1.0)"):
         return "N(0, 1)"
     if text.startswith("normal(gain="):
         return f"N(0, {float(text[12:-1]):g}²)"
@@ -91,7 +91,7 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
 
 def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title: str | None = None) -> Figure:
     """Axis labels, one legend above all panels, and the number of lanes."""
-    drawing.supxlabel(xlabel, fontsize=9)
+    drawing.supxlabel(f"{xlabel} ({n_note})", fontsize=9)
     drawing.supylabel(ylabel, fontsize=9)
     found: dict[str, Any] = {}
     for axis in drawing.axes:
@@ -100,13 +100,17 @@ def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title:
             found.setdefault(text, handle)
     if len(found) > 1:
         drawing.legend(
-            found.values(), found.keys(), title=legend_title, loc="outside upper center", ncols=min(len(found), 6),
-            frameon=False, fontsize=8, title_fontsize=8, handletextpad=0.4, columnspacing=1.2,
+            found.values(),
+            found.keys(),
+            title=legend_title,
+            loc="outside upper center",
+            ncols=min(len(found), 6),
+            frameon=False,
+            fontsize=8,
+            title_fontsize=8,
+            handletextpad=0.4,
+            columnspacing=1.2,
         )
-    drawing.axes[-1].annotate(
-        n_note, (1, 1), xycoords="figure fraction", xytext=(-3, -3), textcoords="offset points",
-        ha="right", va="top", fontsize=6.5, color="0.35", annotation_clip=False,
-    )
     return drawing
 
 
@@ -124,9 +128,21 @@ def rc() -> dict[str, Any]:
     """Fonts that stay text in SVG and PDF, small ticks, no default styling."""
     return {
         **sns.axes_style("ticks"),
-        "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 9, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
-        "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.major.size": 3, "ytick.major.size": 3,
-        "xtick.minor.size": 1.5, "ytick.minor.size": 1.5, "lines.linewidth": 1.3, "svg.fonttype": "path", "pdf.fonttype": 42,
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 9,
+        "xtick.labelsize": 7.5,
+        "ytick.labelsize": 7.5,
+        "axes.linewidth": 0.7,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "xtick.minor.size": 1.5,
+        "ytick.minor.size": 1.5,
+        "lines.linewidth": 1.3,
+        "svg.fonttype": "path",
+        "pdf.fonttype": 42,
         "svg.hashsalt": "initbench",
     }
 

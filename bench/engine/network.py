@@ -45,9 +45,7 @@ class Network:
         """The weight layers (all but biases) in the order of the model."""
         return [leaf for path, leaf in leaves(params) if path in self.weight_paths]
 
-    def initial(
-        self, spec: InitializerSpec, init_seed: Seed, gain: Array, zero_fraction: Array, dtype: jnp.dtype
-    ) -> Params:
+    def initial(self, spec: InitializerSpec, init_seed: Seed, gain: Array, zero_fraction: Array, dtype: jnp.dtype) -> Params:
         """Initial parameters of one lane; `gain` and `zero_fraction` may be traced, so that sweeps do not recompile."""
         draw = initializer[spec.name].bind(spec.options)
 

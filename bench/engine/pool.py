@@ -95,12 +95,8 @@ class Pool:
         fresh = (self.devices * self.width,)
         inputs = Inputs(*(jax.ShapeDtypeStruct(fresh, kind) for kind in program.input_types))
         variant = jax.ShapeDtypeStruct((self.devices,), jnp.int32)
-        lane = jax.eval_shape(
-            jax.vmap(lambda one: program.start(program.variants[0], one)), inputs
-        )
-        pool = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((self.devices * self.slots, *leaf.shape[1:]), leaf.dtype), lane
-        )
+        lane = jax.eval_shape(jax.vmap(lambda one: program.start(program.variants[0], one)), inputs)
+        pool = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((self.devices * self.slots, *leaf.shape[1:]), leaf.dtype), lane)
         index = jax.ShapeDtypeStruct(fresh, jnp.int32)
         everywhere = jax.ShapeDtypeStruct((self.devices * self.slots,), jnp.int32)
         lowered = (
@@ -142,16 +138,13 @@ class Pool:
 
         first = ends(0)
         return all(
-            all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True))
-            for shift in (1, self.width // 2)
+            all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, self.width // 2)
         )
 
     def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
         spec = PartitionSpec(AXIS)
         sharded = jax.shard_map(function, mesh=self.mesh, in_specs=spec, out_specs=spec, check_vma=False)
-        placed = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._sharding), shapes
-        )
+        placed = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._sharding), shapes)
         return jax.jit(sharded, donate_argnums=donate).lower(*placed)
 
     def _start_block(self, variant: Any, inputs: Inputs) -> tuple[Fixed, State]:
@@ -179,10 +172,12 @@ class Pool:
                 return i + 1, state, jax.tree.map(lambda kept, new: kept.at[i].set(new), trace, seen)
 
             _, state, trace = jax.lax.while_loop(more, look, (jnp.zeros((), jnp.int32), state, empty))
-            return state, jax.tree.map(lambda kept: kept.T, trace)
+            return state, trace
 
         blocked = jax.tree.map(lambda leaf: leaf.reshape(self.blocks, self.width, *leaf.shape[1:]), (fixed, state))
-        return jax.tree.map(lambda leaf: leaf.reshape(self.slots, *leaf.shape[2:]), jax.lax.map(block, blocked))
+        state, trace = jax.lax.map(block, blocked)
+        # The trace stays (block, look, lane): turning it around costs more than a step of a small network.
+        return jax.tree.map(lambda leaf: leaf.reshape(self.slots, *leaf.shape[2:]), state), trace
 
     # The loop ---------------------------------------------------------------------------------------------------
 
@@ -328,7 +323,7 @@ class _Book:
             return
         rows = np.flatnonzero(kept)
         lanes = self.lane.reshape(-1)[rows]
-        at = before.reshape(-1)[rows, None] + self.pool.program.check_every * np.arange(trace["loss"].shape[1])
+        at = before.reshape(-1)[rows, None] + self.pool.program.check_every * np.arange(MAX_LOOKS)
         now = self.steps.reshape(-1)[rows, None]
         ended = (self.status.reshape(-1)[rows] != Status.RUNNING)[:, None]
         budget = self.lanes.inputs.budget[lanes][:, None]
@@ -338,7 +333,8 @@ class _Book:
         wanted = fresh & ((at < now) & np.isin(at, self.log_steps) | (ended & (at == now)))
         row, look = np.nonzero(wanted)
         points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, look]}
-        points |= {name: np.asarray(values)[rows][row, look] for name, values in trace.items()}
+        block, lane = np.divmod(rows, self.pool.width)
+        points |= {name: np.asarray(values)[block[row], look, lane[row]] for name, values in trace.items()}
         self._points.append(points)
 
     def batch(self, released: np.ndarray, rate: jax.Array, ended: State, final: dict[str, jax.Array]) -> Batch:

@@ -236,9 +236,7 @@ class Program:
     def _optimizer(self, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
         return make_optimizer(self.optimizer.name, self.optimizer.options, learning_rate)
 
-    def _updated(
-        self, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params
-    ) -> tuple[Params, Any]:
+    def _updated(self, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
         updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(
             gradients,
             state.optimizer,

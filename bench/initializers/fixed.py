@@ -14,8 +14,6 @@ def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype) -> Floa
 
 
 @initializer(random=False)
-def constant(
-    key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype, value: FiniteFloat = 0.5
-) -> Float[Array, "..."]:
+def constant(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype, value: FiniteFloat = 0.5) -> Float[Array, "..."]:
     """All weights equal to `value`."""
     return jnp.full(shape, value, dtype)

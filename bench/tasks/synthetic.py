@@ -78,14 +78,14 @@ def blobs(
     n_test: NonNegativeInt = 128,
     loss: Literal["cross_entropy", "mse"] = "cross_entropy",
 ) -> Task:
-    """Gaussian blobs: classes in turn, centers evenly spaced on a unit circle in the first two of `d` coordinates.
+    """Gaussian blobs of random classes, centers evenly spaced on a unit circle in the first two of `d` coordinates.
 
     The circle is turned by a random angle per data seed; `spread` is the standard deviation of a blob.
     """
 
     def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
-        key_x, key_angle = (jax.random.fold_in(key, i) for i in range(2))
-        label = jnp.arange(n + n_test) % classes
+        key_x, key_angle, key_label = (jax.random.fold_in(key, i) for i in range(3))
+        label = jax.random.randint(key_label, (n + n_test,), 0, classes)
         angle = 2 * jnp.pi * (label / classes + jax.random.uniform(key_angle, (), dtype))
         center = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1).astype(dtype)
         center = jnp.pad(center[:, : min(d, 2)], ((0, 0), (0, max(d - 2, 0))))
