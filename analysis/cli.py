@@ -58,9 +58,7 @@ def run(
     seeds: Seeds = None,
     settings: Sets = [],  # noqa: B006  (typer wants a list)
     folder: Annotated[Path, typer.Option("--out", help="Where run folders go.")] = Path("results/runs"),
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print cells, lanes, programs, memory and time; train nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, lanes, programs, memory and time; train nothing.")] = False,
 ) -> None:
     """Train an experiment's lanes; resumes, and computes only what is not there yet."""
     experiments = [_read(name, seeds, settings) for name in names]
@@ -74,9 +72,7 @@ def run(
 @app.command()
 @clean
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [
-        Path("results/runs")
-    ],  # noqa: B006
+    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [Path("results/runs")],  # noqa: B006
     folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
 ) -> None:
     """Statistics, verdicts, figures and pages from stored rows, without training."""
@@ -105,9 +101,7 @@ def reproduce(
 @app.command("list")
 @clean
 def list_things(
-    kind: Annotated[
-        str | None, typer.Argument(help="experiments, initializers, models, optimizers, probes, tasks or laws.")
-    ] = None,
+    kind: Annotated[str | None, typer.Argument(help="experiments, initializers, models, optimizers, probes, tasks or laws.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What there is to name in an experiment file."""
@@ -146,7 +140,10 @@ def doctor() -> None:
     for key in ("xla_flags", "matmul_precision", "relu_gradient_at_zero"):
         table.add_row(key, str(provenance.environment(jax.devices())[key]))
     out.print(table)
-    text = 'name = "doctor"\ntask = "xor"\nmodel = "mlp"\ninitializer = "he_normal"\n[training]\nsteps = 500\nsolved_below = 0.05\n[optimizer]\nlearning_rate = 0.5\n'
+    text = (
+        'name = "doctor"\ntask = "xor"\nmodel = "mlp"\ninitializer = "he_normal"\n'
+        "[training]\nsteps = 500\nsolved_below = 0.05\n[optimizer]\nlearning_rate = 0.5\n"
+    )
     from bench.records import read_manifest, read_rows
 
     digests = []

@@ -81,9 +81,7 @@ def compact(run: Run) -> Run:
         narrow = lanes[name].astype(np.float32)
         if name not in EXACT or narrow.astype(np.float64).equals(lanes[name]):
             lanes[name] = narrow
-    lanes = lanes.drop(
-        columns=[name for name in lanes if lanes[name].isna().all() and name not in EXACT and name != "steps_to_solve"]
-    )
+    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in EXACT and name != "steps_to_solve"])
     largest = np.finfo(np.float32).max
     narrow = [name for name, column in run.curves.select_dtypes("float64").items() if not (column.abs() > largest).any()]
     curves = run.curves.astype({name: np.float32 for name in narrow})
@@ -241,9 +239,7 @@ def _verdict_frame(result: Result) -> pd.DataFrame:
                 "says": verdict.says,
                 "where": ", ".join(value_label(value) for value in verdict.condition.values()),
                 "verdict": MARKS[verdict.verdict],
-                "criterion": f"{verdict.measure} {verdict.criterion}"
-                if verdict.measure not in verdict.criterion
-                else verdict.criterion,
+                "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
                 "measured": number(verdict),
                 "interval": interval(verdict),
                 "n": f"{verdict.n_lanes:,} lanes, {_data_sets(verdict)}",
@@ -371,7 +367,7 @@ def _places(verdicts: list[Verdict], kind: str) -> str:
 
 
 def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for verdict in result.verdicts:
         where = ", ".join(value_label(value) for value in verdict.condition.values())
         rows.append(

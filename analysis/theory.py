@@ -112,8 +112,7 @@ def ols_steps(run: Run) -> tuple[bool, str, int]:
     """Gradient descent on least squares takes exactly the predicted number of steps in every float64 lane: the excess loss after t
     steps is half the sum of lam_i (1 - lr lam_i)^(2t) c_i^2, with c the start seen from the optimum in the Hessian's eigenbasis."""
     agree, n = 0, 0
-    wanted = lambda cell: _is_least_squares(cell) and cell.settings.training.dtype == "float64"  # noqa: E731
-    for cell, rows in _cells(run, wanted):
+    for cell, rows in _cells(run, lambda cell: _is_least_squares(cell) and cell.settings.training.dtype == "float64"):
         fixed, state = starts(run, cell, rows)
         training = cell.settings.training
         rates = rows["learning_rate"].to_numpy()
@@ -154,12 +153,15 @@ def _is_logistic(cell: Cell) -> bool:
     return settings.model.name == "linear" and settings.task.options.get("loss") == "cross_entropy"
 
 
+def _has_logistic_optimum(cell: Cell) -> bool:
+    return _is_logistic(cell) and (cell.settings.training.l2 > 0 or cell.settings.task.options.get("flip", 0) > 0)
+
+
 @_law
 def separability(run: Run) -> tuple[bool, str, int]:
     """A linear program finds a separating plane for the training data of exactly those lanes whose task is built to be separable."""
     agree, n = 0, 0
-    wanted = lambda cell: _is_logistic(cell) and cell.settings.task.name == "classification"  # noqa: E731
-    for cell, rows in _cells(run, wanted):
+    for cell, rows in _cells(run, lambda cell: _is_logistic(cell) and cell.settings.task.name == "classification"):
         fixed, _ = starts(run, cell, rows.head(SAMPLE))
         for design, y in zip(_design(fixed), fixed.data.y[:, :, 0], strict=True):
             agree += _separable(design, y) == (cell.settings.task.options["flip"] == 0)
@@ -178,13 +180,7 @@ def logistic_optimum(run: Run) -> tuple[bool, str, int]:
     """Where logistic regression has an optimum, gradient descent ends at scikit-learn's: same loss within 1e-6, same weight norm within
     1%, in every lane whose gradient norm has fallen below 1e-6."""
     worst_loss, worst_norm, n = 0.0, 0.0, 0
-    wanted = lambda cell: (
-        _is_logistic(cell)
-        and (  # noqa: E731
-            cell.settings.training.l2 > 0 or cell.settings.task.options.get("flip", 0) > 0
-        )
-    )
-    for cell, rows in _cells(run, wanted):
+    for cell, rows in _cells(run, _has_logistic_optimum):
         rows = rows[rows["grad_norm_final"] < 1e-6].head(SAMPLE)
         if rows.empty:
             continue
@@ -204,8 +200,8 @@ def logistic_optimum(run: Run) -> tuple[bool, str, int]:
 
 @_law
 def stuck_set(run: Run) -> tuple[bool, str, int]:
-    """From all-zero weights and biases, an activation function with act(0) = 0 (for a single neuron: a ReLU, whose slope at 0 is 0)
-    gives hidden weights a gradient of exactly 0: at the start, at the end, and their values stay 0."""
+    """From all-zero weights and biases, an activation function with act(0) = 0 (for a single neuron: a ReLU, whose slope at 0
+    is 0) gives hidden weights a gradient of exactly 0: at the start, at the end, and their values stay 0."""
     agree, n = 0, 0
     for cell, rows in _cells(run, _starts_in_the_stuck_set):
         if cell.settings.model.name == "neuron":

@@ -17,7 +17,7 @@ LearningRate = Float[Array, ""] | float
 
 @cache
 def optimizers() -> dict[str, Callable[..., Any]]:
-    """Every function of optax (and `contrib.` of optax.contrib) that turns a learning rate into an optimizer."""
+    """Every function of optax (and `contrib.` of optax.contrib) that makes an optimizer of a learning rate alone."""
     return {
         prefix + name: function
         for prefix, module in (("", optax), ("contrib.", optax.contrib))
@@ -25,7 +25,13 @@ def optimizers() -> dict[str, Callable[..., Any]]:
         if inspect.isfunction(function)
         and not name.startswith(("_", "scale_by_"))
         and "learning_rate" in inspect.signature(function).parameters
+        and _required(function) <= {"learning_rate"}
     }
+
+
+def _required(function: Callable[..., Any]) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.default is parameter.empty}
 
 
 def check_optimizer(name: str, options: dict[str, Any]) -> None:

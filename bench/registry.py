@@ -68,6 +68,12 @@ class Registry:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def _entry(self, name: str, target: Callable[..., Any], traits: dict[str, Any]) -> Entry:
         return Entry(name, target, self._options(name, target), traits)
 

@@ -28,9 +28,7 @@ class LaneTable:
         self.experiment = experiment
         self.data_seed, self.init_seed = experiment.seeds.pairs()
         measured = [name for program in plan for name in program.measured]
-        self.probes = [
-            name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")
-        ]
+        self.probes = [name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")]
         self.tracked = list(dict.fromkeys(name for program in plan for name in program.track))
 
     def lanes(self, program: Program, cells: list[int], missing: np.ndarray) -> Lanes:
@@ -77,10 +75,7 @@ class LaneTable:
         columns = {
             "experiment": np.full(count, self.experiment.name, dtype=object),
             "cell": identity.pop("cell"),
-            **{
-                axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell]
-                for axis in self.experiment.axes
-            },
+            **{axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell] for axis in self.experiment.axes},
             **identity,
             "outcome": np.array([Status(value).name.lower() for value in status], dtype=object),
             "steps_to_solve": pd.array(np.where(steps_to_solve < 0, 0, steps_to_solve), "Int64"),

@@ -215,9 +215,7 @@ class Claim(Part):
 
     @model_validator(mode="after")
     def _one_criterion(self) -> Self:
-        criteria = [
-            name for name in ("at_least", "at_most", "equal_to", "greater_than", "law") if getattr(self, name) is not None
-        ]
+        criteria = [name for name in ("at_least", "at_most", "equal_to", "greater_than", "law") if getattr(self, name) is not None]
         if len(criteria) != 1:
             raise ValueError(f"has {len(criteria)} criteria; exactly one of at_least, at_most, equal_to, greater_than, law")
         if (self.equal_to is None) != (self.margin is None):
@@ -252,14 +250,12 @@ class Cell:
     settings: Settings
 
 
-def axis_label(value: Any, siblings: list[Any]) -> Any:
-    """A grid value as it stands in a column: scalars as they are, lists as text, tables by name and what sets them apart."""
+def axis_label(value: Any) -> Any:
+    """A grid value as it stands in a column: scalars as they are, lists as text, tables as name and options."""
     if not isinstance(value, dict):
         return json.dumps(value) if isinstance(value, list) else value
-    name = value.get("name", "")
-    twins = [other for other in siblings if isinstance(other, dict) and other.get("name") == name]
-    keys = [key for key in value if key != "name" and any(other.get(key) != value[key] for other in twins)]
-    return f"{name}({', '.join(f'{key}={value[key]}' for key in keys)})" if keys else name
+    options = ", ".join(f"{key}={option}" for key, option in value.items() if key != "name")
+    return f"{value.get('name', '')}({options})" if options else value.get("name", "")
 
 
 def digest(content: Any, length: int = 64) -> str:
@@ -369,7 +365,7 @@ class Experiment(Part):
         if self.case:
             found["case"] = [case["label"] for case in self.case]
         for key, values in self.grid.items():
-            found[key] = [axis_label(value, list(values)) for value in values]
+            found[key] = [axis_label(value) for value in values]
         return found
 
     @cached_property
@@ -386,7 +382,7 @@ class Experiment(Part):
                     assign(raw, path, case[path])
                 for path, value in zip(self.grid, values, strict=True):
                     assign(raw, path, value)
-                    axes[path] = axis_label(value, list(self.grid[path]))
+                    axes[path] = axis_label(value)
                 settings = settings_of(raw)
                 cells.append(Cell(digest(settings.model_dump(mode="json"), 12), axes, settings))
         if len({cell.id for cell in cells}) < len(cells):
@@ -406,8 +402,7 @@ def check_sections(base: dict[str, Any]) -> None:
     """Validate the sections of a file as they stand, so that a fault is found even where the grid replaces it."""
     for section, raw in base.items():
         if section in ("optimizer", "training") or isinstance(raw, str) or "name" in raw:
-            annotation = Settings.model_fields[section].annotation
-            assert annotation is not None
+            annotation: Any = Settings.model_fields[section].annotation
             try:
                 annotation.model_validate(raw)
             except ValidationError as error:
@@ -454,7 +449,7 @@ def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
         assign_in_document(document, path, value)
         return
     document["grid"][path] = [value]
-    kept = axis_label(value, [value])
+    kept = axis_label(value)
     for kind in ("claim", "figure"):
         if kind in document:
             document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]

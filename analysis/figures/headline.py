@@ -1,6 +1,7 @@
 """The answer at a glance: what a zero start and a random start come to, problem by problem."""
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def headline(table: pd.DataFrame) -> Figure:
     groups = list(dict.fromkeys(table["group"]))
     heights = [max((table["group"] == group).sum(), 2) for group in groups]
     with mpl.rc_context(rc()):
-        drawing, axes = mpl.pyplot.subplots(
+        drawing, axes = plt.subplots(
             len(groups),
             1,
             figsize=(5.2, 0.17 * sum(heights) + 0.9),

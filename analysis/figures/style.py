@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -70,9 +71,7 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
     lines = -(-len(values) // columns)
     with mpl.rc_context(rc()):
         size = (max(columns * PANEL[0], 3.5) + 0.5, lines * PANEL[1] + LEGEND_INCHES + 0.3)
-        drawing, axes = mpl.pyplot.subplots(
-            lines, columns, figsize=size, sharex=True, sharey=share_y, squeeze=False, layout="constrained"
-        )
+        drawing, axes = plt.subplots(lines, columns, figsize=size, sharex=True, sharey=share_y, squeeze=False, layout="constrained")
     flat = list(axes.flat)
     for axis in flat[len(values) :]:
         axis.remove()
@@ -124,7 +123,7 @@ def integer_ticks(axis: Axes) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
 
 
-def rc() -> dict[str, Any]:
+def rc() -> Any:
     """Fonts that stay text in SVG and PDF, small ticks, no default styling."""
     return {
         **sns.axes_style("ticks"),

@@ -63,13 +63,11 @@ class Network:
             kept = rank.reshape(shape) >= jnp.round(zero_fraction * weights.size)
             return jnp.where(kept, weights, jnp.zeros_like(weights))
 
-        return jax.tree_util.tree_map_with_path(
-            lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes
-        )
+        return jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)
 
     def _bias(self, law: str | float, key: Any, path: Path, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
         if law != "uniform_fan_in":
-            return jnp.full(shape, 0.0 if law == "zeros" else law, dtype)
+            return jnp.full(shape, 0.0 if isinstance(law, str) else law, dtype)
         kernel = next(leaf for other, leaf in leaves(self.shapes) if other[:-1] == path[:-1] and leaf.ndim >= 2)
         limit = fans(kernel.shape)[0] ** -0.5
         return jax.random.uniform(key, shape, dtype, -limit, limit)

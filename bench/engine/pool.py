@@ -125,9 +125,7 @@ class Pool:
         cell = next((cell for cell in cells if cell.settings.initializer.random), cells[0])
         lanes = self.devices * self.width
         values = self.program.inputs_of(cell, np.arange(lanes), np.arange(lanes))
-        fresh = self._start(
-            self._put(np.full(self.devices, self.program.variant_of(cell), np.int32)), jax.tree.map(self._put, values)
-        )
+        fresh = self._start(self._put(np.full(self.devices, self.program.variant_of(cell), np.int32)), jax.tree.map(self._put, values))
 
         def ends(shift: int) -> list[np.ndarray]:
             index = self._put(np.tile(np.roll(np.arange(self.width, dtype=np.int32), shift), self.devices))
@@ -137,9 +135,7 @@ class Pool:
             return [np.asarray(leaf) for leaf in jax.tree.leaves((taken[1], self._measure(*taken)))]
 
         first = ends(0)
-        return all(
-            all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, self.width // 2)
-        )
+        return all(all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, self.width // 2))
 
     def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
         spec = PartitionSpec(AXIS)
@@ -260,9 +256,7 @@ class _Book:
     def compact(self) -> np.ndarray:
         """Move the lanes of each device into its first blocks: for every slot, the slot whose lane it gets."""
         order = np.argsort(self.lane == EMPTY, axis=1, kind="stable").astype(np.int32)
-        self.lane, self.status, self.steps = (
-            np.take_along_axis(held, order, axis=1) for held in (self.lane, self.status, self.steps)
-        )
+        self.lane, self.status, self.steps = (np.take_along_axis(held, order, axis=1) for held in (self.lane, self.status, self.steps))
         return order
 
     def ended_slots(self) -> Iterator[np.ndarray]:

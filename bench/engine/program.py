@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int
 
 from bench.engine.network import Network, Params
 from bench.engine.seeds import data_key, order_key
@@ -42,18 +42,22 @@ class Status(IntEnum):
     DIVERGED = 4
 
 
-class Inputs(NamedTuple):
-    """Everything about a lane that needs no compilation of its own (scalars)."""
+Scalar = Any
+"""Traced on the device, a NumPy array over lanes on the host, a shape while compiling."""
 
-    data_seed: UInt32[Array, ""]
-    init_seed: UInt32[Array, ""]
-    learning_rate: Float[Array, ""]
-    gain: Float[Array, ""]
-    zero_fraction: Float[Array, ""]
-    l2: Float[Array, ""]
-    solved_below: Float[Array, ""]
-    stop_when_solved: Bool[Array, ""]
-    budget: Int[Array, ""]
+
+class Inputs(NamedTuple):
+    """Everything about a lane that needs no compilation of its own (scalars; the host fills in NumPy arrays)."""
+
+    data_seed: Scalar
+    init_seed: Scalar
+    learning_rate: Scalar
+    gain: Scalar
+    zero_fraction: Scalar
+    l2: Scalar
+    solved_below: Scalar
+    stop_when_solved: Scalar
+    budget: Scalar
 
 
 class Fixed(NamedTuple):
@@ -189,9 +193,7 @@ class Program:
 
     def _check(self, model: ModelSpec) -> None:
         if self.batch_size > self.n_examples:
-            raise ValueError(
-                f"training.batch_size = {self.batch_size}: at most {self.n_examples}, the number of training examples"
-            )
+            raise ValueError(f"training.batch_size = {self.batch_size}: at most {self.n_examples}, the number of training examples")
         layers = len(self.network.weight_paths)
         for variant in self.variants:
             for index in variant.initializer.zero_layers:
@@ -237,22 +239,18 @@ class Program:
         return make_optimizer(self.optimizer.name, self.optimizer.options, learning_rate)
 
     def _updated(self, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
-        updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(
-            gradients,
-            state.optimizer,
-            state.params,
-            value=loss,
-            grad=gradients,
-            value_fn=lambda params: self.objective(params, x, y, fixed.data, fixed.inputs.l2),
-        )
+        def value_fn(params: Params) -> Float[Array, ""]:
+            return self.objective(params, x, y, fixed.data, fixed.inputs.l2)
+
+        # What line searches and second-order methods ask for; the others ignore it.
+        extra = {"value": loss, "grad": gradients, "value_fn": value_fn, "obj_fn": value_fn}
+        updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(gradients, state.optimizer, state.params, **extra)
         return optax.apply_updates(state.params, updates), optimizer
 
     def start(self, variant: Variant, inputs: Inputs) -> tuple[Fixed, State]:
         """A lane before its first step."""
         data = problem(variant.task).sample(data_key(inputs.data_seed), jnp.dtype(self.dtype))
-        params = self.network.initial(
-            variant.initializer, inputs.init_seed, inputs.gain, inputs.zero_fraction, jnp.dtype(self.dtype)
-        )
+        params = self.network.initial(variant.initializer, inputs.init_seed, inputs.gain, inputs.zero_fraction, jnp.dtype(self.dtype))
         if variant.relative_rate:
             origin = jax.tree.map(jnp.zeros_like, params)
             curvature = eigenvalues(self._hessian(origin, Fixed(inputs, data)))[-1]

@@ -1,7 +1,7 @@
 """Multilayer perceptrons."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 from flax import nnx
@@ -18,9 +18,7 @@ Widths = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
 class MLP(nnx.Module):
     """Fully connected layers; one activation function after each hidden layer, none after the last."""
 
-    def __init__(
-        self, inputs: int, outputs: int, widths: Widths = (4,), activation: Activation = "tanh", *, rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, widths: Widths = (4,), activation: Activation = "tanh", *, rngs: nnx.Rngs) -> None:
         sizes = (inputs, *widths, outputs)
         self.layers = nnx.List([nnx.Linear(fan_in, fan_out, rngs=rngs) for fan_in, fan_out in pairwise(sizes)])
         self.activation = activation
@@ -33,7 +31,7 @@ class MLP(nnx.Module):
         return self.layers[-1](x), hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
+        layers: list[Any] = list(self.layers)
         return [
-            jnp.concatenate([layer.kernel[...].T, layer.bias[...][:, None], after.kernel[...]], axis=1)
-            for layer, after in pairwise(self.layers)
+            jnp.concatenate([layer.kernel[...].T, layer.bias[...][:, None], after.kernel[...]], axis=1) for layer, after in pairwise(layers)
         ]

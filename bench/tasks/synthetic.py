@@ -51,7 +51,7 @@ def classification(
 ) -> Task:
     """Two classes on either side of a random plane through the origin, at least `margin` from it.
 
-    Linearly separable if `flip` is 0; otherwise that share of the training labels (rounded) is swapped, so that the classes overlap.
+    Linearly separable if `flip` is 0; otherwise that share of the training labels (rounded) is swapped: the classes overlap.
     """
     n_flipped = round(flip * n)
 

@@ -1,0 +1,156 @@
+"""Experiment files: what they mean, and one clear line for each way to get them wrong."""
+
+from typing import Any
+
+import pytest
+
+from bench import Experiment, catalog
+from tests.conftest import experiment
+
+TEXT = """
+name = "xor-width"
+question = "Does width rescue a network that has to find XOR?"
+[task]
+name = "xor"
+[model]
+name = "mlp"
+widths = [4]
+activation = "tanh"
+[initializer]
+name = "glorot_normal"
+gain = 1.0
+bias = "zeros"
+zero_layers = []
+zero_fraction = 0.0
+[optimizer]
+name = "sgd"
+learning_rate = 0.5
+[training]
+steps = 5000
+batch_size = 0
+solved_below = 0.05
+stop = "solved"
+dtype = "float32"
+[seeds]
+init = 1000
+data = 1
+[grid]
+"model.widths" = [[2], [3], [4], [8]]
+"initializer" = [{ name = "zeros" }, { name = "glorot_normal" }]
+[[claim]]
+id = "xor-width-8"
+says = "Eight hidden units suffice."
+where = { "model.widths" = [8], "initializer" = "glorot_normal" }
+measure = "solved"
+at_least = 0.99
+alpha = 0.05
+"""
+
+
+def test_the_example_means_what_it_says() -> None:
+    found = Experiment.parse(TEXT)
+    assert found.text == TEXT
+    assert found.axes == {"model.widths": ["[2]", "[3]", "[4]", "[8]"], "initializer": ["zeros", "glorot_normal"]}
+    assert len(found.cells) == 8
+    assert found.lanes == 8000
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "place", "hint"),
+    [
+        ("steps = 5000", "stepz = 5000", "training: unknown key 'stepz'", "did you mean 'steps'"),
+        ("steps = 5000", "steps = -3", "training: steps = -3", "greater than 0"),
+        ("steps = 5000", 'steps = "many"', "training: steps = 'many'", "valid integer"),
+        ("steps = 5000", "steps = true", "training: steps = True", "valid integer"),
+        ('name = "xor"\n', 'name = "xorr"\n', "task: unknown task 'xorr'", "did you mean 'xor'"),
+        ('"tanh"', '"tahn"', "activation = 'tahn'", "'tanh'"),
+        ("activation =", "activatoin =", "model: unknown key 'activatoin'", "did you mean 'activation'"),
+        ("widths = [4]", "widths = [-4]", "widths[0] = -4", "greater than 0"),
+        ("gain = 1.0", "gane = 1.0", "initializer: unknown key 'gane'", "did you mean 'gain'"),
+        ("gain = 1.0", "gain = -1.0", "gain = -1.0", "greater than or equal to 0"),
+        ("zero_fraction = 0.0", "zero_fraction = 2.0", "zero_fraction = 2.0", "less than or equal to 1"),
+        ('{ name = "zeros" }', '{ name = "zeross" }', "unknown initializer 'zeross'", "did you mean 'zeros'"),
+        ('name = "sgd"', 'name = "sdg"', "unknown optimizer 'sdg'", "did you mean 'sgd'"),
+        ("learning_rate = 0.5", "learning_rate = -0.5", "learning_rate = -0.5", ">= 0"),
+        ("learning_rate = 0.5", 'learning_rate = "fast"', "learning_rate = 'fast'", "1/curvature"),
+        ("learning_rate = 0.5", "learning_rate = 0.5\nmomentun = 0.9", "unknown option 'momentun'", "did you mean 'momentum'"),
+        ("init = 1000", "init = 0", "seeds.init = 0", "greater than 0"),
+        ("data = 1\n", 'data = "x"\n', "seeds.data = 'x'", "'paired'"),
+        ('"model.widths" = [8]', '"model.widths" = [9]', "model.widths = 9", "'[8]'"),
+        ('"model.widths" = [8]', '"model.width" = [8]', "'model.width' is no axis", "did you mean 'model.widths'"),
+        ('"model.widths" = [[2]', '"models.widths" = [[2]', "'models.widths' is no setting", "model"),
+        ("at_least", "at_leest", "unknown key 'claim[0].at_leest'", "did you mean 'at_least'"),
+        ("at_least = 0.99", "at_least = 0.99\nat_most = 1.0", "has 2 criteria", "exactly one"),
+        ('name = "xor-width"', 'nam = "xor-width"', "name", "required"),
+        ('name = "xor-width"', 'name = "../up"', "name = '../up'", "pattern"),
+        ("[grid]", "[grid", "not TOML", ""),
+    ],
+)
+def test_a_wrong_file_gives_one_line(right: str, wrong: str, place: str, hint: str) -> None:
+    assert right in TEXT
+    with pytest.raises(ValueError, match=".") as caught:
+        Experiment.parse(TEXT.replace(right, wrong, 1), "mine.toml")
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert "\n" not in message
+    assert place in message
+    assert hint.lower() in message.lower()
+
+
+def test_a_cell_keeps_its_id_whatever_stands_beside_it() -> None:
+    alone = experiment(model={"name": "mlp", "widths": [8]}).cells[0]
+    among = experiment(grid={"model.widths": [[2], [8]]}).cells[1]
+    assert alone.id == among.id
+
+
+def test_spelled_out_defaults_change_nothing() -> None:
+    assert experiment(task={"name": "xor", "loss": "cross_entropy"}).hash == experiment().hash
+
+
+def test_the_hash_covers_claims_and_cells_but_not_the_number_of_seeds() -> None:
+    assert Experiment.parse(TEXT).hash == Experiment.parse(TEXT, overrides={"seeds.init": 7}).hash
+    assert Experiment.parse(TEXT).hash != Experiment.parse(TEXT.replace("0.99", "0.98")).hash
+    assert Experiment.parse(TEXT).hash != Experiment.parse(TEXT.replace("5000", "4999")).hash
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        ("training.steps", 7, lambda e: e.cells[0].settings.training.steps),
+        ("optimizer.momentum", 0.9, lambda e: e.cells[0].settings.optimizer.options["momentum"]),
+        ("seeds.init", 3, lambda e: e.seeds.init),
+    ],
+)
+def test_set_replaces_a_value(path: str, value: Any, found: Any) -> None:
+    assert found(Experiment.parse(TEXT, overrides={path: value})) == value
+
+
+def test_set_on_an_axis_narrows_it_and_drops_what_was_asked_about_the_rest() -> None:
+    kept = Experiment.parse(TEXT, overrides={"model.widths": [8]})
+    assert kept.axes["model.widths"] == ["[8]"]
+    assert len(kept.claim) == 1
+    assert Experiment.parse(TEXT, overrides={"model.widths": [2]}).claim == ()
+
+
+def test_cases_multiply_with_the_grid() -> None:
+    found = experiment(case=[{"label": "a"}, {"label": "b", "optimizer.learning_rate": 0.1}], grid={"model.widths": [[2], [3]]})
+    assert [(cell.axes["case"], cell.axes["model.widths"]) for cell in found.cells] == [
+        ("a", "[2]"), ("a", "[3]"), ("b", "[2]"), ("b", "[3]")
+    ]  # fmt: skip
+
+
+def test_two_equal_cells_are_an_error() -> None:
+    with pytest.raises(ValueError, match="same settings"):
+        experiment(grid={"initializer": ["zeros", "zeros"]}).cells  # noqa: B018
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_packaged_experiment_is_valid_and_named_like_its_file(name: str) -> None:
+    from analysis.claims import check_claims
+    from analysis.figures import figure_kind
+
+    found = catalog.read(name)
+    assert found.name == name
+    check_claims(found)
+    assert all(figure.kind in set(figure_kind) for figure in found.figure)
+    assert min(found.seeds.init for _ in [0]) >= 1000
