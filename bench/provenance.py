@@ -44,7 +44,7 @@ def environment(devices: list[jax.Device]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": describe_device(devices),
-        "matmul_precision": str(jax.config.read("jax_default_matmul_precision") or "default"),
+        "matmul_precision": str(getattr(jax.config, "jax_default_matmul_precision", None) or "default"),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "relu_gradient_at_zero": float(jax.grad(jax.nn.relu)(jnp.zeros(()))),
         "git": git_state(),

@@ -138,7 +138,10 @@ def test_an_optimizer_takes_a_traced_learning_rate(name: str) -> None:
 
     def step(rate: jax.Array) -> jax.Array:
         optimizer = make_optimizer(name, {}, rate)
-        loss = lambda p: jnp.sum((p["w"] - 2) ** 2) + jnp.sum((p["b"] + 1) ** 2)  # noqa: E731
+
+        def loss(p: dict[str, jax.Array], **_: object) -> jax.Array:
+            return jnp.sum((p["w"] - 2) ** 2) + jnp.sum((p["b"] + 1) ** 2)
+
         value, gradient = jax.value_and_grad(loss)(params)
         extra = {"value": value, "grad": gradient, "value_fn": loss, "obj_fn": loss}
         updates, _ = optimizer.update(gradient, optimizer.init(params), params, **extra)

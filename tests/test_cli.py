@@ -1,0 +1,193 @@
+"""The command line: from an experiment file to a report, and one line with exit code 2 for bad input."""
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from analysis.cli import app
+from bench import catalog
+from bench.initializers import initializer
+
+MINE = """
+name = "mine"
+task = "xor"
+[model]
+name = "mlp"
+widths = [4]
+[optimizer]
+learning_rate = 0.5
+[training]
+steps = 1500
+solved_below = 0.05
+[seeds]
+init = 50
+[grid]
+"initializer" = ["zeros", "glorot_normal"]
+[[claim]]
+id = "random-works"
+says = "Random starts find XOR."
+where = { initializer = "glorot_normal" }
+measure = "solved"
+at_least = 0.5
+[[claim]]
+id = "random-beats-zero"
+says = "Random starts end lower."
+where = { initializer = "zeros" }
+measure = "loss_final"
+greater_than = { where = { initializer = "glorot_normal" } }
+[[figure]]
+name = "time"
+kind = "ecdf"
+x = "steps_to_solve"
+color = "initializer"
+caption = "Time to solve."
+[[figure]]
+name = "curves"
+kind = "curve"
+y = "loss"
+color = "initializer"
+caption = "Loss."
+[[figure]]
+name = "share"
+kind = "rate"
+x = "initializer"
+color = "initializer"
+caption = "Share solved."
+[[figure]]
+name = "again"
+kind = "restarts"
+color = "initializer"
+caption = "Restarts."
+"""
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own file, in a folder outside the repository."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_from_a_file_to_a_report_and_again_from_its_rows(mine: Path, tmp_path: Path) -> None:
+    assert call("run", mine, "--out", "runs").exit_code == 0
+    lanes = pd.concat(pd.read_parquet(part) for part in Path("runs/mine/lanes").glob("part-*.parquet"))
+    assert len(lanes) == 100
+    assert list(lanes.columns[:6]) == ["experiment", "cell", "initializer", "data_seed", "init_seed", "outcome"]
+    done = call("report", "runs", "--out", "reports")
+    assert done.exit_code == 0, done.output
+    assert "supported" in done.output and "reports/README.md" in done.output
+    page = Path("reports/mine/README.md").read_text()
+    assert "✓ supported" in page and "lanes" in page
+    for figure in ("time", "curves", "share", "again"):
+        for kind in ("svg", "pdf", "png"):
+            assert (Path("reports/mine/figures") / f"{figure}.{kind}").stat().st_size > 1000
+    claims = json.loads(Path("reports/mine/claims.json").read_text())["claims"]
+    assert [claim["verdict"] for claim in claims] == ["supported", "supported"]
+    assert claims[0]["n_lanes"] == 50
+    # The deterministic start is one observation, however many seeds ran it.
+    summary = pd.read_csv("reports/mine/summary.csv")
+    assert summary["independent"].tolist() == [1, 50]
+    again = call("report", "reports/mine", "--out", "second")
+    assert again.exit_code == 0, again.output
+    for name in ("README.md", "summary.csv", "claims.json", "tables/cells.tex", "figures/time.svg"):
+        assert (Path("second/mine") / name).read_bytes() == (Path("reports/mine") / name).read_bytes(), name
+
+
+def test_reproduce_trains_and_judges(mine: Path) -> None:
+    done = call("reproduce", mine, "--seeds", 20, "--out", "here")
+    assert done.exit_code == 0, done.output
+    assert Path("here/runs/mine/run.json").exists() and Path("here/reports/README.md").exists()
+
+
+def test_dry_run_trains_nothing(mine: Path) -> None:
+    done = call("run", mine, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "2 cells, 100 lanes, 1 programs" in done.output
+    assert not Path("results").exists()
+
+
+def test_list_names_everything_as_json() -> None:
+    names = [entry["name"] for entry in json.loads(call("list", "experiments", "--json").stdout)]
+    assert names == catalog.names()
+    assert [entry["name"] for entry in json.loads(call("list", "initializers", "--json").stdout)] == list(initializer)
+    assert {"tasks", "models", "probes", "optimizers", "laws"} < set(json.loads(call("list", "--json").stdout))
+
+
+def test_doctor_passes_its_self_test() -> None:
+    done = call("doctor")
+    assert done.exit_code == 0
+    assert "self-test: passed" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "mine.tomll"), "unknown experiment 'mine.tomll'"),
+        (("run", "absent.toml"), "absent.toml: cannot be read"),
+        (("run", "x01-least-sqares"), "did you mean 'x01-least-squares'"),
+        (("run", "mine.toml", "--set", "training.stepz=3"), "did you mean 'steps'"),
+        (("run", "mine.toml", "--set", "training.steps"), "KEY=VALUE"),
+        (("run", "mine.toml", "--set", "training.batch_size=9"), "training.batch_size = 9"),
+        (("run", "mine.toml", "--set", "initializer.zero_layers=[5]", "--set", "initializer.name=normal"), "unknown key"),
+        (("run", "mine.toml", "--set", "laws=['lawless']"), "unknown law 'lawless'"),
+        (("run", "mine.toml", "--out", "mine.toml"), "mine.toml"),
+        (("report", "nowhere"), "no run here"),
+        (("reproduce", "nothing"), "unknown experiment 'nothing'"),
+        (("list", "initialisers"), "did you mean 'initializers'"),
+    ],
+)
+def test_bad_input_gives_one_line_and_exit_code_2(mine: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = call(*arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.startswith("initbench: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_an_unwritable_folder_gives_one_line(mine: Path, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    done = call("run", mine, "--out", locked)
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_a_changed_row_is_not_reported(mine: Path) -> None:
+    call("run", mine, "--out", "runs", "--seeds", 20)
+    [part] = Path("runs/mine/lanes").glob("*.parquet")
+    part.write_bytes(part.read_bytes().replace(b"PAR1", b"PAR2"))
+    done = call("report", "runs", "--out", "reports")
+    assert done.exit_code == 2
+    assert "corrupt" in done.stderr
+
+
+def test_the_user_s_own_initializer_and_probe(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(mine.parent)
+    Path("my_things.py").write_text(
+        "import jax, jax.numpy as jnp\n"
+        "def signs(key, shape, dtype, size: float = 1.0):\n"
+        "    return size * jax.random.rademacher(key, shape, dtype)\n"
+        "def largest_unit(units):\n"
+        "    return jnp.max(jnp.abs(units))\n"
+    )
+    text = MINE.replace('["zeros", "glorot_normal"]', '[{ name = "my_things:signs", size = 0.5 }]').split("[[claim]]")[0]
+    mine.write_text('probes = ["tie_spread", "my_things:largest_unit"]\n' + text)
+    done = call("run", mine, "--out", "runs", "--seeds", 20)
+    assert done.exit_code == 0, done.output
+    [part] = Path("runs/mine/lanes").glob("*.parquet")
+    lanes = pd.read_parquet(part)
+    assert (lanes["largest_unit_initial"] == 0.5).all()
+    assert set(lanes["initializer"]) == {"my_things:signs(size=0.5)"}
