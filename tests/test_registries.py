@@ -139,7 +139,7 @@ def test_an_optimizer_takes_a_traced_learning_rate(name: str) -> None:
     def step(rate: jax.Array) -> jax.Array:
         optimizer = make_optimizer(name, {}, rate)
 
-        def loss(p: dict[str, jax.Array], **_: object) -> jax.Array:
+        def loss(p: dict[str, jax.Array], obj_fn: object = None) -> jax.Array:
             return jnp.sum((p["w"] - 2) ** 2) + jnp.sum((p["b"] + 1) ** 2)
 
         value, gradient = jax.value_and_grad(loss)(params)

@@ -239,7 +239,8 @@ class Program:
         return make_optimizer(self.optimizer.name, self.optimizer.options, learning_rate)
 
     def _updated(self, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
-        def value_fn(params: Params, **_: Any) -> Float[Array, ""]:
+        # Line searches insist that every further argument is taken by name.
+        def value_fn(params: Params, obj_fn: Any = None) -> Float[Array, ""]:
             return self.objective(params, x, y, fixed.data, fixed.inputs.l2)
 
         # What line searches and second-order methods ask for; the others ignore it.

@@ -1,0 +1,137 @@
+"""Verdicts follow from intervals, and a family's error rate is kept."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.claims import Verdict, judge, overall
+from analysis.load import Run, typed
+from tests.conftest import experiment
+
+
+def run_of(solved: dict[str, float], n: int, claims: list[dict[str, Any]], data_seeds: int = 1, **columns: Any) -> Run:
+    """Rows with a given share solved per initializer, as if they had been trained."""
+    wanted = experiment(grid={"initializer": list(solved)}, seeds={"init": n // data_seeds, "data": data_seeds}, claim=claims, track=[])
+    frames = []
+    for cell in wanted.cells:
+        name = cell.axes["initializer"]
+        data, init = wanted.seeds.pairs()
+        hits = np.arange(n) < round(solved[name] * n)
+        frames.append(
+            pd.DataFrame(
+                {"cell": cell.id, "initializer": name, "data_seed": data, "init_seed": init,
+                 "outcome": np.where(hits, "solved", "unsolved"), **{key: value(n) for key, value in columns.items()}}
+            )
+        )  # fmt: skip
+    return Run(Path(), wanted, {}, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
+
+
+def claim(**criterion: Any) -> dict[str, Any]:
+    return {"id": "c", "says": "?", "measure": "solved", "by": ["initializer"], **criterion}
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "criterion", "verdict"),
+    [
+        (1.0, 1000, {"at_least": 0.99}, "supported"),
+        (0.5, 1000, {"at_least": 0.99}, "refuted"),
+        (1.0, 100, {"at_least": 0.99}, "undecided"),
+        (0.0, 1000, {"at_most": 0.01}, "supported"),
+        (0.2, 1000, {"at_most": 0.01}, "refuted"),
+        (0.5, 4000, {"equal_to": 0.5, "margin": 0.05}, "supported"),
+        (0.5, 100, {"equal_to": 0.5, "margin": 0.05}, "undecided"),
+        (0.9, 1000, {"equal_to": 0.5, "margin": 0.05}, "refuted"),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval(share: float, n: int, criterion: dict[str, Any], verdict: str) -> None:
+    _, [found] = judge(run_of({"he_normal": share}, n, [claim(**criterion)]))
+    assert found.verdict == verdict
+    assert found.n_lanes == n
+
+
+def test_a_claim_that_holds_here_and_fails_there_is_conditional() -> None:
+    _, found = judge(run_of({"he_normal": 1.0, "lecun_normal": 0.1}, 1000, [claim(at_least=0.99)]))
+    assert [verdict.condition["initializer"] for verdict in found if verdict.verdict == "supported"] == ["he_normal"]
+    assert overall(found) == "conditional"
+
+
+def test_a_thousand_seeds_of_a_deterministic_start_decide_nothing() -> None:
+    _, [found] = judge(run_of({"zeros": 0.0}, 1000, [claim(at_most=0.01)]))
+    assert found.verdict == "undecided"
+
+
+def test_one_start_on_many_data_sets_decides() -> None:
+    _, [found] = judge(run_of({"zeros": 0.0}, 1000, [claim(at_most=0.01)], data_seeds=1000))
+    assert found.verdict == "supported"
+    assert found.n_data_seeds == 1000
+
+
+def test_missing_losses_count_as_worst() -> None:
+    losses = {"loss_final": lambda n: np.where(np.arange(n) < 0.4 * n, 0.1, np.nan)}
+    _, [found] = judge(run_of({"he_normal": 1.0}, 1000, [claim(measure="loss_final", at_most=1.0)], **losses))
+    assert found.verdict == "refuted"
+    assert found.estimate == np.inf
+
+
+def test_comparisons_are_probabilities_of_improvement() -> None:
+    rows = run_of(
+        {"he_normal": 1.0, "zeros": 0.0},
+        500,
+        [claim(by=[], where={"initializer": "he_normal"}, greater_than={"where": {"initializer": "zeros"}})],
+        data_seeds=500,
+    )  # fmt: skip
+    _, [found] = judge(rows)
+    assert found.verdict == "supported"
+    assert found.estimate == 1
+
+
+def test_a_family_of_true_nulls_is_rarely_decided() -> None:
+    """Holm over twenty conditions at their very threshold: a decision in at most about alpha of the families."""
+    rng = np.random.default_rng(5)
+    names = [f"he_normal(gain={gain})" for gain in range(1, 21)]
+    decided = 0
+    for _ in range(60):
+        wanted = experiment(
+            grid={"initializer": [{"name": "he_normal", "gain": float(gain)} for gain in range(1, 21)]},
+            seeds={"init": 200}, claim=[claim(at_least=0.5)], track=[],
+        )  # fmt: skip
+        frames = [
+            pd.DataFrame(
+                {"cell": cell.id, "initializer": cell.axes["initializer"], "data_seed": 0, "init_seed": np.arange(200),
+                 "outcome": np.where(rng.random(200) < 0.5, "solved", "unsolved")}
+            )
+            for cell in wanted.cells
+        ]  # fmt: skip
+        run = Run(Path(), wanted, {}, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
+        _, found = judge(run)
+        assert len(found) == len(names)
+        decided += any(verdict.verdict != "undecided" for verdict in found)
+    assert decided <= 9
+
+
+def test_an_unknown_measure_is_named() -> None:
+    with pytest.raises(ValueError, match="unknown measure 'solvd'"):
+        judge(run_of({"he_normal": 1.0}, 10, [claim(measure="solvd", at_least=0.5)]))
+
+
+def verdicts(*outcomes: str) -> list[Verdict]:
+    blank = {"id": "", "family": "", "says": "", "condition": {}, "measure": "", "criterion": "", "estimate": 0.0, "low": 0.0,
+             "high": 0.0, "level": 0.95, "n_lanes": 1, "n_data_seeds": 1, "n_init_seeds": 1}  # fmt: skip
+    return [Verdict(verdict=outcome, **blank) for outcome in outcomes]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "whole"),
+    [
+        (("supported", "supported"), "supported"),
+        (("supported", "refuted"), "conditional"),
+        (("supported", "refuted", "undecided"), "conditional"),
+        (("supported", "undecided"), "undecided"),
+        (("supported", "withheld"), "withheld"),
+    ],
+)
+def test_the_verdict_on_a_family(found: tuple[str, ...], whole: str) -> None:
+    assert overall(verdicts(*found)) == whole
