@@ -363,7 +363,8 @@ def _places(verdicts: list[Verdict], kind: str) -> str:
     named = list(dict.fromkeys(place for place in places if place))
     if len(places) == len(verdicts) or not named:
         return "everywhere" if len(places) == len(verdicts) else f"{len(places)} of {len(verdicts)}"
-    return f"{len(places)} of {len(verdicts)}: " + "; ".join(named)
+    count = f"{len(places)} of {len(verdicts)}"
+    return f"{count}: {'; '.join(named)}" if len(named) <= 8 else f"{count}, named in the report"
 
 
 def _terminal_rows(result: Result) -> list[tuple[str, ...]]:

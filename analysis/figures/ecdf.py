@@ -33,15 +33,17 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
     drawing, each = panels(rows, figure)
     finite = everything[np.isfinite(everything)]
     right = finite.max() if len(finite) else 1.0
+    # Step 0 stands at the left edge of a logarithmic axis.
+    smallest = 0.7 if figure.x == "steps_to_solve" else finite[finite > 0].min(initial=right)
     for axis, part in each:
         for index, (group, (color, _)) in enumerate(colors.items()):
             values = part.loc[part[figure.color] == group, figure.x].to_numpy(float, na_value=np.nan)
             if len(values) == 0:
                 continue
             x, share = solved_by(values, right)
-            left = [max(x[0], 1e-12)] if log else [x[0]]
+            x = np.maximum(x, smallest) if log else x
             axis.step(
-                [*left, *(np.maximum(x, 1e-12) if log else x), right],
+                [x[0], *x, right],
                 [0, *share, share[-1]],
                 where="post",
                 color=color,
@@ -52,15 +54,15 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
             axis.axvline(value, color="0.6", lw=0.7, zorder=0)
             axis.annotate(
                 name,
-                (value, 1),
+                (value, 0),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 fontsize=6.5,
                 color="0.35",
-                xytext=(-2, -3),
+                xytext=(-2, 4),
                 textcoords="offset points",
                 ha="right",
-                va="top",
+                va="bottom",
             )
         if log:
             axis.set_xscale("log")
