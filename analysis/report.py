@@ -96,7 +96,7 @@ def _write_experiment(result: Result, folder: Path) -> None:
     if folder.resolve() != run.folder.resolve():
         shutil.rmtree(folder / "figures", ignore_errors=True)
     stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
-    parts = [_store(folder / "lanes.parquet", stored.drop(columns="experiment").assign(experiment=run.experiment.name))]
+    parts = [_store(folder / "lanes.parquet", stored)]
     if len(run.curves):
         parts.append(_store(folder / "curves.parquet", run.curves))
     manifest = {**run.manifest, "parts": parts}
@@ -143,6 +143,9 @@ def save(drawing: Figure, path: Path) -> None:
     """Write a figure as SVG, PDF and PNG, without dates, so that the same figure is the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(rc()):
+        # One layout for all three formats.
+        drawing.draw_without_rendering()
+        drawing.set_layout_engine("none")
         drawing.savefig(path.with_suffix(".svg"), metadata={"Date": None})
         drawing.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
         drawing.savefig(path.with_suffix(".png"), dpi=200)

@@ -4,7 +4,7 @@ from bench.engine.devices import configure
 
 configure()  # before anything starts JAX
 
-from bench.run import Progress, run  # noqa: E402  (JAX must be configured first)
 from bench.spec import Experiment  # noqa: E402
+from bench.train import Progress, run  # noqa: E402  (JAX must be configured first)
 
 __all__ = ["Experiment", "Progress", "run"]

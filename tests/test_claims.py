@@ -70,7 +70,7 @@ def test_one_start_on_many_data_sets_decides() -> None:
 
 
 def test_missing_losses_count_as_worst() -> None:
-    losses = {"loss_final": lambda n: np.where(np.arange(n) < 0.4 * n, 0.1, np.nan)}
+    losses: Any = {"loss_final": lambda n: np.where(np.arange(n) < 0.4 * n, 0.1, np.nan)}
     _, [found] = judge(run_of({"he_normal": 1.0}, 1000, [claim(measure="loss_final", at_most=1.0)], **losses))
     assert found.verdict == "refuted"
     assert found.estimate == np.inf

@@ -139,7 +139,7 @@ def test_doctor_passes_its_self_test() -> None:
         (("run", "mine.toml", "--set", "training.stepz=3"), "did you mean 'steps'"),
         (("run", "mine.toml", "--set", "training.steps"), "KEY=VALUE"),
         (("run", "mine.toml", "--set", "training.batch_size=9"), "training.batch_size = 9"),
-        (("run", "mine.toml", "--set", "initializer.zero_layers=[5]", "--set", "initializer.name=normal"), "unknown key"),
+        (("run", "mine.toml", "--set", "initializer={name='normal', zero_layers=[5]}"), "zero_layers = [5]"),
         (("run", "mine.toml", "--set", "laws=['lawless']"), "unknown law 'lawless'"),
         (("run", "mine.toml", "--out", "mine.toml"), "mine.toml"),
         (("report", "nowhere"), "no run here"),

@@ -113,9 +113,9 @@ def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
 
 KILLED = """
 import sys
-from bench import Experiment, run, rows
-import bench.run
-bench.run.FLUSH_SECONDS = 0.0
+from bench import Experiment, run
+import bench.train
+bench.train.FLUSH_SECONDS = 0.0
 run(Experiment.parse(open(sys.argv[1]).read()), sys.argv[2])
 """
 
