@@ -93,9 +93,9 @@ def test_from_a_file_to_a_report_and_again_from_its_rows(mine: Path, tmp_path: P
         for kind in ("svg", "pdf", "png"):
             assert (Path("reports/mine/figures") / f"{figure}.{kind}").stat().st_size > 1000
     claims = json.loads(Path("reports/mine/claims.json").read_text())["claims"]
-    assert [claim["verdict"] for claim in claims] == ["supported", "supported"]
+    # A deterministic start on one data set is a single observation, and cannot be compared.
+    assert [claim["verdict"] for claim in claims] == ["supported", "undecided"]
     assert claims[0]["n_lanes"] == 50
-    # The deterministic start is one observation, however many seeds ran it.
     summary = pd.read_csv("reports/mine/summary.csv")
     assert summary["independent"].tolist() == [1, 50]
     again = call("report", "reports/mine", "--out", "second")
