@@ -300,7 +300,8 @@ def _answer_page(results: list[Result], has_headline: bool) -> str:
         "verdicts come from intervals, after the exact laws named in each report have held.",
         "## Verdicts",
         markdown(_answer_frame(results)),
-        "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown is that of a failing condition where there is one, and of the widest interval among those.",
+        "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
+        "is that of a failing condition where there is one, and of the widest interval among those.",
         "## At a glance" if has_headline else "",
         picture if has_headline else "",
         "## Experiments",
