@@ -11,7 +11,7 @@ from analysis.estimates import Interval, clustered_median, clustered_rate, equiv
 from analysis.load import Run, matching
 from analysis.theory import Law, check_law, laws
 from bench.messages import nearest
-from bench.spec import Claim, Experiment
+from bench.spec import Claim, Comparison, Experiment
 
 Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"]
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
@@ -107,10 +107,7 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
     assert claim.measure is not None
     values = measured(rows, claim.measure)
     if claim.greater_than is not None:
-        other = matching(run.lanes, run.experiment, claim.greater_than.where)
-        for axis, value in condition.items():
-            if axis not in claim.greater_than.where:
-                other &= (run.lanes[axis] == value).to_numpy()
+        other = _against(run, claim, claim.greater_than, condition)
         theirs = measured(run.lanes[other], claim.greater_than.measure or claim.measure)
         mine, his = _per_cluster(values, clusters), _per_cluster(theirs, run.clusters[other].to_numpy())
         return _Question(
@@ -120,6 +117,18 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
             lambda level: p_improvement(mine, his, level),
             lambda interval: True if interval.low > 0.5 else False if interval.high <= 0.5 else None,
             f"P({claim.measure} larger)",
+        )
+    if isinstance(claim.equal_to, Comparison):
+        other = run.lanes[_against(run, claim, claim.equal_to, condition)]
+        theirs = measured(other, claim.equal_to.measure or claim.measure)
+        ratio = _paired_ratio(rows, values, other, theirs)
+        return _Question(
+            claim,
+            condition,
+            rows.loc[ratio.index],
+            lambda level: clustered_median(ratio.to_numpy() - 1, run.clusters[ratio.index].to_numpy(), level),
+            _criterion(claim),
+            f"median relative difference of {claim.measure}",
         )
     known_values = ~np.isnan(values)
     estimate = clustered_rate if claim.measure in OUTCOMES else clustered_median
@@ -147,6 +156,24 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
     return values
 
 
+def _against(run: Run, claim: Claim, other: Comparison, condition: dict[str, Any]) -> np.ndarray:
+    """The rows that a claim is held against under a condition: where it says nothing else, the claim's own."""
+    where = {**claim.where, **condition, **other.where}
+    return matching(run.lanes, run.experiment, where)
+
+
+def _paired_ratio(rows: pd.DataFrame, values: np.ndarray, other: pd.DataFrame, theirs: np.ndarray) -> pd.Series:
+    """Ratio of each row to the row with the same seeds (1 where both are equal, infinities too); rows without a partner drop out."""
+    seeds = ["data_seed", "init_seed"]
+    partner = pd.Series(theirs, pd.MultiIndex.from_frame(other[seeds]))
+    if partner.index.has_duplicates:
+        raise ValueError("claim: equal_to: several rows have the same seeds; 'where' and 'by' must leave one cell on either side")
+    denominator = partner.reindex(pd.MultiIndex.from_frame(rows[seeds])).to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(values == denominator, 1.0, values / denominator)
+    return pd.Series(ratio, rows.index).dropna()
+
+
 def _per_cluster(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     return pd.Series(values).groupby(clusters).mean().to_numpy()
 
@@ -158,7 +185,8 @@ def _criterion(claim: Claim) -> Callable[[Interval], bool | None]:
     if claim.at_most is not None:
         bound = claim.at_most
         return lambda interval: True if interval.high <= bound else False if interval.low > bound else None
-    target, margin = claim.equal_to, claim.margin
+    target = 0.0 if isinstance(claim.equal_to, Comparison) else claim.equal_to
+    margin = claim.margin
     assert target is not None and margin is not None
     return lambda interval: equivalent(interval, target, margin)
 
@@ -210,12 +238,17 @@ def criterion_text(claim: Claim) -> str:
         return f"at least {claim.at_least:g}"
     if claim.at_most is not None:
         return f"at most {claim.at_most:g}"
+    if isinstance(claim.equal_to, Comparison):
+        return f"0 within {claim.margin:g} against {_place(claim.equal_to)}"
     if claim.equal_to is not None:
         return f"{claim.equal_to:g} within {claim.margin:g}"
     if claim.greater_than is not None:
-        where = ", ".join(f"{axis} = {value}" for axis, value in claim.greater_than.where.items())
-        return f"more than 0.5 against {where or 'the rest'}"
+        return f"more than 0.5 against {_place(claim.greater_than)}"
     return f"law {claim.law} holds"
+
+
+def _place(other: Comparison) -> str:
+    return ", ".join(f"{axis} = {value}" for axis, value in other.where.items()) or "the rest"
 
 
 def overall(verdicts: list[Verdict]) -> Outcome:

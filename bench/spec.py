@@ -191,6 +191,8 @@ class Seeds(Part):
 
 
 class Comparison(Part):
+    """The rows that a claim's own are held against; what it does not say is as in the claim."""
+
     where: dict[str, Any] = {}
     measure: str | None = None
 
@@ -206,7 +208,8 @@ class Claim(Part):
     measure: str | None = None
     at_least: float | None = None
     at_most: float | None = None
-    equal_to: float | None = None
+    equal_to: float | Comparison | None = None
+    """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
     greater_than: Comparison | None = None
     law: str | None = None
@@ -315,8 +318,10 @@ class Experiment(Part):
             if axis not in self.axes:
                 raise ValueError(f"{place}: by: '{axis}' is no axis; {nearest(axis, self.axes)}")
         self._matching(f"{place}: where", claim.where)
-        if claim.greater_than is not None:
-            self._matching(f"{place}: greater_than.where", claim.greater_than.where)
+        for criterion in ("greater_than", "equal_to"):
+            other = getattr(claim, criterion)
+            if isinstance(other, Comparison):
+                self._matching(f"{place}: {criterion}.where", other.where)
 
     def _matching(self, place: str, where: Mapping[str, Any]) -> None:
         for axis, wanted in where.items():
@@ -456,7 +461,8 @@ def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
 
 
 def _still_asked(item: dict[str, Any], path: str, kept: Any) -> bool:
-    conditions = (item.get("where", {}), item.get("greater_than", {}).get("where", {}))
+    others = [item[criterion] for criterion in ("greater_than", "equal_to") if isinstance(item.get(criterion), dict)]
+    conditions = [one.get("where", {}) for one in (item, *others)]
     return all(kept in wanted_labels(where[path], [kept]) for where in conditions if path in where)
 
 

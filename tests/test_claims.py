@@ -88,6 +88,25 @@ def test_comparisons_are_probabilities_of_improvement() -> None:
     assert found.estimate == 1
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "supported"), (1.005, "supported"), (1.05, "refuted")])
+def test_equality_with_other_rows_is_judged_lane_by_lane(factor: float, verdict: str) -> None:
+    """Losses of widely different lanes, paired by their seeds: only the relative difference within a pair counts."""
+    factors = iter([factor, 1.0])
+    losses: Any = {"loss_final": lambda n: next(factors) * np.logspace(-3, 3, n)}
+    same = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", equal_to={"where": {"initializer": "zeros"}}, margin=0.01)
+    _, [found] = judge(run_of({"he_normal": 1.0, "zeros": 1.0}, 500, [same], data_seeds=500, **losses))
+    assert found.verdict == verdict
+    assert found.estimate == pytest.approx(factor - 1)
+
+
+def test_a_diverged_lane_does_not_equal_one_that_converged() -> None:
+    frames = iter([np.where(np.arange(500) < 300, np.nan, 1.0), np.ones(500)])
+    losses: Any = {"loss_final": lambda n: next(frames)}
+    same = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", equal_to={"where": {"initializer": "zeros"}}, margin=0.01)
+    _, [found] = judge(run_of({"he_normal": 1.0, "zeros": 1.0}, 500, [same], data_seeds=500, **losses))
+    assert found.verdict == "refuted"
+
+
 def test_a_family_of_true_nulls_is_rarely_decided() -> None:
     """Holm over twenty conditions at their very threshold: a decision in at most about alpha of the families."""
     rng = np.random.default_rng(5)

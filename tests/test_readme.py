@@ -1,10 +1,47 @@
-"""What the README says is what the committed reports say."""
+"""What the README says is what the committed reports say, and what it shows works as it is printed."""
 
+import re
 from pathlib import Path
 
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from analysis import judge, load, summarize
+from analysis.cli import app
 from analysis.readme import updated
+from bench import Experiment, run
+
+README = Path("README.md").read_text()
+
+
+def block(language: str, contains: str) -> str:
+    """The fenced block of this language that contains a text."""
+    [found] = [text for kind, text in re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL) if kind == language and contains in text]
+    return found
 
 
 def test_the_readme_s_answer_is_that_of_the_committed_reports() -> None:
-    text = Path("README.md").read_text()
-    assert text == updated(text, Path("reports"))
+    assert updated(README, Path("reports")) == README
+
+
+def test_the_readme_s_experiment_initializer_and_python_lines_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = block("toml", 'name = "mine"')
+    Path("mine.toml").write_text(text)
+    Path("my_inits.py").write_text(block("python", "def sign_scaled"))
+    # As it is printed, but for fewer seeds; then with the initializer of the next section in its place.
+    for setting in ([], ["--set", block("toml", "my_inits:sign_scaled").strip().replace("initializer = ", "initializer=")]):
+        done = CliRunner().invoke(app, ["run", "mine.toml", "--seeds", "30", "--out", f"runs{len(setting)}", *setting])
+        assert done.exit_code == 0, done.output
+        reported = CliRunner().invoke(app, ["report", f"runs{len(setting)}/mine", "--out", f"reports{len(setting)}"])
+        assert reported.exit_code == 0, reported.output
+    ran: dict[str, object] = {}
+    few = Experiment.parse(text, overrides={"seeds.init": 30})
+    source = block("python", "from analysis import").replace('Experiment.parse(open("mine.toml").read())', "few")
+    exec(source, {"few": few}, ran)
+    assert isinstance(ran["verdicts"], list) and len(ran["verdicts"]) == 3
+    found = load(run(few, tmp_path / "results" / "runs"))
+    pd.testing.assert_frame_equal(summarize(found), summarize(load("runs0/mine")))
+    assert judge(found)[1] == ran["verdicts"]
