@@ -26,7 +26,7 @@ class Estimate:
 def estimate(experiment: Experiment) -> Estimate:
     """Compile every program, train one block per device for a few steps, and scale up."""
     mesh = lane_mesh()
-    plan = programs(experiment.cells, experiment.probes, experiment.track)
+    plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
     memory, seconds = 0, 0.0
     for program in plan:
         pool = Pool(program, mesh)

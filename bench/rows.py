@@ -10,15 +10,6 @@ from bench.spec import Cell, Experiment
 
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
-POINTS_PER_DECADE = 12
-
-
-def log_steps(program: Program) -> np.ndarray:
-    """The steps at which curves are kept: 0 and about twelve per decade, moved up to the next look at the loss."""
-    budget = max(cell.settings.training.steps for cell in program.cells)
-    decades = np.log10(budget)
-    steps = np.round(np.logspace(0, decades, int(POINTS_PER_DECADE * decades) + 1)).astype(int)
-    return np.unique(np.concatenate([[0], -(-steps // program.check_every) * program.check_every]))
 
 
 class LaneTable:

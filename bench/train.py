@@ -15,7 +15,7 @@ from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import Program, programs
 from bench.records import LANE, SCHEMA_VERSION, RunFolder
-from bench.rows import CURVE_SEEDS, LaneTable, log_steps
+from bench.rows import CURVE_SEEDS, LaneTable
 from bench.spec import Experiment
 
 FLUSH_SECONDS = 10.0
@@ -51,7 +51,7 @@ def run(
     mesh = lane_mesh(devices)
     here = list(mesh.devices.flat)
     folder = Path(out) / experiment.name
-    plan = programs(experiment.cells, experiment.probes, experiment.track)
+    plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
     with RunFolder.locked(folder) as store:
         _check_same(store, experiment, here)
         rows, faults = store.intact()
@@ -160,7 +160,7 @@ def _train(
         widths[index] = pool.width
         store.save(block_width=widths)
         progress.note = ""
-        for batch in pool.run(todo, log_steps(program)):
+        for batch in pool.run(todo, program.log_steps):
             rows = table.rows(batch)
             pending.append((rows, table.curves(batch)))
             progress.done += len(rows)

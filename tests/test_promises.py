@@ -126,7 +126,7 @@ def test_a_killed_run_resumes_with_the_same_bytes(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"])
     out = tmp_path / "killed" / wanted.name
     deadline = time.monotonic() + 120
-    while not list(out.glob("lanes/part-*.parquet")) and time.monotonic() < deadline:
+    while not ((out / "run.json").exists() and read_manifest(out)["parts"]) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     process.wait()

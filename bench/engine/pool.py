@@ -1,55 +1,66 @@
-"""Continuous batching: a fixed number of lane slots that are refilled as lanes end.
+"""Continuous batching: a fixed number of lane slots on each device, refilled as lanes end.
 
-Slots are arranged as (device, block, lane). A block is what `vmap` sees, always `width` lanes, padded; blocks of a device
-run one after another, devices side by side. Nothing that a lane computes depends on its slot or on its neighbors.
+A device works in rounds: it gathers the running lanes into blocks of `width`, takes some looks at each block, and puts the lanes
+back into their slots, so that ended lanes cost nothing. The host visits between segments of many rounds, reads the lanes that
+ended and fills their slots. A block is what is vectorized, always `width` lanes, padded; nothing that a lane computes depends on
+its slot or on its neighbors.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array
 
+from bench.engine.book import Batch, Book, Chunk, Lanes
 from bench.engine.devices import AXIS, lane_sharding, precision
+from bench.engine.digest import digest
 from bench.engine.program import Fixed, Inputs, Program, State, Status
-from bench.engine.width import block_count, block_width
+from bench.engine.unroll import join, split, unrolled
+from bench.engine.width import block_count, block_width, is_unrolled
+from bench.tasks.definition import Data
 
-Columns = dict[str, np.ndarray]
-EMPTY = -1
-MAX_LOOKS = 256
-"""Most looks at a lane's loss in one segment, the time between two visits of the host."""
-TRIAL_LOOKS = 32
-SEGMENT_SECONDS = 0.05
-"""A segment should last about this long: far more than the host's own work, far less than most lanes."""
+__all__ = ["Batch", "Costs", "Lanes", "Pool"]
+
+MAX_LOOKS = 32
+"""Most looks at a block in one round, the time between two gatherings of the running lanes."""
+UNROLLED_LOOKS = 8
+"""An unrolled block asks after so many looks whether any of its lanes still runs: asking costs as much as a tenth of a look."""
+FILL_BLOCKS = 8
+LOG_BYTES = 1 << 23
+SEGMENT_SECONDS = 0.2
+"""A segment should last about this long: far more than the host's own work, short enough for a progress bar."""
+LOW_WATER = 0.25
+"""While lanes wait, a segment ends when no more than this share of the slots still runs."""
 
 
-@dataclass(frozen=True)
-class Lanes:
-    """Lanes to run, in the order in which they start; each array has one entry per lane."""
+class Slots(NamedTuple):
+    """What a device holds: inputs, state and data of its lanes (leading axis: slot; data by data set where lanes share them)."""
 
-    ids: np.ndarray
-    """Any integers: how the caller knows the lanes."""
-    variant: np.ndarray
     inputs: Inputs
-    logged: np.ndarray
-    """Whether the lane's curve is kept."""
+    state: State
+    group: Array
+    """Which of the shared data sets is the lane's."""
+    data: Data | None
 
-    def __len__(self) -> int:
-        return len(self.ids)
 
+class Log(NamedTuple):
+    """What was seen of lanes whose curves are kept: a chunk per block and round (leading axis: chunk)."""
 
-@dataclass
-class Batch:
-    """Lanes that ended: their columns, and the logged points of their curves."""
-
-    columns: Columns
-    curves: Columns
+    count: Array
+    slot: Array
+    """(chunk, lane); one past the last slot where nothing is kept."""
+    before: Array
+    after: Array
+    ended: Array
+    seen: dict[str, Array]
+    """(chunk, look, lane)."""
 
 
 @dataclass
@@ -79,6 +90,7 @@ class Pool:
         self._sharding = lane_sharding(self.mesh)
         kept = self.width > 0
         self.width = self.width or block_width(self.program)
+        self.unrolled = is_unrolled(self.program)
         with precision(self.program.dtype):
             self._compile()
             if not kept and self.width > 1 and not self._bits_ignore_position():
@@ -92,29 +104,202 @@ class Pool:
         program = self.program
         self.blocks = block_count(program, self.width)
         self.slots = self.width * self.blocks
-        fresh = (self.devices * self.width,)
-        inputs = Inputs(*(jax.ShapeDtypeStruct(fresh, kind) for kind in program.input_types))
-        variant = jax.ShapeDtypeStruct((self.devices,), jnp.int32)
-        lane = jax.eval_shape(jax.vmap(lambda one: program.start(program.variants[0], one)), inputs)
-        pool = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((self.devices * self.slots, *leaf.shape[1:]), leaf.dtype), lane)
-        index = jax.ShapeDtypeStruct(fresh, jnp.int32)
-        everywhere = jax.ShapeDtypeStruct((self.devices * self.slots,), jnp.int32)
+        self.fill_blocks = min(FILL_BLOCKS, self.blocks)
+        inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in program.input_types))
+        fixed, state = jax.eval_shape(lambda one: program.start(program.variants[0], one), inputs)
+        integer = jax.ShapeDtypeStruct((), jnp.int32)
+        seen = jax.eval_shape(program.advance, fixed, state)[1]
+        data = {"none": self._many(fixed.data, self.slots), "some": self._many(fixed.data, self.blocks), "all": None}[program.sharing]
+        slots = Slots(*self._many((inputs, state, integer), self.slots), data)
+        item = sum(leaf.dtype.itemsize for leaf in seen.values())
+        self.chunks = int(np.clip(LOG_BYTES // (MAX_LOOKS * self.width * item), 4, 256))
+        chunk = self._many((integer, integer, integer, jax.ShapeDtypeStruct((), jnp.bool_)), self.chunks, self.width)
+        log = Log(self._many(integer, 1), *chunk, self._many(seen, self.chunks, MAX_LOOKS, self.width))
+        fill, one = (self.fill_blocks,), self._many(integer, 1)
+        index = self._many(integer, *fill, self.width)
         lowered = (
-            self._lowered(self._start_block, variant, inputs),
-            self._lowered(jax.vmap(program.measure), *lane),
-            self._lowered(self._advance_blocks, *pool, variant, donate=(1,)),
-            self._lowered(_place, pool, lane, index, donate=(0,)),
-            self._lowered(_take, pool, index),
-            self._lowered(_take, pool, everywhere, donate=(0,)),
+            self._lowered(
+                self._fill, slots, self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index, donate=(0,)
+            ),
+            self._lowered(self._read, slots, index),
+            self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)),
         )
         # Drawing initial values is rare, and its many random draws are slow to optimize.
-        options = ({"xla_backend_optimization_level": 1}, *[None] * (len(lowered) - 1))
+        options = ({"xla_backend_optimization_level": 1}, None, None)
         with ThreadPoolExecutor() as threads:
-            compiled = list(threads.map(lambda one, option: one.compile(option), lowered, options))
-        self._start, self._measure, self._advance, self._place, self._take, self._move = compiled
-        self.costs.compilations += len(compiled)
+            self._filled, self._found, self._advanced = threads.map(lambda one, option: one.compile(option), lowered, options)
+        self.costs.compilations += len(lowered)
         self.costs.compile_seconds += time.perf_counter() - started
-        self._shapes = pool
+        self._shapes = slots, log
+
+    def _many(self, shapes: Any, *axes: int) -> Any:
+        """Shapes on all devices, with these leading axes on each."""
+        shape = (self.devices * axes[0], *axes[1:])
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype, sharding=self._sharding), shapes)
+
+    def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
+        spec = PartitionSpec(AXIS)
+        sharded = jax.shard_map(function, mesh=self.mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        return jax.jit(sharded, donate_argnums=donate).lower(*shapes)
+
+    def _batched(self, function: Callable[..., Any], inputs: Inputs, data: Data | None, state: State, *rest: Any) -> Any:
+        """A function of `(Fixed, State, ...)` over a block of lanes, which have their own data or all the same."""
+        own = self.program.sharing == "none"
+        shared = self.program.constant_data if self.program.sharing == "all" else data
+
+        def one(inputs: Inputs, data: Data | None, state: State) -> Any:
+            return function(Fixed(inputs, data if own else shared), state, *rest)
+
+        return jax.vmap(one, in_axes=(0, 0 if own else None, 0))(inputs, data if own else None, state)
+
+    def _data(self, slots: Slots, index: Array) -> Data | None:
+        """Data of a block: of each of its lanes, or the set that they share."""
+        if self.program.sharing == "none":
+            return _take(slots.data, index)
+        return jax.tree.map(lambda leaf: leaf[slots.group[jnp.minimum(index[0], self.slots - 1)]], slots.data)
+
+    def _fill(self, slots: Slots, block: tuple[Array, Array], inputs: Inputs, index: Array) -> Slots:
+        """Start lanes, block by block; `block` is (the branch that starts it, where its shared data are kept)."""
+        program = self.program
+
+        def begin(variant: Any, inputs: Inputs) -> tuple[Inputs, State, Data | None]:
+            if program.sharing == "some":
+                data = program.sample(variant, inputs.data_seed[0])
+                began, state = jax.vmap(lambda one: program.begin(variant, one, data))(inputs)
+                return began, state, data
+            fixed, state = jax.vmap(lambda one: program.start(variant, one))(inputs)
+            return fixed.inputs, state, fixed.data if program.sharing == "none" else None
+
+        def one(block: tuple[Array, Inputs, Array]) -> Any:
+            variant, inputs, index = block
+            branches = [lambda given, variant=variant: begin(variant, given) for variant in program.variants]
+            shapes = jax.eval_shape(branches[0], inputs)
+            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            return jax.lax.cond(index[0] < self.slots, lambda: jax.lax.switch(variant, branches, inputs), lambda: empty)
+
+        variant, group = block
+        began, state, data = jax.lax.map(one, (variant, inputs, index))
+        flat, groups = index.reshape(-1), jnp.repeat(group, self.width)
+        fresh = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (began, state))
+        kept = _put((slots.inputs, slots.state, slots.group), (*fresh, groups), flat)
+        if program.sharing == "none":
+            return Slots(*kept, _put(slots.data, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data), flat))
+        return Slots(*kept, _put(slots.data, data, group) if program.sharing == "some" else None)
+
+    def _read(self, slots: Slots, index: Array) -> dict[str, Array]:
+        """What lanes have come to (leading axes: block, lane)."""
+
+        def one(index: Array) -> dict[str, Array]:
+            inputs, state = _take((slots.inputs, slots.state), index)
+            measure = lambda: self._batched(self.program.measure, inputs, self._data(slots, index), state)  # noqa: E731
+            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure))
+            found = jax.lax.cond(index[0] < self.slots, measure, lambda: empty)
+            plain = {name: getattr(state, name) for name in ("status", "step", "loss", "loss_initial", "steps_to_solve", "break_step")}
+            digests = jax.vmap(digest)(state.params)
+            return {**plain, "learning_rate": inputs.learning_rate, "params_digest": digests, "measured": found}
+
+        return jax.lax.map(one, index)
+
+    def _advance(self, slots: Slots, log: Log, looks: Array, rounds: Array, floor: Array) -> tuple[Slots, Log, Array, Array]:
+        """Rounds of so many looks at every running lane, until only `floor` still run or the log is full; then where all lanes stand."""
+
+        def running(slots: Slots) -> Array:
+            return jnp.sum(slots.state.status == Status.RUNNING)
+
+        def more_rounds(carried: Any) -> Array:
+            done, slots, log = carried
+            return (done < rounds[0]) & (running(slots) > floor[0]) & (log.count[0] < self.chunks)
+
+        def round_of_all(carried: Any) -> Any:
+            done, slots, log = carried
+            order = jnp.flatnonzero(slots.state.status == Status.RUNNING, size=self.slots, fill_value=self.slots).astype(jnp.int32)
+            order = jnp.concatenate([order, jnp.full(self.width, self.slots, jnp.int32)])
+            count = running(slots)
+
+            def more_blocks(carried: Any) -> Array:
+                return (carried[0] < count) & (carried[2].count[0] < self.chunks)
+
+            def block(carried: Any) -> Any:
+                first, slots, log = carried
+                index = jax.lax.dynamic_slice_in_dim(order, first, self.width)
+                if self.program.sharing == "some":
+                    # A block has one data set: it ends before the first lane with another.
+                    groups = slots.group[jnp.minimum(index, self.slots - 1)]
+                    index = jnp.where(jnp.cumsum(groups != groups[0]) == 0, index, self.slots)
+                slots, log = self._advance_block(slots, log, index, looks[0])
+                return first + jnp.sum(index < self.slots), slots, log
+
+            _, slots, log = jax.lax.while_loop(more_blocks, block, (jnp.zeros((), count.dtype), slots, log))
+            return done + 1, slots, log
+
+        log = log._replace(count=jnp.zeros_like(log.count))
+        _, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (jnp.zeros((), jnp.int32), slots, log))
+        return slots, log, slots.state.status, slots.state.step
+
+    def _advance_block(self, slots: Slots, log: Log, index: Array, looks: Array) -> tuple[Slots, Log]:
+        mine = index < self.slots
+        inputs, state = _take((slots.inputs, slots.state), index)
+        before = state.step
+        state = state._replace(status=jnp.where(mine, state.status, Status.SOLVED))
+        state, seen = self._looks(inputs, self._data(slots, index), state, looks)
+        slots = slots._replace(state=_put(slots.state, state, index))
+        kept = mine & inputs.logged
+        chunk = (jnp.where(kept, index, self.slots), before, state.step, state.status != Status.RUNNING, seen)
+        place = log.count[0]
+        written = jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, place, 0), tuple(log[1:]), chunk)
+        # Without a lane to keep, the next block writes over this one's chunk.
+        return slots, Log(log.count + jnp.any(kept), *written)
+
+    def _looks(self, inputs: Inputs, data: Data | None, state: State, looks: Array) -> tuple[State, dict[str, Array]]:
+        """So many looks at a block, or until none of its lanes runs; also what was seen (look, lane)."""
+        state = split(state) if self.unrolled else state
+        advance = self._unrolled(inputs, data, looks) if self.unrolled else self._vectorized(inputs, data)
+        shapes = jax.eval_shape(advance, state)[1]
+        empty = {name: jnp.zeros((MAX_LOOKS, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
+
+        def more(carried: Any) -> Array:
+            i, state, _ = carried
+            [status] = jax.tree.leaves(state.status)
+            return (i < looks) & jnp.any(status == Status.RUNNING)
+
+        def look(carried: Any) -> Any:
+            i, state, trace = carried
+            state, seen = advance(state)
+            trace = jax.tree.map(lambda kept, new: jax.lax.dynamic_update_index_in_dim(kept, new, i, 0), trace, _plain(seen))
+            return i + 1, state, trace
+
+        def looks_in_a_row(carried: Any) -> Any:
+            return jax.lax.fori_loop(0, UNROLLED_LOOKS, lambda _, carried: look(carried), carried)
+
+        start = (jnp.zeros((), jnp.int32), state, empty)
+        _, state, trace = jax.lax.while_loop(more, looks_in_a_row if self.unrolled else look, start)
+        return join(state) if self.unrolled else state, trace
+
+    def _vectorized(self, inputs: Inputs, data: Data | None) -> Callable[..., Any]:
+        """One look at a block."""
+
+        def advance(state: State) -> tuple[State, dict[str, Any]]:
+            if not self.program.batch_size:
+                return self._batched(self.program.advance, inputs, data, state)
+            due = jnp.any(jax.vmap(self.program.due)(inputs, state))
+            return self._batched(self.program.advance, inputs, data, state, due)
+
+        return advance
+
+    def _unrolled(self, inputs: Inputs, data: Data | None, looks: Array) -> Callable[..., Any]:
+        """One look at a block, lane-minor."""
+        program, constant = self.program, self.program.constant_data
+        fixed = split(Fixed(inputs, data))
+        one = jnp.broadcast_to((looks > 0).astype(program.dtype), (self.width,))
+
+        def advance(state: State) -> tuple[State, dict[str, Any]]:
+            def single(fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
+                known = fixed if constant is None else fixed._replace(data=constant)
+                return program.advance(known, state)
+
+            return unrolled(single, one)(fixed, state)
+
+        return advance
 
     def _bits_ignore_position(self) -> bool:
         """Whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.
@@ -123,57 +308,24 @@ class Pool:
         """
         cells = self.program.cells
         cell = next((cell for cell in cells if cell.settings.initializer.random), cells[0])
-        lanes = self.devices * self.width
-        values = self.program.inputs_of(cell, np.arange(lanes), np.arange(lanes))
-        fresh = self._start(self._put(np.full(self.devices, self.program.variant_of(cell), np.int32)), jax.tree.map(self._put, values))
+        lanes = np.tile(np.arange(self.width), self.devices)
+        inputs = self.program.inputs_of(cell, np.zeros_like(lanes) if self.program.sharing == "some" else lanes, lanes)
+        variant = self.program.variant_of(cell)
 
         def ends(shift: int) -> list[np.ndarray]:
-            index = self._put(np.tile(np.roll(np.arange(self.width, dtype=np.int32), shift), self.devices))
-            fixed, state = self._place(self._vacant(), fresh, index)
-            state, _ = self._advance(fixed, state, self._put(np.full(self.devices, TRIAL_LOOKS, np.int32)))
-            taken = self._take((fixed, state), index)
-            return [np.asarray(leaf) for leaf in jax.tree.leaves((taken[1], self._measure(*taken)))]
+            index = np.full((self.devices, self.fill_blocks, self.width), self.slots, np.int32)
+            index[:, 0] = np.roll(np.arange(self.width, dtype=np.int32), shift)
+            blocks = np.full((self.devices * self.fill_blocks,), variant, np.int32)
+            repeated = jax.tree.map(lambda v: np.repeat(v.reshape(self.devices, 1, -1), self.fill_blocks, 1), inputs)
+            slots, log = self._vacant()
+            slots = self._fill_with(slots, blocks, np.zeros_like(blocks), repeated, index)
+            slots, *_ = self._advanced(slots, log, *(self._number(n) for n in (MAX_LOOKS // 2, 1, 0)))
+            found = self._found(slots, self._put(index.reshape(-1, self.width)))
+            each = (np.asarray(leaf).reshape(self.devices, self.fill_blocks, -1)[:, 0] for leaf in jax.tree.leaves(found))
+            return list(each)
 
         first = ends(0)
         return all(all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, self.width // 2))
-
-    def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
-        spec = PartitionSpec(AXIS)
-        sharded = jax.shard_map(function, mesh=self.mesh, in_specs=spec, out_specs=spec, check_vma=False)
-        placed = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._sharding), shapes)
-        return jax.jit(sharded, donate_argnums=donate).lower(*placed)
-
-    def _start_block(self, variant: Any, inputs: Inputs) -> tuple[Fixed, State]:
-        branches = [
-            lambda block, variant=variant: jax.vmap(lambda one: self.program.start(variant, one))(block)
-            for variant in self.program.variants
-        ]
-        return jax.lax.switch(variant[0], branches, inputs)
-
-    def _advance_blocks(self, fixed: Fixed, state: State, looks: Any) -> tuple[State, dict[str, Any]]:
-        """So many looks at every lane of every block; a block without running lanes costs nothing."""
-
-        def block(arguments: tuple[Fixed, State]) -> tuple[State, dict[str, Any]]:
-            held, state = arguments
-            _, seen = jax.eval_shape(jax.vmap(self.program.advance), held, state)
-            empty = jax.tree.map(lambda leaf: jnp.zeros((MAX_LOOKS, *leaf.shape), leaf.dtype), seen)
-
-            def more(carried: Any) -> Any:
-                i, state, _ = carried
-                return (i < looks[0]) & jnp.any(state.status == Status.RUNNING)
-
-            def look(carried: Any) -> Any:
-                i, state, trace = carried
-                state, seen = jax.vmap(self.program.advance)(held, state)
-                return i + 1, state, jax.tree.map(lambda kept, new: kept.at[i].set(new), trace, seen)
-
-            _, state, trace = jax.lax.while_loop(more, look, (jnp.zeros((), jnp.int32), state, empty))
-            return state, trace
-
-        blocked = jax.tree.map(lambda leaf: leaf.reshape(self.blocks, self.width, *leaf.shape[1:]), (fixed, state))
-        state, trace = jax.lax.map(block, blocked)
-        # The trace stays (block, look, lane): turning it around costs more than a step of a small network.
-        return jax.tree.map(lambda leaf: leaf.reshape(self.slots, *leaf.shape[2:]), state), trace
 
     # The loop ---------------------------------------------------------------------------------------------------
 
@@ -181,206 +333,78 @@ class Pool:
         """Run all lanes to their ends; yields batches of ended lanes as they come, in no promised order."""
         started = time.perf_counter()
         with precision(self.program.dtype):
-            for batch in self._batches(_Book(self, lanes, log_steps)):
+            for batch in self._batches(lanes, log_steps):
                 self.costs.run_seconds += time.perf_counter() - started
                 yield batch
                 started = time.perf_counter()
         self.costs.run_seconds += time.perf_counter() - started
 
-    def _vacant(self) -> tuple[Fixed, State]:
-        """A pool without running lanes."""
-        fixed, state = jax.tree.map(lambda leaf: self._put(np.zeros(leaf.shape, leaf.dtype)), self._shapes)
-        return fixed, state._replace(status=self._put(np.full(state.status.shape, Status.SOLVED, np.int32)))
-
-    def _batches(self, book: "_Book") -> Iterator[Batch]:
-        fixed, state = self._vacant()
-        collected: list[Any] = []
-        looks = 8
+    def _batches(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:
+        shared = self.program.sharing == "some"
+        book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
+        slots, log = self._vacant()
+        ended: list[Any] = []
+        looks = UNROLLED_LOOKS
         while True:
-            for index in book.ended_slots():
-                taken = self._take((fixed, state), self._put(index.reshape(-1)))
-                rate = taken[0].inputs.learning_rate
-                collected.append((book.release(index), rate, taken[1], self._measure(*taken)))
-            for index, variant, inputs in book.next_lanes():
-                fresh = self._start(self._put(variant), jax.tree.map(self._put, inputs))
-                book.initial(index, self._measure(*fresh))
-                fixed, state = self._place((fixed, state), fresh, self._put(index.reshape(-1)))
+            for index, released in book.ended():
+                ended.append((released, self._found(slots, self._put(index.reshape(-1, self.width)))))
+            for index, variant, group, inputs in book.next_lanes():
+                slots = self._fill_with(slots, variant.reshape(-1), group.reshape(-1), inputs, index)
+                book.started(index, self._found(slots, self._put(index.reshape(-1, self.width))))
             if book.idle:
                 break
-            if book.sparse:
-                fixed, state = self._move((fixed, state), self._put(book.compact().reshape(-1)))
-            before = book.steps
+            floor = int(LOW_WATER * self.slots) if book.waiting else 0
+            round_looks = min(looks, MAX_LOOKS)
             started = time.perf_counter()
-            state, trace = self._advance(fixed, state, self._put(np.full(self.devices, looks, np.int32)))
+            numbers = (self._number(n) for n in (round_looks, looks // round_looks, floor))
+            slots, log, status, step = self._advanced(slots, log, *numbers)
             # The host's share of the work, while the devices are busy with the next segment.
-            yield from (book.batch(*one) for one in collected)
-            collected = []
-            book.look(np.asarray(state.status), np.asarray(state.step), before, trace)
+            yield from (book.batch(*one) for one in ended)
+            ended = []
+            self.costs.seed_steps += book.look(np.array(status), np.array(step), self._chunks(log))
             seconds_per_look = (time.perf_counter() - started) / looks
-            looks = int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 2))
-            looks = max(1, min(looks, MAX_LOOKS))
-        yield from (book.batch(*one) for one in collected)
+            looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
+            # Whole rounds; an unrolled block takes its looks by eights.
+            unit = UNROLLED_LOOKS if self.unrolled and looks < MAX_LOOKS else min(looks, MAX_LOOKS)
+            looks = max(unit, looks // unit * unit)
+        yield from (book.batch(*one) for one in ended)
 
-    def _put(self, array: np.ndarray) -> jax.Array:
+    def _vacant(self) -> tuple[Slots, Log]:
+        """Slots without running lanes, and an empty log."""
+        slots, log = jax.tree.map(lambda leaf: self._put(np.zeros(leaf.shape, leaf.dtype)), self._shapes)
+        ended = self._put(np.full(slots.state.status.shape, Status.SOLVED, np.int32))
+        return slots._replace(state=slots.state._replace(status=ended)), log
+
+    def _fill_with(self, slots: Slots, variant: np.ndarray, group: np.ndarray, inputs: Inputs, index: np.ndarray) -> Slots:
+        shape = (self.devices * self.fill_blocks, self.width)
+        given = jax.tree.map(lambda values: self._put(values.reshape(shape)), inputs)
+        return self._filled(slots, (self._put(variant), self._put(group)), given, self._put(index.reshape(shape)))
+
+    def _chunks(self, log: Log) -> Iterator[Chunk]:
+        """The chunks that each device has written."""
+        counts = np.asarray(log.count)
+        if not counts.any():
+            return
+        arrays = [jax.tree.map(lambda leaf: np.asarray(leaf).reshape(self.devices, self.chunks, *leaf.shape[1:]), part) for part in log[1:]]
+        for device, count in enumerate(counts):
+            if count:
+                yield Chunk(device, *(jax.tree.map(lambda leaf, d=device, c=count: leaf[d, :c], part) for part in arrays))
+
+    def _number(self, value: int) -> Array:
+        return self._put(np.full(self.devices, value, np.int32))
+
+    def _put(self, array: np.ndarray) -> Array:
         return jax.device_put(array, self._sharding)
 
 
-class _Book:
-    """The host's account of which lane sits in which slot."""
-
-    def __init__(self, pool: Pool, lanes: Lanes, log_steps: np.ndarray) -> None:
-        self.pool, self.lanes, self.log_steps = pool, lanes, log_steps
-        shape = (pool.devices, pool.slots)
-        self.lane = np.full(shape, EMPTY)
-        self.status = np.full(shape, Status.SOLVED, np.int32)
-        self.steps = np.zeros(shape, np.int32)
-        self.next = 0
-        self._initial: list[tuple[np.ndarray, np.ndarray, Any]] = []
-        self._at_start: Columns = {}
-        self._points: list[Columns] = []
-
-    @property
-    def idle(self) -> bool:
-        return bool(np.all(self.lane == EMPTY))
-
-    @property
-    def sparse(self) -> bool:
-        """Whether no lane waits and half of the blocks at work could be saved by moving lanes together."""
-        if self.next < len(self.lanes):
-            return False
-        occupied = (self.lane != EMPTY).reshape(self.pool.devices, self.pool.blocks, self.pool.width)
-        at_work = np.any(occupied, axis=2).sum(axis=1)
-        needed = -(-occupied.sum(axis=(1, 2)) // self.pool.width)
-        return bool(np.any(at_work >= 2 * np.maximum(needed, 1)))
-
-    def compact(self) -> np.ndarray:
-        """Move the lanes of each device into its first blocks: for every slot, the slot whose lane it gets."""
-        order = np.argsort(self.lane == EMPTY, axis=1, kind="stable").astype(np.int32)
-        self.lane, self.status, self.steps = (np.take_along_axis(held, order, axis=1) for held in (self.lane, self.status, self.steps))
-        return order
-
-    def ended_slots(self) -> Iterator[np.ndarray]:
-        """Slots of ended lanes, one width per device at a time, padded with a slot that does not exist."""
-        ended = (self.lane != EMPTY) & (self.status != Status.RUNNING)
-        waiting = [np.flatnonzero(row) for row in ended]
-        while any(len(slots) for slots in waiting):
-            yield np.stack([self._padded(slots) for slots in waiting])
-            waiting = [slots[self.pool.width :] for slots in waiting]
-
-    def release(self, index: np.ndarray) -> np.ndarray:
-        """Free these slots; the lanes that sat there."""
-        released = np.full(index.shape, EMPTY)
-        for device, slots in enumerate(index):
-            real = slots < self.pool.slots
-            released[device, real] = self.lane[device, slots[real]]
-            self.lane[device, slots[real]] = EMPTY
-        return released
-
-    def next_lanes(self) -> Iterator[tuple[np.ndarray, np.ndarray, Inputs]]:
-        """Slots to fill, the branch that starts the lanes of each device, and their inputs (padded)."""
-        while self.next < len(self.lanes) and np.any(self.lane == EMPTY):
-            devices, width = self.pool.devices, self.pool.width
-            index = np.full((devices, width), self.pool.slots, np.int32)
-            chosen = np.zeros((devices, width), np.int64)
-            variant = np.zeros(devices, np.int32)
-            # The emptiest device first, so that few lanes spread over all devices.
-            free = [np.flatnonzero(row == EMPTY) for row in self.lane]
-            share = -(-min(len(self.lanes) - self.next, devices * width) // devices)
-            for device in sorted(range(devices), key=lambda d: -len(free[d])):
-                count = self._run_length(min(len(free[device]), share))
-                if count == 0:
-                    continue
-                taken = np.arange(self.next, self.next + count)
-                self.next += count
-                index[device, :count] = free[device][:count]
-                chosen[device, :count] = taken
-                chosen[device, count:] = taken[0]
-                variant[device] = self.lanes.variant[taken[0]]
-                self.lane[device, free[device][:count]] = taken
-                self.steps[device, free[device][:count]] = 0
-                self.status[device, free[device][:count]] = Status.RUNNING
-            flat = chosen.reshape(-1)
-            yield index, variant, Inputs(*(values[flat] for values in self.lanes.inputs))
-
-    def initial(self, index: np.ndarray, measured: dict[str, jax.Array]) -> None:
-        """Remember what was measured at the start of the lanes that were just placed."""
-        lanes = np.where(index < self.pool.slots, np.take_along_axis(self.lane, np.minimum(index, self.pool.slots - 1), 1), EMPTY)
-        self._initial.append((index, lanes, measured))
-
-    def look(self, status: np.ndarray, steps: np.ndarray, before: np.ndarray, trace: dict[str, jax.Array]) -> None:
-        """After a segment: where every lane stands, and the logged points of their curves."""
-        self.status, self.steps = status.reshape(self.lane.shape).copy(), steps.reshape(self.lane.shape).copy()
-        occupied = self.lane != EMPTY
-        self.pool.costs.seed_steps += int(np.sum((self.steps - before)[occupied]))
-        kept = occupied & self.lanes.logged[np.maximum(self.lane, 0)]
-        if not np.any(kept):
-            return
-        rows = np.flatnonzero(kept)
-        lanes = self.lane.reshape(-1)[rows]
-        at = before.reshape(-1)[rows, None] + self.pool.program.check_every * np.arange(MAX_LOOKS)
-        now = self.steps.reshape(-1)[rows, None]
-        ended = (self.status.reshape(-1)[rows] != Status.RUNNING)[:, None]
-        budget = self.lanes.inputs.budget[lanes][:, None]
-        at = np.minimum(at, budget)
-        fresh = np.ones_like(at, bool)
-        fresh[:, 1:] = at[:, 1:] > at[:, :-1]
-        wanted = fresh & ((at < now) & np.isin(at, self.log_steps) | (ended & (at == now)))
-        row, look = np.nonzero(wanted)
-        points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, look]}
-        block, lane = np.divmod(rows, self.pool.width)
-        points |= {name: np.asarray(values)[block[row], look, lane[row]] for name, values in trace.items()}
-        self._points.append(points)
-
-    def batch(self, released: np.ndarray, rate: jax.Array, ended: State, final: dict[str, jax.Array]) -> Batch:
-        """Columns of the lanes that were released, from what the device sent back."""
-        flat = released.reshape(-1)
-        real = np.flatnonzero(flat != EMPTY)
-        lanes = flat[real]
-        columns: Columns = {"lane": self.lanes.ids[lanes], "learning_rate": np.asarray(rate)[real]}
-        for name in ("status", "step", "loss", "loss_initial", "steps_to_solve", "break_step"):
-            columns[name] = np.asarray(getattr(ended, name))[real]
-        columns["params_digest"] = _digests([np.asarray(leaf)[real] for leaf in jax.tree.leaves(ended.params)])
-        self._settle_initial()
-        for name, values in final.items():
-            columns[f"{name}_initial"] = self._at_start[name][lanes]
-            columns[f"{name}_final"] = np.asarray(values)[real]
-        points, self._points = self._points, []
-        curves = {name: np.concatenate([part[name] for part in points]) for name in points[0]} if points else {}
-        return Batch(columns, curves)
-
-    def _settle_initial(self) -> None:
-        for index, lanes, measured in self._initial:
-            real = np.flatnonzero(index.reshape(-1) < self.pool.slots)
-            for name, values in measured.items():
-                if name not in self._at_start:
-                    self._at_start[name] = np.full(len(self.lanes), np.nan)
-                self._at_start[name][lanes.reshape(-1)[real]] = np.asarray(values)[real]
-        self._initial = []
-
-    def _run_length(self, most: int) -> int:
-        """How many of the next lanes start by the same branch."""
-        ahead = self.lanes.variant[self.next : self.next + most]
-        if len(ahead) == 0:
-            return 0
-        other = np.flatnonzero(ahead != ahead[0])
-        return int(other[0]) if len(other) else len(ahead)
-
-    def _padded(self, slots: np.ndarray) -> np.ndarray:
-        padded = np.full(self.pool.width, self.pool.slots, np.int32)
-        chosen = slots[: self.pool.width]
-        padded[: len(chosen)] = chosen
-        return padded
+def _plain(seen: dict[str, Any]) -> dict[str, Array]:
+    """Scalars of a block's lanes as arrays (lane,)."""
+    return {name: jax.tree.leaves(leaf)[0] for name, leaf in seen.items()}
 
 
-def _take(pool: tuple[Fixed, State], index: jax.Array) -> tuple[Fixed, State]:
-    return jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=0, mode="clip"), pool)
+def _take(tree: Any, index: Array) -> Any:
+    return jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=0, mode="clip"), tree)
 
 
-def _place(pool: tuple[Fixed, State], fresh: tuple[Fixed, State], index: jax.Array) -> tuple[Fixed, State]:
-    return jax.tree.map(lambda kept, new: kept.at[index].set(new, mode="drop"), pool, fresh)
-
-
-def _digests(leaves: list[np.ndarray]) -> np.ndarray:
-    """A digest per lane of the bytes of its parameters."""
-    flat = np.concatenate([np.ascontiguousarray(leaf).reshape(len(leaf), -1).view(np.uint8) for leaf in leaves], axis=1)
-    return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in flat], dtype=object)
+def _put(tree: Any, new: Any, index: Array) -> Any:
+    return jax.tree.map(lambda kept, fresh: kept.at[index].set(fresh, mode="drop"), tree, new)

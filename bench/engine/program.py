@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from bench.engine.network import Network, Params
-from bench.engine.seeds import data_key, order_key
+from bench.engine.seeds import data_key, order_key, shuffled
+from bench.engine.views import Views
 from bench.linalg import eigenvalues
 from bench.optimizers import make_optimizer
 from bench.probes import PER_LAYER, probe
@@ -30,6 +31,9 @@ BREAK = 1e-2
 """A tie counts as broken once the tie spread exceeds this."""
 MAX_HESSIAN = 4096
 """Most parameters of which a dense Hessian is formed."""
+SHARED_BYTES = 1 << 14
+"""Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
+POINTS_PER_DECADE = 12
 
 
 class Status(IntEnum):
@@ -58,6 +62,8 @@ class Inputs(NamedTuple):
     solved_below: Scalar
     stop_when_solved: Scalar
     budget: Scalar
+    logged: Scalar
+    """Whether the lane's curve is kept."""
 
 
 class Fixed(NamedTuple):
@@ -107,14 +113,23 @@ def data_shapes(spec: TaskSpec, dtype: str) -> Data:
     return jax.eval_shape(lambda: problem(spec).sample(jax.random.key(0), jnp.dtype(dtype)))
 
 
+def constant_data(spec: TaskSpec, dtype: str) -> Data | None:
+    """The data of a task that has the same for every data seed."""
+    if problem(spec).seeded:
+        return None
+    return jax.tree.map(np.asarray, problem(spec).sample(data_key(0), jnp.dtype(dtype)))
+
+
 def program_key(settings: Settings) -> str:
     """Equal for cells that one compiled program can run."""
     described = problem(settings.task)
+    constant = constant_data(settings.task, settings.training.dtype)
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(settings.task, settings.training.dtype))
     options = {name: settings.optimizer.options[name] for name in sorted(settings.optimizer.options)}
     return repr(
         (
             (described.loss, described.kind, described.inputs, described.outputs, shapes),
+            [leaf.tobytes() for leaf in jax.tree.leaves(constant)],
             settings.model.model_dump_json(),
             (settings.optimizer.name, options),
             (settings.training.batch_size, settings.training.dtype),
@@ -122,19 +137,22 @@ def program_key(settings: Settings) -> str:
     )
 
 
-def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...]) -> list["Program"]:
-    """The programs of an experiment, in the order of its cells; ValueError if a cell cannot be built."""
+def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool = True) -> list["Program"]:
+    """The programs of an experiment, in the order of its cells; ValueError if a cell cannot be built.
+
+    `own_data`: whether every lane has a data set of its own, as with paired seeds.
+    """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         with jax.enable_x64(cell.settings.training.dtype == "float64"):
             groups.setdefault(program_key(cell.settings), []).append(cell)
-    return [Program(group, probes, track) for group in groups.values()]
+    return [Program(group, probes, track, own_data) for group in groups.values()]
 
 
 class Program:
     """The pure functions that a group of cells shares."""
 
-    def __init__(self, cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...]) -> None:
+    def __init__(self, cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool = True) -> None:
         self.cells = cells
         settings = cells[0].settings
         self.dtype = settings.training.dtype
@@ -144,12 +162,30 @@ class Program:
         self.network = Network(settings.model, self.task.inputs, self.task.outputs)
         with jax.enable_x64(self.dtype == "float64"):
             self.data_shapes = data_shapes(settings.task, self.dtype)
+            self.constant_data = constant_data(settings.task, self.dtype)
+        self._own_data = own_data
         self.n_examples = len(self.data_shapes.x)
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
         self.variants = list({repr(variant): variant for variant in map(Variant.of, (c.settings for c in cells))}.values())
         self._check(settings.model)
         self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
         self.track = self._measurable(track, optional=True)
+
+    @property
+    def sharing(self) -> Literal["all", "some", "none"]:
+        """Which lanes have the same data set: all there are (it is part of the program), those of a block, or none."""
+        if self.constant_data is not None:
+            return "all"
+        large = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.data_shapes)) > SHARED_BYTES
+        return "some" if large and not self._own_data else "none"
+
+    @cached_property
+    def log_steps(self) -> np.ndarray:
+        """The steps at which curves are kept: 0 and about twelve per decade, moved up to the next look at the loss."""
+        # The same for every budget, so that a lane's looks do not depend on the cells beside it.
+        steps = np.round(10 ** (np.arange(int(POINTS_PER_DECADE * np.log10(2**31))) / POINTS_PER_DECADE)).astype(np.int64)
+        looks = np.unique(np.concatenate([[0], -(-steps // self.check_every) * self.check_every]))
+        return looks[looks < 2**31 - self.check_every].astype(np.int32)
 
     @property
     def check_every(self) -> int:
@@ -167,7 +203,7 @@ class Program:
     def input_types(self) -> tuple[Any, ...]:
         """Dtypes of the fields of `Inputs`."""
         real = jnp.dtype(self.dtype)
-        return (jnp.uint32, jnp.uint32, real, real, real, real, real, jnp.bool_, jnp.int32)
+        return (jnp.uint32, jnp.uint32, real, real, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
 
     def inputs_of(self, cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
         """Inputs of the cell's lanes with these seeds, as host arrays."""
@@ -183,6 +219,7 @@ class Program:
             -np.inf if below is None else below,
             settings.training.stop == "solved",
             settings.training.steps,
+            False,
         )
         pairs = zip(values, self.input_types, strict=True)
         return Inputs(*(np.broadcast_to(np.asarray(value, kind), init_seed.shape) for value, kind in pairs))
@@ -248,17 +285,26 @@ class Program:
         updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(gradients, state.optimizer, state.params, **extra)
         return optax.apply_updates(state.params, updates), optimizer
 
+    def sample(self, variant: Variant, data_seed: Any) -> Data:
+        """The data set of a data seed."""
+        return problem(variant.task).sample(data_key(data_seed), jnp.dtype(self.dtype))
+
     def start(self, variant: Variant, inputs: Inputs) -> tuple[Fixed, State]:
-        """A lane before its first step."""
-        data = problem(variant.task).sample(data_key(inputs.data_seed), jnp.dtype(self.dtype))
+        """A lane before its first step, with its data."""
+        data = self.sample(variant, inputs.data_seed)
+        inputs, state = self.begin(variant, inputs, data)
+        return Fixed(inputs, data), state
+
+    def begin(self, variant: Variant, inputs: Inputs, data: Data) -> tuple[Inputs, State]:
+        """A lane before its first step, on this data; its learning rate is now a number."""
         params = self.network.initial(variant.initializer, inputs.init_seed, inputs.gain, inputs.zero_fraction, jnp.dtype(self.dtype))
         if variant.relative_rate:
             origin = jax.tree.map(jnp.zeros_like, params)
-            curvature = eigenvalues(self._hessian(origin, Fixed(inputs, data)))[-1]
+            curvature = eigenvalues(self.hessian(origin, Fixed(inputs, data)))[-1]
             inputs = inputs._replace(learning_rate=inputs.learning_rate / curvature)
         none = jnp.full((), -1, jnp.int32)
         zero = jnp.zeros((), self.dtype)
-        return Fixed(inputs, data), State(
+        return inputs, State(
             params=params,
             optimizer=self._optimizer(inputs.learning_rate).init(params),
             step=jnp.zeros((), jnp.int32),
@@ -269,20 +315,30 @@ class Program:
             break_step=none,
         )
 
-    def advance(self, fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
+    def due(self, inputs: Inputs, state: State) -> Bool[Array, ""]:
+        """Whether a lane's loss over all examples is needed at this step: to see it solved or its tie broken, for its curve, at its end.
+
+        Full-batch training has it anyway; minibatches would not.
+        """
+        watched = (inputs.solved_below > -jnp.inf) | ("tie_spread" in self.track)
+        on_curve = inputs.logged & jnp.any(state.step == jnp.asarray(self.log_steps))
+        return watched | on_curve | (state.step >= inputs.budget)
+
+    def advance(self, fixed: Fixed, state: State, look: Any = True) -> tuple[State, dict[str, Array]]:
         """Look at the training loss and then take the steps until the next look, unless the lane has ended.
 
-        Also returned: the loss and the tracked probes before those steps.
+        Also returned: the loss and the tracked probes before those steps. `look` is whether any lane of the block is `due`; a lane
+        that is not ignores what is seen.
         """
         inputs, data = fixed.inputs, fixed.data
         if self.batch_size:
-            loss, gradients = self.objective(state.params, data.x, data.y, data, inputs.l2), None
+            loss, seen = self._seen(fixed, state, look)
+            gradients = None
         else:
             loss, gradients = self._gradient(state, fixed, data.x, data.y)
-        seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
+            seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
 
         running = state.status == Status.RUNNING
-        first = running & (state.step == 0)
         solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
         steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
         break_step = state.break_step
@@ -290,39 +346,50 @@ class Program:
             breaks = running & (seen["tie_spread"] > BREAK) & (break_step < 0)
             break_step = jnp.where(breaks, state.step, break_step)
 
-        if gradients is None:
-            params, optimizer = self._epoch(fixed, state)
-        else:
-            params, optimizer = self._updated(state, fixed, data.x, data.y, loss, gradients)
-
         solved = steps_to_solve >= 0
         finished = (solved & inputs.stop_when_solved) | (state.step >= inputs.budget)
-        ended = jnp.where(solved, Status.SOLVED, Status.UNSOLVED)
-        status = jnp.where(finished, ended, Status.RUNNING)
-        if not self.batch_size:
-            fixed_point = _same((params, optimizer), (state.params, state.optimizer))
-            status = jnp.where(~finished & fixed_point, jnp.where(solved, Status.SOLVED, Status.STUCK), status)
-        healthy = jnp.isfinite(loss) & (finished | _finite(params))
-        status = jnp.where(healthy, status, Status.DIVERGED)
-        status = jnp.where(running, status, state.status).astype(jnp.int32)
+        healthy = jnp.isfinite(loss) & _finite(state.params)
+        goes_on = running & healthy & ~finished
+        if gradients is None:
+            new = self._epoch(fixed, state)
+            fixed_point = jnp.zeros((), bool)
+        else:
+            new = self._updated(state, fixed, data.x, data.y, loss, gradients)
+            fixed_point = _same(new, (state.params, state.optimizer))
+        # Decided from what is known before the update, so that the update and this choice are one operation.
+        params, optimizer = _choose(goes_on, new, (state.params, state.optimizer))
 
-        moves = running & (status == Status.RUNNING)
+        over = jnp.where(solved, Status.SOLVED, jnp.where(finished, Status.UNSOLVED, Status.STUCK))
+        status = jnp.where(finished | fixed_point, over, Status.RUNNING)
+        status = jnp.where(running, jnp.where(healthy, status, Status.DIVERGED), state.status).astype(jnp.int32)
         return State(
-            params=_choose(moves, params, state.params),
-            optimizer=_choose(moves, optimizer, state.optimizer),
-            step=jnp.where(moves, jnp.minimum(state.step + self.check_every, inputs.budget), state.step),
+            params=params,
+            optimizer=optimizer,
+            step=jnp.where(status == Status.RUNNING, jnp.minimum(state.step + self.check_every, inputs.budget), state.step),
             status=status,
             loss=jnp.where(running, loss, state.loss),
-            loss_initial=jnp.where(first, loss, state.loss_initial),
+            loss_initial=jnp.where(running & (state.step == 0), loss, state.loss_initial),
             steps_to_solve=steps_to_solve,
             break_step=break_step,
         ), seen
+
+    def _seen(self, fixed: Fixed, state: State, look: Any) -> tuple[Array, dict[str, Array]]:
+        """Loss over all examples (the last one seen, if the lane is not due), and what is tracked."""
+        data = fixed.data
+
+        def whole() -> dict[str, Array]:
+            loss = self.objective(state.params, data.x, data.y, data, fixed.inputs.l2)
+            return {"loss": loss, **self._probe(self.track, state.params, fixed)}
+
+        shapes = jax.eval_shape(whole)
+        seen = jax.lax.cond(look, whole, lambda: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))
+        return jnp.where(self.due(fixed.inputs, state), seen["loss"], state.loss), seen
 
     def _epoch(self, fixed: Fixed, state: State) -> tuple[Params, Any]:
         """The steps of one epoch, as far as the budget goes."""
         data, inputs = fixed.data, fixed.inputs
         key = order_key(inputs.init_seed, inputs.data_seed, state.step // self.check_every)
-        order = jax.random.permutation(key, self.n_examples)
+        order = shuffled(key, self.n_examples)
 
         def step(i: Array, carried: tuple[Params, Any]) -> tuple[Params, Any]:
             batch = jax.lax.dynamic_slice_in_dim(order, i * self.batch_size, self.batch_size)
@@ -354,7 +421,7 @@ class Program:
         return found
 
     def _probe(self, probes: dict[str, tuple[Any, tuple[str, ...], Any]], params: Params, fixed: Fixed) -> dict[str, Array]:
-        views = _Views(self, params, fixed)
+        views = Views(self, params, fixed)
         found = {}
         for name, (function, seen, over_layers) in probes.items():
             shown = [getattr(views, argument) for argument in seen]
@@ -364,59 +431,10 @@ class Program:
                 found[name] = jnp.asarray(function(*shown))
         return found
 
-    def _hessian(self, params: Params, fixed: Fixed) -> Float[Array, "parameter parameter"]:
+    def hessian(self, params: Params, fixed: Fixed) -> Float[Array, "parameter parameter"]:
         flat, unravel = ravel_pytree(params)
         data = fixed.data
         return jax.hessian(lambda v: self.objective(unravel(v), data.x, data.y, data, fixed.inputs.l2))(flat)
-
-
-class _Views:
-    """What probes can look at, computed when first asked for."""
-
-    def __init__(self, program: Program, params: Params, fixed: Fixed) -> None:
-        self._program, self._params, self._fixed = program, params, fixed
-
-    @cached_property
-    def weights(self) -> list[Array]:
-        return self._program.network.weights(self._params)
-
-    @cached_property
-    def units(self) -> list[Array]:
-        return self._program.network.units(self._params)
-
-    @cached_property
-    def incoming(self) -> list[Array]:
-        return self.weights[: len(self.units)]
-
-    @cached_property
-    def _hidden(self) -> list[Any]:
-        return self._program.network.trace(self._params, self._fixed.data.x)[1]
-
-    @cached_property
-    def pre_activation(self) -> list[Array]:
-        return [layer.pre_activation for layer in self._hidden]
-
-    @cached_property
-    def activation(self) -> list[Array]:
-        return [layer.activation for layer in self._hidden]
-
-    @cached_property
-    def squashed(self) -> list[Array]:
-        return [layer.squashed for layer in self._hidden]
-
-    @cached_property
-    def gradients(self) -> list[Array]:
-        data = self._fixed.data
-        gradient = jax.grad(self._program.objective)(self._params, data.x, data.y, data, self._fixed.inputs.l2)
-        return self._program.network.weights(gradient)
-
-    @cached_property
-    def hidden_gradients(self) -> list[Array]:
-        return self.gradients[:-1]
-
-    @cached_property
-    def hessian(self) -> Array:
-        return self._program._hessian(self._params, self._fixed)
 
 
 def _choose(condition: Array, new: Any, old: Any) -> Any:

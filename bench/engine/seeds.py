@@ -6,6 +6,7 @@ Every initializer of a comparison meets the same data and the same base draws; n
 import zlib
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, UInt32
 
 KeyScalar = Key[Array, ""]
@@ -31,3 +32,16 @@ def order_key(init_seed: Seed, data_seed: Seed, epoch: Int[Array, ""]) -> KeySca
     """Key of the order of the examples in one epoch."""
     key = named(jax.random.fold_in(named(jax.random.key(0), "init"), init_seed), "order")
     return jax.random.fold_in(jax.random.fold_in(key, data_seed), epoch)
+
+
+def shuffled(key: KeyScalar, n: int) -> Int[Array, " n"]:
+    """A random order of `range(n)`.
+
+    Random words whose last bits are the places, sorted: one array of plain integers, which XLA sorts three times as fast on a CPU as
+    pairs. Words that agree in all other bits keep the order of their places; beyond 2^16 entries that would show.
+    """
+    if n > 1 << 16:
+        return jax.random.permutation(key, n)
+    bits = max(n - 1, 1).bit_length()
+    words = jax.random.bits(key, (n,), jnp.uint32) >> bits << bits | jnp.arange(n, dtype=jnp.uint32)
+    return (jnp.sort(words) & jnp.uint32((1 << bits) - 1)).astype(jnp.int32)

@@ -1,38 +1,71 @@
-"""How many lanes stand side by side in a block, and how many blocks a pool has.
+"""The form of a program: whether its lanes are unrolled, how many stand side by side in a block, how many a device holds.
 
-Both shape the compiled program, and with it a lane's last bits, so they come from a cost model of the program alone: never
-from a timing, the number of seeds, or the machine.
+All of it shapes the compiled program, and with it a lane's last bits, so it comes from a cost model of the program alone: never
+from a timing, the number of seeds, or the number of devices.
 """
 
 import math
+from functools import cache
 
 import jax
 
-from bench.engine.program import Program
+from bench.engine.program import Fixed, Inputs, Program
+from bench.engine.unroll import operations
 
+MAX_OPERATIONS = 6000
+"""Most vector operations of a step that is unrolled: beyond that, compilation costs more than it saves."""
 BLOCK_BYTES = 1 << 20
 """A block's data, activations and parameters should stay in a core's cache."""
 MAX_WIDTH = 256
-POOL_BYTES = 1 << 28
-MAX_BLOCKS = 32
+UNROLLED_WIDTH = 128
+"""Measured on XOR networks of 4, 8 and 16 units: 64 lanes are up to 1.15 times, 256 up to 1.2 times as slow."""
+ACCELERATOR = 1 << 8
+"""An accelerator has no cache to stay in and needs this many times as many lanes at once."""
+POOL_BYTES = 1 << 26
+MAX_BLOCKS = 256
+
+
+@cache
+def is_unrolled(program: Program) -> bool:
+    """Whether one step of a lane is few enough operations on single numbers to be evaluated lane-minor."""
+    if program.batch_size:
+        return False
+    with jax.enable_x64(program.dtype == "float64"):
+        inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in program.input_types))
+        fixed, state = jax.eval_shape(lambda one: program.start(program.variants[0], one), inputs)
+        if program.sharing == "all":
+            return operations(lambda one, state: program.advance(Fixed(one, program.constant_data), state), inputs, state) <= MAX_OPERATIONS
+        return operations(program.advance, fixed, state) <= MAX_OPERATIONS
 
 
 def lane_bytes(program: Program) -> int:
-    """Bytes that one step of one lane touches: data, activations forth and back, parameters, gradients and state."""
+    """Bytes that one step of one lane touches: its own data, activations forth and back, parameters, gradients and state."""
     item = 8 if program.dtype == "float64" else 4
+    share = (program.batch_size or program.n_examples) / program.n_examples
     data = sum(leaf.size for leaf in (program.data_shapes.x, program.data_shapes.y))
     hidden = jax.eval_shape(program.network.trace, program.network.shapes, program.data_shapes.x)
     activations = sum(leaf.size for leaf in jax.tree.leaves(hidden))
-    share = (program.batch_size or program.n_examples) / program.n_examples
-    return int(item * (share * (data + 2 * activations) + 4 * program.n_parameters))
+    own = share * data if program.sharing == "none" or program.batch_size else 0
+    return int(item * (own + share * 2 * activations + 4 * program.n_parameters))
+
+
+def slot_bytes(program: Program) -> int:
+    """Bytes that a waiting lane takes."""
+    item = 8 if program.dtype == "float64" else 4
+    data = sum(leaf.size for leaf in jax.tree.leaves(program.data_shapes)) if program.sharing == "none" else 0
+    return item * (data + 4 * program.n_parameters) + 64
 
 
 def block_width(program: Program) -> int:
     """Lanes per block: a power of two."""
-    width = BLOCK_BYTES / lane_bytes(program)
-    return 2 ** max(0, min(int(math.log2(MAX_WIDTH)), math.floor(math.log2(max(width, 1)))))
+    factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR
+    if is_unrolled(program):
+        return UNROLLED_WIDTH * factor
+    width = BLOCK_BYTES * factor / lane_bytes(program)
+    return 2 ** max(0, min(int(math.log2(MAX_WIDTH * factor)), math.floor(math.log2(max(width, 1)))))
 
 
 def block_count(program: Program, width: int) -> int:
     """Blocks per device, as far as the memory set aside for a pool goes; a block without lanes costs nothing."""
-    return max(1, min(POOL_BYTES // (width * lane_bytes(program)), MAX_BLOCKS))
+    bytes_each = width * max(lane_bytes(program) if not is_unrolled(program) else 0, slot_bytes(program))
+    return max(1, min(POOL_BYTES // bytes_each, MAX_BLOCKS))

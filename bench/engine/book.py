@@ -1,0 +1,211 @@
+"""The host's account of which lane sits in which slot."""
+
+import binascii
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array
+
+from bench.engine.program import Inputs, Status
+
+Columns = dict[str, np.ndarray]
+EMPTY = -1
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Lanes to run, in the order in which they start; each array has one entry per lane."""
+
+    ids: np.ndarray
+    """Any integers: how the caller knows the lanes."""
+    variant: np.ndarray
+    inputs: Inputs
+    logged: np.ndarray
+    """Whether the lane's curve is kept."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Batch(NamedTuple):
+    """Lanes that ended: their columns, and the logged points of curves."""
+
+    columns: Columns
+    curves: Columns
+
+
+class Chunk(NamedTuple):
+    """What one device saw of lanes whose curves are kept: (chunk, lane), and (chunk, look, lane) for `seen`."""
+
+    device: int
+    slot: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    ended: np.ndarray
+    seen: Columns
+
+
+class Book:
+    """Lanes, slots, and what was measured when a lane started.
+
+    `shape` is (devices, slots on each); slots are filled in blocks of `width`, `fill_blocks` on each device at a time. With `shared` data
+    a block holds lanes of one data seed, and a device one data set for each block that it has room for.
+    """
+
+    def __init__(
+        self, lanes: Lanes, log_steps: np.ndarray, check_every: int, shape: tuple[int, int], width: int, fill_blocks: int, shared: bool
+    ) -> None:
+        self.lanes, self.log_steps, self.check_every = lanes, log_steps, check_every
+        self.devices, self.slots = shape
+        self.width, self.fill_blocks, self.shared = width, fill_blocks, shared
+        self.lane = np.full(shape, EMPTY)
+        self.status = np.full(shape, Status.SOLVED, np.int32)
+        self.steps = np.zeros(shape, np.int32)
+        self.group = np.zeros(shape, np.int32)
+        self.next = 0
+        keys = np.stack([lanes.variant, lanes.inputs.data_seed if shared else np.zeros(len(lanes))])
+        changes = np.flatnonzero(np.any(keys[:, 1:] != keys[:, :-1], axis=0)) + 1
+        # Where the run of lanes that start alike ends, for every lane.
+        self._run_end = np.repeat([*changes, len(lanes)], np.diff([0, *changes, len(lanes)]))
+        self._inputs = lanes.inputs._replace(logged=lanes.logged)
+        self._initial: list[tuple[np.ndarray, Any]] = []
+        self._at_start: Columns = {}
+        self._points: list[Columns] = []
+
+    @property
+    def idle(self) -> bool:
+        return bool(np.all(self.lane == EMPTY))
+
+    @property
+    def waiting(self) -> bool:
+        return self.next < len(self.lanes)
+
+    def ended(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Slots of ended lanes in padded blocks (device, block, lane), and the lanes that sat there; the slots are free now."""
+        over = (self.lane != EMPTY) & (self.status != Status.RUNNING)
+        queues = [self._blocks_of(device, np.flatnonzero(over[device])) for device in range(self.devices)]
+        while any(queues):
+            index = np.full((self.devices, self.fill_blocks, self.width), self.slots, np.int32)
+            released = np.full(index.shape, EMPTY)
+            for device, queue in enumerate(queues):
+                for block, slots in enumerate(queue[: self.fill_blocks]):
+                    index[device, block, : len(slots)] = slots
+                    released[device, block, : len(slots)] = self.lane[device, slots]
+                    self.lane[device, slots] = EMPTY
+            queues = [queue[self.fill_blocks :] for queue in queues]
+            yield index, released
+
+    def _blocks_of(self, device: int, slots: np.ndarray) -> list[np.ndarray]:
+        """These slots, at most `width` at a time, and of one data set each where blocks share it."""
+        if self.shared:
+            slots = slots[np.argsort(self.group[device, slots], kind="stable")]
+        bounds = [0, *(np.flatnonzero(np.diff(self.group[device, slots])) + 1), len(slots)]
+        parts = [slots[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)] if self.shared else [slots]
+        return [part[i : i + self.width] for part in parts for i in range(0, len(part), self.width)]
+
+    def next_lanes(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Inputs]]:
+        """Slots to fill (device, block, lane; padded), the branch that starts each block, where its data go, and the inputs."""
+        while self.waiting:
+            shape = (self.devices, self.fill_blocks, self.width)
+            index, chosen = np.full(shape, self.slots, np.int32), np.zeros(shape, np.int64)
+            variant = np.zeros(shape[:2], np.int32)
+            # Out of range where a block stays empty.
+            group = np.full(shape[:2], self.slots, np.int32)
+            free = [np.flatnonzero(row == EMPTY) for row in self.lane]
+            # The emptiest device first, so that few lanes spread over all devices.
+            share = -(-min(len(self.lanes) - self.next, self.devices * self.fill_blocks * self.width) // self.devices)
+            placed = 0
+            for device in sorted(range(self.devices), key=lambda d: -len(free[d])):
+                left = min(len(free[device]), share)
+                for block in range(self.fill_blocks):
+                    count = min(left, self.width, self._run_end[self.next] - self.next if self.waiting else 0)
+                    data = self._place_for_data(device) if count else None
+                    if data is None:
+                        break
+                    taken = np.arange(self.next, self.next + count)
+                    slots, free[device] = free[device][:count], free[device][count:]
+                    index[device, block, :count] = slots
+                    chosen[device, block, :count], chosen[device, block, count:] = taken, taken[0]
+                    variant[device, block], group[device, block] = self.lanes.variant[taken[0]], data
+                    self.lane[device, slots], self.group[device, slots] = taken, data
+                    self.steps[device, slots], self.status[device, slots] = 0, Status.RUNNING
+                    self.next, left, placed = self.next + count, left - count, placed + count
+            if placed == 0:
+                return
+            yield index, variant, group, Inputs(*(values[chosen] for values in self._inputs))
+
+    def _place_for_data(self, device: int) -> int | None:
+        """Where a block's shared data set goes: to its fellows', or to a free place; None if there is none."""
+        if not self.shared:
+            return 0
+        held = self.lane[device] != EMPTY
+        groups, lanes = self.group[device, held], self.lane[device, held]
+        data_seed, variant = self.lanes.inputs.data_seed, self.lanes.variant
+        same = (data_seed[lanes] == data_seed[self.next]) & (variant[lanes] == variant[self.next])
+        if same.any():
+            return int(groups[np.argmax(same)])
+        free = np.setdiff1d(np.arange(self.slots // self.width), groups)
+        return int(free[0]) if len(free) else None
+
+    def started(self, index: np.ndarray, found: dict[str, Any]) -> None:
+        """Remember what was measured at the start of the lanes that were just placed."""
+        device = np.arange(self.devices)[:, None, None]
+        lanes = np.where(index < self.slots, self.lane[device, np.minimum(index, self.slots - 1)], EMPTY)
+        self._initial.append((lanes.reshape(-1), found["measured"]))
+
+    def look(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk]) -> int:
+        """After a segment: where every lane stands, and the logged points of curves; how many steps were taken."""
+        before = self.steps
+        self.status, self.steps = status.reshape(self.lane.shape), steps.reshape(self.lane.shape)
+        self._points += [self._logged(chunk) for chunk in chunks]
+        return int(np.sum((self.steps - before)[self.lane != EMPTY]))
+
+    def _logged(self, chunk: Chunk) -> Columns:
+        """Points of curves: at the logged steps, and where a lane ended."""
+        number, position = np.nonzero(chunk.slot < self.slots)
+        lanes = self.lane[chunk.device, chunk.slot[number, position]]
+        before, now = chunk.before[number, position][:, None], chunk.after[number, position][:, None]
+        looks = np.arange(next(iter(chunk.seen.values())).shape[1])
+        at = np.minimum(before + self.check_every * looks, self.lanes.inputs.budget[lanes][:, None])
+        fresh = np.ones_like(at, bool)
+        fresh[:, 1:] = at[:, 1:] > at[:, :-1]
+        ended = chunk.ended[number, position][:, None]
+        row, look = np.nonzero(fresh & ((at < now) & np.isin(at, self.log_steps) | (ended & (at == now))))
+        points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, look]}
+        return points | {name: values[number[row], look, position[row]] for name, values in chunk.seen.items()}
+
+    def batch(self, released: np.ndarray, found: dict[str, Array]) -> Batch:
+        """Columns of the lanes that were released, from what the devices sent back."""
+        flat = released.reshape(-1)
+        real = np.flatnonzero(flat != EMPTY)
+        lanes = flat[real]
+        columns: Columns = {"lane": self.lanes.ids[lanes]}
+        for name, values in found.items():
+            if name not in ("measured", "params_digest"):
+                columns[name] = np.asarray(values).reshape(-1)[real]
+        columns["params_digest"] = _hexadecimal(np.asarray(found["params_digest"]).reshape(-1, 4)[real])
+        self._settle_initial()
+        for name, values in found["measured"].items():  # type: ignore[attr-defined]
+            columns[f"{name}_initial"] = self._at_start[name][lanes]
+            columns[f"{name}_final"] = np.asarray(values).reshape(-1)[real]
+        points, self._points = self._points, []
+        curves = {name: np.concatenate([part[name] for part in points]) for name in points[0]} if points else {}
+        return Batch(columns, curves)
+
+    def _settle_initial(self) -> None:
+        for lanes, measured in self._initial:
+            real = np.flatnonzero(lanes != EMPTY)
+            for name, values in measured.items():
+                if name not in self._at_start:
+                    self._at_start[name] = np.full(len(self.lanes), np.nan)
+                self._at_start[name][lanes[real]] = np.asarray(values).reshape(-1)[real]
+        self._initial = []
+
+
+def _hexadecimal(words: np.ndarray) -> np.ndarray:
+    """Each row of 32-bit words as text."""
+    size = 8 * words.shape[1]
+    text = binascii.hexlify(words.astype(">u4").tobytes())
+    return np.frombuffer(text, f"S{size}").astype(str).astype(object) if len(words) else np.zeros(0, object)

@@ -1,0 +1,61 @@
+"""What probes can look at, computed when first asked for."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import jax
+from jaxtyping import Array
+
+from bench.engine.network import Params
+
+if TYPE_CHECKING:
+    from bench.engine.program import Fixed, Program
+
+
+class Views:
+    """One lane as it stands."""
+
+    def __init__(self, program: "Program", params: Params, fixed: "Fixed") -> None:
+        self._program, self._params, self._fixed = program, params, fixed
+
+    @cached_property
+    def weights(self) -> list[Array]:
+        return self._program.network.weights(self._params)
+
+    @cached_property
+    def units(self) -> list[Array]:
+        return self._program.network.units(self._params)
+
+    @cached_property
+    def incoming(self) -> list[Array]:
+        return self.weights[: len(self.units)]
+
+    @cached_property
+    def _hidden(self) -> list[Any]:
+        return self._program.network.trace(self._params, self._fixed.data.x)[1]
+
+    @cached_property
+    def pre_activation(self) -> list[Array]:
+        return [layer.pre_activation for layer in self._hidden]
+
+    @cached_property
+    def activation(self) -> list[Array]:
+        return [layer.activation for layer in self._hidden]
+
+    @cached_property
+    def squashed(self) -> list[Array]:
+        return [layer.squashed for layer in self._hidden]
+
+    @cached_property
+    def gradients(self) -> list[Array]:
+        data = self._fixed.data
+        gradient = jax.grad(self._program.objective)(self._params, data.x, data.y, data, self._fixed.inputs.l2)
+        return self._program.network.weights(gradient)
+
+    @cached_property
+    def hidden_gradients(self) -> list[Array]:
+        return self.gradients[:-1]
+
+    @cached_property
+    def hessian(self) -> Array:
+        return self._program.hessian(self._params, self._fixed)

@@ -1,0 +1,230 @@
+"""What is timed: this engine, and what a user would write instead, on the same data, models, initial values and optimizers.
+
+A contender is a function of a workload's experiment. It compiles and gives back a function that trains all lanes, to their ends, and
+returns their final losses.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from bench.engine.devices import lane_mesh
+from bench.engine.pool import Pool
+from bench.engine.program import Program, programs
+from bench.engine.seeds import order_key
+from bench.optimizers import make_optimizer
+from bench.registry import Registry
+from bench.rows import LaneTable
+from bench.spec import Cell, Experiment
+from bench.tasks.definition import total_loss
+
+Train = Callable[[], np.ndarray]
+
+contender = Registry("contender", supplied=("experiment",))
+
+
+@contender
+def engine(experiment: Experiment) -> Train:
+    """initbench: `bench.run` without the files."""
+    plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
+    table = LaneTable(experiment, plan)
+    position = {cell.id: index for index, cell in enumerate(experiment.cells)}
+    missing = np.ones((len(experiment.cells), len(experiment.seeds)), bool)
+    pools = [Pool(program, lane_mesh()) for program in plan]
+
+    def train() -> np.ndarray:
+        losses = []
+        for program, pool in zip(plan, pools, strict=True):
+            lanes = table.lanes(program, [position[cell.id] for cell in program.cells], missing)
+            losses += [table.rows(batch)["loss_final"].to_numpy() for batch in pool.run(lanes, program.log_steps)]
+        return np.concatenate(losses)
+
+    return train
+
+
+@contender
+def jit_vmap(experiment: Experiment) -> Train:
+    """Plain JAX: `jax.jit(jax.vmap(train))` over all seeds, one compilation per cell."""
+    return _plain(experiment, jax.vmap)
+
+
+@contender
+def lax_map(experiment: Experiment) -> Train:
+    """Plain JAX: `jax.lax.map` over all seeds, 64 at a time."""
+    return _plain(experiment, lambda train: partial(jax.lax.map, train, batch_size=64))
+
+
+def _plain(experiment: Experiment, over_seeds: Callable[..., Any]) -> Train:
+    compiled = [_compiled(experiment, cell, over_seeds) for cell in experiment.cells]
+    seeds = jnp.arange(len(experiment.seeds), dtype=jnp.uint32)
+    return lambda: np.concatenate([np.asarray(train(seeds)) for train in compiled])
+
+
+def _compiled(experiment: Experiment, cell: Cell, over_seeds: Callable[..., Any]) -> Callable[..., Any]:
+    [program] = programs([cell], (), ())
+    train = one_run(program, cell)
+    return jax.jit(over_seeds(train)).lower(jax.ShapeDtypeStruct((len(experiment.seeds),), jnp.uint32)).compile()
+
+
+def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
+    """Training of one seed as a user writes it: a scan of gradient steps, without looks, stops or outcomes."""
+    settings = cell.settings
+    data = jax.tree.map(np.asarray, program.sample(program.variants[0], 0))
+    optimizer = make_optimizer(settings.optimizer.name, settings.optimizer.options, settings.optimizer.rate)
+    size, n = settings.training.batch_size, program.n_examples
+
+    def loss(params: Any, x: Any, y: Any) -> Any:
+        return total_loss(program.task.loss, program.network.trace(params, x)[0], y)
+
+    def update(carried: Any, x: Any, y: Any) -> tuple[Any, Any]:
+        params, state = carried
+        value, gradients = jax.value_and_grad(loss)(params, x, y)
+        updates, state = optimizer.update(gradients, state, params)
+        return (optax.apply_updates(params, updates), state), value
+
+    def train(seed: Any) -> Any:
+        params = program.network.initial(settings.initializer, seed, jnp.float32(settings.initializer.gain), jnp.float32(0), jnp.dtype("float32"))
+        carried = params, optimizer.init(params)
+        if not size:
+            carried, _ = jax.lax.scan(lambda held, _: update(held, data.x, data.y), carried, length=settings.training.steps)
+        else:
+
+            def epoch(held: Any, number: Any) -> Any:
+                order = jax.random.permutation(order_key(seed, 0, number), n)[: n // size * size].reshape(-1, size)
+                return jax.lax.scan(lambda inner, batch: update(inner, jnp.asarray(data.x)[batch], jnp.asarray(data.y)[batch]), held, order)
+
+            carried, _ = jax.lax.scan(epoch, carried, jnp.arange(settings.training.steps // (n // size)))
+        return loss(carried[0], data.x, data.y)
+
+    return train
+
+
+@contender(peer=True)
+def torch_loop(experiment: Experiment) -> Train:
+    """PyTorch: one run after another, `torch.nn` and `torch.optim` as in its tutorials."""
+    import torch
+
+    cell = experiment.cells[0]
+    x, y, activation, widths = _torch_problem(cell)
+    settings = cell.settings
+    outputs = 1 if y.ndim == 2 else 10
+    criterion: Any = _torch_criterion(settings.task.options["loss"], outputs)
+
+    def one(seed: int) -> float:
+        torch.manual_seed(seed)
+        sizes = [x.shape[1], *widths, outputs]
+        layers: list[Any] = []
+        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+            linear = torch.nn.Linear(fan_in, fan_out)
+            torch.nn.init.xavier_normal_(linear.weight)
+            torch.nn.init.zeros_(linear.bias)
+            layers += [linear, activation()]
+        network = torch.nn.Sequential(*(layers if not widths else layers[:-1]))
+        kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+        optimizer = kinds[settings.optimizer.name](network.parameters(), lr=settings.optimizer.rate)
+        loss = torch.zeros(())
+        for batch in _torch_batches(len(x), settings.training.batch_size, settings.training.steps):
+            optimizer.zero_grad()
+            loss = criterion(network(x[batch]), y[batch])
+            loss.backward()
+            optimizer.step()
+        return float(loss.detach())
+
+    return lambda: np.array([one(seed) for seed in range(len(experiment.seeds))])
+
+
+@contender(peer=True)
+def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
+    """PyTorch: `torch.func.vmap` of `torch.func.grad` over stacked parameters, so many lanes at a time."""
+    import torch
+    from torch.func import grad, vmap
+
+    cell = experiment.cells[0]
+    x, y, activation, widths = _torch_problem(cell)
+    settings = cell.settings
+    outputs = 1 if y.ndim == 2 else 10
+    criterion: Any = _torch_criterion(settings.task.options["loss"], outputs)
+    act = activation()
+    sizes = [x.shape[1], *widths, outputs]
+    rate, adam = settings.optimizer.rate, settings.optimizer.name == "adam"
+
+    def loss(params: list[Any], x: Any, y: Any) -> Any:
+        for i in range(0, len(params), 2):
+            x = x @ params[i] + params[i + 1]
+            x = act(x) if i < len(params) - 2 or not widths else x
+        return criterion(x, y)
+
+    gradient = vmap(grad(loss), in_dims=(0, None, None))
+    per_lane = vmap(grad(loss), in_dims=(0, 0, 0))
+
+    def block(lanes: int) -> np.ndarray:
+        params = []
+        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+            params += [torch.randn(lanes, fan_in, fan_out) * (2 / (fan_in + fan_out)) ** 0.5, torch.zeros(lanes, fan_out)]
+        first, second = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
+        size, n = settings.training.batch_size, len(x)
+        order = torch.arange(n).expand(lanes, n)
+        for step in range(settings.training.steps):
+            if size:
+                place = step % (n // size)
+                order = torch.rand(lanes, n).argsort(dim=1) if place == 0 else order
+                batch = order[:, place * size : (place + 1) * size]
+                gradients = per_lane(params, x[batch], y[batch])
+            else:
+                gradients = gradient(params, x, y)
+            for p, g, m, v in zip(params, gradients, first, second, strict=True):
+                if adam:
+                    m.mul_(0.9).add_(g, alpha=0.1)
+                    v.mul_(0.999).addcmul_(g, g, value=0.001)
+                    bias = (1 - 0.9 ** (step + 1)), (1 - 0.999 ** (step + 1))
+                    p.sub_(rate * (m / bias[0]) / ((v / bias[1]).sqrt() + 1e-8))
+                else:
+                    p.sub_(g, alpha=rate)
+        return vmap(loss, in_dims=(0, None, None))(params, x, y).numpy()
+
+    lanes = len(experiment.seeds)
+    return lambda: np.concatenate([block(min(width, lanes - done)) for done in range(0, lanes, width)])
+
+
+def _torch_problem(cell: Cell) -> tuple[Any, Any, Any, tuple[int, ...]]:
+    import torch
+
+    [program] = programs([cell], (), ())
+    data = program.sample(program.variants[0], 0)
+    options = cell.settings.model.options
+    activation = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid}[options["activation"]]
+    x, y = torch.tensor(np.asarray(data.x)), torch.tensor(np.asarray(data.y))
+    return x, y.long() if y.ndim == 1 else y, activation, tuple(options.get("widths", ()))
+
+
+def _torch_criterion(loss: str, outputs: int) -> Any:
+    import torch
+
+    if loss == "mse":
+        return torch.nn.functional.mse_loss
+    return torch.nn.functional.binary_cross_entropy_with_logits if outputs == 1 else torch.nn.functional.cross_entropy
+
+
+def _torch_batches(n: int, size: int, steps: int) -> Any:
+    import torch
+
+    if not size:
+        yield from (slice(None) for _ in range(steps))
+        return
+    for step in range(steps):
+        place = step % (n // size)
+        order = torch.randperm(n) if place == 0 else order
+        yield order[place * size : (place + 1) * size]
+
+
+def timed(train: Train) -> tuple[float, np.ndarray]:
+    """Seconds that training took, and the final losses."""
+    started = time.perf_counter()
+    losses = train()
+    return time.perf_counter() - started, losses
