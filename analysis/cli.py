@@ -98,6 +98,30 @@ def reproduce(
     _report(runs, folder / "reports")
 
 
+@app.command()
+@clean
+def throughput(
+    peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch as well (needs torch).")] = False,
+    folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
+) -> None:
+    """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
+    from analysis.throughput import speeds, write_throughput
+    from bench.throughput.measure import measure
+
+    with err.status("throughput") as status:
+        measured = measure(peers, lambda note: status.update(f"throughput: {note}"))
+    where = write_throughput(measured, folder)
+    table = Table(title="Speed", title_justify="left")
+    for heading in ("workload", "contender", "speed", "v jit(vmap)", "compile s"):
+        table.add_column(heading)
+    for _, row in speeds(measured).iterrows():
+        unit = "seeds/s" if row["census"] else "seed-steps/s"
+        speed = f"{row['speed']:,.0f} {unit}"
+        table.add_row(row["workload"], row["contender"], speed, f"{row['ratio']:.3g}", f"{row['compile_seconds']:.1f}")
+    out.print(table)
+    out.print(f"Report: {where / 'README.md'}", soft_wrap=True)
+
+
 @app.command("list")
 @clean
 def list_things(

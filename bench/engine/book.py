@@ -36,6 +36,16 @@ class Batch(NamedTuple):
     curves: Columns
 
 
+def joined(batches: list[Batch]) -> Batch:
+    """Batches of one program as one."""
+
+    def columns(parts: list[Columns]) -> Columns:
+        parts = [part for part in parts if part]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+    return Batch(columns([batch.columns for batch in batches]), columns([batch.curves for batch in batches]))
+
+
 class Chunk(NamedTuple):
     """What one device saw of lanes whose curves are kept: (chunk, lane), and (chunk, look, lane) for `seen`."""
 

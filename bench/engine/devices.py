@@ -2,6 +2,7 @@
 
 import os
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -25,9 +26,9 @@ XLA_FLAGS = {
 
 
 def configure() -> None:
-    """Make every CPU core a JAX device of its own, without threads inside a device.
+    """Make every CPU core a JAX device of its own, without threads inside a device, and keep compiled programs for the next run.
 
-    Leaves every flag and the number of CPU devices as the user has set them; does nothing once JAX has started.
+    Leaves every flag, the number of CPU devices and the cache as the user has set them; does nothing once JAX has started.
     """
     if PLAIN in os.environ:
         return
@@ -36,6 +37,7 @@ def configure() -> None:
         if name not in flags:
             flags = f"{flags} --{name}={value}".strip()
     os.environ["XLA_FLAGS"] = flags
+    _keep_compiled()
     if "xla_force_host_platform_device_count" in flags or "JAX_NUM_CPU_DEVICES" in os.environ:
         return
     try:
@@ -43,6 +45,23 @@ def configure() -> None:
     except RuntimeError:
         # JAX has started already: its devices stay as they are.
         pass
+
+
+def _keep_compiled() -> None:
+    """JAX's persistent compilation cache, in the user's cache folder.
+
+    `JAX_COMPILATION_CACHE_DIR` puts it elsewhere, `JAX_ENABLE_COMPILATION_CACHE=0` switches it off.
+    """
+    set_already, wanted = (getattr(jax.config, name) for name in ("jax_compilation_cache_dir", "jax_enable_compilation_cache"))
+    if set_already is not None or not wanted:
+        return
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "initbench" / "compiled"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _has_affinity() -> bool:

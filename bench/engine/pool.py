@@ -22,8 +22,8 @@ from bench.engine.book import Batch, Book, Chunk, Lanes
 from bench.engine.devices import AXIS, lane_sharding, precision
 from bench.engine.digest import digest
 from bench.engine.program import Fixed, Inputs, Program, State, Status
-from bench.engine.unroll import join, split, unrolled
-from bench.engine.width import block_count, block_width, is_unrolled
+from bench.engine.unroll import join, unrolled
+from bench.engine.width import block_count, block_width, is_unrolled, unroll_block
 from bench.tasks.definition import Data
 
 __all__ = ["Batch", "Costs", "Lanes", "Pool"]
@@ -53,7 +53,7 @@ class Slots(NamedTuple):
 class Log(NamedTuple):
     """What was seen of lanes whose curves are kept: a chunk per block and round (leading axis: chunk)."""
 
-    count: Array
+    used: Array
     slot: Array
     """(chunk, lane); one past the last slot where nothing is kept."""
     before: Array
@@ -70,6 +70,8 @@ class Costs:
     compile_seconds: float = 0.0
     compilations: int = 0
     run_seconds: float = 0.0
+    host_seconds: float = 0.0
+    """Between segments: at most the time in which no device works."""
     seed_steps: int = 0
 
 
@@ -110,11 +112,11 @@ class Pool:
         integer = jax.ShapeDtypeStruct((), jnp.int32)
         seen = jax.eval_shape(program.advance, fixed, state)[1]
         data = {"none": self._many(fixed.data, self.slots), "some": self._many(fixed.data, self.blocks), "all": None}[program.sharing]
-        slots = Slots(*self._many((inputs, state, integer), self.slots), data)
+        slots = Slots(self._many(inputs, self.slots), self._many(state, self.slots), self._many(integer, self.slots), data)
         item = sum(leaf.dtype.itemsize for leaf in seen.values())
         self.chunks = int(np.clip(LOG_BYTES // (MAX_LOOKS * self.width * item), 4, 256))
-        chunk = self._many((integer, integer, integer, jax.ShapeDtypeStruct((), jnp.bool_)), self.chunks, self.width)
-        log = Log(self._many(integer, 1), *chunk, self._many(seen, self.chunks, MAX_LOOKS, self.width))
+        number, flag = (self._many(jax.ShapeDtypeStruct((), kind), self.chunks, self.width) for kind in (jnp.int32, jnp.bool_))
+        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, MAX_LOOKS, self.width))
         fill, one = (self.fill_blocks,), self._many(integer, 1)
         index = self._many(integer, *fill, self.width)
         lowered = (
@@ -181,10 +183,10 @@ class Pool:
         began, state, data = jax.lax.map(one, (variant, inputs, index))
         flat, groups = index.reshape(-1), jnp.repeat(group, self.width)
         fresh = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (began, state))
-        kept = _put((slots.inputs, slots.state, slots.group), (*fresh, groups), flat)
+        inputs, state, groups = _put((slots.inputs, slots.state, slots.group), (*fresh, groups), flat)
         if program.sharing == "none":
-            return Slots(*kept, _put(slots.data, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data), flat))
-        return Slots(*kept, _put(slots.data, data, group) if program.sharing == "some" else None)
+            data, group = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data), flat
+        return Slots(inputs, state, groups, _put(slots.data, data, group))
 
     def _read(self, slots: Slots, index: Array) -> dict[str, Array]:
         """What lanes have come to (leading axes: block, lane)."""
@@ -208,7 +210,7 @@ class Pool:
 
         def more_rounds(carried: Any) -> Array:
             done, slots, log = carried
-            return (done < rounds[0]) & (running(slots) > floor[0]) & (log.count[0] < self.chunks)
+            return (done < rounds[0]) & (running(slots) > floor[0]) & (log.used[0] < self.chunks)
 
         def round_of_all(carried: Any) -> Any:
             done, slots, log = carried
@@ -217,7 +219,7 @@ class Pool:
             count = running(slots)
 
             def more_blocks(carried: Any) -> Array:
-                return (carried[0] < count) & (carried[2].count[0] < self.chunks)
+                return (carried[0] < count) & (carried[2].used[0] < self.chunks)
 
             def block(carried: Any) -> Any:
                 first, slots, log = carried
@@ -232,7 +234,7 @@ class Pool:
             _, slots, log = jax.lax.while_loop(more_blocks, block, (jnp.zeros((), count.dtype), slots, log))
             return done + 1, slots, log
 
-        log = log._replace(count=jnp.zeros_like(log.count))
+        log = log._replace(used=jnp.zeros_like(log.used))
         _, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (jnp.zeros((), jnp.int32), slots, log))
         return slots, log, slots.state.status, slots.state.step
 
@@ -245,15 +247,17 @@ class Pool:
         slots = slots._replace(state=_put(slots.state, state, index))
         kept = mine & inputs.logged
         chunk = (jnp.where(kept, index, self.slots), before, state.step, state.status != Status.RUNNING, seen)
-        place = log.count[0]
+        place = log.used[0]
         written = jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, place, 0), tuple(log[1:]), chunk)
         # Without a lane to keep, the next block writes over this one's chunk.
-        return slots, Log(log.count + jnp.any(kept), *written)
+        return slots, Log(log.used + jnp.any(kept), *written)
 
     def _looks(self, inputs: Inputs, data: Data | None, state: State, looks: Array) -> tuple[State, dict[str, Array]]:
         """So many looks at a block, or until none of its lanes runs; also what was seen (look, lane)."""
-        state = split(state) if self.unrolled else state
-        advance = self._unrolled(inputs, data, looks) if self.unrolled else self._vectorized(inputs, data)
+        advance = self._vectorized(inputs, data)
+        if self.unrolled:
+            fixed, state = unroll_block(Fixed(inputs, data), state, self.program.constant_data is None)
+            advance = self._unrolled(fixed, looks)
         shapes = jax.eval_shape(advance, state)[1]
         empty = {name: jnp.zeros((MAX_LOOKS, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
 
@@ -286,20 +290,15 @@ class Pool:
 
         return advance
 
-    def _unrolled(self, inputs: Inputs, data: Data | None, looks: Array) -> Callable[..., Any]:
+    def _unrolled(self, fixed: Fixed, looks: Array) -> Callable[..., Any]:
         """One look at a block, lane-minor."""
         program, constant = self.program, self.program.constant_data
-        fixed = split(Fixed(inputs, data))
         one = jnp.broadcast_to((looks > 0).astype(program.dtype), (self.width,))
 
-        def advance(state: State) -> tuple[State, dict[str, Any]]:
-            def single(fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
-                known = fixed if constant is None else fixed._replace(data=constant)
-                return program.advance(known, state)
+        def single(fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
+            return program.advance(fixed if constant is None else fixed._replace(data=constant), state)
 
-            return unrolled(single, one)(fixed, state)
-
-        return advance
+        return lambda state: unrolled(single, one)(fixed, state)
 
     def _bits_ignore_position(self) -> bool:
         """Whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.
@@ -344,7 +343,7 @@ class Pool:
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
         slots, log = self._vacant()
         ended: list[Any] = []
-        looks = UNROLLED_LOOKS
+        looks, ready = UNROLLED_LOOKS, time.perf_counter()
         while True:
             for index, released in book.ended():
                 ended.append((released, self._found(slots, self._put(index.reshape(-1, self.width)))))
@@ -353,6 +352,7 @@ class Pool:
                 book.started(index, self._found(slots, self._put(index.reshape(-1, self.width))))
             if book.idle:
                 break
+            self.costs.host_seconds += time.perf_counter() - ready
             floor = int(LOW_WATER * self.slots) if book.waiting else 0
             round_looks = min(looks, MAX_LOOKS)
             started = time.perf_counter()
@@ -361,7 +361,9 @@ class Pool:
             # The host's share of the work, while the devices are busy with the next segment.
             yield from (book.batch(*one) for one in ended)
             ended = []
-            self.costs.seed_steps += book.look(np.array(status), np.array(step), self._chunks(log))
+            status, step = np.array(status), np.array(step)
+            ready = time.perf_counter()
+            self.costs.seed_steps += book.look(status, step, self._chunks(log))
             seconds_per_look = (time.perf_counter() - started) / looks
             looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
             # Whole rounds; an unrolled block takes its looks by eights.
@@ -382,7 +384,7 @@ class Pool:
 
     def _chunks(self, log: Log) -> Iterator[Chunk]:
         """The chunks that each device has written."""
-        counts = np.asarray(log.count)
+        counts = np.asarray(log.used)
         if not counts.any():
             return
         arrays = [jax.tree.map(lambda leaf: np.asarray(leaf).reshape(self.devices, self.chunks, *leaf.shape[1:]), part) for part in log[1:]]

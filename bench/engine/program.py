@@ -70,7 +70,8 @@ class Fixed(NamedTuple):
     """What stays as it is while a lane runs."""
 
     inputs: Inputs
-    data: Data
+    data: Any
+    """`Data`; None where it stands outside the lane."""
 
 
 class State(NamedTuple):

@@ -2,14 +2,16 @@
 
 `jax.vmap` puts the lanes in front of each array and keeps the operations of the program: hundreds of products of 4 x 2 matrices.
 Here every element of every array is a vector over lanes; a matrix product becomes multiplications and additions of such vectors,
-reshaping and transposing become indexing, and known zeros and ones drop out. The function is traced from the same model and
-optimizer as everywhere else; nothing is written twice. It computes what `vmap` computes, up to the order of sums.
+reshaping and transposing become indexing, and known zeros and ones drop out. An axis over examples can be kept: its elements
+stand together in one array (example, lane). The function is traced from the same model and optimizer as everywhere else; nothing is
+written twice. It computes what `vmap` computes, up to the order of sums.
 """
 
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -20,13 +22,10 @@ from jax import lax
 from jax.extend import core
 from jaxtyping import Array
 
-Elements = np.ndarray
-"""An object array: a `Node` per element of one lane's array, or a NumPy scalar where the value is known."""
-
 INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
 ELEMENTWISE = frozenset(
     "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy cos cosh div eq erf erfc exp exp2 expm1 floor ge gt integer_pow "
-    "is_finite le log log1p logistic lt max min mul ne neg nextafter not or pow reduce_precision rem round rsqrt select_n "
+    "is_finite le log log1p logistic lt max min mul ne neg nextafter not one_minus_square or pow reduce_precision rem round rsqrt select_n "
     "shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor "
     "bitcast_convert_type".split()
 )
@@ -44,36 +43,38 @@ REDUCTIONS = {
 }
 
 
+class NotUnrollable(Exception):
+    """A function has a part that cannot be evaluated lane-minor, or too many operations."""
+
+
 @jax.tree_util.register_pytree_node_class
 class Unrolled:
-    """A batch of small arrays as one vector over lanes per element; as a pytree, these vectors."""
+    """A batch of small arrays as one vector over lanes per element, or one (example, lane) per element without the first axis."""
 
-    def __init__(self, shape: tuple[int, ...], vectors: list[Array]) -> None:
-        self.shape, self.vectors = shape, vectors
+    def __init__(self, shape: tuple[int, ...], vectors: list[Any], wide: bool = False) -> None:
+        self.shape, self.vectors, self.wide = shape, vectors, wide
 
-    def tree_flatten(self) -> tuple[list[Array], tuple[int, ...]]:
-        return self.vectors, self.shape
+    def tree_flatten(self) -> tuple[list[Any], tuple[tuple[int, ...], bool]]:
+        return self.vectors, (self.shape, self.wide)
 
     @classmethod
-    def tree_unflatten(cls, shape: tuple[int, ...], vectors: Any) -> "Unrolled":
-        return cls(shape, list(vectors))
-
-    @property
-    def elements(self) -> Elements:
-        return _array(self.vectors, self.shape)
+    def tree_unflatten(cls, kind: tuple[tuple[int, ...], bool], vectors: Any) -> "Unrolled":
+        return cls(kind[0], list(vectors), kind[1])
 
 
-def split(tree: Any) -> Any:
-    """Arrays (lane, ...) as `Unrolled`."""
+def split(tree: Any, wide: bool = False) -> Any:
+    """Arrays (lane, ...) as `Unrolled`; `wide`: keeping their first axis after the lanes."""
 
     def one(leaf: Array) -> Unrolled:
+        if wide and leaf.ndim > 1:
+            return Unrolled(leaf.shape[1:], [leaf[(slice(None), slice(None), *i)].T for i in np.ndindex(*leaf.shape[2:])], True)
         return Unrolled(leaf.shape[1:], [leaf[(slice(None), *i)] for i in np.ndindex(*leaf.shape[1:])])
 
     return jax.tree.map(one, tree)
 
 
 def join(tree: Any) -> Any:
-    """The inverse of `split`."""
+    """The inverse of `split`, for what is not wide."""
 
     def one(leaf: Unrolled) -> Array:
         return jnp.stack(leaf.vectors, axis=-1).reshape(-1, *leaf.shape) if leaf.shape != () else leaf.vectors[0]
@@ -88,46 +89,25 @@ def unrolled(function: Callable[..., Any], one: Array) -> Callable[..., Any]:
     """
 
     def many(*arguments: Any) -> Any:
-        leaves, tree = jax.tree.flatten(arguments, is_leaf=_is_unrolled)
-        shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.vectors[0].dtype) for leaf in leaves]
-        closed, outs = jax.make_jaxpr(function, return_shape=True)(*jax.tree.unflatten(tree, shapes))
-        graph = _Graph()
-        inputs = [_array([graph.given(vector) for vector in leaf.vectors], leaf.shape) for leaf in leaves]
-        results = graph.evaluate(closed.jaxpr, [_known(const) for const in closed.consts], inputs)
-        vectors = iter(_emitted([element for result in results for element in result.flat], one))
-        wrapped = [Unrolled(result.shape, [next(vectors) for _ in range(result.size)]) for result in results]
+        results, outs = _Graph().trace(function, arguments)
+        vectors = iter(_emitted([element for result in results for element in result.elements.flat], one))
+        wrapped = [Unrolled(result.elements.shape, [next(vectors) for _ in result.elements.flat]) for result in results]
         return jax.tree.unflatten(jax.tree.structure(outs), wrapped)
 
     return many
 
 
-def operations(function: Callable[..., Any], *shapes: Any) -> float:
-    """Operations on vectors that unrolling a function takes; infinite if it has a part that cannot be unrolled."""
-    return _operations(jax.make_jaxpr(function)(*shapes).jaxpr)
+def operations(function: Callable[..., Any], arguments: Any, most: int) -> float:
+    """Operations on vectors that unrolling takes; infinite beyond `most`, or if there is a part that cannot be unrolled.
 
-
-def _operations(jaxpr: core.Jaxpr) -> float:
-    total = 0.0
-    for equation in jaxpr.eqns:
-        name = equation.primitive.name
-        size = math.prod(equation.outvars[0].aval.shape)  # type: ignore[attr-defined]
-        if name in INLINED:
-            total += _operations(_inner(equation)[0])
-        elif name in ELEMENTWISE:
-            total += size
-        elif name in REDUCTIONS:
-            total += math.prod(equation.invars[0].aval.shape)  # type: ignore[attr-defined]
-        elif name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            total += 2 * size * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)  # type: ignore[attr-defined]
-        elif name not in MOVES:
-            return math.inf
-    return total
-
-
-def _inner(equation: core.JaxprEqn) -> tuple[core.Jaxpr, list[Any]]:
-    closed = equation.params[INLINED[equation.primitive.name]]
-    return (closed.jaxpr, closed.consts) if hasattr(closed, "jaxpr") else (closed, [])
+    `arguments` are trees of `Unrolled` shapes.
+    """
+    try:
+        graph = _Graph(most)
+        graph.trace(function, arguments)
+        return graph.size
+    except NotUnrollable:
+        return math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,49 +115,93 @@ class Node:
     """An operation on vectors; `place` is its position in the graph, after its operands'."""
 
     place: int
+    name: str
     dtype: Any
-    primitive: core.Primitive | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    wide: bool
+    """Whether its value has an axis over examples."""
+    compute: Callable[..., Array]
     operands: tuple[Any, ...] = ()
-    vector: Array | None = None
-    """What stands in place of an operation where the value is given."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """An array of the program: a `Node` per element, or a NumPy scalar where the value is known.
+
+    An axis over examples that is kept has length 1 here.
+    """
+
+    elements: np.ndarray
+    axis: int | None = None
 
 
 class _Graph:
     """The operations of one step on single numbers, each written down once."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = math.inf) -> None:
         self._nodes: dict[Any, Node] = {}
+        self._most = most
+        self._examples = 0
 
-    def given(self, vector: Array) -> Node:
-        return self._nodes.setdefault(id(vector), Node(len(self._nodes), vector.dtype, vector=vector))
+    @property
+    def size(self) -> int:
+        return len(self._nodes)
 
-    def evaluate(self, jaxpr: core.Jaxpr, consts: list[Elements], arguments: list[Elements]) -> list[Elements]:
-        """Results of a jaxpr."""
-        known: dict[Any, Elements] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
+    def trace(self, function: Callable[..., Any], arguments: Any) -> tuple[list[Value], Any]:
+        """Results of a function, and the shapes that it returns."""
+        leaves, tree = jax.tree.flatten(arguments, is_leaf=_is_unrolled)
+        shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.vectors[0].dtype) for leaf in leaves]
+        closed, outs = jax.make_jaxpr(function, return_shape=True)(*jax.tree.unflatten(tree, shapes))
+        inputs = []
+        for leaf in leaves:
+            nodes = [self._node(id(vector), "given", vector.dtype, leaf.wide, lambda v=vector: v) for vector in leaf.vectors]
+            if leaf.wide:
+                self._examples = leaf.shape[0]
+            inputs.append(Value(_array(nodes, (1, *leaf.shape[1:])), 0) if leaf.wide else Value(_array(nodes, leaf.shape)))
+        results = self._evaluate(closed.jaxpr, [_known(const) for const in closed.consts], inputs)
+        if any(result.axis is not None for result in results):
+            raise NotUnrollable("a result has an axis over examples")
+        return results, outs
 
-        def read(atom: Any) -> Elements:
-            return _known(np.asarray(atom.val, atom.aval.dtype)) if isinstance(atom, core.Literal) else known[atom]
+    def _node(self, key: Any, name: str, dtype: Any, wide: bool, compute: Callable[..., Array], operands: tuple[Any, ...] = ()) -> Node:
+        if key not in self._nodes:
+            if len(self._nodes) > self._most:
+                raise NotUnrollable("too many operations")
+            self._nodes[key] = Node(len(self._nodes), name, dtype, wide, compute, operands)
+        return self._nodes[key]
+
+    def _evaluate(self, jaxpr: core.Jaxpr, consts: list[Value], arguments: list[Value]) -> list[Value]:
+        known: dict[Any, Value] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *arguments], strict=True))
+
+        def read(atom: Any) -> Value:
+            if not isinstance(atom, core.Literal):
+                return known[atom]
+            aval: Any = atom.aval
+            return _known(np.asarray(atom.val, aval.dtype))
 
         for equation in jaxpr.eqns:
-            name, parameters, out = equation.primitive.name, equation.params, equation.outvars[0].aval
+            name, parameters = equation.primitive.name, equation.params
+            out: Any = equation.outvars[0].aval
             inputs = [read(atom) for atom in equation.invars]
             if name in INLINED:
-                inner, inner_consts = _inner(equation)
-                results = self.evaluate(inner, [_known(const) for const in inner_consts], inputs)
+                closed = parameters[INLINED[name]]
+                inner, inner_consts = (closed.jaxpr, closed.consts) if hasattr(closed, "jaxpr") else (closed, [])
+                results = self._evaluate(inner, [_known(const) for const in inner_consts], inputs)
             elif name in ELEMENTWISE:
                 results = [self._elementwise(equation.primitive, parameters, inputs, out)]
             elif name in REDUCTIONS:
-                results = [self._reduced(REDUCTIONS[name], inputs[0], parameters["axes"])]
+                results = [self._reduced(name, inputs[0], parameters["axes"])]
             elif name == "dot_general":
-                results = [self._dot(parameters["dimension_numbers"], *inputs, out.dtype)]  # type: ignore[attr-defined]
+                results = [self._dot(parameters["dimension_numbers"], inputs[0], inputs[1], out.dtype)]
+            elif name in MOVES:
+                results = [MOVES[name](self, parameters, out, *inputs)]
             else:
-                moved = MOVES[name](parameters, out, *inputs)
-                results = moved if isinstance(moved, list) else [moved]
+                raise NotUnrollable(name)
             known.update(zip(equation.outvars, results, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
 
-    def _apply(self, primitive: core.Primitive, parameters: dict[str, Any], operands: list[Any], dtype: Any, tag: Any = None) -> Any:
+    # Arithmetic -----------------------------------------------------------------------------------------------------
+
+    def _apply(self, primitive: core.Primitive, parameters: dict[str, Any], operands: list[Any], dtype: Any, tag: str = "") -> Any:
         """One elementwise operation; computed now if all operands are known, dropped if it changes nothing."""
         name = primitive.name
         if all(isinstance(operand, np.generic) for operand in operands):
@@ -193,26 +217,63 @@ class _Graph:
                     return other
                 if name == "mul" and known == 0:
                     return known
-        key = (
-            name,
-            tag,
-            dtype,
-            *(operand.place if isinstance(operand, Node) else (operand.tobytes(), operand.dtype) for operand in operands),
-        )
-        return self._nodes.setdefault(key, Node(len(self._nodes), dtype, primitive, parameters, tuple(operands)))
+        key = (name, tag, dtype, *map(_identity, operands))
+        wide = any(operand.wide for operand in operands if isinstance(operand, Node))
+        return self._node(key, name, dtype, wide, lambda *vectors: primitive.bind(*vectors, **parameters), tuple(operands))
 
-    def _elementwise(self, primitive: core.Primitive, parameters: dict[str, Any], inputs: list[Elements], out: Any) -> Elements:
+    def _elementwise(self, primitive: core.Primitive, parameters: dict[str, Any], inputs: list[Value], out: Any) -> Value:
         if "sharding" in parameters:
             parameters = {**parameters, "sharding": None}
-        spread, tag = [np.broadcast_to(one, out.shape) for one in inputs], str(parameters)
-        found = [self._apply(primitive, parameters, [one[i] for one in spread], out.dtype, tag) for i in np.ndindex(*out.shape)]
-        return _array(found, out.shape)
+        axis = next((value.axis for value in inputs if value.axis is not None), None)
+        shape = tuple(1 if i == axis else size for i, size in enumerate(out.shape))
+        spread = [np.broadcast_to(self.widened(value, axis), shape) for value in inputs]
+        tag = str(parameters)
+        found = [self._apply(primitive, parameters, [one[i] for one in spread], out.dtype, tag) for i in np.ndindex(*shape)]
+        return Value(_array(found, shape), axis)
 
-    def _reduced(self, primitive: core.Primitive, values: Elements, axes: tuple[int, ...]) -> Elements:
-        kept = [axis for axis in range(values.ndim) if axis not in axes]
-        shape = tuple(values.shape[axis] for axis in kept)
-        rows = np.transpose(values, (*kept, *axes)).reshape(*shape, -1)
-        return _array([self._folded(primitive, list(rows[i])) for i in np.ndindex(*shape)], shape)
+    def widened(self, value: Value, axis: int | None) -> np.ndarray:
+        """Elements of a value with this axis kept."""
+        if value.axis is not None and value.axis != axis:
+            raise NotUnrollable("two axes over examples")
+        if axis is None or value.axis == axis or value.elements.ndim <= axis:
+            return value.elements
+        if value.elements.shape[axis] == 1:
+            return value.elements
+        rows = np.moveaxis(value.elements, axis, 0)
+        found = [self._column(list(rows[(slice(None), *i)])) for i in np.ndindex(*rows.shape[1:])]
+        return np.expand_dims(_array(found, rows.shape[1:]), axis)
+
+    def _column(self, elements: list[Any]) -> Any:
+        """Elements along the examples as one."""
+        keys = tuple(map(_identity, elements))
+        if len(set(keys)) == 1:
+            return elements[0]
+        known = tuple(element for element in elements if isinstance(element, np.generic))
+        if len(known) == len(elements):
+            return self._node(("column", keys), "given", elements[0].dtype, True, lambda: jnp.asarray(np.array(known))[:, None])
+        if known:
+            raise NotUnrollable("a column of known and unknown values")
+        return self._node(("column", keys), "column", elements[0].dtype, True, lambda *v: jnp.stack(v), tuple(elements))
+
+    def _reduced(self, name: str, value: Value, axes: tuple[int, ...]) -> Value:
+        primitive = REDUCTIONS[name]
+        elements = value.elements
+        kept = [axis for axis in range(elements.ndim) if axis not in axes]
+        shape = tuple(elements.shape[axis] for axis in kept)
+        rows = np.transpose(elements, (*kept, *axes)).reshape(*shape, -1)
+        found = [self._folded(primitive, list(rows[i])) for i in np.ndindex(*shape)]
+        if value.axis in axes:
+            return Value(_array([self._over_examples(name, element) for element in found], shape))
+        return Value(_array(found, shape), None if value.axis is None else kept.index(value.axis))
+
+    def _over_examples(self, name: str, element: Any) -> Any:
+        if isinstance(element, Node) and element.wide:
+            reduced = partial(_halved, REDUCTIONS[name])
+            return self._node((name, element.place), "over", element.dtype, False, reduced, (element,))
+        if name not in ("reduce_sum", "reduce_prod"):
+            return element
+        number = np.asarray(self._examples, element.dtype)[()]
+        return self._apply(lax.mul_p if name == "reduce_sum" else lax.pow_p, {}, [element, number], element.dtype)
 
     def _folded(self, primitive: core.Primitive, values: list[Any]) -> Any:
         """Pairs, pairs of pairs, ...: less rounding and fewer operations in a row than one after another."""
@@ -221,25 +282,44 @@ class _Graph:
             values = pairs + values[len(values) - len(values) % 2 :]
         return values[0]
 
-    def _dot(self, dimensions: Any, left: Elements, right: Elements, dtype: Any) -> Elements:
+    def _dot(self, dimensions: Any, left: Value, right: Value, dtype: Any) -> Value:
         (left_sum, right_sum), (left_batch, right_batch) = dimensions
+        summed = False
+        for paired in ((left_sum, right_sum), (left_batch, right_batch)):
+            for a, b in zip(*paired, strict=True):
+                if left.axis == a or right.axis == b:
+                    left, right = Value(self.widened(left, a), a), Value(self.widened(right, b), b)
+                    summed |= paired[0] is left_sum
 
-        def arranged(values: Elements, batch: Any, summed: Any) -> tuple[tuple[int, ...], Elements]:
-            free = [axis for axis in range(values.ndim) if axis not in (*batch, *summed)]
-            batch_shape, free_shape = (tuple(values.shape[axis] for axis in axes) for axes in (batch, free))
-            sizes = math.prod(batch_shape), math.prod(free_shape)
-            return (*batch_shape, *free_shape), np.transpose(values, (*batch, *free, *summed)).reshape(*sizes, -1)
+        def arranged(value: Value, batch: Any, contracted: Any) -> tuple[list[int], tuple[int, ...], np.ndarray]:
+            free = [axis for axis in range(value.elements.ndim) if axis not in (*batch, *contracted)]
+            shape = tuple(value.elements.shape[axis] for axis in (*batch, *free))
+            rows = np.transpose(value.elements, (*batch, *free, *contracted))
+            return free, shape, rows.reshape(math.prod(shape[: len(batch)]), math.prod(shape[len(batch) :]), -1)
 
-        left_shape, rows = arranged(left, left_batch, left_sum)
-        right_shape, columns = arranged(right, right_batch, right_sum)
-        shape = (*left_shape, *right_shape[len(right_batch) :])
+        left_free, left_shape, rows = arranged(left, left_batch, left_sum)
+        right_free, right_shape, columns = arranged(right, right_batch, right_sum)
+        origin = [(left.axis, axis) for axis in (*left_batch, *left_free)] + [(right.axis, axis) for axis in right_free]
+        kept = [place for place, (wide, axis) in enumerate(origin) if wide is not None and wide == axis]
+        if len(kept) > 1:
+            raise NotUnrollable("two axes over examples")
         found = []
         for batch, row, column in product(range(len(rows)), range(rows.shape[1]), range(columns.shape[1])):
             total: Any = np.zeros((), dtype)[()]
             for a, b in zip(rows[batch, row], columns[batch, column], strict=True):
                 total = self._apply(lax.add_p, {}, [total, self._apply(lax.mul_p, {}, [a, b], dtype)], dtype)
-            found.append(total)
-        return _array(found, shape)
+            found.append(self._over_examples("reduce_sum", total) if summed else total)
+        return Value(_array(found, (*left_shape, *right_shape[len(right_batch) :])), kept[0] if kept else None)
+
+
+def _halved(primitive: core.Primitive, values: Array) -> Array:
+    """Reduction over the first axis, half with half: XLA's own goes through a lane's examples one by one, without vectors."""
+    while len(values) > 1:
+        half = len(values) // 2
+        rest = values[2 * half :]
+        values = primitive.bind(values[:half], values[half : 2 * half])
+        values = jnp.concatenate([values, rest]) if len(rest) else values
+    return values[0]
 
 
 def _emitted(results: list[Any], one: Array) -> list[Array]:
@@ -258,77 +338,115 @@ def _emitted(results: list[Any], one: Array) -> list[Array]:
             waiting += [operand for operand in node.operands if isinstance(operand, Node)]
     uses = Counter(operand.place for node in nodes.values() for operand in set(node.operands) if isinstance(operand, Node))
     uses.update(result.place for result in results if isinstance(result, Node))
+    examples = next((node.compute().shape[0] for node in nodes.values() if node.wide and node.name == "given"), 0)
     vectors: dict[int, Array] = {}
     repeated: dict[int, int] = {}
     """Operations that each further use of a value repeats."""
+
+    def vector(element: Any, wide: bool) -> Array:
+        found = vectors[element.place] if isinstance(element, Node) else jnp.asarray(element)
+        return jnp.broadcast_to(found, (examples, len(one)) if wide else (len(one),))
+
     for place in sorted(nodes):
         node = nodes[place]
-        if node.primitive is None:
-            vectors[place], repeated[place] = node.vector, 0
+        if node.name == "given":
+            vectors[place], repeated[place] = node.compute(), 0
             continue
-        operands = [vectors[x.place] if isinstance(x, Node) else _vector(x, len(one)) for x in node.operands]
-        vectors[place] = node.primitive.bind(*operands, **node.parameters)
-        cost = 1 + sum(repeated[x.place] for x in node.operands if isinstance(x, Node))
-        if node.primitive.name in DEAR and uses[place] > 1:
+        spread = node.wide and node.name != "column" or node.name == "over"
+        vectors[place] = node.compute(*[vector(operand, spread) for operand in node.operands])
+        cost = 1 + sum(repeated[operand.place] for operand in node.operands if isinstance(operand, Node))
+        cost *= examples if node.name == "over" else 1
+        repeats = (uses[place] - 1) * cost
+        if node.name in DEAR and uses[place] > 1:
             cost = 0
-        elif (uses[place] - 1) * cost > KEPT_ABOVE and node.dtype == one.dtype:
+        elif repeats > KEPT_ABOVE and node.dtype == one.dtype:
             vectors[place], cost = vectors[place] / one, 0
-        elif (uses[place] - 1) * cost > KEPT_ABOVE and node.dtype == bool:
+        elif repeats > KEPT_ABOVE and node.dtype == bool:
             vectors[place], cost = jnp.where(vectors[place], one, 0) / one > 0, 1
         repeated[place] = cost
-    return [vectors[result.place] if isinstance(result, Node) else _vector(result, len(one)) for result in results]
+    return [vector(result, False) for result in results]
 
 
 # Moves ------------------------------------------------------------------------------------------------------------
 
 
-def _broadcast(parameters: dict[str, Any], out: Any, values: Elements, *_: Any) -> Elements:
+def _broadcast(graph: _Graph, parameters: dict[str, Any], out: Any, value: Value, *_: Any) -> Value:
+    axis = None if value.axis is None else parameters["broadcast_dimensions"][value.axis]
     shape = [1] * len(parameters["shape"])
-    for axis, position in enumerate(parameters["broadcast_dimensions"]):
-        shape[position] = values.shape[axis]
-    return np.broadcast_to(values.reshape(shape), parameters["shape"])
+    for dimension, position in enumerate(parameters["broadcast_dimensions"]):
+        shape[position] = value.elements.shape[dimension]
+    target = tuple(1 if i == axis else size for i, size in enumerate(parameters["shape"]))
+    return Value(np.broadcast_to(value.elements.reshape(shape), target), axis)
 
 
-def _slice(parameters: dict[str, Any], out: Any, values: Elements) -> Elements:
-    strides = parameters["strides"] or [1] * values.ndim
-    return values[tuple(map(slice, parameters["start_indices"], parameters["limit_indices"], strides))]
+def _reshaped(graph: _Graph, parameters: dict[str, Any], out: Any, value: Value) -> Value:
+    if value.axis is None:
+        return Value(value.elements.reshape(out.shape))
+    before = math.prod(value.elements.shape[: value.axis])
+    places = [i for i, size in enumerate(out.shape) if size == graph._examples and math.prod(out.shape[:i]) == before]
+    if len(places) != 1:
+        raise NotUnrollable("the axis over examples is reshaped")
+    shape = tuple(1 if i == places[0] else size for i, size in enumerate(out.shape))
+    return Value(value.elements.reshape(shape), places[0])
 
 
-def _pad(parameters: dict[str, Any], out: Any, values: Elements, filler: Elements) -> Elements:
-    padded = np.full(out.shape, None, object)
-    for i in np.ndindex(*out.shape):
-        padded[i] = filler[()]
-    for i in np.ndindex(*values.shape):
+def _transposed(graph: _Graph, parameters: dict[str, Any], out: Any, value: Value) -> Value:
+    order = list(parameters["permutation"])
+    return Value(np.transpose(value.elements, order), None if value.axis is None else order.index(value.axis))
+
+
+def _concatenated(graph: _Graph, parameters: dict[str, Any], out: Any, *values: Value) -> Value:
+    axis = next((value.axis for value in values if value.axis is not None), None)
+    if axis == parameters["dimension"]:
+        raise NotUnrollable("concatenation of examples")
+    return Value(np.concatenate([graph.widened(value, axis) for value in values], axis=parameters["dimension"]), axis)
+
+
+def _stacked(graph: _Graph, parameters: dict[str, Any], out: Any, *values: Value) -> Value:
+    axis = next((value.axis for value in values if value.axis is not None), None)
+    stacked = np.stack([graph.widened(value, axis) for value in values], axis=parameters["axis"])
+    return Value(stacked, None if axis is None else axis + (parameters["axis"] <= axis))
+
+
+def _sliced(graph: _Graph, parameters: dict[str, Any], out: Any, value: Value) -> Value:
+    strides = parameters["strides"] or [1] * value.elements.ndim
+    places = [slice(*each) for each in zip(parameters["start_indices"], parameters["limit_indices"], strides, strict=True)]
+    if value.axis is not None:
+        if out.shape[value.axis] != graph._examples:
+            raise NotUnrollable("a part of the examples")
+        places[value.axis] = slice(None)
+    return Value(value.elements[tuple(places)], value.axis)
+
+
+def _padded(graph: _Graph, parameters: dict[str, Any], out: Any, value: Value, filler: Value) -> Value:
+    if value.axis is not None:
+        raise NotUnrollable("padding beside an axis over examples")
+    padded = np.broadcast_to(filler.elements, out.shape).copy()
+    for i in np.ndindex(*value.elements.shape):
         place = tuple(low + at * (inner + 1) for at, (low, _, inner) in zip(i, parameters["padding_config"], strict=True))
         if all(0 <= at < size for at, size in zip(place, out.shape, strict=True)):
-            padded[place] = values[i]
-    return padded
+            padded[place] = value.elements[i]
+    return Value(padded)
 
 
-def _iota(parameters: dict[str, Any], out: Any) -> Elements:
+def _iota(graph: _Graph, parameters: dict[str, Any], out: Any) -> Value:
     along = np.arange(parameters["shape"][parameters["dimension"]], dtype=parameters["dtype"])
     shape = [1] * len(parameters["shape"])
     shape[parameters["dimension"]] = -1
     return _known(np.broadcast_to(along.reshape(shape), parameters["shape"]))
 
 
-def _pieces(parameters: dict[str, Any], out: Any, values: Elements) -> list[Elements]:
-    return np.split(values, np.cumsum(parameters["sizes"])[:-1], axis=parameters["axis"])
-
-
-MOVES: dict[str, Callable[..., Any]] = {
+MOVES: dict[str, Callable[..., Value]] = {
     "broadcast_in_dim": _broadcast,
-    "concatenate": lambda parameters, out, *values: np.concatenate(values, axis=parameters["dimension"]),
-    "expand_dims": lambda parameters, out, values: values.reshape(out.shape),
+    "concatenate": _concatenated,
+    "expand_dims": _reshaped,
     "iota": _iota,
-    "pad": _pad,
-    "reshape": lambda parameters, out, values: values.reshape(out.shape),
-    "rev": lambda parameters, out, values: np.flip(values, parameters["dimensions"]),
-    "slice": _slice,
-    "split": _pieces,
-    "stack": lambda parameters, out, *values: np.stack(values, axis=parameters["axis"]),
-    "squeeze": lambda parameters, out, values: values.reshape(out.shape),
-    "transpose": lambda parameters, out, values: np.transpose(values, parameters["permutation"]),
+    "pad": _padded,
+    "reshape": _reshaped,
+    "slice": _sliced,
+    "squeeze": _reshaped,
+    "stack": _stacked,
+    "transpose": _transposed,
 }
 
 
@@ -336,7 +454,11 @@ def _is_unrolled(leaf: Any) -> bool:
     return isinstance(leaf, Unrolled)
 
 
-def _array(elements: list[Any], shape: tuple[int, ...]) -> Elements:
+def _identity(element: Any) -> Any:
+    return element.place if isinstance(element, Node) else (element.tobytes(), element.dtype)
+
+
+def _array(elements: list[Any], shape: tuple[int, ...]) -> np.ndarray:
     # Assigned one by one: NumPy would look inside the vectors.
     flat = np.empty(len(elements), object)
     for i, element in enumerate(elements):
@@ -344,10 +466,6 @@ def _array(elements: list[Any], shape: tuple[int, ...]) -> Elements:
     return flat.reshape(shape)
 
 
-def _known(values: Any) -> Elements:
+def _known(values: Any) -> Value:
     values = np.asarray(values)
-    return _array([values[i] for i in np.ndindex(*values.shape)], values.shape)
-
-
-def _vector(element: Any, lanes: int) -> Array:
-    return jnp.full((lanes,), element, element.dtype) if isinstance(element, np.generic) else element
+    return Value(_array([values[i] for i in np.ndindex(*values.shape)], values.shape))

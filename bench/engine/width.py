@@ -9,11 +9,15 @@ from functools import cache
 
 import jax
 
-from bench.engine.program import Fixed, Inputs, Program
-from bench.engine.unroll import operations
+from bench.engine.program import Fixed, Inputs, Program, State
+from bench.engine.unroll import operations, split
 
-MAX_OPERATIONS = 6000
-"""Most vector operations of a step that is unrolled: beyond that, compilation costs more than it saves."""
+MAX_OPERATIONS = 3000
+"""Most operations of a step that is unrolled on known data, and on data that differ from lane to lane: beyond that, matrix products
+win, or compilation costs more than it saves."""
+MAX_OPERATIONS_OWN_DATA = 300
+UNROLLED_BYTES = 1 << 13
+"""What the examples of a block take, per feature."""
 BLOCK_BYTES = 1 << 20
 """A block's data, activations and parameters should stay in a core's cache."""
 MAX_WIDTH = 256
@@ -31,11 +35,18 @@ def is_unrolled(program: Program) -> bool:
     if program.batch_size:
         return False
     with jax.enable_x64(program.dtype == "float64"):
-        inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in program.input_types))
-        fixed, state = jax.eval_shape(lambda one: program.start(program.variants[0], one), inputs)
-        if program.sharing == "all":
-            return operations(lambda one, state: program.advance(Fixed(one, program.constant_data), state), inputs, state) <= MAX_OPERATIONS
-        return operations(program.advance, fixed, state) <= MAX_OPERATIONS
+        one = Inputs(*(jax.ShapeDtypeStruct((1,), kind) for kind in program.input_types))
+        fixed, state = jax.eval_shape(jax.vmap(lambda inputs: program.start(program.variants[0], inputs)), one)
+        given = program.constant_data is None
+        function = program.advance if given else lambda fixed, state: program.advance(fixed._replace(data=program.constant_data), state)
+        block = jax.eval_shape(lambda *parts: unroll_block(parts[0], parts[1], given), fixed, state)
+        return operations(function, block, MAX_OPERATIONS_OWN_DATA if given else MAX_OPERATIONS) < math.inf
+
+
+def unroll_block(fixed: Fixed, state: State, given: bool) -> tuple[Fixed, State]:
+    """A block's inputs, data and state lane-minor; the examples of data that are `given` stay together."""
+    data = split(fixed.data._replace(test_x=None, test_y=None), wide=True) if given else None
+    return Fixed(split(fixed.inputs), data), split(state)
 
 
 def lane_bytes(program: Program) -> int:
@@ -60,7 +71,9 @@ def block_width(program: Program) -> int:
     """Lanes per block: a power of two."""
     factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR
     if is_unrolled(program):
-        return UNROLLED_WIDTH * factor
+        item = 8 if program.dtype == "float64" else 4
+        together = 1 if program.constant_data is not None else program.n_examples
+        return factor * 2 ** max(3, min(int(math.log2(UNROLLED_WIDTH)), int(math.log2(UNROLLED_BYTES / item / together))))
     width = BLOCK_BYTES * factor / lane_bytes(program)
     return 2 ** max(0, min(int(math.log2(MAX_WIDTH * factor)), math.floor(math.log2(max(width, 1)))))
 

@@ -4,7 +4,6 @@ A contender is a function of a workload's experiment. It compiles and gives back
 returns their final losses.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from bench.engine.book import joined
 from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import Program, programs
@@ -42,7 +42,10 @@ def engine(experiment: Experiment) -> Train:
         losses = []
         for program, pool in zip(plan, pools, strict=True):
             lanes = table.lanes(program, [position[cell.id] for cell in program.cells], missing)
-            losses += [table.rows(batch)["loss_final"].to_numpy() for batch in pool.run(lanes, program.log_steps)]
+            losses.append(table.rows(joined(list(pool.run(lanes, program.log_steps))))["loss_final"].to_numpy())
+        train.spent = {"host_seconds": sum(pool.costs.host_seconds for pool in pools)}  # type: ignore[attr-defined]
+        for pool in pools:
+            pool.costs.host_seconds = 0.0
         return np.concatenate(losses)
 
     return train
@@ -80,7 +83,12 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
     size, n = settings.training.batch_size, program.n_examples
 
     def loss(params: Any, x: Any, y: Any) -> Any:
-        return total_loss(program.task.loss, program.network.trace(params, x)[0], y)
+        outputs, _ = program.network.trace(params, x)
+        if program.task.loss == "mse":
+            return jnp.mean(optax.squared_error(outputs, y))
+        if outputs.shape[-1] == 1:
+            return jnp.mean(optax.sigmoid_binary_cross_entropy(outputs, y))
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, y))
 
     def update(carried: Any, x: Any, y: Any) -> tuple[Any, Any]:
         params, state = carried
@@ -89,7 +97,9 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
         return (optax.apply_updates(params, updates), state), value
 
     def train(seed: Any) -> Any:
-        params = program.network.initial(settings.initializer, seed, jnp.float32(settings.initializer.gain), jnp.float32(0), jnp.dtype("float32"))
+        params = program.network.initial(
+            settings.initializer, seed, jnp.float32(settings.initializer.gain), jnp.float32(0), jnp.dtype("float32")
+        )
         carried = params, optimizer.init(params)
         if not size:
             carried, _ = jax.lax.scan(lambda held, _: update(held, data.x, data.y), carried, length=settings.training.steps)
@@ -217,14 +227,26 @@ def _torch_batches(n: int, size: int, steps: int) -> Any:
     if not size:
         yield from (slice(None) for _ in range(steps))
         return
+    order = torch.arange(n)
     for step in range(steps):
         place = step % (n // size)
         order = torch.randperm(n) if place == 0 else order
         yield order[place * size : (place + 1) * size]
 
 
-def timed(train: Train) -> tuple[float, np.ndarray]:
-    """Seconds that training took, and the final losses."""
-    started = time.perf_counter()
-    losses = train()
-    return time.perf_counter() - started, losses
+def step_costs(program: Program, cell: Cell) -> dict[str, float]:
+    """Work of one seed-step: floating-point operations of the plain loss and its gradient as XLA counts them, and the bytes that it
+    cannot avoid (its examples read, parameters and optimizer state read and written)."""
+    settings = cell.settings
+    size = settings.training.batch_size or program.n_examples
+    whole = program.sample(program.variants[0], 0)
+    x, y = whole.x[:size], whole.y[:size]
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), program.network.shapes)
+    state = make_optimizer(settings.optimizer.name, settings.optimizer.options, 0.1).init(params)
+
+    def loss(params: Any) -> Any:
+        return total_loss(program.task.loss, program.network.trace(params, x)[0], y)
+
+    counted = jax.jit(jax.value_and_grad(loss)).lower(params).compile().cost_analysis() or {}
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves((params, state)))
+    return {"step_flops": float(counted.get("flops", np.nan)), "step_bytes": float(2 * held + x.nbytes + y.nbytes)}

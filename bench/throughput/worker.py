@@ -1,19 +1,22 @@
 """One contender in a process of its own: `python -m bench.throughput.worker CONTENDER WORKLOAD LANES STEPS [WIDTH]`.
 
-Prints a line of JSON when it has compiled, then one for every line that it reads: the seconds of a whole training.
+Prints a line of JSON when it has compiled, then one for every line that it reads: what a whole training took. With `ceilings` as
+contender it prints what the device can do at all.
 """
 
 import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bench.provenance import peak_memory_bytes
-from bench.throughput.contenders import contender, timed
+from bench.throughput.contenders import contender
 from bench.throughput.workloads import WORKLOADS
 
 
@@ -22,13 +25,47 @@ def main(name: str, workload: str, lanes: str, steps: str, *width: str) -> None:
     experiment = WORKLOADS[workload].experiment(int(lanes), int(steps))
     started = time.perf_counter()
     train = contender[name].target(experiment, *map(int, width))
-    said: dict[str, Any] = {"compile_seconds": time.perf_counter() - started}
-    print(json.dumps(said), flush=True)
+    say({"compile_seconds": time.perf_counter() - started})
     for _ in sys.stdin:
-        seconds, losses = timed(train)
-        memory = peak_memory_bytes(jax.devices()) if not name.startswith("torch") else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({"seconds": seconds, "loss_median": float(np.median(losses)), "peak_memory_bytes": memory}), flush=True)
+        started = time.perf_counter()
+        losses = train()
+        found = {"seconds": time.perf_counter() - started, "loss_median": float(np.median(losses))}
+        say({**found, **getattr(train, "spent", {}), "peak_memory_bytes": memory(name)})
+
+
+def say(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+def memory(name: str) -> int:
+    if contender[name].traits.get("peer"):
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_memory_bytes(jax.devices())
+
+
+def ceilings() -> dict[str, float]:
+    """GFLOP/s of a large float32 matrix product and GB/s of adding two arrays that no cache holds, on all that one device has."""
+    size = 4096 if jax.default_backend() != "cpu" else 2048
+    matrix = jnp.ones((size, size))
+    long = jnp.ones(1 << 26)
+    product = best(jax.jit(lambda a: a @ a), matrix)
+    addition = best(jax.jit(lambda a: a + 1.0), long)
+    return {"matrix_gflops": 2 * size**3 / product / 1e9, "memory_gbs": 2 * long.nbytes / addition / 1e9}
+
+
+def best(function: Callable[..., Any], argument: Any) -> float:
+    jax.block_until_ready(function(argument))
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        jax.block_until_ready(function(argument))
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == "ceilings":
+        say(ceilings())
+    else:
+        main(*sys.argv[1:])

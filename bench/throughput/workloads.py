@@ -18,19 +18,15 @@ GRID = {
 
 @dataclass(frozen=True)
 class Workload:
-    """A training problem, how many lanes of it are timed, and how many on the way to the largest number."""
+    """A training problem, and how many lanes and steps of it are timed."""
 
     name: str
     says: str
     lanes: int
     steps: int
     settings: dict[str, Any] = field(hash=False)
-    ladder: tuple[int, ...] = ()
-    """Numbers of lanes over which scaling is measured, at a tenth of the steps."""
     solved_below: float | None = None
     """If set, a census: the engine ends a lane that is solved; the others cannot and train it to the end."""
-    sequential_lanes: int = 1
-    """Lanes that a loop over single runs is timed on."""
 
     def experiment(self, lanes: int, steps: int) -> Experiment:
         """So many lanes, from one data set, with nothing measured but the loss."""
@@ -43,56 +39,39 @@ def _xor(width: int) -> dict[str, Any]:
     return {**XOR, "model": {"name": "mlp", "widths": [width], "activation": "tanh"}}
 
 
+NEURON = {"task": "teacher_neuron", "model": "neuron", "initializer": "normal", "optimizer": {"name": "sgd", "learning_rate": 0.3}}
+DEEP = {
+    "task": {"name": "digits", "n_train": 512},
+    "model": {"name": "mlp", "widths": [64, 64, 64], "activation": "relu"},
+    "initializer": "he_normal",
+    "optimizer": {"name": "sgd", "learning_rate": 0.05},
+}
+MINIBATCH = {**DIGITS, "training": {"batch_size": 64}}
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("xor-2-4-1", "XOR, 2-4-1 tanh, full batch, SGD", 16_384, 2000, _xor(4), (100, 1000, 10_000, 100_000, 1_000_000)),
+        Workload("xor-2-4-1", "XOR, 2-4-1 tanh, full batch, SGD", 16_384, 2000, _xor(4)),
         Workload(
             "digits-64-32-10-sgd",
             "digits, 64-32-10 tanh, batches of 64, SGD",
-            512,
-            210,
-            {**DIGITS, "training": {"batch_size": 64}, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
-            (100, 1000, 10_000),
+            256,
+            1050,
+            {**MINIBATCH, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
         ),
         Workload(
             "digits-64-32-10-adam",
             "digits, 64-32-10 tanh, batches of 64, Adam",
-            512,
-            210,
-            {**DIGITS, "training": {"batch_size": 64}, "optimizer": {"name": "adam", "learning_rate": 0.001}},
+            256,
+            1050,
+            {**MINIBATCH, "optimizer": {"name": "adam", "learning_rate": 0.001}},
         ),
-        Workload(
-            "neuron-64",
-            "one sigmoid neuron, 64 examples, full batch, SGD",
-            16_384,
-            500,
-            {"task": "teacher_neuron", "model": "neuron", "initializer": "normal", "optimizer": {"name": "sgd", "learning_rate": 0.3}},
-            (100, 1000, 10_000, 100_000, 1_000_000),
-        ),
-        Workload(
-            "digits-64-64-64-64-10",
-            "digits, 64-64-64-64-10 ReLU, full batch of 512, SGD",
-            64,
-            40,
-            {
-                "task": {"name": "digits", "n_train": 512},
-                "model": {"name": "mlp", "widths": [64, 64, 64], "activation": "relu"},
-                "initializer": "he_normal",
-                "optimizer": {"name": "sgd", "learning_rate": 0.05},
-            },
-            (100, 1000),
-        ),
+        Workload("neuron-64", "one sigmoid neuron, 64 examples, full batch, SGD", 16_384, 2000, NEURON),
+        Workload("digits-64-64-64-64-10", "digits, 64-64-64-64-10 ReLU, full batch of 512, SGD", 64, 100, DEEP),
         *(
-            Workload(f"census-2-{width}-1", f"XOR, 2-{width}-1 tanh, until solved or 5,000 steps", 16_384, 5000, _xor(width), (), 0.05)
+            Workload(f"census-2-{width}-1", f"XOR, 2-{width}-1 tanh, until solved or 5,000 steps", 16_384, 5000, _xor(width), 0.05)
             for width in (2, 4, 8)
         ),
-        Workload(
-            "grid",
-            "XOR, 2-4-1: 10 initializers x 5 learning rates x 200 seeds from a cold start, compilation included",
-            200,
-            1000,
-            {**_xor(4), "grid": GRID},
-        ),
+        Workload("grid", "XOR, 2-4-1: 10 initializers x 5 learning rates, from a cold start", 200, 1000, {**_xor(4), "grid": GRID}),
     )
 }

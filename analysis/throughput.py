@@ -1,0 +1,218 @@
+"""The page on speed: what `bench.throughput` measured, as tables and figures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from analysis.figures.style import rc
+from analysis.report import markdown, save
+from bench.records import write_whole
+
+LOOKS = {
+    "engine": ("initbench", "#000000", "o"),
+    "jit_vmap": ("jit(vmap)", "#0072B2", "s"),
+    "lax_map": ("lax.map", "#D55E00", "D"),
+    "torch_vmap": ("torch.func.vmap", "#009E73", "^"),
+    "torch_loop": ("PyTorch loop", "#CC79A7", "v"),
+}
+CENSUSES = {"10^6": 1e6, "10^9": 1e9}
+
+
+def write_throughput(measured: dict[str, Any], out: Path) -> Path:
+    """Write the page, its figures and the measurements into a folder named after the device; returns that folder."""
+    device = measured["device"]
+    folder = out / "throughput" / f"{device['kind'].lower().replace(' ', '-')}-{device['count']}"
+    write_whole(folder / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
+    rows = speeds(measured)
+    growth = pd.DataFrame(measured["growth"])
+    save(speed_figure(rows), folder / "figures" / "speed")
+    save(growth_figure(growth), folder / "figures" / "growth")
+    write_whole(folder / "README.md", page(measured, rows, growth).encode())
+    return folder
+
+
+def speeds(measured: dict[str, Any]) -> pd.DataFrame:
+    """Per workload and contender: median, smallest and largest seed-steps per second, and what follows from them.
+
+    In a census a seed counts as its whole budget of steps for those who train it to the end; speed is then seeds per second.
+    """
+    rows = pd.DataFrame(measured["workloads"])
+    rows["census"] = rows["workload"].str.startswith("census")
+    work = rows["lanes"] * np.where(rows["census"], 1, rows["steps"])
+    seconds = pd.DataFrame(rows["seconds"].tolist())
+    rows["speed"], rows["slowest"], rows["fastest"] = work / seconds.median(axis=1), work / seconds.max(axis=1), work / seconds.min(axis=1)
+    rows["seconds_median"] = seconds.median(axis=1)
+    rows["seeds_per_minute"] = 60 * rows["lanes"] / rows["seconds_median"]
+    plain = rows[rows["contender"] == "jit_vmap"].set_index("workload")["speed"]
+    rows["ratio"] = rows["speed"] / rows["workload"].map(plain)
+    known = ~rows["census"] & rows["step_flops"].notna()
+    rows["gflops"] = (rows["speed"] * rows["step_flops"] / 1e9).where(known)
+    rows["gbs"] = (rows["speed"] * rows["step_bytes"] / 1e9).where(known)
+    return rows
+
+
+def speed_figure(rows: pd.DataFrame) -> Figure:
+    """Speed relative to plain `jit(vmap)`, a row per workload, on a logarithmic axis; bars from the slowest to the fastest repeat."""
+    workloads = list(dict.fromkeys(rows["workload"]))
+    with mpl.rc_context(rc()):
+        drawing, axis = plt.subplots(figsize=(6.2, 0.34 * len(workloads) + 1.1), layout="constrained")
+        for name, (text, color, mark) in LOOKS.items():
+            part = rows[rows["contender"] == name]
+            if part.empty:
+                continue
+            scale = part["ratio"] / part["speed"]
+            error = [part["ratio"] - part["slowest"] * scale, part["fastest"] * scale - part["ratio"]]
+            place = part["workload"].map(workloads.index)
+            axis.errorbar(part["ratio"], place, xerr=error, fmt=mark, color=color, ms=4.5, lw=1, capsize=0, label=text)
+        axis.axvline(1, color="0.8", lw=0.7, zorder=0)
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_yticks(range(len(workloads)), workloads)
+        axis.set_ylim(len(workloads) - 0.5, -0.5)
+        axis.set_xlabel("speed relative to jit(vmap)")
+        axis.grid(axis="x", color="0.92", lw=0.6)
+        sns.despine(ax=axis, left=True)
+        axis.tick_params(axis="y", length=0)
+        drawing.legend(loc="outside upper center", ncols=5, frameon=False, handletextpad=0.2, columnspacing=1.2)
+    return drawing
+
+
+def growth_figure(growth: pd.DataFrame) -> Figure:
+    """Seconds and peak memory against the number of lanes, and seconds against steps."""
+    lanes, steps = growth[growth["along"] == "lanes"], growth[growth["along"] == "steps"]
+    with mpl.rc_context(rc()):
+        drawing, axes = plt.subplots(1, 3, figsize=(7.4, 2.5), layout="constrained")
+        for name, (text, color, mark) in LOOKS.items():
+            part = lanes[lanes["contender"] == name]
+            if len(part):
+                axes[0].plot(part["value"], part["seconds"], marker=mark, color=color, ms=4, label=text)
+                axes[1].plot(part["value"], part["peak_memory_bytes"] / 2**30, marker=mark, color=color, ms=4)
+        axes[2].plot(steps["value"], steps["seconds"], marker="o", color="#000000", ms=4)
+        for axis, label, quantity in zip(axes, ("lanes", "lanes", "steps"), ("seconds", "peak memory, GiB", "seconds"), strict=True):
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            axis.set_xlabel(label)
+            axis.set_ylabel(quantity)
+            sns.despine(ax=axis)
+        drawing.legend(loc="outside upper center", ncols=3, frameon=False)
+    return drawing
+
+
+def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> str:
+    """The page in markdown."""
+    device, ceilings, versions = measured["device"], measured["ceilings"], measured["versions"]
+    commit = measured["git"]["commit"] or "not recorded"
+    hosts = (
+        "Lanes do not depend on one another, so hosts share them without talking: on several, these times divide by their number, less the "
+        "time to start and to compile. "
+    )
+    no_accelerator = "No accelerator was at hand for this page, so none is listed." if device["platform"] == "cpu" else ""
+    sections = [
+        f"# Throughput on {device['count']} x {device['kind']}",
+        f"Measured {measured['measured']} on {measured['cpu']}, {device['count']} JAX devices, Python {measured['python']}, "
+        f"jax {versions['jax']}, at commit {commit[:12]}. Each contender runs in a process of its own with its own default settings and is "
+        f"compiled there; the contenders of a workload train in turn, {measured['repeats']} times each (the grid at most 3 times). "
+        "Numbers are medians, ranges are the slowest and the fastest repeat. Compilation stands apart, except in the grid, which starts cold.",
+        "![Speed of each contender relative to plain jit(vmap), per workload](figures/speed.png)",
+        "## Side by side",
+        markdown(_speed_table(rows, ceilings)),
+        f"Ceilings, measured in the same run: {ceilings['matrix_gflops']:.0f} GFLOP/s (a large float32 matrix product), "
+        f"{ceilings['memory_gbs']:.1f} GB/s (adding to an array that no cache holds). Floating-point operations are those that XLA "
+        "counts for the loss and its gradient; transcendental functions do not count. Bytes are those that a step cannot avoid if nothing "
+        "stays in a cache, so a share above 100% means that it does. The engine also looks at the loss at each step, ends lanes, and "
+        "measures gradient norm, metric and test loss at the start and at the end, which the others do not; in a census it stops a lane "
+        "that has solved its task, and the others cannot.",
+        _peer_note(rows),
+        "## How cost grows",
+        "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",
+        markdown(_growth_table(growth)),
+        _growth_text(growth),
+        "## What a census costs",
+        "XOR, until solved or 5,000 steps, from the rates above on this device:",
+        markdown(_census_table(rows)),
+        hosts + no_accelerator,
+        "To measure another device: `initbench throughput --peers`. Numbers: [measured.json](measured.json).",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame:
+    lines = []
+    for _, row in rows.iterrows():
+        unit = "seeds/s" if row["census"] else "seed-steps/s"
+        share = "" if np.isnan(row["gflops"]) else f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"
+        memory = "" if np.isnan(row["gbs"]) else f"{row['gbs'] / ceilings['memory_gbs']:.1%}"
+        lines.append(
+            {
+                "workload": row["says"],
+                "contender": LOOKS[row["contender"]][0],
+                "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
+                "speed": f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}",
+                "v jit(vmap)": f"{row['ratio']:.3g}",
+                "seeds/minute": f"{row['seeds_per_minute']:,.0f}",
+                "GFLOP/s (of ceiling)": share,
+                "of memory ceiling": memory,
+                "compile s": f"{row['compile_seconds']:.1f}",
+                "peak MiB": f"{row['peak_memory_bytes'] / 2**20:,.0f}",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _peer_note(rows: pd.DataFrame) -> str:
+    widths = rows[rows["contender"] == "torch_vmap"]
+    host = rows["host_share"].dropna()
+    note = (
+        f"Between segments the engine's host held the devices up for at most {host.max():.1%} of any workload's time." if len(host) else ""
+    )
+    if len(widths):
+        found = ", ".join(f"{row['workload']} {row['width']:,.0f}" for _, row in widths.iterrows())
+        note += f" `torch.func.vmap` ran at its fastest of four widths: {found}."
+    return note.strip()
+
+
+def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
+    lines = [
+        {
+            "along": row["along"],
+            "value": f"{row['value']:,}",
+            "contender": LOOKS[row["contender"]][0],
+            "workload": f"{row['workload']}, {row['lanes']:,} lanes x {row['steps']:,} steps",
+            "seconds": f"{row['seconds']:.3g}",
+            "peak MiB": f"{row['peak_memory_bytes'] / 2**20:,.0f}",
+        }
+        for _, row in growth.iterrows()
+    ]
+    return pd.DataFrame(lines)
+
+
+def _growth_text(growth: pd.DataFrame) -> str:
+    lanes = growth[(growth["along"] == "lanes") & (growth["contender"] == "engine")].sort_values("value")
+    low, high = lanes.iloc[0], lanes.iloc[-1]
+    more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
+    return (
+        f"From {low['value']:,} to {high['value']:,} lanes the engine's peak memory grows by {more:,.0f} bytes per lane: its rows. "
+        "What trains is as large as the pool."
+    )
+
+
+def _census_table(rows: pd.DataFrame) -> pd.DataFrame:
+    lines = []
+    for _, row in rows[rows["census"]].iterrows():
+        costs = {f"{text} lanes": _duration(lanes / row["speed"]) for text, lanes in CENSUSES.items()}
+        lines.append({"network": row["says"], "contender": LOOKS[row["contender"]][0], **costs})
+    return pd.DataFrame(lines)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
