@@ -119,7 +119,8 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         f"Measured {measured['measured']} on {measured['cpu']}, {device['count']} JAX devices, Python {measured['python']}, "
         f"jax {versions['jax']}, at commit {commit[:12]}. Each contender runs in a process of its own with its own default settings and is "
         f"compiled there; the contenders of a workload train in turn, {measured['repeats']} times each (the grid at most 3 times). "
-        "Numbers are medians, ranges are the slowest and the fastest repeat. Compilation stands apart, except in the grid, which starts cold.",
+        "Numbers are medians, ranges are the slowest and the fastest repeat. Compilation stands apart, except in the grid, which starts "
+        "cold.",
         "![Speed of each contender relative to plain jit(vmap), per workload](figures/speed.png)",
         "## Side by side",
         markdown(_speed_table(rows, ceilings)),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pandas as pd
 from jax.sharding import Mesh
 
 from bench import provenance
+from bench.engine.book import Batch, joined
 from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
-from bench.engine.program import Program, programs
+from bench.engine.program import Program, Status, programs
 from bench.records import LANE, SCHEMA_VERSION, RunFolder
 from bench.rows import CURVE_SEEDS, LaneTable
 from bench.spec import Experiment
@@ -137,44 +139,49 @@ def _train(
         cells=[{"id": cell.id, "axes": cell.axes, "random": cell.settings.initializer.random} for cell in experiment.cells],
     )
     table = LaneTable(experiment, plan)
-    pending: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    pending: list[Batch] = []
     flushed, trained = time.perf_counter(), 0
 
     def flush() -> None:
         nonlocal flushed
         if pending:
-            lanes, curves = (pd.concat(frames, ignore_index=True) for frames in zip(*pending, strict=True))
-            store.append(lanes, curves)
+            batch = joined(pending)
+            store.append(table.rows(batch), table.curves(batch))
             pending.clear()
         flushed = time.perf_counter()
 
     position = {cell.id: index for index, cell in enumerate(experiment.cells)}
-    for index, program in enumerate(plan):
-        cells = [position[cell.id] for cell in program.cells]
-        if not missing[cells].any():
-            continue
-        progress.note = f"compiling program {index + 1} of {len(plan)}"
-        watch(progress)
-        todo = table.lanes(program, cells, missing)
-        pool = Pool(program, mesh, widths[index])
-        widths[index] = pool.width
-        store.save(block_width=widths)
-        progress.note = ""
-        for batch in pool.run(todo, program.log_steps):
-            rows = table.rows(batch)
-            pending.append((rows, table.curves(batch)))
-            progress.done += len(rows)
-            progress.solved += int(rows["outcome"].eq("solved").sum())
-            progress.seed_steps = trained + pool.costs.seed_steps
-            progress.seconds = time.perf_counter() - started
+    cells = [[position[cell.id] for cell in program.cells] for program in plan]
+    left = [index for index in range(len(plan)) if missing[cells[index]].any()]
+    with ThreadPoolExecutor(1) as ahead:
+        # A program is compiled while the one before it runs, unless they would share the CPU: there both took longer.
+        early = 0 if mesh.devices.flat[0].platform == "cpu" else 1
+        pools: dict[int, Future[Pool]] = {}
+        for number, index in enumerate(left):
+            program = plan[index]
+            progress.note = f"compiling program {index + 1} of {len(plan)}"
             watch(progress)
-            if time.perf_counter() - flushed > FLUSH_SECONDS:
-                flush()
-        trained += pool.costs.seed_steps
-        for name in ("compile_seconds", "run_seconds", "seed_steps", "compilations"):
-            spent[name] += getattr(pool.costs, name)
-        spent["programs"] += 1
-        flush()
+            for one in left[number : number + 1 + early]:
+                if one not in pools:
+                    pools[one] = ahead.submit(Pool, plan[one], mesh, widths[one])
+            pool = pools.pop(index).result()
+            widths[index] = pool.width
+            store.save(block_width=widths)
+            progress.note = ""
+            for batch in pool.run(table.lanes(program, cells[index], missing), program.log_steps):
+                pending.append(batch)
+                progress.done += len(batch.columns["status"])
+                progress.solved += int(np.sum(batch.columns["status"] == Status.SOLVED))
+                progress.seed_steps = trained + pool.costs.seed_steps
+                progress.seconds = time.perf_counter() - started
+                watch(progress)
+                if time.perf_counter() - flushed > FLUSH_SECONDS:
+                    flush()
+            trained += pool.costs.seed_steps
+            for name in ("compile_seconds", "run_seconds", "seed_steps", "compilations"):
+                spent[name] += getattr(pool.costs, name)
+            spent["programs"] += 1
+            flush()
     store.put_in_order([cell.id for cell in experiment.cells])
     store.save(
         **spent,

@@ -18,6 +18,8 @@ win, or compilation costs more than it saves."""
 MAX_OPERATIONS_OWN_DATA = 300
 UNROLLED_BYTES = 1 << 13
 """What the examples of a block take, per feature."""
+FEWEST_LANES = 16
+"""With so many examples that fewer lanes than this fit, matrix products win."""
 BLOCK_BYTES = 1 << 20
 """A block's data, activations and parameters should stay in a core's cache."""
 MAX_WIDTH = 256
@@ -32,7 +34,9 @@ MAX_BLOCKS = 256
 @cache
 def is_unrolled(program: Program) -> bool:
     """Whether one step of a lane is few enough operations on single numbers to be evaluated lane-minor."""
-    if program.batch_size:
+    most = MAX_OPERATIONS if program.constant_data is not None else MAX_OPERATIONS_OWN_DATA
+    # No parameter takes fewer than three operations; that much is known without tracing.
+    if program.batch_size or _unrolled_width(program) < FEWEST_LANES or 3 * program.n_parameters > most:
         return False
     with jax.enable_x64(program.dtype == "float64"):
         one = Inputs(*(jax.ShapeDtypeStruct((1,), kind) for kind in program.input_types))
@@ -40,7 +44,7 @@ def is_unrolled(program: Program) -> bool:
         given = program.constant_data is None
         function = program.advance if given else lambda fixed, state: program.advance(fixed._replace(data=program.constant_data), state)
         block = jax.eval_shape(lambda *parts: unroll_block(parts[0], parts[1], given), fixed, state)
-        return operations(function, block, MAX_OPERATIONS_OWN_DATA if given else MAX_OPERATIONS) < math.inf
+        return operations(function, block, most) < math.inf
 
 
 def unroll_block(fixed: Fixed, state: State, given: bool) -> tuple[Fixed, State]:
@@ -71,11 +75,15 @@ def block_width(program: Program) -> int:
     """Lanes per block: a power of two."""
     factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR
     if is_unrolled(program):
-        item = 8 if program.dtype == "float64" else 4
-        together = 1 if program.constant_data is not None else program.n_examples
-        return factor * 2 ** max(3, min(int(math.log2(UNROLLED_WIDTH)), int(math.log2(UNROLLED_BYTES / item / together))))
+        return factor * _unrolled_width(program)
     width = BLOCK_BYTES * factor / lane_bytes(program)
     return 2 ** max(0, min(int(math.log2(MAX_WIDTH * factor)), math.floor(math.log2(max(width, 1)))))
+
+
+def _unrolled_width(program: Program) -> int:
+    item = 8 if program.dtype == "float64" else 4
+    together = 1 if program.constant_data is not None else program.n_examples
+    return min(UNROLLED_WIDTH, 2 ** int(math.log2(max(UNROLLED_BYTES / item / together, 1))))
 
 
 def block_count(program: Program, width: int) -> int:

@@ -126,6 +126,8 @@ def _side_by_side(workload: Workload, peers: bool, say: Say, repeats: int, shrin
         for name, size in sizes.items():
             say(f"{workload.name}: {name} compiles")
             workers[name] = stack.enter_context(working(name, workload.name, *size))
+        for worker in workers.values():
+            worker.train()  # The first one pays for memory and libraries.
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
         for repeat in range(repeats):
             for name, worker in workers.items():
