@@ -248,7 +248,7 @@ def criterion_text(claim: Claim) -> str:
 
 
 def _place(other: Comparison) -> str:
-    return ", ".join(f"{axis} = {value}" for axis, value in other.where.items()) or "the rest"
+    return ", ".join(f"{axis} = {value}" for axis, value in other.where.items()) or other.measure or "itself"
 
 
 def overall(verdicts: list[Verdict]) -> Outcome:

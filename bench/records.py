@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROWS_PER_PART = 1 << 17
 LANE = ["cell", "data_seed", "init_seed"]
 STEPS_OR_NULL = ("steps_to_solve", "break_step")
@@ -146,7 +146,9 @@ class RunFolder:
             if rows.empty:
                 continue
             rows["cell"] = pd.Categorical(rows["cell"], order)
-            rows = rows.sort_values([*LANE, "step"] if kind == "curves" else LANE, ignore_index=True)
+            keys = [*LANE, "step"] if kind == "curves" else LANE
+            # A lane that was cut off and ran again has left the beginning of its curve twice.
+            rows = rows.drop_duplicates(keys).sort_values(keys, ignore_index=True)
             rows["cell"] = rows["cell"].astype(str)
             for first in range(0, len(rows), ROWS_PER_PART):
                 prefix = f"{first // ROWS_PER_PART:06d}-"

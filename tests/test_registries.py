@@ -10,6 +10,7 @@ import optax
 import pytest
 from scipy import stats
 
+from bench import run
 from bench.engine.network import Network
 from bench.engine.program import Inputs, programs
 from bench.initializers import initializer
@@ -17,8 +18,10 @@ from bench.models import model
 from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
 from bench.optimizers import make_optimizer, optimizers
 from bench.probes import probe
+from bench.records import read_manifest, read_rows
 from bench.spec import InitializerSpec, ModelSpec
 from bench.tasks import task
+from bench.tasks.definition import losses
 from tests.conftest import experiment
 
 KEY = jax.random.key(0)
@@ -122,6 +125,25 @@ def test_a_task_gives_the_data_that_it_declares(name: str, dtype: str) -> None:
         assert set(np.unique(data.y)) <= set(range(made.outputs))
     else:
         assert data.y.shape[1] == made.outputs
+
+
+@pytest.mark.parametrize("logit", [-40.0, -1.0, 0.0, 1e-3, 2.0])
+def test_binary_cross_entropy_has_the_slope_and_curvature_of_logistic_regression(logit: float) -> None:
+    def loss(z: jax.Array) -> jax.Array:
+        return losses("cross_entropy", z[None, None], jnp.ones((1, 1)))[0]
+
+    with jax.enable_x64(True):
+        p = 1 / (1 + np.exp(-logit))
+        assert float(jax.grad(loss)(logit)) == pytest.approx(p - 1, abs=1e-12)
+        assert float(jax.grad(jax.grad(loss))(logit)) == pytest.approx(p * (1 - p), abs=1e-12)
+
+
+def test_minibatch_lanes_have_their_initial_loss_whether_or_not_it_is_logged(tmp_path: Path) -> None:
+    wanted = experiment(task={"name": "blobs"}, training={"steps": 20, "batch_size": 32}, seeds={"init": 80}, track=[])
+    out = run(wanted, tmp_path)
+    found = read_rows(out, read_manifest(out)).set_index("init_seed")
+    # Seeds from 64 on keep no curve.
+    assert (found["loss_initial"] > 0.1).all() and found["loss_final"].notna().all()
 
 
 def test_splits_of_real_data_do_not_leak() -> None:

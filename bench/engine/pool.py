@@ -18,7 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
-from bench.engine.book import Batch, Book, Chunk, Lanes
+from bench.engine.book import EMPTY, Batch, Book, Chunk, Lanes
 from bench.engine.devices import AXIS, lane_sharding, precision
 from bench.engine.digest import digest
 from bench.engine.program import Fixed, Inputs, Program, State, Status
@@ -202,8 +202,11 @@ class Pool:
 
         return jax.lax.map(one, index)
 
-    def _advance(self, slots: Slots, log: Log, looks: Array, rounds: Array, floor: Array) -> tuple[Slots, Log, Array, Array]:
-        """Rounds of so many looks at every running lane, until only `floor` still run or the log is full; then where all lanes stand."""
+    def _advance(self, slots: Slots, log: Log, looks: Array, rounds: Array, floor: Array) -> tuple[Slots, Log, Array, Array, Array]:
+        """Rounds of so many looks at every running lane, until only `floor` still run or the log is full.
+
+        Also returned: status and step of all lanes, and the number of rounds.
+        """
 
         def running(slots: Slots) -> Array:
             return jnp.sum(slots.state.status == Status.RUNNING)
@@ -214,9 +217,14 @@ class Pool:
 
         def round_of_all(carried: Any) -> Any:
             done, slots, log = carried
-            order = jnp.flatnonzero(slots.state.status == Status.RUNNING, size=self.slots, fill_value=self.slots).astype(jnp.int32)
-            order = jnp.concatenate([order, jnp.full(self.width, self.slots, jnp.int32)])
-            count = running(slots)
+            at_work, count = slots.state.status == Status.RUNNING, running(slots)
+            if self.program.sharing == "some":
+                # Lanes with the same data stand together.
+                sorted_slots = jnp.argsort(jnp.where(at_work, slots.group, self.slots), stable=True)
+                order = jnp.where(jnp.arange(self.slots) < count, sorted_slots, self.slots)
+            else:
+                order = jnp.flatnonzero(at_work, size=self.slots, fill_value=self.slots)
+            order = jnp.concatenate([order, jnp.full(self.width, self.slots)]).astype(jnp.int32)
 
             def more_blocks(carried: Any) -> Array:
                 return (carried[0] < count) & (carried[2].used[0] < self.chunks)
@@ -235,8 +243,8 @@ class Pool:
             return done + 1, slots, log
 
         log = log._replace(used=jnp.zeros_like(log.used))
-        _, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (jnp.zeros((), jnp.int32), slots, log))
-        return slots, log, slots.state.status, slots.state.step
+        done, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (jnp.zeros((), jnp.int32), slots, log))
+        return slots, log, slots.state.status, slots.state.step, done[None]
 
     def _advance_block(self, slots: Slots, log: Log, index: Array, looks: Array) -> tuple[Slots, Log]:
         mine = index < self.slots
@@ -311,17 +319,20 @@ class Pool:
         inputs = self.program.inputs_of(cell, np.zeros_like(lanes) if self.program.sharing == "some" else lanes, lanes)
         variant = self.program.variant_of(cell)
 
+        index = np.full((self.devices, self.fill_blocks, self.width), self.slots, np.int32)
+        index[:, 0] = np.arange(self.width)
+        group = np.full((self.devices, self.fill_blocks), self.slots, np.int32)
+        group[:, 0] = 0
+
         def ends(shift: int) -> list[np.ndarray]:
-            index = np.full((self.devices, self.fill_blocks, self.width), self.slots, np.int32)
-            index[:, 0] = np.roll(np.arange(self.width, dtype=np.int32), shift)
             blocks = np.full((self.devices * self.fill_blocks,), variant, np.int32)
-            repeated = jax.tree.map(lambda v: np.repeat(v.reshape(self.devices, 1, -1), self.fill_blocks, 1), inputs)
+            rolled = jax.tree.map(lambda v: np.roll(v.reshape(self.devices, 1, -1), shift, axis=2).repeat(self.fill_blocks, 1), inputs)
             slots, log = self._vacant()
-            slots = self._fill_with(slots, blocks, np.zeros_like(blocks), repeated, index)
+            slots = self._fill_with(slots, blocks, group.reshape(-1), rolled, index)
             slots, *_ = self._advanced(slots, log, *(self._number(n) for n in (MAX_LOOKS // 2, 1, 0)))
             found = self._found(slots, self._put(index.reshape(-1, self.width)))
-            each = (np.asarray(leaf).reshape(self.devices, self.fill_blocks, -1)[:, 0] for leaf in jax.tree.leaves(found))
-            return list(each)
+            shape = (self.devices, self.fill_blocks, self.width, -1)
+            return [np.roll(np.asarray(leaf).reshape(shape)[:, 0], -shift, axis=1) for leaf in jax.tree.leaves(found)]
 
         first = ends(0)
         return all(all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, self.width // 2))
@@ -353,18 +364,19 @@ class Pool:
             if book.idle:
                 break
             self.costs.host_seconds += time.perf_counter() - ready
-            floor = int(LOW_WATER * self.slots) if book.waiting else 0
+            # A share of what runs, never all of it: there may be no room for those that wait.
+            floor = (LOW_WATER * np.sum(book.lane != EMPTY, axis=1)).astype(np.int32) if book.waiting else np.zeros(self.devices, np.int32)
             round_looks = min(looks, MAX_LOOKS)
             started = time.perf_counter()
-            numbers = (self._number(n) for n in (round_looks, looks // round_looks, floor))
-            slots, log, status, step = self._advanced(slots, log, *numbers)
+            numbers = self._number(round_looks), self._number(looks // round_looks), self._put(floor)
+            slots, log, status, step, rounds = self._advanced(slots, log, *numbers)
             # The host's share of the work, while the devices are busy with the next segment.
             yield from (book.batch(*one) for one in ended)
             ended = []
             status, step = np.array(status), np.array(step)
             ready = time.perf_counter()
             self.costs.seed_steps += book.look(status, step, self._chunks(log))
-            seconds_per_look = (time.perf_counter() - started) / looks
+            seconds_per_look = (time.perf_counter() - started) / (round_looks * max(int(np.max(rounds)), 1))
             looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
             # Whole rounds; an unrolled block takes its looks by eights.
             unit = UNROLLED_LOOKS if self.unrolled and looks < MAX_LOOKS else min(looks, MAX_LOOKS)

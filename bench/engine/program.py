@@ -317,13 +317,14 @@ class Program:
         )
 
     def due(self, inputs: Inputs, state: State) -> Bool[Array, ""]:
-        """Whether a lane's loss over all examples is needed at this step: to see it solved or its tie broken, for its curve, at its end.
+        """Whether a lane's loss over all examples is needed: at its start and end, to see it solved or its tie broken, for its curve.
 
-        Full-batch training has it anyway; minibatches would not.
+        Full-batch training has it anyway; minibatches would not. A loss that overflows while the parameters do not is seen at these
+        steps alone.
         """
         watched = (inputs.solved_below > -jnp.inf) | ("tie_spread" in self.track)
         on_curve = inputs.logged & jnp.any(state.step == jnp.asarray(self.log_steps))
-        return watched | on_curve | (state.step >= inputs.budget)
+        return watched | on_curve | (state.step == 0) | (state.step >= inputs.budget) | ~_finite(state.params)
 
     def advance(self, fixed: Fixed, state: State, look: Any = True) -> tuple[State, dict[str, Array]]:
         """Look at the training loss and then take the steps until the next look, unless the lane has ended.

@@ -4,7 +4,8 @@
 Here every element of every array is a vector over lanes; a matrix product becomes multiplications and additions of such vectors,
 reshaping and transposing become indexing, and known zeros and ones drop out. An axis over examples can be kept: its elements
 stand together in one array (example, lane). The function is traced from the same model and optimizer as everywhere else; nothing is
-written twice. It computes what `vmap` computes, up to the order of sums.
+written twice. It computes what `vmap` computes, up to the order of sums, and with 0 x = 0 also where x is
+infinite or no number.
 """
 
 import math

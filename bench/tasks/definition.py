@@ -47,7 +47,8 @@ def _softplus(z: Array) -> Array:
 def _softplus_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     # One exponential for both: sigmoid(z) is 1 / (1 + e^-z), and e^z / (1 + e^z) where z is negative.
     z = primals[0]
-    small = jnp.exp(-jnp.abs(z))
+    # Not -|z|, whose slope JAX takes to be 0 or 1 at 0: the second derivative there would not be 1/4.
+    small = jnp.exp(jnp.where(z > 0, -z, z))
     return jnp.where(z > 0, z, 0) + jnp.log1p(small), jnp.where(z > 0, 1, small) / (1 + small) * tangents[0]
 
 

@@ -1,0 +1,110 @@
+"""Contenders do the same work; what was measured becomes a page."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.throughput import speeds, write_throughput
+from bench.engine.program import programs
+from bench.throughput.contenders import contender, step_costs
+from bench.throughput.measure import working
+from bench.throughput.workloads import WORKLOADS
+
+SIZES = {"xor-2-4-1": 40, "digits-64-32-10-sgd": 42, "digits-64-32-10-adam": 42, "neuron-64": 40, "digits-64-64-64-64-10": 4}
+
+
+@pytest.mark.parametrize("workload", SIZES)
+def test_the_contenders_in_jax_end_at_the_same_losses(workload: str) -> None:
+    wanted = WORKLOADS[workload].experiment(6, SIZES[workload])
+    losses = {name: np.sort(contender[name].target(wanted)()) for name in ("engine", "jit_vmap", "lax_map")}
+    np.testing.assert_allclose(losses["jit_vmap"], losses["lax_map"], rtol=1e-5)
+    if "digits-64-32" in workload:
+        # The plain contenders shuffle with jax.random.permutation: other batches, the same training.
+        np.testing.assert_allclose(losses["engine"].mean(), losses["jit_vmap"].mean(), rtol=0.1)
+    else:
+        np.testing.assert_allclose(losses["engine"], losses["jit_vmap"], rtol=1e-4)
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.parametrize("name", [name for name in contender if contender[name].traits.get("peer")])
+def test_a_peer_learns_as_well(name: str) -> None:
+    wanted = WORKLOADS["xor-2-4-1"].experiment(40, 300)
+    ours, theirs = contender["jit_vmap"].target(wanted)(), contender[name].target(wanted)()
+    assert len(theirs) == 40
+    assert np.median(theirs) == pytest.approx(np.median(ours), rel=0.5)
+
+
+def test_a_census_ends_lanes_that_have_solved_their_task() -> None:
+    wanted = WORKLOADS["census-2-4-1"].experiment(64, 400)
+    assert wanted.cells[0].settings.training.solved_below == 0.05
+    assert np.mean(contender["engine"].target(wanted)() < 0.05) > 0.5
+
+
+def test_the_grid_has_a_cell_per_initializer_and_learning_rate() -> None:
+    assert len(WORKLOADS["grid"].experiment(2, 3).cells) == 50
+
+
+def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
+    with working("jit_vmap", "xor-2-4-1", 8, 5) as worker:
+        first, second = worker.train(), worker.train()
+    assert worker.compile_seconds > 0
+    assert first["seconds"] > 0 and first["loss_median"] == second["loss_median"]
+
+
+def test_the_work_of_a_step_is_that_of_its_matrix_products() -> None:
+    wanted = WORKLOADS["digits-64-64-64-64-10"].experiment(1, 1)
+    [program] = programs(wanted.cells, wanted.probes, wanted.track)
+    cost = step_costs(program, wanted.cells[0])
+    layers = [64 * 64, 64 * 64, 64 * 64, 64 * 10]
+    # Forward, weight gradients, and gradients of all inputs but the first.
+    products = 2 * 512 * (2 * sum(layers) + sum(layers[1:]))
+    assert products < cost["step_flops"] < 1.2 * products
+    assert cost["step_bytes"] == 2 * 4 * (sum(layers) + 3 * 64 + 10) + 512 * (64 + 1) * 4
+
+
+MEASURED: dict[str, Any] = {
+    "device": {"platform": "cpu", "kind": "cpu", "count": 2},
+    "cpu": "a processor",
+    "measured": "2026-01-01T00:00:00+00:00",
+    "python": "3.12",
+    "versions": {"jax": "0.9"},
+    "git": {"commit": "0123456789abcdef", "dirty": False},
+    "repeats": 3,
+    "ceilings": {"matrix_gflops": 100.0, "memory_gbs": 10.0},
+    "workloads": [
+        {"workload": name, "says": name, "contender": who, "lanes": 100, "steps": 10, "width": None, "seconds": [s, 2 * s, 4 * s],
+         "compile_seconds": 1.0, "peak_memory_bytes": 2**30, "loss_median": 0.1, "host_share": 0.01 if who == "engine" else None,
+         "step_flops": 1e6, "step_bytes": 1e4}
+        for name in ("xor", "census-2-4-1") for who, s in (("engine", 1.0), ("jit_vmap", 3.0))
+    ],
+    "growth": [
+        {"along": along, "value": value, "contender": who, "workload": "xor", "lanes": value, "steps": 200, "seconds": value / 1e4,
+         "compile_seconds": 1.0, "peak_memory_bytes": 2**29 + 100 * value}
+        for along in ("lanes", "steps", "width", "devices") for value in (100, 1000) for who in ("engine", "jit_vmap")
+    ],
+}  # fmt: skip
+
+
+def test_speeds_are_medians_and_relative_to_plain_jax() -> None:
+    rows = speeds(MEASURED).set_index(["workload", "contender"])
+    xor = rows.loc[("xor", "engine")]
+    assert (xor["slowest"], xor["speed"], xor["fastest"]) == (250, 500, 1000)
+    assert xor["ratio"] == 3
+    assert xor["gflops"] == pytest.approx(0.5) and xor["gbs"] == pytest.approx(0.005)
+    # In a census a seed counts, not its steps.
+    assert rows.loc[("census-2-4-1", "engine")]["speed"] == 50
+
+
+def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
+    folder = write_throughput(MEASURED, tmp_path)
+    assert folder == tmp_path / "throughput" / "cpu-2"
+    text = (folder / "README.md").read_text()
+    assert "500 [250, 1,000] seed-steps/s" in text and "0.50 (0.5%)" in text
+    assert "100 bytes per lane" in text
+    assert json.loads((folder / "measured.json").read_text()) == MEASURED
+    for name in ("speed", "growth"):
+        assert (folder / "figures" / f"{name}.svg").stat().st_size > 1000
