@@ -126,9 +126,9 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
             claim,
             condition,
             rows.loc[ratio.index],
-            lambda level: clustered_median(ratio.to_numpy() - 1, run.clusters[ratio.index].to_numpy(), level),
+            lambda level: clustered_median(np.abs(ratio.to_numpy() - 1), run.clusters[ratio.index].to_numpy(), level),
             _criterion(claim),
-            f"median relative difference of {claim.measure}",
+            f"median size of the relative difference of {claim.measure}",
         )
     known_values = ~np.isnan(values)
     estimate = clustered_rate if claim.measure in OUTCOMES else clustered_median

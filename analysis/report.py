@@ -146,9 +146,9 @@ def save(drawing: Figure, path: Path) -> None:
         # One layout for all three formats.
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
-        drawing.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-        drawing.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
-        drawing.savefig(path.with_suffix(".png"), dpi=200)
+        # Trimmed to what is drawn: a label that is wider than the layout thought is not cut off.
+        for kind, options in (("svg", {"metadata": {"Date": None}}), ("pdf", {"metadata": {"CreationDate": None}}), ("png", {"dpi": 200})):
+            drawing.savefig(path.with_suffix(f".{kind}"), bbox_inches="tight", pad_inches=0.04, **options)  # type: ignore[arg-type]
     plt.close(drawing)
 
 
