@@ -155,16 +155,15 @@ def _train(
     left = [index for index in range(len(plan)) if missing[cells[index]].any()]
     with ThreadPoolExecutor(1) as ahead:
         # A program is compiled while the one before it runs, unless they would share the CPU: there both took longer.
-        early = 0 if mesh.devices.flat[0].platform == "cpu" else 1
-        pools: dict[int, Future[Pool]] = {}
+        early = mesh.devices.flat[0].platform != "cpu"
+        coming: Future[Pool] | None = None
         for number, index in enumerate(left):
             program = plan[index]
             progress.note = f"compiling program {index + 1} of {len(plan)}"
             watch(progress)
-            for one in left[number : number + 1 + early]:
-                if one not in pools:
-                    pools[one] = ahead.submit(Pool, plan[one], mesh, widths[one])
-            pool = pools.pop(index).result()
+            pool = coming.result() if coming else Pool(program, mesh, widths[index])
+            after = left[number + 1 : number + 2] if early else []
+            coming = ahead.submit(Pool, plan[after[0]], mesh, widths[after[0]]) if after else None
             widths[index] = pool.width
             store.save(block_width=widths)
             progress.note = ""

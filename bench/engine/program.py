@@ -169,8 +169,9 @@ class Program:
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
         self.variants = list({repr(variant): variant for variant in map(Variant.of, (c.settings for c in cells))}.values())
         self._check(settings.model)
-        self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
-        self.track = self._measurable(track, optional=True)
+        with jax.enable_x64(self.dtype == "float64"):
+            self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
+            self.track = self._measurable(track, optional=True)
 
     @property
     def sharing(self) -> Literal["all", "some", "none"]:

@@ -58,7 +58,8 @@ def lane_bytes(program: Program) -> int:
     item = 8 if program.dtype == "float64" else 4
     share = (program.batch_size or program.n_examples) / program.n_examples
     data = sum(leaf.size for leaf in (program.data_shapes.x, program.data_shapes.y))
-    hidden = jax.eval_shape(program.network.trace, program.network.shapes, program.data_shapes.x)
+    with jax.enable_x64(program.dtype == "float64"):
+        hidden = jax.eval_shape(program.network.trace, program.network.shapes, program.data_shapes.x)
     activations = sum(leaf.size for leaf in jax.tree.leaves(hidden))
     own = share * data if program.sharing == "none" or program.batch_size else 0
     return int(item * (own + share * 2 * activations + 4 * program.n_parameters))
