@@ -148,7 +148,7 @@ def save(drawing: Figure, path: Path) -> None:
         drawing.set_layout_engine("none")
         # Trimmed to what is drawn: a label that is wider than the layout thought is not cut off.
         for kind, options in (("svg", {"metadata": {"Date": None}}), ("pdf", {"metadata": {"CreationDate": None}}), ("png", {"dpi": 200})):
-            drawing.savefig(path.with_suffix(f".{kind}"), bbox_inches="tight", pad_inches=0.04, **options)  # type: ignore[arg-type]
+            drawing.savefig(path.with_suffix(f".{kind}"), bbox_inches="tight", pad_inches=0.04, **options)
     plt.close(drawing)
 
 
