@@ -1,6 +1,7 @@
 """Devices, and the settings that must be made before JAX starts."""
 
 import os
+import platform
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -48,14 +49,14 @@ def configure() -> None:
 
 
 def _keep_compiled() -> None:
-    """JAX's persistent compilation cache, in the user's cache folder.
+    """JAX's persistent compilation cache, in the user's cache folder, apart for each host: hosts that share it may have other CPUs.
 
     `JAX_COMPILATION_CACHE_DIR` puts it elsewhere, `JAX_ENABLE_COMPILATION_CACHE=0` switches it off.
     """
     set_already, wanted = (getattr(jax.config, name) for name in ("jax_compilation_cache_dir", "jax_enable_compilation_cache"))
     if set_already is not None or not wanted:
         return
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "initbench" / "compiled"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "initbench" / (platform.node() or "compiled")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
