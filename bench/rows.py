@@ -12,6 +12,9 @@ CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
 
 
+OUTCOMES = np.array([status.name.lower() for status in Status], dtype=object)
+
+
 class LaneTable:
     """All lanes of an experiment, numbered cell by cell: what goes into the pool, and what comes out of it."""
 
@@ -68,7 +71,7 @@ class LaneTable:
             "cell": identity.pop("cell"),
             **{axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell] for axis in self.experiment.axes},
             **identity,
-            "outcome": np.array([Status(value).name.lower() for value in status], dtype=object),
+            "outcome": OUTCOMES[status],
             "steps_to_solve": pd.array(np.where(steps_to_solve < 0, 0, steps_to_solve), "Int64"),
             "steps_run": found["step"].astype(np.int64),
             "learning_rate": real("learning_rate"),

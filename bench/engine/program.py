@@ -4,7 +4,7 @@ A program is task shapes + model + optimizer + batch size + dtype + probes. Seed
 penalty, budget and threshold are inputs. Everything here is written for one lane; the pool batches it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -267,12 +267,21 @@ class Program:
 
     def objective(self, params: Params, x: Array, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
         """Training loss: the task's loss on these examples, counted from its floor, plus the penalty."""
-        outputs, _ = self.network.trace(params, x)
+        return self._loss(self.network.trace(params, x)[0], params, y, data, l2)
+
+    def _loss(self, outputs: Array, params: Params, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
         penalty = sum(jnp.sum(layer**2) for layer in self.network.weights(params))
         return total_loss(self.task.loss, outputs, y) - data.floor + l2 / 2 * penalty
 
-    def _gradient(self, state: State, fixed: Fixed, x: Array, y: Array) -> tuple[Array, Params]:
-        return jax.value_and_grad(self.objective)(state.params, x, y, fixed.data, fixed.inputs.l2)
+    def _gradient(self, params: Params, fixed: Fixed, x: Array, y: Array) -> tuple[Array, Array, Params]:
+        """Loss, outputs and gradient on these examples; the loss costs nothing where nobody asks for it."""
+
+        def loss(params: Params) -> tuple[Array, Array]:
+            outputs, _ = self.network.trace(params, x)
+            return self._loss(outputs, params, y, fixed.data, fixed.inputs.l2), outputs
+
+        (value, outputs), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+        return value, outputs, gradients
 
     def _optimizer(self, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
         return make_optimizer(self.optimizer.name, self.optimizer.options, learning_rate)
@@ -320,28 +329,40 @@ class Program:
     def due(self, inputs: Inputs, state: State) -> Bool[Array, ""]:
         """Whether a lane's loss over all examples is needed: at its start and end, to see it solved or its tie broken, for its curve.
 
-        Full-batch training has it anyway; minibatches would not. A loss that overflows while the parameters do not is seen at these
-        steps alone.
+        A loss that overflows while the parameters do not is seen at these steps alone.
         """
         watched = (inputs.solved_below > -jnp.inf) | ("tie_spread" in self.track)
         on_curve = inputs.logged & jnp.any(state.step == jnp.asarray(self.log_steps))
         return watched | on_curve | (state.step == 0) | (state.step >= inputs.budget) | ~_finite(state.params)
 
-    def advance(self, fixed: Fixed, state: State, look: Any = True) -> tuple[State, dict[str, Array]]:
+    def advance(self, fixed: Fixed, state: State, over_block: Callable[[Array], Array] | None = None) -> tuple[State, dict[str, Array]]:
         """Look at the training loss and then take the steps until the next look, unless the lane has ended.
 
-        Also returned: the loss and the tracked probes before those steps. `look` is whether any lane of the block is `due`; a lane
-        that is not ignores what is seen.
+        Also returned: the loss and the tracked probes before those steps, where they were due. `over_block` gives the largest of the
+        values that the lanes of a block have: what none of them needs is then not computed.
         """
         inputs, data = fixed.inputs, fixed.data
-        if self.batch_size:
-            loss, seen = self._seen(fixed, state, look)
-            gradients = None
-        else:
-            loss, gradients = self._gradient(state, fixed, data.x, data.y)
-            seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
-
         running = state.status == Status.RUNNING
+
+        def look(outputs: Array) -> dict[str, Array]:
+            loss = self._loss(outputs, state.params, data.y, data, inputs.l2)
+            return {"loss": loss, **self._probe(self.track, state.params, fixed)}
+
+        if self.batch_size:
+            assert over_block is not None
+            left = jnp.where(running, jnp.minimum(inputs.budget - state.step, self.check_every), 0)
+            new = self._epoch(fixed, state, over_block(left))
+            fixed_point = jnp.zeros((), bool)
+            seen, loss = self._look_if_due(lambda: look(self.network.trace(state.params, data.x)[0]), fixed, state, fixed_point, over_block)
+        else:
+            loss, outputs, gradients = self._gradient(state.params, fixed, data.x, data.y)
+            new = self._updated(state, fixed, data.x, data.y, loss, gradients)
+            fixed_point = _same(new, (state.params, state.optimizer))
+            if over_block is None:
+                seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
+            else:
+                seen, loss = self._look_if_due(lambda: look(outputs), fixed, state, fixed_point, over_block)
+
         solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
         steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
         break_step = state.break_step
@@ -353,12 +374,6 @@ class Program:
         finished = (solved & inputs.stop_when_solved) | (state.step >= inputs.budget)
         healthy = jnp.isfinite(loss) & _finite(state.params)
         goes_on = running & healthy & ~finished
-        if gradients is None:
-            new = self._epoch(fixed, state)
-            fixed_point = jnp.zeros((), bool)
-        else:
-            new = self._updated(state, fixed, data.x, data.y, loss, gradients)
-            fixed_point = _same(new, (state.params, state.optimizer))
         # Decided from what is known before the update, so that the update and this choice are one operation.
         params, optimizer = _choose(goes_on, new, (state.params, state.optimizer))
 
@@ -376,20 +391,17 @@ class Program:
             break_step=break_step,
         ), seen
 
-    def _seen(self, fixed: Fixed, state: State, look: Any) -> tuple[Array, dict[str, Array]]:
-        """Loss over all examples (the last one seen, if the lane is not due), and what is tracked."""
-        data = fixed.data
+    def _look_if_due(
+        self, look: Callable[[], dict[str, Array]], fixed: Fixed, state: State, ends: Array, over_block: Callable[[Array], Array]
+    ) -> tuple[dict[str, Array], Array]:
+        """What is seen if that is due for any lane of the block, and the loss: the last one seen, if it is not due for this lane."""
+        due = (self.due(fixed.inputs, state) | ends) & (state.status == Status.RUNNING)
+        empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(look))
+        seen = jax.lax.cond(over_block(due.astype(jnp.int32)) > 0, look, lambda: empty)
+        return seen, jnp.where(due, seen["loss"], state.loss)
 
-        def whole() -> dict[str, Array]:
-            loss = self.objective(state.params, data.x, data.y, data, fixed.inputs.l2)
-            return {"loss": loss, **self._probe(self.track, state.params, fixed)}
-
-        shapes = jax.eval_shape(whole)
-        seen = jax.lax.cond(look, whole, lambda: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))
-        return jnp.where(self.due(fixed.inputs, state), seen["loss"], state.loss), seen
-
-    def _epoch(self, fixed: Fixed, state: State) -> tuple[Params, Any]:
-        """The steps of one epoch, as far as the budget goes."""
+    def _epoch(self, fixed: Fixed, state: State, steps: Array) -> tuple[Params, Any]:
+        """This many steps of one epoch, as far as the lane's budget goes."""
         data, inputs = fixed.data, fixed.inputs
         key = order_key(inputs.init_seed, inputs.data_seed, state.step // self.check_every)
         order = shuffled(key, self.n_examples)
@@ -398,16 +410,16 @@ class Program:
             batch = jax.lax.dynamic_slice_in_dim(order, i * self.batch_size, self.batch_size)
             now = state._replace(params=carried[0], optimizer=carried[1])
             x, y = data.x[batch], data.y[batch]
-            loss, gradients = self._gradient(now, fixed, x, y)
+            loss, _, gradients = self._gradient(now.params, fixed, x, y)
             return _choose(state.step + i < inputs.budget, self._updated(now, fixed, x, y, loss, gradients), carried)
 
-        return jax.lax.fori_loop(0, self.check_every, step, (state.params, state.optimizer))
+        return jax.lax.fori_loop(0, steps, step, (state.params, state.optimizer))
 
     def measure(self, fixed: Fixed, state: State) -> dict[str, Array]:
         """Metric, test loss and metric, gradient norm and all probes of a lane as it stands."""
         data = fixed.data
         outputs, _ = self.network.trace(state.params, data.x)
-        gradients = self._gradient(state, fixed, data.x, data.y)[1]
+        gradients = self._gradient(state.params, fixed, data.x, data.y)[2]
         found = {
             "metric": metric(self.task, outputs, data.y),
             "grad_norm": optax.tree.norm(gradients),

@@ -64,9 +64,9 @@ def losses(loss: LossName, outputs: Float[Array, "example output"], targets: Arr
         return jnp.mean((outputs - targets) ** 2, axis=-1)
     if outputs.shape[-1] == 1:
         return _softplus(outputs[:, 0]) - targets[:, 0] * outputs[:, 0]
-    # Not by indexing, whose gradient is a slow scatter.
-    chosen = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
-    return jax.nn.logsumexp(outputs, axis=-1) - jnp.sum(chosen * outputs, axis=-1)
+    # Not by indexing, whose gradient is a slow scatter; not by a product, which took four times as long as this on a CPU.
+    chosen = targets[:, None] == jnp.arange(outputs.shape[-1])
+    return jax.nn.logsumexp(outputs, axis=-1) - jnp.sum(jnp.where(chosen, outputs, 0), axis=-1)
 
 
 def total_loss(loss: LossName, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
