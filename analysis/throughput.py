@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.figures.style import rc
 from analysis.report import markdown, save
@@ -97,10 +98,17 @@ def growth_figure(growth: pd.DataFrame) -> Figure:
         axes[2].plot(steps["value"], steps["seconds"], marker="o", color="#000000", ms=4)
         for axis, label, quantity in zip(axes, ("lanes", "lanes", "steps"), ("seconds", "peak memory, GiB", "seconds"), strict=True):
             axis.set_xscale("log")
-            axis.set_yscale("log")
             axis.set_xlabel(label)
             axis.set_ylabel(quantity)
             sns.despine(ax=axis)
+        axes[0].set_yscale("log")
+        axes[2].set_yscale("log")
+        axes[1].set_ylim(bottom=0)
+        axes[2].set_xticks(steps["value"], [f"{value:,}" for value in steps["value"]])
+        axes[2].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        for along in (axes[2].xaxis, axes[2].yaxis):
+            along.set_minor_locator(NullLocator())
         drawing.legend(loc="outside upper center", ncols=3, frameon=False)
     return drawing
 
@@ -127,9 +135,9 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         f"Ceilings, measured in the same run: {ceilings['matrix_gflops']:.0f} GFLOP/s (a large float32 matrix product), "
         f"{ceilings['memory_gbs']:.1f} GB/s (adding to an array that no cache holds). Floating-point operations are those that XLA "
         "counts for the loss and its gradient; transcendental functions do not count. Bytes are those that a step cannot avoid if nothing "
-        "stays in a cache, so a share above 100% means that it does. The engine also looks at the loss at each step, ends lanes, and "
-        "measures gradient norm, metric and test loss at the start and at the end, which the others do not; in a census it stops a lane "
-        "that has solved its task, and the others cannot.",
+        "stays in a cache, so a share above 100% means that it does. The engine also looks at the loss where a curve or a threshold needs "
+        "it (at every step where lanes are unrolled), ends lanes, and measures gradient norm, metric and test loss at the start and at the "
+        "end, which the others do not; in a census it stops a lane that has solved its task, and the others cannot.",
         _peer_note(rows),
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",

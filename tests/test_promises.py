@@ -18,7 +18,7 @@ from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
 from bench.records import read_manifest, read_rows
-from bench.rows import LaneTable
+from bench.rows import CURVE_SEEDS, LaneTable
 from tests.conftest import Rows, experiment
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -58,6 +58,26 @@ def test_same_lane_same_bits_whatever_the_number_of_seeds_and_devices(setting: s
     assert len(few) == 64
     same_lanes(few, many)
     same_lanes(rows(experiment(**SETTINGS[setting], seeds={"init": 64}), "one", devices=jax.devices()[:1]), many)
+
+
+def test_a_loss_that_nobody_asks_for_is_left_out_and_changes_nothing(rows: Rows) -> None:
+    """A threshold that no lane reaches has the loss looked at every step; without one, an unlogged lane's is seen at its ends."""
+    settings: dict[str, Any] = {
+        "task": {"name": "regression", "n": 1024, "column_scales": [1.0, 1.0]},
+        "model": "linear",
+        "optimizer": {"name": "sgd", "learning_rate": 0.3},
+        "probes": [],
+        "track": [],
+        "seeds": {"init": 100, "data": "paired"},
+    }
+    found = [
+        rows(experiment(**settings, training={"steps": 2000, **threshold}), str(number))
+        for number, threshold in enumerate(({}, {"solved_below": 1e-30}))
+    ]
+    unlogged = found[0][found[0]["init_seed"] >= CURVE_SEEDS]
+    assert (unlogged["outcome"] == "stuck").any()
+    assert (unlogged["loss_final"] < unlogged["loss_initial"]).all()
+    same_lanes(*found)
 
 
 def test_same_lane_same_bits_in_another_order_and_another_slot(monkeypatch: pytest.MonkeyPatch) -> None:
