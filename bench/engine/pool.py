@@ -129,14 +129,15 @@ class Pool:
             ),
             self._lowered(self._read, slots, index),
             self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)),
+            self._lowered(lambda: self._empty(slots, log)),
         )
         # Drawing initial values is rare, and its many random draws are slow to optimize.
-        options = ({"xla_backend_optimization_level": 1}, None, None)
+        options = ({"xla_backend_optimization_level": 1}, None, None, None)
         with ThreadPoolExecutor() as threads:
-            self._filled, self._found, self._advanced = threads.map(lambda one, option: one.compile(option), lowered, options)
+            compiled = threads.map(lambda one, option: one.compile(option), lowered, options)
+            self._filled, self._found, self._advanced, self._vacant = compiled
         self.costs.compilations += len(lowered)
         self.costs.compile_seconds += time.perf_counter() - started
-        self._shapes = slots, log
 
     def _many(self, shapes: Any, *axes: int) -> Any:
         """Shapes on all devices, with these leading axes on each."""
@@ -167,6 +168,12 @@ class Pool:
         if self.program.sharing == "none":
             return _take(slots.data, index)
         return jax.tree.map(lambda leaf: leaf[slots.group[jnp.minimum(index[0], self.slots - 1)]], slots.data)
+
+    def _empty(self, slots: Slots, log: Log) -> tuple[Slots, Log]:
+        """Slots without running lanes, and an empty log, of these shapes on all devices."""
+        slots, log = jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0] // self.devices, *leaf.shape[1:]), leaf.dtype), (slots, log))
+        ended = jnp.full_like(slots.state.status, Status.SOLVED)
+        return slots._replace(state=slots.state._replace(status=ended)), log
 
     def _fill(self, slots: Slots, block: tuple[Array, Array], inputs: Inputs, index: Array) -> Slots:
         """Start lanes, block by block; `block` is (the branch that starts it, where its shared data are kept)."""
@@ -387,12 +394,6 @@ class Pool:
             unit = UNROLLED_LOOKS if self.unrolled and looks < MAX_LOOKS else min(looks, MAX_LOOKS)
             looks = max(unit, looks // unit * unit)
         yield from (book.batch(*one) for one in ended)
-
-    def _vacant(self) -> tuple[Slots, Log]:
-        """Slots without running lanes, and an empty log."""
-        slots, log = jax.tree.map(lambda leaf: self._put(np.zeros(leaf.shape, leaf.dtype)), self._shapes)
-        ended = self._put(np.full(slots.state.status.shape, Status.SOLVED, np.int32))
-        return slots._replace(state=slots.state._replace(status=ended)), log
 
     def _fill_with(self, slots: Slots, variant: np.ndarray, group: np.ndarray, inputs: Inputs, index: np.ndarray) -> Slots:
         shape = (self.devices * self.fill_blocks, self.width)
