@@ -158,7 +158,7 @@ class Pool:
             return function(Fixed(inputs, data if own else shared), state, *rest)
 
         if self.width == 1:
-            # XLA then sees plain products, some of which take a quarter of the time of batches of one.
+            # XLA then sees plain products, not batches of one.
             alone = one(*jax.tree.map(lambda leaf: leaf[0], (inputs, data if own else None, state)))
             return jax.tree.map(lambda leaf: leaf[None], alone)
         return jax.vmap(one, in_axes=(0, 0 if own else None, 0), axis_name=LANE)(inputs, data if own else None, state)
