@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,50 +9,10 @@ import pytest
 from analysis.claims import judge
 from analysis.load import Run, load
 from analysis.theory import check_law, laws
+from analysis.theory.law import starts
 from bench import Experiment, run
 from tests.conftest import experiment
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    "ols_steps": {
-        "task": {"name": "regression", "excess": True},
-        "model": "linear",
-        "grid": {"initializer": ["zeros", "normal"]},
-        "optimizer": {"name": "sgd", "learning_rate": "1/curvature"},
-        "training": {"steps": 20_000, "solved_below": 1e-8, "dtype": "float64"},
-        "seeds": {"init": 40, "data": "paired"},
-        "track": [],
-    },
-    "logistic_optimum": {
-        "model": "linear",
-        "task": {"name": "classification", "n": 32, "flip": 0.1},
-        "initializer": "normal",
-        "optimizer": {"name": "sgd", "learning_rate": 1.0},
-        "training": {"steps": 4000, "dtype": "float64", "l2": 0.01},
-        "seeds": {"init": 20, "data": "paired"},
-        "track": [],
-    },
-    "stuck_set": {
-        "task": "blobs",
-        "model": {"name": "mlp", "widths": [5]},
-        "grid": {"model.activation": ["tanh", "relu", "gelu"]},
-        "initializer": "zeros",
-        "training": {"steps": 50},
-        "seeds": {"init": 10, "data": "paired"},
-    },
-    "tied_units": {
-        "task": {"name": "blobs", "n": 40},
-        "model": {"name": "mlp", "widths": [5]},
-        "grid": {
-            "model.activation": ["sigmoid", "softplus", "tanh"],
-            "initializer": ["zeros", {"name": "constant", "value": 0.3}],
-        },
-        "training": {"steps": 60, "dtype": "float64"},
-        "seeds": {"init": 5, "data": "paired"},
-    },
-    "restarts": {"model": {"name": "mlp", "widths": [2]}, "seeds": {"init": 400}, "track": []},
-}
-SETTINGS["least_squares_floor"] = SETTINGS["ols_steps"]
-SETTINGS["separability"] = SETTINGS["logistic_optimum"]
+from tests.laws import SETTINGS, WRONG
 
 
 def trained(name: str, folder: Path) -> Run:
@@ -65,15 +24,6 @@ def test_a_law_holds(name: str, tmp_path: Path) -> None:
     law = check_law(name, trained(name, tmp_path))
     assert law.holds, law.number
     assert law.n > 0
-
-
-WRONG: dict[str, Any] = {
-    "ols_steps": lambda rows: rows.assign(steps_to_solve=rows["steps_to_solve"] + (np.arange(len(rows)) == 7)),
-    "logistic_optimum": lambda rows: rows.assign(loss_final=rows["loss_final"] + 1e-5),
-    "stuck_set": lambda rows: rows.assign(weight_norm_final=rows["weight_norm_final"] + (np.arange(len(rows)) == 3)),
-    "tied_units": lambda rows: rows.assign(loss_final=rows["loss_final"] * (1 + 1e-7)),
-    "restarts": lambda rows: rows.assign(outcome=["solved", "unsolved"] * (len(rows) // 2)),
-}
 
 
 @pytest.mark.parametrize("name", list(WRONG))
@@ -96,8 +46,6 @@ def test_gradient_descent_is_that_of_a_plain_loop(tmp_path: Path) -> None:
     """An independent oracle: the XOR network with 2-3-1 tanh units, trained by hand-written backpropagation in float64."""
     wanted = experiment(training={"steps": 200, "dtype": "float64"}, seeds={"init": 3}, track=[])
     found = load(run(wanted, tmp_path))
-    from analysis.theory import starts
-
     fixed, state = starts(found, wanted.cells[0], found.lanes)
     for lane in range(3):
         x, y = fixed.data.x[lane], fixed.data.y[lane]

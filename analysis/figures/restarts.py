@@ -7,7 +7,7 @@ from analysis.estimates import wilson
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
 from analysis.load import Run
-from analysis.theory import best_of
+from analysis.theory.chance import best_of
 from bench.spec import Figure as FigureSpec
 
 STARTS = (1, 2, 3, 4, 5, 7, 10)

@@ -1,0 +1,74 @@
+"""What a law is, and how it finds what its lanes started from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import pandas as pd
+
+from analysis.load import Run
+from bench.engine.program import Fixed, State, programs
+from bench.messages import nearest
+from bench.spec import Cell
+
+SAMPLE = 100
+"""Lanes per cell on which laws that solve an optimization problem per lane are checked."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """The result of checking a law: whether it holds, and the numbers that say so."""
+
+    name: str
+    says: str
+    holds: bool
+    number: str
+    n: int
+
+
+_LAWS: dict[str, Callable[[Run], Law]] = {}
+
+
+def law(check: Callable[[Run], tuple[bool, str, int]]) -> Callable[[Run], Law]:
+    name = check.__name__
+    says = " ".join((check.__doc__ or "").split())
+
+    def checked(run: Run) -> Law:
+        holds, number, n = check(run)
+        # A law that nothing was held against has not held.
+        return Law(name, says, bool(holds) and n > 0, number, n)
+
+    checked.__doc__ = says
+    _LAWS[name] = checked
+    return checked
+
+
+def laws() -> list[str]:
+    """Names of all laws."""
+    return sorted(_LAWS)
+
+
+def law_text(name: str) -> str:
+    """What a law says."""
+    return _LAWS[name].__doc__ or ""
+
+
+def check_law(name: str, run: Run) -> Law:
+    """Check one law against a run; ValueError if there is no such law."""
+    if name not in _LAWS:
+        raise ValueError(f"unknown law '{name}'; {nearest(name, _LAWS)}")
+    return _LAWS[name](run)
+
+
+def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
+    """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
+    [program] = programs([cell], (), ())
+    inputs = program.inputs_of(cell, rows["data_seed"].to_numpy(), rows["init_seed"].to_numpy())
+    with jax.enable_x64(cell.settings.training.dtype == "float64"):
+        lanes = jax.jit(jax.vmap(lambda one: program.start(program.variants[0], one)))(inputs)
+        return jax.tree.map(np.asarray, lanes)
+
+
+def cells_of(run: Run, wanted: Callable[[Cell], bool]) -> list[tuple[Cell, pd.DataFrame]]:
+    return [(cell, run.lanes[run.lanes["cell"] == cell.id]) for cell in run.experiment.cells if wanted(cell)]
