@@ -71,6 +71,7 @@ class LaneTable:
             "cell": identity.pop("cell"),
             **{axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell] for axis in self.experiment.axes},
             **identity,
+            **(self.experiment.seeds.map.places(identity["init_seed"]) if self.experiment.seeds.map else {}),
             "outcome": OUTCOMES[status],
             "steps_to_solve": pd.array(np.where(steps_to_solve < 0, 0, steps_to_solve), "Int64"),
             "steps_run": found["step"].astype(np.int64),

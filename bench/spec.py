@@ -15,6 +15,7 @@ import numpy as np
 import tomlkit
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -30,6 +31,7 @@ from bench.models import model
 from bench.optimizers import check_optimizer
 from bench.probes import probe
 from bench.registry import STRICT, Registry
+from bench.schemes import scheme
 from bench.tasks import task
 
 SECTIONS = ("task", "model", "initializer", "optimizer", "training")
@@ -37,6 +39,16 @@ RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
 
 Frozen = Annotated[tuple[Any, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def _spelled_out(values: Any) -> Any:
+    """A grid's range as a list of its numbers."""
+    if not isinstance(values, dict):
+        return values
+    try:
+        return GridRange.model_validate(values).values()
+    except ValidationError as error:
+        raise ValueError(explain(error, GridRange)) from error
 
 
 class Part(BaseModel):
@@ -92,13 +104,25 @@ class InitializerSpec(Piece):
     """Multiplies the standard deviation (and any constant)."""
     bias: Literal["zeros", "uniform_fan_in"] | float | None = None
     """Biases: zero, U(+-1/sqrt(fan_in)), or a number; None: the initializer's own convention."""
+    bias_stddev: NonNegativeFloat = 0.0
+    """Standard deviation of a normal added to the biases."""
     zero_layers: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()
     zero_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    first_layer_offset: float = 0.0
+    """Added to every weight of the first layer."""
+    scheme: str | None = None
+    """Applied last, to all parameters: a function that sees the network and the data."""
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, raw: Any) -> Any:
         return cls.gather(initializer, raw)
+
+    @model_validator(mode="after")
+    def _known_scheme(self) -> Self:
+        if self.scheme is not None:
+            scheme[self.scheme]  # noqa: B018  (looks the name up)
+        return self
 
     @property
     def bias_law(self) -> str | float:
@@ -110,7 +134,7 @@ class InitializerSpec(Piece):
     def random(self) -> bool:
         """Whether two seeds give different parameters."""
         draws_weights = initializer[self.name].traits.get("random", True) and self.gain > 0 and self.zero_fraction < 1
-        return draws_weights or self.bias_law == "uniform_fan_in"
+        return draws_weights or self.bias_law == "uniform_fan_in" or self.bias_stddev > 0
 
 
 class OptimizerSpec(Part):
@@ -162,6 +186,14 @@ class Training(Part):
     dtype: Literal["float32", "float64"] = "float32"
     l2: NonNegativeFloat = 0.0
     """Adds l2/2 times the squared norm of the weights (not the biases) to the loss."""
+    label_noise: NonNegativeFloat = 0.0
+    """At each step each label is drawn anew from all classes with this probability; a regression's values get a normal of this stddev."""
+    weight_noise: NonNegativeFloat = 0.0
+    """Standard deviation of a normal added to the weights for the gradient of each step."""
+    dropconnect: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability with which each weight is dropped, for each example at each step."""
+    freeze_zeros: bool = False
+    """Whether weights that begin at 0 stay there: with `initializer.zero_fraction`, a pruning mask."""
 
 
 class Settings(Part):
@@ -173,11 +205,85 @@ class Settings(Part):
     optimizer: OptimizerSpec = OptimizerSpec()
     training: Training = Training()
 
+    def essence(self) -> dict[str, Any]:
+        """What differs from the defaults: the same after new options were added, so that stored runs keep their identity."""
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        for section, registry in (("task", task), ("model", model), ("initializer", initializer)):
+            piece = getattr(self, section)
+            options = registry[piece.name].options.model_validate(piece.options)
+            content[section]["options"] = options.model_dump(mode="json", exclude_defaults=True)
+        return content
+
+
+class Range(Part):
+    """Numbers at equal distances, or equal ratios, from one to another."""
+
+    start: float = Field(alias="from")
+    stop: float = Field(alias="to")
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_logarithm(self) -> Self:
+        if self.log and min(self.start, self.stop) <= 0:
+            raise ValueError("log needs positive numbers")
+        return self
+
+    def at(self, share: np.ndarray) -> np.ndarray:
+        """The numbers at these shares (0 to 1) of the way."""
+        if self.log:
+            return self.start * (self.stop / self.start) ** share
+        return self.start + (self.stop - self.start) * share
+
+
+class GridRange(Range):
+    """A range as the values of a grid's axis, to six digits."""
+
+    count: Annotated[int, Field(ge=2)]
+
+    def values(self) -> list[float]:
+        return [float(f"{value:.6g}") for value in self.at(np.linspace(0, 1, self.count))]
+
+
+class MapAxis(Range):
+    path: Literal["optimizer.learning_rate", "initializer.gain", "initializer.first_layer_offset", "training.l2"]
+
+
+class Map(Part):
+    """Lanes as the points of a lattice, all with the same initial weights.
+
+    Lane i stands where the bits of i say, in reverse: the first 4^k lanes are a regular lattice of 2^k x 2^k points, so that more
+    seeds refine the map and every lane stays where it is.
+    """
+
+    x: MapAxis
+    y: MapAxis
+
+    @model_validator(mode="after")
+    def _two_axes(self) -> Self:
+        if self.x.path == self.y.path:
+            raise ValueError(f"x and y are the same setting, {self.x.path}")
+        return self
+
+    def places(self, lane: np.ndarray) -> dict[str, np.ndarray]:
+        """The value of each axis for these lanes."""
+        lane = np.asarray(lane, np.int64)
+        bits = [(lane[..., None] >> np.arange(first, 62, 2)) & 1 for first in (0, 1)]
+        shares = [bit @ 0.5 ** np.arange(1, bit.shape[-1] + 1) for bit in bits]
+        return {axis.path: axis.at(share) for axis, share in zip((self.x, self.y), shares, strict=True)}
+
 
 class Seeds(Part):
     init: PositiveInt = 1000
     data: PositiveInt | Literal["paired"] = 1
     """Data seeds, crossed with the init seeds; "paired": init seed i meets data seed i."""
+    map: Map | None = None
+    """Init seeds are then the points of a map."""
+
+    @model_validator(mode="after")
+    def _one_data_set(self) -> Self:
+        if self.map is not None and self.data != 1:
+            raise ValueError("map: all points have the same data; data = 1")
+        return self
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Data seed and init seed of every lane of a cell."""
@@ -212,6 +318,11 @@ class Claim(Part):
     """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
     greater_than: Comparison | None = None
+    paired: bool = False
+    """Compare lanes of the same seeds: of the pairs that differ, the larger share must be this side's."""
+    best: str | None = None
+    """An axis of which the best value counts, chosen on the even init seeds and judged on the odd ones, on each side of a comparison."""
+    lowest_is_best: bool = False
     law: str | None = None
     by: Names = ()
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -225,7 +336,21 @@ class Claim(Part):
             raise ValueError("equal_to and margin stand together")
         if (self.measure is None) != (self.law is not None):
             raise ValueError("a claim has either a measure or a law")
+        if self.paired and self.greater_than is None:
+            raise ValueError("paired stands with greater_than")
         return self
+
+
+class Published(Part):
+    """A published number that the report prints beside ours."""
+
+    says: str
+    value: float
+    source: str
+    differs: str
+    """Where its protocol differs from ours."""
+    measure: str
+    where: dict[str, Any] = {}
 
 
 class Figure(Part):
@@ -251,6 +376,7 @@ class Cell:
     id: str
     axes: dict[str, Any]
     settings: Settings
+    map: Map | None = None
 
 
 def axis_label(value: Any) -> Any:
@@ -286,9 +412,10 @@ class Experiment(Part):
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
     laws: Names = ()
     """Laws of `analysis.theory` that must hold before a verdict is printed."""
-    grid: dict[str, Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]] = {}
+    grid: dict[str, Annotated[tuple[Any, ...], BeforeValidator(_spelled_out), Field(strict=False, min_length=1)]] = {}
     case: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = ()
     claim: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
     figure: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
@@ -310,13 +437,20 @@ class Experiment(Part):
             self._check_conditions(claim)
         for figure in self.figure:
             self._matching(f"figure '{figure.name}': where", figure.where)
+        for number in self.published:
+            self._matching("published: where", number.where)
+        if self.seeds.map is not None:
+            for axis in (self.seeds.map.x, self.seeds.map.y):
+                if axis.path in self.axes:
+                    raise ValueError(f"seeds.map: '{axis.path}' is an axis of the grid as well")
         return self
 
     def _check_conditions(self, claim: Claim) -> None:
         place = f"claim '{claim.id}'"
-        for axis in claim.by:
-            if axis not in self.axes:
-                raise ValueError(f"{place}: by: '{axis}' is no axis; {nearest(axis, self.axes)}")
+        for key, axes in (("by", claim.by), ("best", (claim.best,) if claim.best else ())):
+            for axis in axes:
+                if axis not in self.axes:
+                    raise ValueError(f"{place}: {key}: '{axis}' is no axis; {nearest(axis, self.axes)}")
         self._matching(f"{place}: where", claim.where)
         for criterion in ("greater_than", "equal_to"):
             other = getattr(claim, criterion)
@@ -356,7 +490,7 @@ class Experiment(Part):
         """The experiment as TOML: as it was read, or written from its fields."""
         if self._text is not None:
             return self._text
-        return tomlkit.dumps(self.model_dump(mode="json", exclude_defaults=True))
+        return tomlkit.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def lanes(self) -> int:
@@ -389,7 +523,7 @@ class Experiment(Part):
                     assign(raw, path, value)
                     axes[path] = axis_label(value)
                 settings = settings_of(raw)
-                cells.append(Cell(digest(settings.model_dump(mode="json"), 12), axes, settings))
+                cells.append(Cell(digest(settings.essence(), 12), axes, settings, self.seeds.map))
         if len({cell.id for cell in cells}) < len(cells):
             twin = next(cell for cell in cells if sum(cell.id == other.id for other in cells) > 1)
             raise ValueError(f"grid: two cells have the same settings: {twin.axes}")
@@ -398,9 +532,10 @@ class Experiment(Part):
     @property
     def hash(self) -> str:
         """Identifies what was registered: cells, probes, laws and claims, but not the number of seeds, which may grow."""
-        content = self.model_dump(mode="json", include={"name", "probes", "track", "laws", "claim"})
+        content = self.model_dump(mode="json", include={"name", "probes", "track", "laws", "claim"}, exclude_defaults=True)
         cells = [(cell.id, cell.axes) for cell in self.cells]
-        return digest({**content, "paired": self.seeds.data == "paired", "cells": cells})
+        seeds = self.seeds.model_dump(mode="json", include={"map"}, exclude_defaults=True)
+        return digest({**content, "paired": self.seeds.data == "paired", "cells": cells, **seeds})
 
 
 def check_sections(base: dict[str, Any]) -> None:

@@ -17,15 +17,15 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from bench.engine.network import Network, Params
-from bench.engine.seeds import data_key, order_key, shuffled
+from bench.engine.network import SILENT, Network, Noise, Params
+from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
 from bench.linalg import eigenvalues
 from bench.optimizers import make_optimizer
 from bench.probes import PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
 from bench.tasks import task
-from bench.tasks.definition import Data, Task, metric, total_loss
+from bench.tasks.definition import Data, Task, losses, metric, total_loss
 
 BREAK = 1e-2
 """A tie counts as broken once the tie spread exceeds this."""
@@ -34,6 +34,8 @@ MAX_HESSIAN = 4096
 SHARED_BYTES = 1 << 14
 """Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
+NOISE = ("label_noise", "weight_noise", "dropconnect")
+"""Keys of `training` that make its gradients random."""
 
 
 class Status(IntEnum):
@@ -58,6 +60,7 @@ class Inputs(NamedTuple):
     learning_rate: Scalar
     gain: Scalar
     zero_fraction: Scalar
+    first_layer_offset: Scalar
     l2: Scalar
     solved_below: Scalar
     stop_when_solved: Scalar
@@ -97,10 +100,10 @@ class Variant:
 
     @classmethod
     def of(cls, settings: Settings) -> "Variant":
-        # Gain and zero fraction are inputs; cells that differ in them alone share a branch. What counts about the
+        # Gain, offset and zero fraction are inputs; cells that differ in them alone share a branch. What counts about the
         # fraction is whether single weights are drawn to be zeroed at all.
         zeroed = float(settings.initializer.zero_fraction > 0)
-        neutral = settings.initializer.model_copy(update={"gain": 1.0, "zero_fraction": zeroed})
+        neutral = settings.initializer.model_copy(update={"gain": 1.0, "first_layer_offset": 0.0, "zero_fraction": zeroed})
         return cls(settings.task, neutral, settings.optimizer.relative)
 
 
@@ -133,7 +136,7 @@ def program_key(settings: Settings) -> str:
             [leaf.tobytes() for leaf in jax.tree.leaves(constant)],
             settings.model.model_dump_json(),
             (settings.optimizer.name, options),
-            (settings.training.batch_size, settings.training.dtype),
+            settings.training.model_dump_json(include={"batch_size", "dtype", *NOISE, "freeze_zeros"}),
         )
     )
 
@@ -159,7 +162,10 @@ class Program:
         self.dtype = settings.training.dtype
         self.task = problem(settings.task)
         self.optimizer = settings.optimizer
+        self.training = settings.training
+        """Of the first cell; budget, threshold and penalty are inputs."""
         self.batch_size = settings.training.batch_size
+        self.noisy = settings.model.options.get("dropout", 0) > 0 or any(getattr(settings.training, name) > 0 for name in NOISE)
         self.network = Network(settings.model, self.task.inputs, self.task.outputs)
         with jax.enable_x64(self.dtype == "float64"):
             self.data_shapes = data_shapes(settings.task, self.dtype)
@@ -205,24 +211,28 @@ class Program:
     def input_types(self) -> tuple[Any, ...]:
         """Dtypes of the fields of `Inputs`."""
         real = jnp.dtype(self.dtype)
-        return (jnp.uint32, jnp.uint32, real, real, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
+        return (jnp.uint32, jnp.uint32, real, real, real, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
 
     def inputs_of(self, cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
-        """Inputs of the cell's lanes with these seeds, as host arrays."""
+        """Inputs of the cell's lanes with these seeds, as host arrays; the lanes of a map share the initial weights of seed 0."""
         settings = cell.settings
         below = settings.training.solved_below
-        values = (
-            data_seed,
-            init_seed,
-            settings.optimizer.rate,
-            settings.initializer.gain,
-            settings.initializer.zero_fraction,
-            settings.training.l2,
-            -np.inf if below is None else below,
-            settings.training.stop == "solved",
-            settings.training.steps,
-            False,
+        values = Inputs(
+            data_seed=data_seed,
+            init_seed=init_seed,
+            learning_rate=settings.optimizer.rate,
+            gain=settings.initializer.gain,
+            zero_fraction=settings.initializer.zero_fraction,
+            first_layer_offset=settings.initializer.first_layer_offset,
+            l2=settings.training.l2,
+            solved_below=-np.inf if below is None else below,
+            stop_when_solved=settings.training.stop == "solved",
+            budget=settings.training.steps,
+            logged=False,
         )
+        if cell.map is not None:
+            places = {path.rpartition(".")[2]: place for path, place in cell.map.places(init_seed).items()}
+            values = values._replace(init_seed=0, **places)
         pairs = zip(values, self.input_types, strict=True)
         return Inputs(*(np.broadcast_to(np.asarray(value, kind), init_seed.shape) for value, kind in pairs))
 
@@ -248,10 +258,11 @@ class Program:
         hidden = jax.eval_shape(self.network.trace, self.network.shapes, self.data_shapes.x)[1]
         units = jax.eval_shape(self.network.units, self.network.shapes)
         present = {"weights", "gradients"}
-        present |= {"hessian"} if self.n_parameters <= MAX_HESSIAN else set()
+        present |= {"curvatures"} if self.n_parameters <= MAX_HESSIAN else set()
         present |= {"hidden_gradients"} if len(self.network.weight_paths) > 1 else set()
         present |= {"units", "incoming"} if units else set()
         present |= {"pre_activation", "activation"} if hidden else set()
+        present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
         present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
         found = {}
         for name in names:
@@ -273,15 +284,50 @@ class Program:
         penalty = sum(jnp.sum(layer**2) for layer in self.network.weights(params))
         return total_loss(self.task.loss, outputs, y) - data.floor + l2 / 2 * penalty
 
-    def _gradient(self, params: Params, fixed: Fixed, x: Array, y: Array) -> tuple[Array, Array, Params]:
-        """Loss, outputs and gradient on these examples; the loss costs nothing where nobody asks for it."""
+    def _gradient(self, params: Params, fixed: Fixed, x: Array, y: Array, key: Any = None) -> tuple[Array, Array, Params]:
+        """Loss, outputs and gradient on these examples, with the noise of training if there is a key.
+
+        The loss costs nothing where nobody asks for it.
+        """
+        noise = SILENT if key is None else Noise(key, self.training.dropconnect)
+        if key is not None:
+            y = self._with_label_noise(named(key, "labels"), y)
+            params = self._with_weight_noise(named(key, "weights"), params)
 
         def loss(params: Params) -> tuple[Array, Array]:
-            outputs, _ = self.network.trace(params, x)
+            outputs, _ = self.network.trace(params, x, noise)
             return self._loss(outputs, params, y, fixed.data, fixed.inputs.l2), outputs
 
         (value, outputs), gradients = jax.value_and_grad(loss, has_aux=True)(params)
         return value, outputs, gradients
+
+    def _with_label_noise(self, key: Any, y: Array) -> Array:
+        """Each label drawn anew from all classes with probability `label_noise`; values of a regression get a normal of that stddev."""
+        rate = self.training.label_noise
+        if rate == 0:
+            return y
+        if self.task.kind == "regression":
+            return y + rate * jax.random.normal(key, y.shape, y.dtype)
+        drawn = jax.random.randint(named(key, "class"), y.shape, 0, max(self.task.outputs, 2))
+        return jnp.where(jax.random.bernoulli(key, rate, y.shape), drawn.astype(y.dtype), y)
+
+    def _with_weight_noise(self, key: Any, params: Params) -> Params:
+        """A normal of stddev `weight_noise` added to every weight."""
+        spread = self.training.weight_noise
+        if spread == 0:
+            return params
+        return self.network.on_weights(lambda name, w: w + spread * jax.random.normal(named(key, name), w.shape, w.dtype), params)
+
+    def pre_activation_gradients(self, params: Params, fixed: Fixed) -> list[Float[Array, "example hidden"]]:
+        """Gradient of each example's loss with respect to the pre-activations of each hidden layer."""
+        data = fixed.data
+        hidden = self.network.trace(params, data.x)[1]
+
+        def loss(shifts: list[Array]) -> Float[Array, ""]:
+            outputs, _ = self.network.trace(params, data.x, Noise(shifts=shifts))
+            return jnp.sum(losses(self.task.loss, outputs, data.y))
+
+        return jax.grad(loss)([jnp.zeros_like(layer.pre_activation) for layer in hidden])
 
     def _optimizer(self, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
         return make_optimizer(self.optimizer.name, self.optimizer.options, learning_rate)
@@ -294,7 +340,12 @@ class Program:
         # What line searches and second-order methods ask for; the others ignore it.
         extra = {"value": loss, "grad": gradients, "value_fn": value_fn, "obj_fn": value_fn}
         updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(gradients, state.optimizer, state.params, **extra)
-        return optax.apply_updates(state.params, updates), optimizer
+        params: Params = optax.apply_updates(state.params, updates)
+        if self.training.freeze_zeros:
+            # A weight that is not 0 does not become 0 exactly, so those that are 0 are those that began there.
+            old = dict(zip(self.network.weight_names, self.network.weights(state.params), strict=True))
+            params = self.network.on_weights(lambda name, new: jnp.where(old[name] == 0, 0, new), params)
+        return params, optimizer
 
     def sample(self, variant: Variant, data_seed: Any) -> Data:
         """The data set of a data seed."""
@@ -308,7 +359,8 @@ class Program:
 
     def begin(self, variant: Variant, inputs: Inputs, data: Data) -> tuple[Inputs, State]:
         """A lane before its first step, on this data; its learning rate is now a number."""
-        params = self.network.initial(variant.initializer, inputs.init_seed, inputs.gain, inputs.zero_fraction, jnp.dtype(self.dtype))
+        numbers = inputs.init_seed, inputs.gain, inputs.zero_fraction
+        params = self.network.initial(variant.initializer, *numbers, jnp.dtype(self.dtype), data.x, inputs.first_layer_offset)
         if variant.relative_rate:
             origin = jax.tree.map(jnp.zeros_like, params)
             curvature = eigenvalues(self.hessian(origin, Fixed(inputs, data)))[-1]
@@ -355,9 +407,13 @@ class Program:
             fixed_point = jnp.zeros((), bool)
             seen, loss = self._look_if_due(lambda: look(self.network.trace(state.params, data.x)[0]), fixed, state, fixed_point, over_block)
         else:
-            loss, outputs, gradients = self._gradient(state.params, fixed, data.x, data.y)
+            key = noise_key(inputs.init_seed, inputs.data_seed, state.step) if self.noisy else None
+            loss, outputs, gradients = self._gradient(state.params, fixed, data.x, data.y, key)
             new = self._updated(state, fixed, data.x, data.y, loss, gradients)
-            fixed_point = _same(new, (state.params, state.optimizer))
+            # With noise, an update that changes nothing proves nothing about the next one.
+            fixed_point = jnp.zeros((), bool) if self.noisy else _same(new, (state.params, state.optimizer))
+            if self.noisy:
+                outputs = self.network.trace(state.params, data.x)[0]
             if over_block is None:
                 seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
             else:
@@ -410,7 +466,8 @@ class Program:
             batch = jax.lax.dynamic_slice_in_dim(order, i * self.batch_size, self.batch_size)
             now = state._replace(params=carried[0], optimizer=carried[1])
             x, y = data.x[batch], data.y[batch]
-            loss, _, gradients = self._gradient(now.params, fixed, x, y)
+            noise = noise_key(inputs.init_seed, inputs.data_seed, state.step + i) if self.noisy else None
+            loss, _, gradients = self._gradient(now.params, fixed, x, y, noise)
             return _choose(state.step + i < inputs.budget, self._updated(now, fixed, x, y, loss, gradients), carried)
 
         return jax.lax.fori_loop(0, steps, step, (state.params, state.optimizer))
@@ -441,7 +498,7 @@ class Program:
         for name, (function, seen, over_layers) in probes.items():
             shown = [getattr(views, argument) for argument in seen]
             if any(argument in PER_LAYER for argument in seen):
-                found[name] = over_layers(jnp.stack([function(*layer) for layer in zip(*shown, strict=True)]))
+                found[name] = jnp.asarray(over_layers(jnp.stack([function(*layer) for layer in zip(*shown, strict=True)])))
             else:
                 found[name] = jnp.asarray(function(*shown))
         return found

@@ -34,6 +34,12 @@ def order_key(init_seed: Seed, data_seed: Seed, epoch: Int[Array, ""]) -> KeySca
     return jax.random.fold_in(jax.random.fold_in(key, data_seed), epoch)
 
 
+def noise_key(init_seed: Seed, data_seed: Seed, step: Int[Array, ""]) -> KeyScalar:
+    """Key of the noise of one training step."""
+    key = named(jax.random.fold_in(named(jax.random.key(0), "init"), init_seed), "noise")
+    return jax.random.fold_in(jax.random.fold_in(key, data_seed), step)
+
+
 def shuffled(key: KeyScalar, n: int) -> Int[Array, " n"]:
     """A random order of `range(n)`.
 

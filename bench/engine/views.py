@@ -7,6 +7,7 @@ import jax
 from jaxtyping import Array
 
 from bench.engine.network import Params
+from bench.linalg import eigenvalues
 
 if TYPE_CHECKING:
     from bench.engine.program import Fixed, Program
@@ -57,5 +58,9 @@ class Views:
         return self.gradients[:-1]
 
     @cached_property
-    def hessian(self) -> Array:
-        return self._program.hessian(self._params, self._fixed)
+    def pre_activation_gradient(self) -> list[Array]:
+        return self._program.pre_activation_gradients(self._params, self._fixed)
+
+    @cached_property
+    def curvatures(self) -> Array:
+        return eigenvalues(self._program.hessian(self._params, self._fixed))

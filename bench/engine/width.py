@@ -37,7 +37,7 @@ def is_unrolled(program: Program) -> bool:
     """Whether one step of a lane is few enough operations on single numbers to be evaluated lane-minor."""
     most = MAX_OPERATIONS if program.constant_data is not None else MAX_OPERATIONS_OWN_DATA
     # No parameter takes fewer than three operations; that much is known without tracing.
-    if program.batch_size or _unrolled_width(program) < FEWEST_LANES or 3 * program.n_parameters > most:
+    if program.batch_size or program.noisy or _unrolled_width(program) < FEWEST_LANES or 3 * program.n_parameters > most:
         return False
     with jax.enable_x64(program.dtype == "float64"):
         one = Inputs(*(jax.ShapeDtypeStruct((1,), kind) for kind in program.input_types))

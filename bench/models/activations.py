@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 Activation = Literal["identity", "tanh", "sigmoid", "softplus", "relu", "leaky_relu", "gelu", "silu"]
 
@@ -42,3 +43,29 @@ def activate(name: str, pre_activation: Float[Array, " hidden"]) -> Hidden:
         low, high = BOUNDS[name]
         squashed = (2 * value - low - high) / (high - low)
     return Hidden(pre_activation, value, squashed)
+
+
+class Forward(NamedTuple):
+    """How one example goes through the hidden layers, besides the parameters: as they are, unless something is given here."""
+
+    key: Key[Array, ""] | None = None
+    """Of the units that are dropped."""
+    shifts: list[Float[Array, " hidden"]] | None = None
+    """Added to each layer's pre-activations: the loss's slope along them is what is propagated back."""
+
+    def hidden(self, layer: int, activation: str, pre_activation: Float[Array, " hidden"], dropout: float = 0.0) -> Hidden:
+        """A hidden layer; with a key, each unit is dropped with probability `dropout` and the others divided by 1 - dropout."""
+        if self.shifts is not None:
+            pre_activation = pre_activation + self.shifts[layer]
+        found = activate(activation, pre_activation)
+        if self.key is None or dropout == 0:
+            return found
+        return found._replace(activation=dropped(jax.random.fold_in(self.key, layer), found.activation, dropout))
+
+
+PLAIN = Forward()
+
+
+def dropped(key: Key[Array, ""], values: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
+    """Each value is 0 with probability `rate`, and divided by 1 - rate otherwise: its mean stays (Srivastava et al., 2014)."""
+    return jnp.where(jax.random.bernoulli(key, rate, values.shape), 0, values / (1 - rate)).astype(values.dtype)

@@ -9,29 +9,46 @@ from jaxtyping import Array, Float
 from pydantic import Field, PositiveInt
 
 from bench.models import model
-from bench.models.activations import Activation, Hidden, activate
+from bench.models.activations import PLAIN, Activation, Forward, Hidden
 
 Widths = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 @model
 class MLP(nnx.Module):
-    """Fully connected layers; one activation function after each hidden layer, none after the last."""
+    """Fully connected layers; one activation function after each hidden layer, none after the last.
 
-    def __init__(self, inputs: int, outputs: int, widths: Widths = (4,), activation: Activation = "tanh", *, rngs: nnx.Rngs) -> None:
+    During training each hidden unit is dropped with probability `dropout`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        widths: Widths = (4,),
+        activation: Activation = "tanh",
+        bias: bool = True,
+        dropout: Rate = 0.0,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
         sizes = (inputs, *widths, outputs)
-        self.layers = nnx.List([nnx.Linear(fan_in, fan_out, rngs=rngs) for fan_in, fan_out in pairwise(sizes)])
+        self.layers = nnx.List([nnx.Linear(fan_in, fan_out, use_bias=bias, rngs=rngs) for fan_in, fan_out in pairwise(sizes)])
         self.activation = activation
+        self.dropout = dropout
 
-    def trace(self, x: Float[Array, " input"]) -> tuple[Float[Array, " output"], list[Hidden]]:
+    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
         hidden: list[Hidden] = []
-        for layer in self.layers[:-1]:
-            hidden.append(activate(self.activation, layer(x)))
+        for index, layer in enumerate(self.layers[:-1]):
+            hidden.append(forward.hidden(index, self.activation, layer(x), self.dropout))
             x = hidden[-1].activation
         return self.layers[-1](x), hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
         layers: list[Any] = list(self.layers)
+        biases = [[] if layer.bias is None else [layer.bias[...][:, None]] for layer in layers]
         return [
-            jnp.concatenate([layer.kernel[...].T, layer.bias[...][:, None], after.kernel[...]], axis=1) for layer, after in pairwise(layers)
+            jnp.concatenate([layer.kernel[...].T, *bias, after.kernel[...]], axis=1)
+            for (layer, after), bias in zip(pairwise(layers), biases, strict=False)
         ]

@@ -6,7 +6,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bench.models import model
-from bench.models.activations import Activation, Hidden, activate
+from bench.models.activations import PLAIN, Activation, Forward, Hidden
 
 
 @model
@@ -44,8 +44,8 @@ class Neuron(nnx.Module):
         self.activation = activation
         self.output = output
 
-    def trace(self, x: Float[Array, " input"]) -> tuple[Float[Array, " output"], list[Hidden]]:
-        hidden = activate(self.activation, self.dense(x))
+    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        hidden = forward.hidden(0, self.activation, self.dense(x))
         if self.output == "value":
             return hidden.activation, [hidden]
         slope = {"sigmoid": 1.0, "tanh": 2.0}.get(self.activation)

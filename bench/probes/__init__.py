@@ -1,9 +1,10 @@
 """Probes: one lane in, scalars out, measured on the device at the start and at the end of a run.
 
 A probe's array arguments say what it looks at. Per hidden layer (the trait `over_layers` reduces them to one number):
-`units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `squashed` (example, hidden).
+`units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `squashed` and `pre_activation_gradient`
+(example, hidden; the slope of each example's loss); with `over_layers=list` there is a column per layer.
 Once per lane: `weights` and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last
-layer), `hessian` (parameter, parameter).
+layer), `curvatures` (the eigenvalues of the training loss's Hessian, smallest first; small models only).
 A model without what a probe looks at has no column for it.
 """
 
@@ -11,8 +12,8 @@ import sys
 
 from bench.registry import Registry, import_submodules
 
-PER_LAYER = ("units", "incoming", "pre_activation", "activation", "squashed")
-PER_LANE = ("weights", "gradients", "hidden_gradients", "hessian")
+PER_LAYER = ("units", "incoming", "pre_activation", "activation", "squashed", "pre_activation_gradient")
+PER_LANE = ("weights", "gradients", "hidden_gradients", "curvatures")
 
 probe = Registry("probe", supplied=PER_LAYER + PER_LANE)
 

@@ -1,9 +1,8 @@
 """Sizes of weights and gradients, and curvature."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from bench.linalg import eigenvalues
 from bench.probes import probe
 
 Layers = list[Float[Array, "..."]]
@@ -30,6 +29,18 @@ def weight_norm(weights: Layers) -> Float[Array, ""]:
 
 
 @probe(optional=True)
-def hessian_min(hessian: Float[Array, "parameter parameter"]) -> Float[Array, ""]:
+def hessian_min(curvatures: Float[Array, " parameter"]) -> Float[Array, ""]:
     """Smallest eigenvalue of the training loss's Hessian; never negative where the loss is convex."""
-    return eigenvalues(hessian)[0]
+    return curvatures[0]
+
+
+@probe(optional=True)
+def hessian_max(curvatures: Float[Array, " parameter"]) -> Float[Array, ""]:
+    """Largest eigenvalue of the training loss's Hessian: gradient descent leaves a minimum if learning_rate > 2 / hessian_max."""
+    return curvatures[-1]
+
+
+@probe(optional=True)
+def hessian_index(curvatures: Float[Array, " parameter"], tolerance: float = 1e-6) -> Int[Array, ""]:
+    """Number of downward directions: Hessian eigenvalues below -tolerance x the one of largest size. 0 at a second-order point."""
+    return jnp.sum(curvatures < -tolerance * jnp.max(jnp.abs(curvatures)))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from bench.linalg import orthonormal
 
-LossName = Literal["mse", "rss", "cross_entropy"]
+LossName = Literal["mse", "rss", "cross_entropy", "output"]
 
 
 class Data(NamedTuple):
@@ -56,8 +56,10 @@ def losses(loss: LossName, outputs: Float[Array, "example output"], targets: Arr
     """Loss of each example.
 
     `mse` and `rss`: squared error, averaged over outputs (not halved). `cross_entropy`, in nats: binary for one output, which is
-    then a logit and the target a probability; softmax over integer classes otherwise.
+    then a logit and the target a probability; softmax over integer classes otherwise. `output`: the model's output is the loss.
     """
+    if loss == "output":
+        return outputs[:, 0]
     if loss != "cross_entropy":
         if targets.ndim == 1:
             targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
@@ -76,7 +78,9 @@ def total_loss(loss: LossName, outputs: Float[Array, "example output"], targets:
 
 
 def metric(task: Task, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
-    """Accuracy of a classification, R^2 of a regression (1 - squared error over variance of the targets)."""
+    """Accuracy of a classification, R^2 of a regression (1 - squared error over variance of the targets); NaN of an output alone."""
+    if task.loss == "output":
+        return jnp.full((), jnp.nan, outputs.dtype)
     if task.kind == "regression":
         residual = jnp.sum((outputs - targets) ** 2)
         return 1 - residual / jnp.sum((targets - jnp.mean(targets, axis=0)) ** 2)

@@ -1,0 +1,13 @@
+"""Schemes: the second kind of initializer, which sees the whole network and the data.
+
+A scheme `(params, network, x) -> params` changes parameters that an initializer has drawn: `params` is a nested dict, `network` a
+`bench.engine.network.Network`, `x` the training examples (example, input).
+"""
+
+import sys
+
+from bench.registry import Registry, import_submodules
+
+scheme = Registry("scheme", supplied=("params", "network", "x"))
+
+import_submodules(sys.modules[__name__])
