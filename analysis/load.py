@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.records import Manifest, read_manifest, read_rows
-from bench.spec import Cell, Experiment
+from bench.spec import Cell, Experiment, Span, wanted_labels
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,13 @@ def typed(lanes: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
 def matching(lanes: pd.DataFrame, experiment: Experiment, where: dict[str, object]) -> np.ndarray:
     """Which rows a `where` of the experiment file asks for."""
-    from bench.spec import wanted_labels
-
     mask = np.ones(len(lanes), bool)
     for axis, wanted in where.items():
-        mask &= lanes[axis].isin(wanted_labels(wanted, experiment.axes[axis])).to_numpy()
+        if axis in experiment.axes:
+            mask &= lanes[axis].isin(wanted_labels(wanted, experiment.axes[axis])).to_numpy()
+        else:
+            span = Span.model_validate(wanted)
+            mask &= lanes[axis].between(span.at_least, span.at_most).to_numpy()
     return mask
 
 

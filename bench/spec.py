@@ -244,6 +244,13 @@ class GridRange(Range):
         return [float(f"{value:.6g}") for value in self.at(np.linspace(0, 1, self.count))]
 
 
+class Span(Part):
+    """A part of a map's axis."""
+
+    at_least: float = -np.inf
+    at_most: float = np.inf
+
+
 class MapAxis(Range):
     path: Literal["optimizer.learning_rate", "initializer.gain", "initializer.first_layer_offset", "training.l2"]
 
@@ -458,7 +465,16 @@ class Experiment(Part):
                 self._matching(f"{place}: {criterion}.where", other.where)
 
     def _matching(self, place: str, where: Mapping[str, Any]) -> None:
+        mapped = [axis.path for axis in (self.seeds.map.x, self.seeds.map.y)] if self.seeds.map else []
         for axis, wanted in where.items():
+            if axis in mapped:
+                try:
+                    Span.model_validate(wanted)
+                except ValidationError as error:
+                    raise ValueError(
+                        f"{place}: {axis}: a part of the map, {{ at_least = ..., at_most = ... }}: {explain(error, Span)}"
+                    ) from error
+                continue
             if axis not in self.axes:
                 raise ValueError(f"{place}: '{axis}' is no axis; {nearest(axis, self.axes)}")
             for value in wanted_labels(wanted, self.axes[axis]):

@@ -154,3 +154,74 @@ def verdicts(*outcomes: str) -> list[Verdict]:
 )
 def test_the_verdict_on_a_family(found: tuple[str, ...], whole: str) -> None:
     assert overall(verdicts(*found)) == whole
+
+
+def rates_run(solved: dict[float, tuple[float, float]], n: int, claims: list[dict[str, Any]]) -> Run:
+    """Two initializers at several learning rates; `solved` gives their shares at each rate."""
+    wanted = experiment(
+        grid={"initializer": ["he_normal", "lecun_normal"], "optimizer.learning_rate": list(solved)},
+        seeds={"init": n}, claim=claims, track=[],
+    )  # fmt: skip
+    frames = []
+    for cell in wanted.cells:
+        share = solved[cell.axes["optimizer.learning_rate"]][cell.axes["initializer"] == "lecun_normal"]
+        # Every tenth seed alike, so that even and odd ones have the same share.
+        hits = (np.arange(n) // 2) % 10 < round(10 * share)
+        frames.append(
+            pd.DataFrame(
+                {"cell": cell.id, **cell.axes, "data_seed": 0, "init_seed": np.arange(n),
+                 "outcome": np.where(hits, "solved", "unsolved")}
+            )
+        )  # fmt: skip
+    return Run(Path(), wanted, {}, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
+
+
+RATES = {0.1: (0.2, 0.9), 1.0: (1.0, 0.4)}
+
+
+def test_the_best_learning_rate_is_chosen_on_one_half_of_the_seeds_and_judged_on_the_other() -> None:
+    best = claim(at_least=0.85, best="optimizer.learning_rate")
+    _, found = judge(rates_run(RATES, 2000, [best]))
+    assert [verdict.estimate for verdict in found] == [1.0, 0.9]
+    assert [verdict.n_lanes for verdict in found] == [1000, 1000]
+    assert [verdict.measure for verdict in found] == ["share solved at best learning rate 1.0", "share solved at best learning rate 0.1"]
+    # Pure chance is not flattered: ten equal rates, and the chosen one's estimate is unbiased.
+    rng = np.random.default_rng(0)
+    equal = rates_run({float(rate): (0.5, 0.5) for rate in range(1, 11)}, 400, [claim(at_least=0.5, best="optimizer.learning_rate")])
+    estimates = []
+    for _ in range(100):
+        equal.lanes["outcome"] = np.where(rng.random(len(equal.lanes)) < 0.5, "solved", "unsolved")
+        estimates += [verdict.estimate for verdict in judge(equal)[1]]
+    assert np.mean(estimates) == pytest.approx(0.5, abs=4 * 0.035 / np.sqrt(200))
+
+
+def test_the_best_loss_is_the_lowest() -> None:
+    run = rates_run(RATES, 100, [claim(measure="loss_final", at_most=1.0, best="optimizer.learning_rate")])
+    run.lanes["loss_final"] = run.lanes["optimizer.learning_rate"].astype(float) * 3
+    assert [verdict.estimate for verdict in judge(run)[1]] == [pytest.approx(0.3)] * 2
+
+
+def test_each_side_of_a_comparison_has_its_own_best_rate_and_pairs_share_their_seeds() -> None:
+    paired = claim(
+        by=[], where={"initializer": "he_normal"}, best="optimizer.learning_rate", paired=True,
+        greater_than={"where": {"initializer": "lecun_normal"}},
+    )  # fmt: skip
+    _, [found] = judge(rates_run(RATES, 2000, [paired]))
+    assert found.verdict == "supported"
+    # 1.0 against 0.9: a tenth of the pairs differ, all in the same direction.
+    assert "100 pairs that differ at best learning rate 1.0 against at best learning rate 0.1" in found.measure
+    assert found.estimate == 1
+    _, [fixed] = judge(
+        rates_run(RATES, 2000, [{**paired, "best": None, "where": {"initializer": "he_normal", "optimizer.learning_rate": 0.1}}])
+    )
+    assert fixed.verdict == "refuted"
+    assert fixed.low == 0
+
+
+def test_pairs_that_never_differ_decide_nothing() -> None:
+    same = claim(
+        by=["optimizer.learning_rate"], where={"initializer": "he_normal"}, paired=True,
+        greater_than={"where": {"initializer": "lecun_normal"}},
+    )  # fmt: skip
+    _, found = judge(rates_run({0.1: (1.0, 1.0)}, 200, [same]))
+    assert [(verdict.verdict, verdict.low, verdict.high) for verdict in found] == [("undecided", 0, 1)]

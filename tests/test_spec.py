@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from analysis.load import matching
 from bench import Experiment, catalog
-from tests.conftest import experiment
+from bench.spec import Map
+from tests.conftest import XOR, Rows, experiment
 
 TEXT = """
 name = "xor-width"
@@ -154,3 +157,61 @@ def test_every_packaged_experiment_is_valid_and_named_like_its_file(name: str) -
     check_claims(found)
     assert all(figure.kind in set(figure_kind) for figure in found.figure)
     assert min(found.seeds.init for _ in [0]) >= 1000
+
+
+def test_a_range_stands_for_its_values() -> None:
+    wanted = experiment(grid={"optimizer.learning_rate": {"from": 0.01, "to": 1, "count": 5, "log": True}})
+    assert wanted.axes["optimizer.learning_rate"] == [0.01, 0.0316228, 0.1, 0.316228, 1.0]
+    assert Experiment.parse(wanted.text).hash == wanted.hash
+    with pytest.raises(ValueError, match="log needs positive numbers"):
+        experiment(grid={"optimizer.learning_rate": {"from": 0, "to": 1, "count": 5, "log": True}})
+
+
+MAP = {"x": {"path": "initializer.gain", "from": 0, "to": 4}, "y": {"path": "optimizer.learning_rate", "from": 1, "to": 16, "log": True}}
+
+
+def test_a_map_refines_itself() -> None:
+    places = Map.model_validate(MAP).places(np.arange(4**3))
+    points = list(zip(*places.values(), strict=True))
+    for k in (1, 2, 3):
+        coarse = set(points[: 4**k])
+        assert coarse == {(4 * i / 2**k, 16 ** (j / 2**k)) for i in range(2**k) for j in range(2**k)}
+
+
+def test_the_lanes_of_a_map_differ_in_their_place_alone(rows: Rows) -> None:
+    found = rows(experiment(seeds={"init": 16, "map": MAP}, initializer={"name": "he_normal"}, training={"steps": 3}))
+    assert len(found) == 16
+    places = Map.model_validate(MAP).places(found["init_seed"].to_numpy())
+    for path, values in places.items():
+        np.testing.assert_array_equal(found[path], values)
+    np.testing.assert_allclose(found["learning_rate"], places["optimizer.learning_rate"], rtol=1e-6)
+    assert found.groupby("initializer.gain")["loss_initial"].nunique().eq(1).all()
+    assert found["loss_initial"].nunique() == 4
+    half = np.sort(found.loc[found["initializer.gain"] <= 1, "init_seed"])
+    wanted = experiment(seeds={"init": 16, "map": MAP})
+    np.testing.assert_array_equal(half, found["init_seed"][matching(found, wanted, {"initializer.gain": {"at_most": 1}})])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": {"map": MAP, "data": "paired"}}, "all points have the same data"),
+        ({"seeds": {"map": {**MAP, "y": MAP["x"]}}}, "x and y are the same setting"),
+        ({"seeds": {"map": MAP}, "grid": {"initializer.gain": [1.0, 2.0]}}, "an axis of the grid as well"),
+        ({"seeds": {"map": {**MAP, "x": {**MAP["x"], "path": "training.steps"}}}}, "path"),
+        ({"initializer": {"name": "he_normal", "scheme": "lsvu"}}, "unknown scheme 'lsvu'; did you mean 'lsuv'"),
+        ({"training": {"dropconnect": 1.0}}, "dropconnect"),
+        ({"claim": [{"id": "a", "says": "?", "measure": "solved", "at_least": 0.5, "best": "optimizer"}]}, "best: 'optimizer' is no axis"),
+    ],
+)
+def test_new_keys_are_checked(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        experiment(**changes)
+
+
+def test_options_at_their_defaults_do_not_change_a_cell_s_identity() -> None:
+    plain, spelled_out = (
+        experiment(),
+        experiment(model={"name": "mlp", "widths": [3], "dropout": 0.0}, training={**XOR["training"], "l2": 0.0}),
+    )
+    assert plain.cells[0].id == spelled_out.cells[0].id
