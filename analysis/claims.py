@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from analysis.load import Run
 from analysis.questions import Question, questions_of
 from analysis.theory import Law, check_law, laws
@@ -127,3 +129,14 @@ def overall(verdicts: list[Verdict]) -> Outcome:
     if "withheld" in found:
         return "withheld"
     return "conditional" if {"supported", "refuted"} <= found else "undecided"
+
+
+def deciding(verdicts: list[Verdict]) -> Verdict:
+    """The condition whose number is shown for all: a refuted one where there is one, and of those the widest interval."""
+    order = {"refuted": 0, "undecided": 1, "supported": 2}
+
+    def rank(verdict: Verdict) -> tuple[int, float]:
+        width = verdict.high - verdict.low
+        return order.get(verdict.verdict, 3), -width if np.isfinite(width) else 0.0
+
+    return min(verdicts, key=rank)

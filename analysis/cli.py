@@ -125,7 +125,7 @@ def throughput(
 @app.command("list")
 @clean
 def list_things(
-    kind: Annotated[str | None, typer.Argument(help="experiments, initializers, models, optimizers, probes, tasks or laws.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="experiments, initializers, laws, models, optimizers, probes, schemes or tasks.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What there is to name in an experiment file."""
@@ -189,6 +189,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
     from bench.models import model
     from bench.optimizers import optimizers
     from bench.probes import probe
+    from bench.schemes import scheme
     from bench.tasks import task
 
     def entries(registry: Any) -> list[dict[str, str]]:
@@ -204,6 +205,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
             for name, function in sorted(optimizers().items())
         ],
         "probes": entries(probe),
+        "schemes": entries(scheme),
         "tasks": entries(task),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import Verdict, overall
-from analysis.report import MARKS, markdown
+from analysis.words import MARKS, markdown
 
 BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
 

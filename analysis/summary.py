@@ -23,8 +23,9 @@ def summarize(run: Run) -> pd.DataFrame:
     quartiles and interquartile mean of the final loss, and how many lanes, data seeds and independent observations stand behind them.
     """
     lines: list[dict[str, Any]] = []
+    by_cell = dict(list(run.lanes.groupby("cell", sort=False)))
     for cell in run.experiment.cells:
-        rows = run.lanes[run.lanes["cell"] == cell.id]
+        rows = by_cell[cell.id]
         share, low, high = rate_interval(run, rows)
         steps = quantile_interval(rows["steps_to_solve"].to_numpy(float, na_value=np.inf))
         loss = rows["loss_final"].dropna().to_numpy()

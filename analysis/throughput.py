@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.figures.style import rc
-from analysis.report import markdown, save
+from analysis.report import save
+from analysis.words import markdown
 from bench.records import write_whole
 
 LOOKS = {

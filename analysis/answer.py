@@ -1,0 +1,93 @@
+"""The answer page: every claim of the thread with its verdict."""
+
+import tomllib
+from importlib.resources import files
+
+import pandas as pd
+
+from analysis.claims import Verdict, deciding, overall
+from analysis.figures.style import value_label
+from analysis.result import Result
+from analysis.words import MARKS, interval, markdown, number
+
+
+def answer_page(results: list[Result], has_headline: bool) -> str:
+    """The answer in markdown."""
+    lanes = sum(result.run.manifest["lanes"] for result in results)
+    seconds = sum(result.run.manifest["run_seconds"] + result.run.manifest["compile_seconds"] for result in results)
+    devices = sorted({f"{r.run.manifest['device']['count']} x {r.run.manifest['device']['kind']}" for r in results})
+    names = " ".join(result.name for result in results)
+    picture = (
+        "![Share of lanes that learn the task from zero and from random weights, for every problem trained from both"
+        "](figures/headline.png)\n\n*Share of lanes that learn the task from all-zero and from random weights, with 95% intervals, "
+        "for every problem that was trained from both on the same data.*"
+    )
+    sections = [
+        "# When is it safe to initialize weights to zero?",
+        f"{lanes:,} training runs in {len(results)} experiments. Claims and criteria were fixed in each experiment's file before it ran; "
+        "verdicts come from intervals, after the exact laws named in each report have held.",
+        "## Verdicts",
+        markdown(_answer_frame(results)),
+        "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
+        "is that of a failing condition where there is one, and of the widest interval among those.",
+        "## At a glance" if has_headline else "",
+        picture if has_headline else "",
+        "## Experiments",
+        markdown(
+            pd.DataFrame(
+                [
+                    (
+                        f"[{r.name}]({r.name}/README.md)",
+                        r.run.experiment.question,
+                        f"{r.run.manifest['lanes']:,}",
+                        ", ".join(f"{law.name}: {law.number}" for law in r.laws) or "none",
+                    )
+                    for r in results
+                ],
+                columns=["experiment", "question", "lanes", "laws"],
+            )
+        ),
+        "## How it was run",
+        f"`initbench reproduce {names}`: {seconds:,.0f} s of compilation and training on {', '.join(devices)}. "
+        "Versions, flags and commits stand in each report.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _answer_frame(results: list[Result]) -> pd.DataFrame:
+    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
+    families: dict[str, list[tuple[Result, Verdict]]] = {}
+    for result in results:
+        for verdict in result.verdicts:
+            if verdict.family != result.name:
+                families.setdefault(verdict.family, []).append((result, verdict))
+    lines = []
+    for family, found in sorted(families.items(), key=lambda item: (len(item[0]), item[0])):
+        verdicts = [verdict for _, verdict in found]
+        shown = deciding(verdicts)
+        links = ", ".join(f"[{name}]({name}/README.md)" for name in dict.fromkeys(result.name for result, _ in found))
+        lines.append(
+            {
+                "claim": family,
+                "says": statements.get(family, shown.says),
+                "verdict": MARKS[overall(verdicts)],
+                "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
+                "n": f"{sum(v.n_lanes for v in verdicts):,} lanes, up to {max(v.n_data_seeds for v in verdicts):,} data seeds "
+                f"and {max(v.n_init_seeds for v in verdicts):,} init seeds",
+                "holds": _places(verdicts, "supported"),
+                "fails": _places(verdicts, "refuted"),
+                "report": links,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _places(verdicts: list[Verdict], kind: str) -> str:
+    places = [", ".join(value_label(value) for value in v.condition.values()) for v in verdicts if v.verdict == kind]
+    if not places:
+        return ""
+    named = list(dict.fromkeys(place for place in places if place))
+    if len(places) == len(verdicts) or not named:
+        return "everywhere" if len(places) == len(verdicts) else f"{len(places)} of {len(verdicts)}"
+    count = f"{len(places)} of {len(verdicts)}"
+    return f"{count}: {'; '.join(named)}" if len(named) <= 8 else f"{count}, named in the report"

@@ -1,0 +1,193 @@
+"""The page of one experiment."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims import Verdict, deciding, overall
+from analysis.estimates import quantile_interval
+from analysis.figures.style import value_label
+from analysis.load import Run, matching
+from analysis.questions import OUTCOMES, measured
+from analysis.result import Result
+from analysis.summary import rate_interval
+from analysis.words import MARKS, interval, markdown, number
+
+MANY = 24
+"""Longer tables are folded away."""
+
+
+def experiment_page(result: Result) -> str:
+    """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in markdown."""
+    run, manifest = result.run, result.run.manifest
+    experiment = run.experiment
+    laws = [(law.name, law.says, "holds" if law.holds else "FAILS", law.number, f"{law.n:,}") for law in result.laws]
+    figures = "\n\n".join(
+        f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
+        f"Curves are kept of the first {manifest['curve_seeds']} seeds. Vector files: [SVG](figures/{figure.name}.svg), "
+        f"[PDF](figures/{figure.name}.pdf)."
+        if figure.kind == "curve"
+        else f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
+        f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf)."
+        for figure in experiment.figure
+    )
+    device = manifest["device"]
+    sections = [
+        f"# {experiment.name}",
+        experiment.question,
+        "## Verdicts",
+        _withheld(result) + _verdicts(result),
+        "Each interval is the one that decides: its confidence is corrected within the claim's family (Holm), exact for shares "
+        "(Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians.",
+        "## Laws",
+        "Exact predictions that these rows must meet before a verdict is printed."
+        if laws
+        else "No exact law is declared for this experiment.",
+        markdown(pd.DataFrame(laws, columns=["law", "says", "", "number", "n"])) if laws else "",
+        "## Beside published numbers" if experiment.published else "",
+        markdown(_published(run)) if experiment.published else "",
+        "## Figures",
+        figures,
+        "## Cells",
+        _folded(cell_frame(result), "cells"),
+        "Solved: share of lanes with its 95% interval (Wilson's, or clustered by data seed). Steps: median to solve, 'never' if fewer "
+        "than half do. Loss: median of the final training loss over lanes that did not diverge.",
+        "## Setting",
+        "The experiment file is the registration: cells, claims and criteria stood there before the run "
+        f"(hash `{manifest['spec_hash'][:16]}`).",
+        f"<details><summary>experiment.toml</summary>\n\n```toml\n{experiment.text.strip()}\n```\n\n</details>",
+        "## Limits",
+        "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
+        "shown to be unsolvable; a lane that is stuck has (an update changed no bit of its state).",
+        "## Provenance",
+        markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
+        "Rows: [lanes.parquet](lanes.parquet), [curves.parquet](curves.parquet); numbers: [summary.csv](summary.csv), "
+        "[claims.json](claims.json); LaTeX: [verdicts](tables/verdicts.tex), [cells](tables/cells.tex).",
+        f"To train it again: `initbench run {experiment.name}`. To redraw every figure and table on this page from the stored rows: "
+        f"`initbench report reports/{experiment.name} --out reports`.",
+        "## Cite",
+        "```bibtex\n"
+        f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
+        f"  title = {{initbench: {experiment.name}}},\n"
+        f"  version = {{{manifest['versions']['initbench']}}},\n"
+        f"  year = {{{manifest['ended'][:4]}}},\n"
+        f"  note = {{{manifest['lanes']:,} lanes on {device['count']} x {device['kind']}, jax {manifest['versions']['jax']}, "
+        f"spec {manifest['spec_hash'][:16]}}}\n}}\n```",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _withheld(result: Result) -> str:
+    failed = [law.name for law in result.laws if not law.holds and law.name in result.run.experiment.laws]
+    return f"**Withheld: {', '.join(failed)} failed; no verdict rests on these rows.**\n\n" if failed else ""
+
+
+def _verdicts(result: Result) -> str:
+    """All verdicts; where they are many, first a line per claim."""
+    every = verdict_frame(result)
+    if len(every) <= MANY:
+        return markdown(every)
+    lines = []
+    for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
+        verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
+        shown = deciding(verdicts)
+        held = sum(verdict.verdict == "supported" for verdict in verdicts)
+        lines.append(
+            {
+                "claim": shown.family if shown.family != result.name else "",
+                "says": shown.says,
+                "verdict": MARKS[overall(verdicts)],
+                "holds in": f"{held} of {len(verdicts)}",
+                "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
+                "where": ", ".join(value_label(value) for value in shown.condition.values()),
+            }
+        )
+    return f"{markdown(pd.DataFrame(lines))}\n\n{_folded(every, 'verdicts')}"
+
+
+def _folded(table: pd.DataFrame, title: str) -> str:
+    """A table, folded away under its title if it is long."""
+    text = markdown(table)
+    return text if len(table) <= MANY else f"<details><summary>All {len(table)} {title}</summary>\n\n{text}\n\n</details>"
+
+
+def _published(run: Run) -> pd.DataFrame:
+    """Published numbers beside ours: shares with 95% intervals, medians with order-statistic intervals."""
+    lines = []
+    for theirs in run.experiment.published:
+        rows = run.lanes[matching(run.lanes, run.experiment, theirs.where)]
+        if theirs.measure in OUTCOMES:
+            estimate, low, high = rate_interval(run, rows, theirs.measure)
+        else:
+            estimate, low, high, _ = quantile_interval(measured(rows, theirs.measure))
+        lines.append(
+            {
+                "": theirs.says,
+                "published": f"{theirs.value:g}",
+                "here": f"{estimate:.4g} [{low:.4g}, {high:.4g}], n = {len(rows):,}",
+                "source": theirs.source,
+                "what differs": theirs.differs,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def _provenance(run: Run) -> list[tuple[str, str]]:
+    manifest = run.manifest
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    device, git = manifest["device"], manifest["git"]
+    commit = f"{git['commit'][:12]}{', with changes' if git['dirty'] else ''}" if git["commit"] else "not recorded"
+    return [
+        ("lanes", f"{manifest['lanes']:,}"),
+        ("training", f"{manifest['run_seconds']:.1f} s, {manifest['seed_steps_per_second']:,.0f} seed-steps/s"),
+        ("compilation", f"{manifest['compile_seconds']:.1f} s for {manifest['programs']} programs"),
+        ("peak memory", f"{manifest['peak_memory_bytes'] / 2**20:,.0f} MiB"),
+        ("device", f"{device['count']} x {device['kind']}"),
+        ("precision", f"{manifest['dtype']}, matrix products {manifest['matmul_precision']}"),
+        ("ReLU gradient at 0", f"{manifest['relu_gradient_at_zero']:g}"),
+        ("block widths", ", ".join(map(str, manifest["block_width"]))),
+        ("versions", f"Python {manifest['python']}, {versions}"),
+        ("commit", commit),
+        ("ended", manifest["ended"]),
+    ]
+
+
+def verdict_frame(result: Result) -> pd.DataFrame:
+    """A line per claim and condition."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": verdict.family if verdict.family != result.name else "",
+                "says": verdict.says,
+                "where": ", ".join(value_label(value) for value in verdict.condition.values()),
+                "verdict": MARKS[verdict.verdict],
+                "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
+                "measured": number(verdict),
+                "interval": interval(verdict),
+                "n": f"{verdict.n_lanes:,} lanes, {_data_sets(verdict)}",
+            }
+            for verdict in result.verdicts
+        ]
+    )
+
+
+def _data_sets(verdict: Verdict) -> str:
+    return f"{verdict.n_data_seeds:,} data sets" if verdict.n_data_seeds > 1 else "1 data set"
+
+
+def cell_frame(result: Result) -> pd.DataFrame:
+    """A line per cell."""
+    lines = []
+    for _, line in result.summary.iterrows():
+        never = not np.isfinite(line["steps_median"])
+        lines.append(
+            {
+                **{axis: value_label(line[axis]) for axis in result.run.experiment.axes},
+                "lanes": f"{line['lanes']:,}",
+                "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
+                "stuck": f"{line['stuck']:.3f}",
+                "diverged": f"{line['diverged']:.3f}",
+                "steps": "never" if never else f"{line['steps_median']:.0f}",
+                "loss": "" if np.isnan(line["loss_median"]) else f"{line['loss_median']:.3g}",
+            }
+        )
+    return pd.DataFrame(lines)
