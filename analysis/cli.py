@@ -125,7 +125,7 @@ def throughput(
 @app.command("list")
 @clean
 def list_things(
-    kind: Annotated[str | None, typer.Argument(help="experiments, initializers, laws, models, optimizers, probes, schemes or tasks.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="One kind, for example initializers or laws.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What there is to name in an experiment file."""

@@ -7,7 +7,7 @@ from analysis.claims import Verdict, deciding, overall
 from analysis.estimates import quantile_interval
 from analysis.figures.style import value_label
 from analysis.load import Run, matching
-from analysis.questions import OUTCOMES, measured
+from analysis.measures import RATES, measured
 from analysis.result import Result
 from analysis.summary import rate_interval
 from analysis.words import MARKS, interval, markdown, number
@@ -115,7 +115,7 @@ def _published(run: Run) -> pd.DataFrame:
     lines = []
     for theirs in run.experiment.published:
         rows = run.lanes[matching(run.lanes, run.experiment, theirs.where)]
-        if theirs.measure in OUTCOMES:
+        if theirs.measure in RATES:
             estimate, low, high = rate_interval(run, rows, theirs.measure)
         else:
             estimate, low, high, _ = quantile_interval(measured(rows, theirs.measure))

@@ -9,13 +9,10 @@ import pandas as pd
 
 from analysis.estimates import Interval, clustered_median, clustered_rate, equivalent, p_improvement
 from analysis.load import Run, matching
+from analysis.measures import RATES, lower_is_better, measured
 from analysis.theory import Law
-from bench.messages import nearest
 from bench.spec import Claim, Comparison
 
-OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
-WORST_IS_LARGE = ("loss", "test_loss", "grad_norm", "steps_to_solve", "steps_run")
-"""Measures whose missing value (diverged, never) counts as infinitely large instead of dropping out."""
 SEEDS = ["data_seed", "init_seed"]
 Decision = Callable[[Interval], bool | None]
 
@@ -75,8 +72,8 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
         return _paired_equality(claim, condition, mine, _other_side(run, claim, claim.equal_to, condition))
     known_values = ~np.isnan(mine.values)
     values, clusters = mine.values[known_values], mine.clusters[known_values]
-    estimate = clustered_rate if claim.measure in OUTCOMES else clustered_median
-    name = f"share {claim.measure}" if claim.measure in OUTCOMES else f"median {claim.measure}"
+    estimate = clustered_rate if claim.measure in RATES else clustered_median
+    name = f"share {claim.measure}" if claim.measure in RATES else f"median {claim.measure}"
     return Question(
         claim,
         condition,
@@ -94,9 +91,9 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
         return _Side(rows, values, clusters, "")
     # Chosen on one half of the seeds and judged on the other: the choice does not flatter the estimate.
     odd = (rows["init_seed"] % 2 == 1).to_numpy()
-    typical = "mean" if measure in OUTCOMES else "median"
+    typical = "mean" if measure in RATES else "median"
     scores = pd.Series(values[~odd]).groupby(rows[claim.best].to_numpy()[~odd], sort=False).agg(typical)
-    best = scores.idxmin() if _lower_is_better(measure) else scores.idxmax()
+    best = scores.idxmin() if lower_is_better(measure) else scores.idxmax()
     kept = odd & (rows[claim.best] == best).to_numpy()
     return _Side(rows[kept], values[kept], clusters[kept], f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}")
 
@@ -106,25 +103,6 @@ def _other_side(run: Run, claim: Claim, other: Comparison, condition: dict[str, 
     assert claim.measure is not None
     mask = matching(run.lanes, run.experiment, {**claim.where, **condition, **other.where})
     return _side(run, claim, mask, other.measure or claim.measure)
-
-
-def _lower_is_better(measure: str) -> bool:
-    return measure in ("unsolved", "stuck", "diverged") or _stem(measure) in WORST_IS_LARGE
-
-
-def _stem(measure: str) -> str:
-    return measure.removesuffix("_final").removesuffix("_initial")
-
-
-def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
-    """An outcome as 0 and 1, or a numeric column as floats; ValueError if there is no such column."""
-    if measure in OUTCOMES:
-        return (rows["outcome"] == measure).to_numpy(float)
-    if measure not in rows or not pd.api.types.is_numeric_dtype(rows[measure]):
-        numeric = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name])]
-        raise ValueError(f"claim: unknown measure '{measure}'; {nearest(measure, [*OUTCOMES, *numeric])}")
-    values = rows[measure].to_numpy(float, na_value=np.nan)
-    return np.where(np.isnan(values), np.inf, values) if _stem(measure) in WORST_IS_LARGE else values
 
 
 def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:

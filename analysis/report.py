@@ -26,7 +26,7 @@ from analysis.page import cell_frame, experiment_page, verdict_frame  # noqa: E4
 from analysis.result import Result  # noqa: E402
 from analysis.summary import summarize  # noqa: E402
 from analysis.words import interval, number  # noqa: E402
-from bench.records import parquet_bytes, write_whole  # noqa: E402
+from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E402
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has."""
@@ -67,7 +67,7 @@ def compact(run: Run) -> Run:
         narrow = lanes[name].astype(np.float32)
         if name not in EXACT or narrow.astype(np.float64).equals(lanes[name]):
             lanes[name] = narrow
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in EXACT and name != "steps_to_solve"])
+    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in (*EXACT, *STEPS_OR_NULL)])
     if len(lanes) > LARGE:
         lanes = lanes.drop(columns=[name for name in COMMON if name in lanes and name not in run.experiment.text])
         lanes["params_digest"] = lanes["params_digest"].str[:16]

@@ -7,11 +7,12 @@ import pandas as pd
 
 from analysis.estimates import clustered_rate, iqm, quantile_interval, wilson
 from analysis.load import Run
+from analysis.measures import measured
 
 
-def rate_interval(run: Run, rows: pd.DataFrame, outcome: str = "solved") -> tuple[float, float, float]:
-    """Share of an outcome with its 95% interval: Wilson's where every row is independent, clustered otherwise."""
-    hits = (rows["outcome"] == outcome).to_numpy()
+def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[float, float, float]:
+    """Share of an outcome (or another rate) with its 95% interval: Wilson's where every row is independent, clustered otherwise."""
+    hits = measured(rows, rate)
     clusters = run.clusters.loc[rows.index].to_numpy()
     if len(np.unique(clusters)) == len(rows):
         return wilson(int(hits.sum()), len(rows))[:3]

@@ -1,5 +1,7 @@
 """Experiment files: what they mean, and one clear line for each way to get them wrong."""
 
+import tomllib
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -212,3 +214,9 @@ def test_new_keys_are_checked(changes: dict[str, Any], message: str) -> None:
 def test_options_at_their_defaults_do_not_change_a_cell_s_identity() -> None:
     spelled_out = experiment(model={"name": "mlp", "widths": [3], "dropout": 0.0}, training={**XOR["training"], "l2": 0.0})
     assert experiment().cells[0].id == spelled_out.cells[0].id
+
+
+def test_every_claim_of_the_thread_has_an_experiment() -> None:
+    families = {claim.family for name in catalog.names() for claim in catalog.read(name).claim}
+    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
+    assert families - {None} == set(statements) == {f"C{number}" for number in range(1, 24) if number != 20}

@@ -1,10 +1,15 @@
 """Initializers that ignore their key: every seed gives the same weights."""
 
+import math
+from typing import Annotated
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from bench.initializers import initializer
+
+Values = Annotated[tuple[float, ...], Field(strict=False)]
 
 
 @initializer(random=False)
@@ -17,3 +22,11 @@ def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype) -> Floa
 def constant(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype, value: FiniteFloat = 0.5) -> Float[Array, "..."]:
     """All weights equal to `value`."""
     return jnp.full(shape, value, dtype)
+
+
+@initializer(random=False)
+def listed(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype, values: Values = ()) -> Float[Array, "..."]:
+    """The weights as listed, row after row (a row has one input's weights to all units); an empty list stands for zeros."""
+    if values and len(values) != math.prod(shape):
+        raise ValueError(f"listed: {len(values)} values for a weight layer of shape {shape}")
+    return jnp.asarray(values or [0.0] * math.prod(shape), dtype).reshape(shape)

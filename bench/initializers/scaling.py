@@ -4,6 +4,7 @@ Normal laws are not truncated, as in the papers and in PyTorch; Keras truncates 
 """
 
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +93,31 @@ def pytorch_default(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> W
 def keras_default(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
     """`keras.layers.Dense`'s default: Glorot uniform weights, zero biases."""
     return glorot_uniform(key, shape, dtype)
+
+
+@initializer
+def glorot_standard(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)) with zero biases, the "standard" that Glorot and Bengio (2010) argue against.
+
+    Its variance is 1 / (3 fan_in): a linear layer passes on a third of its input's variance.
+    """
+    return _uniform(key, shape, dtype, 1 / (3 * fans(shape)[0]))
+
+
+@initializer
+def variance_scaling(
+    key: KeyLike,
+    shape: tuple[int, ...],
+    dtype: jnp.dtype,
+    scale: PositiveFloat = 1.0,
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+    distribution: Literal["normal", "uniform"] = "normal",
+) -> Weights:
+    """Variance `scale / fan`: LeCun is 1 of fan_in, He 2 of fan_in, Glorot 1 of fan_avg (the mean of both)."""
+    fan_in, fan_out = fans(shape)
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+    draw = _normal if distribution == "normal" else _uniform
+    return draw(key, shape, dtype, scale / fan)
 
 
 @initializer

@@ -1,0 +1,82 @@
+"""A convex loss of two weights, and how gradient descent goes down it."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.style import chosen, finish, panels
+from analysis.load import Run
+from analysis.theory.law import starts
+from bench.spec import Cell
+from bench.spec import Figure as FigureSpec
+
+SIZE = (3.0, 2.9)
+STARTS = 8
+DATA_SEED = 0
+ZERO, RANDOM, OPTIMUM = "black", "#0072B2", "#D55E00"
+
+
+@figure_kind
+def surface(run: Run, figure: FigureSpec) -> Figure:
+    """Loss over two weights of least squares without a bias, with the exact paths from each start of the cells: one panel per data set."""
+    rows = chosen(run, figure, run.lanes)
+    drawing, each = panels(rows, figure, share_y=False)
+    drawn = list(each)
+    drawing.set_size_inches(SIZE[0] * len(drawn) + 0.5, SIZE[1] + 0.8)
+    for axis, part in drawn:
+        paths = [path for identity in part["cell"].unique() for path in _paths(run, run.cell(identity))]
+        _draw(axis, *_problem(run, run.cell(part["cell"].iloc[0])), paths)
+    return finish(drawing, "weight 1", "weight 2", f"data set {DATA_SEED}, its exact paths from zero and from {STARTS} random starts")
+
+
+def _problem(run: Run, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+    data = starts(run, cell, _lanes(1))[0].data
+    return data.x[0], data.y[0, :, 0]
+
+
+def _lanes(count: int) -> pd.DataFrame:
+    """Random starts on one data set, to be compared in one picture."""
+    return pd.DataFrame({"data_seed": [DATA_SEED] * count, "init_seed": range(count)})
+
+
+def _paths(run: Run, cell: Cell) -> list[tuple[bool, np.ndarray]]:
+    """w_t = w* + (I - lr H)^t (w_0 - w*) for each start of a cell, and whether it is zero."""
+    fixed, state = starts(run, cell, _lanes(STARTS if cell.settings.initializer.random else 1))
+    x, y = fixed.data.x[0], fixed.data.y[0, :, 0]
+    optimum = np.linalg.lstsq(x, y, rcond=None)[0]
+    lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))
+    steps = np.arange(400)[:, None]
+    found = []
+    for start, rate in zip(state.params["dense"]["kernel"][:, :, 0], fixed.inputs.learning_rate, strict=True):
+        c = basis.T @ (start - optimum)
+        found.append((not start.any(), optimum + ((1 - rate * lam) ** steps * c) @ basis.T))
+    return found
+
+
+def _draw(axis: Axes, x: np.ndarray, y: np.ndarray, paths: list[tuple[bool, np.ndarray]]) -> None:
+    optimum = np.linalg.lstsq(x, y, rcond=None)[0]
+    points = np.concatenate([optimum[None], *(path for _, path in paths)])
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    reach = 0.58 * np.max(points.max(axis=0) - points.min(axis=0))
+    line = np.linspace(-reach, reach, 201)
+    first, second = np.meshgrid(middle[0] + line, middle[1] + line)
+    excess = np.mean((np.stack([first, second], axis=-1) @ x.T - y) ** 2, axis=-1) - np.mean((x @ optimum - y) ** 2)
+    # The square root of an excess loss grows evenly: as many lines far from the optimum as near it.
+    height = np.sqrt(np.maximum(excess, 0))
+    axis.contourf(first, second, height, levels=12, cmap="Greys", alpha=0.45)
+    axis.contour(first, second, height, levels=12, colors="0.7", linewidths=0.4)
+    if np.linalg.matrix_rank(x) == 1:
+        along = np.array([-x[0, 1], x[0, 0]]) / np.linalg.norm(x[0])
+        ends = optimum + np.outer([-4 * reach, 4 * reach], along)
+        axis.plot(*ends.T, color=OPTIMUM, lw=1.4, ls="--", label="all optima")
+    for zero, path in sorted(paths, key=lambda pair: pair[0]):
+        color, name = (ZERO, "from zero") if zero else (RANDOM, "from N(0, 1)")
+        axis.plot(*path.T, color=color, lw=1.6 if zero else 1, label=name, marker=".", ms=2.5, mew=0)
+        axis.plot(*path[0], color=color, marker="o" if zero else "s", ms=5, mfc="white", ls="none")
+        axis.plot(*path[-1], color=color, marker="o" if zero else "s", ms=3.5, ls="none")
+    axis.plot(*optimum, color=OPTIMUM, marker="*", ms=11, mec="white", mew=0.6, ls="none", label="optimum of least norm", zorder=5)
+    axis.set_xlim(middle[0] - reach, middle[0] + reach)
+    axis.set_ylim(middle[1] - reach, middle[1] + reach)
+    axis.set_aspect("equal")

@@ -1,0 +1,71 @@
+"""Dropping a unit, and setting its outgoing weights to zero."""
+
+from itertools import product
+
+import jax
+import numpy as np
+
+from analysis.load import Run
+from analysis.theory.law import SAMPLE, cells_of, law, starts
+from bench.engine.network import Network, Noise
+from bench.engine.program import problem
+from bench.models.activations import ACTIVATIONS
+from bench.spec import Cell
+
+MASKS = 12
+"""Widest hidden layer of which every mask is tried."""
+
+
+@law
+def dropout_is_zeroing(run: Run) -> tuple[bool, str, int]:
+    """To drop a hidden unit for an example is to set its outgoing weights to 0 for that example and to divide the others by 1 - p; the mean
+    output over all masks is that without dropout. From each lane's start, both within 1e-12 of the largest output, against NumPy."""
+    worst, n = 0.0, 0
+    for cell, rows in cells_of(run, _drops_units):
+        rows = rows.head(SAMPLE // 4)
+        described = problem(cell.settings.task)
+        network = Network(cell.settings.model, described.inputs, described.outputs)
+        fixed, state = starts(run, cell, rows)
+        for i, seed in enumerate(rows["init_seed"]):
+            params = jax.tree.map(lambda leaf, i=i: leaf[i], state.params)
+            worst = max(worst, dropped_apart(network, cell, params, fixed.data.x[i], int(seed)))
+        n += len(rows)
+    return worst < 1e-12, f"largest difference {worst:.1e}", n
+
+
+def _drops_units(cell: Cell) -> bool:
+    settings = cell.settings
+    return (
+        settings.model.name == "mlp"
+        and len(settings.model.options["widths"]) == 1
+        and settings.model.options["widths"][0] <= MASKS
+        and settings.model.options["bias"]
+        and settings.model.options["dropout"] > 0
+        and settings.training.dtype == "float64"
+    )
+
+
+def dropped_apart(network: Network, cell: Cell, params: dict, x: np.ndarray, seed: int) -> float:
+    """How far the model's own dropout is from zeroed outgoing weights, and their mean over all masks from the output without it,
+    relative to the largest output (or 1)."""
+    rate = cell.settings.model.options["dropout"]
+    with jax.enable_x64(True):
+        noise = Noise(jax.random.key(seed))
+        outputs, [hidden] = jax.tree.map(np.asarray, network.trace(params, x, noise))
+    (w, b), (v, c) = ((np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values())
+    with jax.enable_x64(True):
+        unit = np.asarray(ACTIVATIONS[cell.settings.model.options["activation"]](x @ w + b))
+    return max(_zeroed_apart(outputs, hidden.activation != 0, unit, v, c, rate), _mean_apart(unit, v, c, rate))
+
+
+def _zeroed_apart(outputs: np.ndarray, kept: np.ndarray, unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
+    zeroed = np.where(kept[:, :, None], v / (1 - rate), 0)
+    return float(np.max(np.abs(outputs - (np.einsum("nh,nhc->nc", unit, zeroed) + c))) / max(np.max(np.abs(outputs)), 1))
+
+
+def _mean_apart(unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
+    masks = np.array(list(product((0.0, 1.0), repeat=len(v))))
+    chances = np.prod(np.where(masks == 1, 1 - rate, rate), axis=1)
+    each = np.einsum("nh,mh,hc->mnc", unit, masks, v / (1 - rate)) + c
+    plain = unit @ v + c
+    return float(np.max(np.abs(np.einsum("m,mnc->nc", chances, each) - plain)) / max(np.max(np.abs(plain)), 1))

@@ -1,0 +1,195 @@
+"""What becomes of signals and gradients on their way through a network of random weights."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.polynomial.hermite_e import hermegauss
+from scipy import optimize, stats
+
+from analysis.load import Run
+from analysis.theory.law import cells_of, law
+from bench.spec import Cell
+
+CRITICAL_AT_0_05 = 1.76095
+"""Weight variance at the edge of chaos of tanh with bias variance 0.05."""
+LIGHT_TAILED = 0.5
+"""Moments of lengths are tested where 5 sum(1/n) is at most this; beyond, a thousand draws do not settle a mean."""
+FINITE_WIDTH = 2.0
+"""Mean-field theory is exact for infinite width; at width n it is held to this times (layers passed) / n."""
+
+NODES, WEIGHTS = hermegauss(201)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+
+
+def weight_variances(cell: Cell) -> list[float]:
+    """Variance of a weight, layer by layer, from the initializer's definition."""
+    initializer, task = cell.settings.initializer, cell.settings.task
+    sizes = (task.options["d"], *cell.settings.model.options["widths"], 1)
+    of_fans = {
+        "lecun": lambda fan_in, fan_out: 1 / fan_in,
+        "he": lambda fan_in, fan_out: 2 / fan_in,
+        "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+        "glorot_standard": lambda fan_in, fan_out: 1 / (3 * fan_in),
+    }
+    name = initializer.name.removesuffix("_normal").removesuffix("_uniform")
+    return [initializer.gain**2 * of_fans[name](fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
+
+
+def mean_squares(cell: Cell, passed: float) -> tuple[np.ndarray, np.ndarray]:
+    """Expected mean square of activations and of slopes in the pre-activations per hidden layer, for input and output slope of size 1.
+
+    `passed`: the share of a squared signal that the activation function passes on (rectifier: 1/2, identity: 1). Exact at any width.
+    """
+    variances, widths = weight_variances(cell), cell.settings.model.options["widths"]
+    fans = (cell.settings.task.options["d"], *widths)
+    signal = np.cumprod([fan_in * variance * passed for fan_in, variance in zip(fans, variances[:-1], strict=True)])
+    back = np.cumprod([variance * passed * fan for variance, fan in zip(variances[:0:-1], (1, *widths[:0:-1]), strict=True)])
+    return signal, back[::-1]
+
+
+def length_moment(k: int, width: int) -> float:
+    """E[(length after a Gaussian rectifier layer / its mean)^k]: 1 for k = 1, 1 + 5/n for k = 2.
+
+    The length is a mean of n independent relu(z)^2 with z ~ N(0, 1), whose j-th moment is (2j - 1)!! / 2; moments of the sum
+    follow from the multinomial expansion, here as the k-th power of the moment series.
+    """
+    single = np.array([1.0, *(np.prod(np.arange(2 * j - 1, 0, -2.0)) / 2 for j in range(1, k + 1))])
+    factorials = np.cumprod([1.0, *range(1, k + 1)])
+    total = np.zeros(k + 1)
+    total[0] = 1
+    for _ in range(width):
+        total = np.convolve(total, single / factorials)[: k + 1]
+    return float(total[k] * factorials[k] / (width / 2) ** k)
+
+
+@law
+def length_moments(run: Run) -> tuple[bool, str, int]:
+    """Through L layers of rectifiers the mean square of a signal is (fan-in x weight variance / 2)^L of the input's on average, and that
+    of the gradient likewise; with Gaussian weights its second moment is prod(1 + 5/n) times the squared mean: tests of the means
+    over lanes with their exact or sample standard errors where 5 sum(1/n) <= 0.5, jointly at the 1% level (Holm)."""
+    p_values, n, ratios = [], 0, []
+    for cell, rows in cells_of(run, lambda cell: _propagates(cell, "relu")):
+        signal, back = mean_squares(cell, 0.5)
+        widths = cell.settings.model.options["widths"]
+        for layer in range(len(widths)):
+            if 5 * sum(1 / width for width in widths[: layer + 1]) <= LIGHT_TAILED:
+                length = _values(rows, "signal_variance", layer) / signal[layer]
+                if cell.settings.initializer.name.endswith("_normal"):
+                    second, fourth = (np.prod([length_moment(k, width) for width in widths[: layer + 1]]) for k in (2, 4))
+                    p_values.append(_z_test(length, 1.0, second - 1))
+                    p_values.append(_z_test(length**2, second, fourth - second**2))
+                    ratios.append((np.mean(length**2) / np.mean(length) ** 2, second))
+                else:
+                    p_values.append(stats.ttest_1samp(length, 1).pvalue)
+            if 5 * sum(1 / width for width in widths[layer:]) <= LIGHT_TAILED:
+                p_values.append(stats.ttest_1samp(_values(rows, "gradient_variance", layer) / back[layer], 1).pvalue)
+        n += len(rows)
+    measured, predicted = max(ratios, key=lambda ratio: ratio[1], default=(np.nan, np.nan))
+    least, text = _jointly(p_values)
+    return least > 0.01, f"{text}; E M^2 / (E M)^2 = {measured:.3f}, predicted {predicted:.3f}", n
+
+
+@law
+def glorot_variance(run: Run) -> tuple[bool, str, int]:
+    """Through linear layers of n units, weights U(-1/sqrt(n), 1/sqrt(n)) pass on a third of the mean square of signal and gradient, and
+    Glorot's normalized weights all of it: t-tests of the means over lanes, jointly at the 1% level (Holm)."""
+    p_values, n = [], 0
+    factors = {}
+    for cell, rows in cells_of(run, lambda cell: _propagates(cell, "identity")):
+        expected = dict(zip(("signal_variance", "gradient_variance"), mean_squares(cell, 1.0), strict=True))
+        for name, values in expected.items():
+            p_values += [stats.ttest_1samp(_values(rows, name, layer) / value, 1).pvalue for layer, value in enumerate(values)]
+        means = [_values(rows, "signal_variance", layer).mean() for layer in range(len(expected["signal_variance"]))]
+        factors[cell.settings.initializer.name] = (means[-1] / means[0]) ** (1 / (len(means) - 1))
+        n += len(rows)
+    least, text = _jointly(p_values)
+    measured = ", ".join(f"{factor:.4f} a layer ({name})" for name, factor in factors.items())
+    return least > 0.01, f"{text}; {measured}", n
+
+
+# Mean-field theory of tanh (Poole et al., 2016; Schoenholz et al., 2017) ----------------------------------------------------
+
+
+def next_length(q: float, weights: float, biases: float) -> float:
+    """Variance of the next pre-activations: weights x E tanh^2(sqrt(q) z) + biases."""
+    return float(weights * WEIGHTS @ np.tanh(np.sqrt(q) * NODES) ** 2 + biases)
+
+
+def susceptibility(q: float, weights: float) -> float:
+    """chi = weights x E tanh'(sqrt(q) z)^2: the factor of a squared gradient, or of a small difference, per layer."""
+    return float(weights * WEIGHTS @ np.cosh(np.sqrt(q) * NODES) ** -4.0)
+
+
+def fixed_length(weights: float, biases: float) -> float:
+    """The length q that a layer keeps; biases > 0."""
+    return optimize.brentq(lambda q: next_length(q, weights, biases) - q, 1e-9, 1e3)
+
+
+def critical_weights(biases: float) -> float:
+    """The weight variance where chi = 1 at the fixed length."""
+    return optimize.brentq(lambda weights: susceptibility(fixed_length(weights, biases), weights) - 1, 1 + 1e-3, 10, xtol=1e-10)
+
+
+@law
+def edge_of_chaos(run: Run) -> tuple[bool, str, int]:
+    """In wide tanh networks the length of a signal follows q = s_w E tanh^2(sqrt(q) z) + s_b, and a gradient grows by
+    chi = s_w E tanh'(sqrt(q) z)^2 a layer: the means over lanes within 2 (layers passed) / width and four standard errors of
+    mean-field theory. chi is 1 at s_w = 1.76095 for s_b = 0.05."""
+    worst, n = 0.0, 0
+    critical = critical_weights(0.05)
+    for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh")):
+        for name, layer, passed, predicted in _mean_field(cell):
+            values = _values(rows, name, layer) / predicted
+            width = min(cell.settings.model.options["widths"])
+            allowed = FINITE_WIDTH * passed / width + 4 * values.std(ddof=1) / np.sqrt(len(values))
+            worst = max(worst, abs(values.mean() - 1) / allowed)
+        n += len(rows)
+    holds = worst <= 1 and abs(critical - CRITICAL_AT_0_05) < 1e-5
+    return holds, f"largest departure {worst:.2f} of the allowed one; critical s_w {critical:.5f}", n
+
+
+def _mean_field(cell: Cell) -> Iterator[tuple[str, int, int, float]]:
+    """Column, layer, layers passed to it, and its predicted mean, for an input and an output slope of size 1."""
+    widths, initializer = cell.settings.model.options["widths"], cell.settings.initializer
+    variances = weight_variances(cell)
+    biases = initializer.bias_stddev**2
+    lengths = [cell.settings.task.options["d"] * variances[0] + biases]
+    for width, variance in zip(widths[:-1], variances[1:-1], strict=True):
+        lengths.append(next_length(lengths[-1], width * variance, biases))
+    slope, fan_out = 1.0, 1
+    for layer in reversed(range(len(widths))):
+        yield "pre_activation_variance", layer, layer + 1, lengths[layer]
+        slope *= susceptibility(lengths[layer], fan_out * variances[layer + 1])
+        fan_out = widths[layer]
+        yield "gradient_variance", layer, len(widths), slope
+
+
+# ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _propagates(cell: Cell, activation: str) -> bool:
+    """Whether a cell's networks stand for the theory: one input of size 1, an output slope of 1, independent centered weights."""
+    settings = cell.settings
+    return (
+        settings.task.name == "unit_input"
+        and settings.model.name == "mlp"
+        and settings.model.options["activation"] == activation
+        and settings.initializer.bias_law == "zeros"
+        and (settings.initializer.bias_stddev == 0 or activation == "tanh")
+    )
+
+
+def _values(rows: pd.DataFrame, name: str, layer: int) -> np.ndarray:
+    return rows[f"{name}_{layer}_initial"].to_numpy(float)
+
+
+def _z_test(values: np.ndarray, mean: float, variance: float) -> float:
+    return float(2 * stats.norm.sf(abs(values.mean() - mean) / np.sqrt(variance / len(values))))
+
+
+def _jointly(p_values: list[float]) -> tuple[float, str]:
+    """The smallest p-value times their number, which Holm's procedure holds against the level first."""
+    least = min(p_values) * len(p_values) if p_values else 0.0
+    return least, f"smallest adjusted p-value {min(least, 1):.3f} of {len(p_values)} tests"

@@ -1,0 +1,86 @@
+"""What weights of zero do, in exact arithmetic: products, layers, single weights."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.load import Run
+from analysis.theory.law import cells_of, law, starts
+from bench.models.activations import ZERO_AT_ZERO
+from bench.spec import Cell
+
+ROUNDING = 1e-6
+"""Of a mean cross-entropy in float32."""
+
+
+def weight_layers(cell: Cell) -> int:
+    """Number of weight layers of a multilayer perceptron."""
+    return len(cell.settings.model.options["widths"]) + 1
+
+
+def moving_layers(cell: Cell) -> list[int] | None:
+    """Weight layers that gradient descent moves at its first step where some layers are zero and act(0) = 0; None: any may.
+
+    With zero biases everything behind a zero layer is 0, so a later layer has no input to learn from, and no earlier one hears of
+    the loss: the zero layer itself moves if it is the only one. The slope of a ReLU at 0 is 0, so it must be the last one.
+    """
+    zero = cell.settings.initializer.zero_layers
+    if not zero:
+        return None
+    alone = len(zero) == 1
+    if cell.settings.model.options["activation"] == "relu":
+        alone = alone and zero[0] == weight_layers(cell) - 1
+    return [zero[0]] if alone else []
+
+
+def _is_zero_at_zero(cell: Cell) -> bool:
+    settings = cell.settings
+    return (
+        settings.model.name == "mlp"
+        and settings.model.options["activation"] in ZERO_AT_ZERO
+        and settings.initializer.bias_law == "zeros"
+        and settings.initializer.bias_stddev == 0
+        and settings.initializer.zero_fraction == 0
+        and settings.initializer.random
+        and bool(settings.initializer.zero_layers)
+    )
+
+
+@law
+def first_layer_to_move(run: Run) -> tuple[bool, str, int]:
+    """With act(0) = 0 and zero biases a single zero weight layer takes the whole first gradient, and with two or more no weight
+    moves (ReLU: unless the zero layer is the last one): shares of the gradient are exactly 1 and 0."""
+    agree, n = 0, 0
+    for cell, rows in cells_of(run, _is_zero_at_zero):
+        moving = moving_layers(cell)
+        assert moving is not None
+        expected = [float(layer in moving) for layer in range(weight_layers(cell))]
+        shares = rows[[f"grad_share_{layer}_initial" for layer in range(weight_layers(cell))]].to_numpy(float)
+        agree, n = agree + int((shares == expected).all(axis=1).sum()), n + len(rows)
+    return agree == n, f"{agree:,} of {n:,} lanes", n
+
+
+@law
+def zero_layers(run: Run) -> tuple[bool, str, int]:
+    """With act(0) = 0 and zero biases a network with a single zero weight layer comes below the loss of the best constant, and one
+    with two or more (ReLU: also with one that is not the last) keeps all of them and stays a constant function, whose loss is at
+    least the entropy of the labels."""
+    agree, n = 0, 0
+    for cell, rows in cells_of(run, _is_zero_at_zero):
+        rows = rows[rows["outcome"] != "diverged"]
+        loss, floor = rows["loss_final"].to_numpy(float), label_entropy(run, cell, rows)
+        if moving_layers(cell):
+            holds = loss < floor - ROUNDING
+        else:
+            kept = (rows["zero_layers_final"] == len(cell.settings.initializer.zero_layers)).to_numpy()
+            holds = kept & (loss >= floor - ROUNDING)
+        agree, n = agree + int(holds.sum()), n + len(rows)
+    return agree == n, f"{agree:,} of {n:,} lanes", n
+
+
+def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
+    """Per lane, the least cross-entropy of a constant on its training labels."""
+    if rows.empty:
+        return np.empty(0)
+    y = np.asarray(starts(run, cell, rows)[0].data.y)
+    shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
+    return -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0)

@@ -1,0 +1,44 @@
+"""Starts that tell ties from randomness: almost equal weights, and weights that all differ without a draw."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+from pydantic import FiniteFloat, NonNegativeFloat
+
+from bench.initializers import initializer
+
+KeyLike = Key[Array, ""]
+Weights = Float[Array, "..."]
+
+
+@initializer
+def constant_noise(
+    key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, value: FiniteFloat = 0.5, eps: NonNegativeFloat = 1e-3
+) -> Weights:
+    """`value` + N(0, eps^2): all weights equal up to noise; exactly `constant` if `eps` is 0."""
+    return value + eps * jax.random.normal(key, shape, dtype)
+
+
+@initializer(random=False)
+def distinct(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
+    """Fixed weights without ties, evenly spread over U(-1, 1) sqrt(3 / fan_in), so of variance 1 / fan_in.
+
+    The incoming weights of unit j are a point of Richtmyer's low-discrepancy sequence (1951): u_ij = frac((j + 1) sqrt(p_i)) with p_i
+    the i-th prime; as square roots of primes are irrational and independent over the rationals, no two units agree in any weight.
+    """
+    fan_in, fan_out = math.prod(shape[:-1]), shape[-1]
+    u = np.outer(np.sqrt(_primes(fan_in)), np.arange(1, fan_out + 1)) % 1
+    return jnp.asarray(math.sqrt(3 / fan_in) * (2 * u - 1), dtype).reshape(shape)
+
+
+def _primes(n: int) -> np.ndarray:
+    """The first n primes."""
+    # The n-th prime is below n (ln n + ln ln n) from n = 6 on (Rosser, 1941).
+    limit = max(15, math.ceil(n * (math.log(n + 1) + math.log(math.log(n + 2)))))
+    sieve = np.arange(limit) >= 2
+    for i in range(2, math.isqrt(limit) + 1):
+        sieve[i * i :: i] = False
+    return np.flatnonzero(sieve)[:n]

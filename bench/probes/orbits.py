@@ -1,0 +1,19 @@
+"""Hidden units as they are, for comparisons between lanes."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bench.probes import probe
+
+MOST_NUMBERS = 96
+"""Layers of more numbers leave none behind: they would be most of every row."""
+
+
+@probe(optional=True, over_layers=jnp.ravel)
+def hidden_units(units: Float[Array, "hidden feature"]) -> Float[Array, " number"]:
+    """All numbers of a small hidden layer, unit by unit: incoming weights, bias, outgoing weights.
+
+    `analysis.orbits` compares networks by them, up to the symmetries of their layer. Nothing for a large layer; several hidden layers
+    must have equal widths.
+    """
+    return jnp.ravel(units) if units.size <= MOST_NUMBERS else jnp.zeros(0, units.dtype)

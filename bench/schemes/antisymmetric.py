@@ -1,0 +1,37 @@
+"""Pairs of units that cancel each other."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bench.schemes import scheme
+
+
+@scheme
+def antisymmetric(params: dict[Any, Any], network: Any, x: Float[Array, "example input"]) -> dict[Any, Any]:
+    """The second half of the last hidden layer copies the first, with outgoing weights of the opposite sign, and no output bias.
+
+    The network is the zero function at the start, to rounding of a sum, though none of its weights has to be 0 (Zhang et al.,
+    2020, who double the whole network). The last hidden layer must have an even number of units.
+    """
+    if len(network.weight_paths) < 2:
+        raise ValueError("antisymmetric: a model without hidden layers has no pairs of units")
+    incoming, outgoing = (path[:-1] for path in network.weight_paths[-2:])
+
+    def changed(path: Any, leaf: Array) -> Array:
+        keys = tuple(entry.key for entry in path)
+        if keys[:-1] == incoming:
+            half, odd = divmod(leaf.shape[-1], 2)
+            if odd:
+                raise ValueError(f"antisymmetric: {leaf.shape[-1]} units in the last hidden layer; it needs an even number")
+            return jnp.concatenate([leaf[..., :half], leaf[..., :half]], axis=-1)
+        if keys[:-1] == outgoing:
+            if keys not in network.weight_paths:
+                return jnp.zeros_like(leaf)
+            half = leaf.shape[0] // 2
+            return jnp.concatenate([leaf[:half], -leaf[:half]])
+        return leaf
+
+    return jax.tree_util.tree_map_with_path(changed, params)

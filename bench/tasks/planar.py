@@ -1,0 +1,60 @@
+"""Two classes in the plane that no straight line separates."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from bench.tasks import task
+from bench.tasks.definition import Data, Task, split
+
+PlanarLoss = Literal["cross_entropy", "mse"]
+Curve = Callable[[Float[Array, " example"]], Float[Array, "example 2"]]
+
+
+def _two_curves(first: Curve, second: Curve, n: int, n_test: int, noise: float, loss: PlanarLoss) -> Task:
+    """Points of two curves, at uniform places t in [0, 1], moved by N(0, noise^2); the classes take turns."""
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        key_t, key_noise = (jax.random.fold_in(key, i) for i in range(2))
+        t = jax.random.uniform(key_t, (n + n_test,), dtype)
+        label = (jnp.arange(n + n_test) % 2)[:, None]
+        x = jnp.where(label == 0, first(t), second(t)) + noise * jax.random.normal(key_noise, (n + n_test, 2), dtype)
+        return split(x, label.astype(dtype), n)
+
+    return Task(2, 1, sample, loss, "classification")
+
+
+@task
+def moons(
+    n: PositiveInt = 100,
+    noise: NonNegativeFloat = 0.1,
+    n_test: NonNegativeInt = 100,
+    loss: PlanarLoss = "cross_entropy",
+) -> Task:
+    """Two interleaving half circles, as scikit-learn's `make_moons` has them, at random places along the curves."""
+
+    def upper(t: Float[Array, " example"]) -> Float[Array, "example 2"]:
+        return jnp.stack([jnp.cos(jnp.pi * t), jnp.sin(jnp.pi * t)], axis=1)
+
+    return _two_curves(upper, lambda t: jnp.array([1, 0.5], t.dtype) - upper(t), n, n_test, noise, loss)
+
+
+@task
+def spirals(
+    n: PositiveInt = 100,
+    turns: PositiveFloat = 1.0,
+    noise: NonNegativeFloat = 0.02,
+    n_test: NonNegativeInt = 100,
+    loss: PlanarLoss = "cross_entropy",
+) -> Task:
+    """Two Archimedean spirals of radius t that wind `turns` times around the origin, one turned by half a circle."""
+
+    def arm(t: Float[Array, " example"]) -> Float[Array, "example 2"]:
+        angle = 2 * jnp.pi * turns * t
+        return t[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
+
+    return _two_curves(arm, lambda t: -arm(t), n, n_test, noise, loss)

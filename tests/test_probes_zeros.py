@@ -1,0 +1,31 @@
+"""Probes of zero weights on hand-made networks."""
+
+import jax.numpy as jnp
+import pytest
+
+from bench.probes.zeros import other_grad_share, zero_layers, zero_share, zeroed_grad_share
+
+WEIGHTS = [jnp.array([[1.0, 0.0], [0.0, 2.0]]), jnp.zeros((2, 2)), jnp.array([[0.0], [3.0]])]
+GRADIENTS = [jnp.array([[3.0, 0.0], [0.0, 0.0]]), jnp.array([[0.0, 4.0], [3.0, 0.0]]), jnp.array([[0.0], [2.0]])]
+
+
+def test_zeros_are_counted_exactly() -> None:
+    assert float(zero_share(WEIGHTS)) == pytest.approx(7 / 10)
+    assert float(zero_share([jnp.array([[1e-30, -0.0]])])) == 0.5
+    assert int(zero_layers(WEIGHTS)) == 1
+    assert int(zero_layers([jnp.zeros((2, 3)), jnp.zeros((3, 1))])) == 2
+
+
+def test_the_gradient_is_divided_between_zero_layers_and_the_others() -> None:
+    assert float(zeroed_grad_share(WEIGHTS, GRADIENTS)) == pytest.approx(5 / 10)
+    assert float(other_grad_share(WEIGHTS, GRADIENTS)) == pytest.approx(5 / 10)
+    still = [jnp.zeros_like(layer) for layer in GRADIENTS]
+    assert float(zeroed_grad_share(WEIGHTS, still)) == float(other_grad_share(WEIGHTS, still)) == 0
+
+
+def test_the_shares_ignore_the_size_of_the_gradient_and_the_order_of_units() -> None:
+    scaled = [7 * layer for layer in GRADIENTS]
+    assert float(zeroed_grad_share(WEIGHTS, scaled)) == pytest.approx(float(zeroed_grad_share(WEIGHTS, GRADIENTS)))
+    turned = [WEIGHTS[0][:, ::-1], WEIGHTS[1][::-1], WEIGHTS[2]]
+    moved = [GRADIENTS[0][:, ::-1], GRADIENTS[1][::-1], GRADIENTS[2]]
+    assert float(other_grad_share(turned, moved)) == pytest.approx(float(other_grad_share(WEIGHTS, GRADIENTS)))
