@@ -1,7 +1,7 @@
 """Verdicts: what an experiment's claims come to, judged from intervals."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -35,7 +35,20 @@ class Verdict:
     n_init_seeds: int
 
     def record(self) -> dict[str, Any]:
-        return asdict(self)
+        """The verdict as JSON knows it: no NaN (null) and no infinity (text)."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Self:
+        """The verdict that a record stands for."""
+        numbers = {key: np.nan if record[key] is None else float(record[key]) for key in ("estimate", "low", "high", "level")}
+        return cls(**{**record, **numbers})
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float) or np.isfinite(value):
+        return value
+    return None if np.isnan(value) else str(value)
 
 
 def check_claims(experiment: Experiment) -> None:

@@ -4,7 +4,6 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -23,7 +22,7 @@ def answer(reports: Path) -> str:
         content = json.loads(path.read_text())
         lanes += json.loads((path.parent / "run.json").read_text())["lanes"]
         for record in content["claims"]:
-            verdict = Verdict(**{key: _number(value) for key, value in record.items()})
+            verdict = Verdict.of(record)
             if verdict.family in statements:
                 families.setdefault(verdict.family, []).append(verdict)
     rows = [
@@ -33,10 +32,6 @@ def answer(reports: Path) -> str:
     table = markdown(pd.DataFrame(rows, columns=["", "claim", "verdict", "holds in"]))
     picture = "![Share of lanes that learn the task from zero and from random weights](reports/figures/headline.png)"
     return f"From {lanes:,} training runs:\n\n{table}\n\n{picture}"
-
-
-def _number(value: Any) -> Any:
-    return float("nan") if value is None else value
 
 
 def updated(text: str, reports: Path) -> str:

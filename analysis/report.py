@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from analysis.answer import answer_page  # noqa: E402
-from analysis.claims import judge  # noqa: E402
+from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import rc, value_label  # noqa: E402
@@ -25,6 +25,7 @@ from analysis.load import Run, load  # noqa: E402
 from analysis.page import cell_frame, experiment_page, verdict_frame  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import summarize  # noqa: E402
+from analysis.theory import Law  # noqa: E402
 from analysis.words import interval, number  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E402
 
@@ -44,7 +45,7 @@ class Pages:
 
 
 def write_report(folders: list[Path], out: Path) -> Pages:
-    """Judge these runs and write the answer page and a page per experiment into `out`."""
+    """Judge these runs and write a page for each into `out`, and the answer page about all reports there."""
     results = []
     for folder in folders:
         run = compact(load(folder))
@@ -52,12 +53,29 @@ def write_report(folders: list[Path], out: Path) -> Pages:
         results.append(Result(run, laws, verdicts, summarize(run)))
     for result in results:
         _write_experiment(result, out / result.name)
+    _write_answer([*results, *_standing(out, {result.name for result in results})], out)
+    rows = [row for result in results for row in _terminal_rows(result)]
+    return Pages(out, rows)
+
+
+def _write_answer(results: list[Result], out: Path) -> None:
+    results = sorted(results, key=lambda result: result.name)
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline")
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
-    rows = [row for result in results for row in _terminal_rows(result)]
-    return Pages(out, rows)
+
+
+def _standing(out: Path, renewed: set[str]) -> list[Result]:
+    """The reports that were in the folder before, as they were judged then."""
+    found = []
+    for path in sorted(out.glob("*/claims.json")):
+        if path.parent.name not in renewed:
+            stored = json.loads(path.read_text())
+            run = load(path.parent)
+            verdicts = [Verdict.of(record) for record in stored["claims"]]
+            found.append(Result(run, [Law(**law) for law in stored["laws"]], verdicts, summarize(run)))
+    return found
 
 
 def compact(run: Run) -> Run:
@@ -95,10 +113,10 @@ def _write_experiment(result: Result, folder: Path) -> None:
         "versions": run.manifest["versions"],
         "device": run.manifest["device"],
         "git": run.manifest["git"],
-        "laws": [law.__dict__ for law in result.laws],
+        "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
-    write_whole(folder / "claims.json", (json.dumps(_plain(claims), indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in (("verdicts", verdict_frame(result)), ("cells", cell_frame(result))):
         write_whole(folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True).encode())
     for figure in run.experiment.figure:
@@ -112,17 +130,6 @@ def _store(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
     content = parquet_bytes(rows)
     write_whole(path, content)
     return {"file": path.name, "rows": len(rows), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null and text."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else str(value)
-    return value
 
 
 def save(drawing: Figure, path: Path) -> None:

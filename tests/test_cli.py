@@ -104,6 +104,17 @@ def test_from_a_file_to_a_report_and_again_from_its_rows(mine: Path, tmp_path: P
         assert (Path("second/mine") / name).read_bytes() == (Path("reports/mine") / name).read_bytes(), name
 
 
+def test_a_report_renewed_alone_leaves_the_others_on_the_answer_page(mine: Path) -> None:
+    Path("other.toml").write_text(mine.read_text().replace('name = "mine"', 'name = "other"'))
+    for name in ("mine", "other"):
+        assert call("run", f"{name}.toml", "--seeds", 8, "--out", "runs").exit_code == 0
+    assert call("report", "runs", "--out", "reports").exit_code == 0
+    both = Path("reports/README.md").read_text()
+    assert "[mine](mine/README.md)" in both and "[other](other/README.md)" in both
+    assert call("report", "reports/other", "--out", "reports").exit_code == 0
+    assert Path("reports/README.md").read_text() == both
+
+
 def test_reproduce_trains_and_judges(mine: Path) -> None:
     done = call("reproduce", mine, "--seeds", 20, "--out", "here")
     assert done.exit_code == 0, done.output

@@ -1,12 +1,14 @@
 """A convex loss of two weights, and how gradient descent goes down it."""
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, finish, panels
+from analysis.figures.style import chosen, finish, rc, value_label
 from analysis.load import Run
 from analysis.theory.law import starts
 from bench.spec import Cell
@@ -21,11 +23,15 @@ ZERO, RANDOM, OPTIMUM = "black", "#0072B2", "#D55E00"
 @figure_kind
 def surface(run: Run, figure: FigureSpec) -> Figure:
     """Loss over two weights of least squares without a bias, with the exact paths from each start of the cells: one panel per data set."""
+    assert figure.panel is not None
     rows = chosen(run, figure, run.lanes)
-    drawing, each = panels(rows, figure, share_y=False)
-    drawn = list(each)
-    drawing.set_size_inches(SIZE[0] * len(drawn) + 0.5, SIZE[1] + 0.8)
-    for axis, part in drawn:
+    values = list(rows[figure.panel].cat.categories)
+    with mpl.rc_context(rc()):
+        size = (SIZE[0] * len(values) + 0.5, SIZE[1] + 0.8)
+        drawing, axes = plt.subplots(1, len(values), figsize=size, squeeze=False, layout="constrained")
+    for axis, value in zip(axes.flat, values, strict=True):
+        part = rows[rows[figure.panel] == value]
+        axis.set_title(value_label(value))
         paths = [path for identity in part["cell"].unique() for path in _paths(run, run.cell(identity))]
         _draw(axis, *_problem(run, run.cell(part["cell"].iloc[0])), paths)
     return finish(drawing, "weight 1", "weight 2", f"data set {DATA_SEED}, its exact paths from zero and from {STARTS} random starts")
