@@ -19,7 +19,7 @@ class Dimension(NamedTuple):
 def edges(inside: Array) -> Array:
     """Which 2 x 2 windows of a boolean lattice hold both kinds of points."""
     corners = np.stack([inside[1:, 1:], inside[1:, :-1], inside[:-1, 1:], inside[:-1, :-1]])
-    return corners.any(axis=0) & ~corners.all(axis=0)
+    return np.asarray(corners.any(axis=0) & ~corners.all(axis=0))
 
 
 def box_counts(marked: Array) -> tuple[Array, Array]:

@@ -81,18 +81,20 @@ def _standing(out: Path, renewed: set[str]) -> list[Result]:
 def compact(run: Run) -> Run:
     """The rows as a report keeps them: float32 but for the columns that laws compare exactly. All numbers are computed from these."""
     lanes = run.lanes.copy()
-    for name in lanes.select_dtypes("float64").columns:
-        narrow = lanes[name].astype(np.float32)
-        if name not in EXACT or narrow.astype(np.float64).equals(lanes[name]):
-            lanes[name] = narrow
+    for name, column in _narrow(lanes).items():
+        if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
+            lanes[name] = column
     lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in (*EXACT, *STEPS_OR_NULL)])
     if len(lanes) > LARGE:
         lanes = lanes.drop(columns=[name for name in COMMON if name in lanes and name not in run.experiment.text])
         lanes["params_digest"] = lanes["params_digest"].str[:16]
+    return replace(run, lanes=lanes, curves=run.curves.assign(**_narrow(run.curves)))
+
+
+def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """The float64 columns that float32 can hold, as float32."""
     largest = np.finfo(np.float32).max
-    narrow = [name for name, column in run.curves.select_dtypes("float64").items() if not (column.abs() > largest).any()]
-    curves = run.curves.astype({name: np.float32 for name in narrow})
-    return replace(run, lanes=lanes, curves=curves)
+    return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
 
 
 def _write_experiment(result: Result, folder: Path) -> None:

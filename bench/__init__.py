@@ -1,6 +1,11 @@
 """Train thousands of seeded initializations in parallel and keep one row of each."""
 
-from bench.engine.devices import configure
+import os
+
+# Factorizations run one to a device, and the devices are the cores: more threads would wait for each other, spinning. Before SciPy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from bench.engine.devices import configure  # noqa: E402
 
 configure()  # before anything starts JAX
 

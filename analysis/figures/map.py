@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
 from analysis.boundary import dimension
 from analysis.figures import figure_kind
@@ -17,6 +18,12 @@ from bench.spec import Figure as FigureSpec
 from bench.spec import Map, MapAxis
 
 SIZE = (3.1, 3.0)
+FACTORS = (
+    (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
+    (1.0001, 1.001, 1.01, 1.1, 2.0, 10.0, 1e3, 1e6),
+)
+"""Ticks of the two color scales."""
+SLOWEST = 1e-4
 OVERFLOW = np.log(np.finfo(float).max)
 """A diverged lane's loss went at least this far, in natural logarithms."""
 
@@ -40,7 +47,11 @@ def map(run: Run, figure: FigureSpec) -> Figure:
     drawn = list(each)
     drawing.set_size_inches(SIZE[0] * len(drawn) + 1.1, SIZE[1] + 0.6)
     fell, grew = _fall(rows[improved(rows)]), _growth(rows[~improved(rows)])
-    scales = (_scale(fell, FELL), _scale(grew, GREW))
+    # Growth spans decades, from barely unstable to an overflow within a few steps.
+    scales = (
+        ScalarMappable(Normalize(*_span(fell)), FELL.reversed()),
+        ScalarMappable(LogNorm(*np.maximum(_span(grew), SLOWEST)), GREW),
+    )
     for axis, part in drawn:
         _draw(axis, part, place, scales)
         cell = run.cell(part["cell"].iloc[0])
@@ -51,12 +62,12 @@ def map(run: Run, figure: FigureSpec) -> Figure:
             dimensions = f"edge: box dimension {edge.estimate:.2f} ± {edge.error:.2f} over {edge.scales} scales"
             name = value_label(part[figure.panel].iloc[0]) if figure.panel else ""
             axis.set_title(f"{name}\n{dimensions}".strip())
-    for scale, text in zip(scales, ("loss fell: end / start", "loss grew: factor per step"), strict=True):
-        bar = drawing.colorbar(scale, ax=[axis for axis, _ in drawn], aspect=30, pad=0.015, fraction=0.05)
-        bar.ax.set_title("")
+    for scale, text, factors in zip(scales, ("loss fell: end / start", "loss grew: factor per step"), FACTORS, strict=True):
+        shown = [factor for factor in factors if scale.norm.vmin <= np.log(factor) <= scale.norm.vmax]
+        bar = drawing.colorbar(scale, ax=[axis for axis, _ in drawn], aspect=30, pad=0.015, fraction=0.05, ticks=np.log(shown))
+        bar.minorticks_off()
+        bar.ax.set_yticklabels([f"{factor:g}" for factor in shown], fontsize=7)
         bar.set_label(text, fontsize=7.5)
-        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{np.exp(value):.3g}")
-        bar.ax.tick_params(labelsize=7)
     return finish(drawing, label(place.x.path), label(place.y.path), count_note(rows))
 
 
@@ -71,10 +82,10 @@ def _growth(rows: pd.DataFrame) -> np.ndarray:
     return (last - np.log(rows["loss_initial"].to_numpy(float))) / np.maximum(rows["steps_run"].to_numpy(float), 1)
 
 
-def _scale(values: np.ndarray, colors: Colormap) -> ScalarMappable:
-    low, high = np.quantile(values, [0.01, 0.99]) if len(values) else (0.0, 1.0)
-    # Falls are negative: the strongest is the darkest.
-    return ScalarMappable(Normalize(low, high), colors.reversed() if high <= 0 else colors)
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """Where a color scale begins and ends: all but the outermost hundredths."""
+    low, high = np.quantile(values, [0.01, 0.99]) if len(values) else (-1.0, 0.0)
+    return float(low), float(max(high, low + 1e-9))
 
 
 def _draw(axis: Axes, rows: pd.DataFrame, place: Map, scales: tuple[ScalarMappable, ScalarMappable]) -> None:
@@ -91,8 +102,12 @@ def _draw(axis: Axes, rows: pd.DataFrame, place: Map, scales: tuple[ScalarMappab
     centers = [_middle(one, edge) for one, edge in ((place.x, x), (place.y, y))]
     if 0 < inside.mean() < 1:
         axis.contour(*centers, inside, levels=[0.5], colors="black", linewidths=0.7)
-    for one, scale_of in ((place.x, axis.set_xscale), (place.y, axis.set_yscale)):
+    for one, scale_of, ticks in ((place.x, axis.set_xscale, axis.xaxis), (place.y, axis.set_yscale, axis.yaxis)):
         scale_of("log" if one.log else "linear")
+        if one.log and one.stop < 10 * one.start:
+            ticks.set_major_locator(MaxNLocator(5))
+            ticks.set_major_formatter(ScalarFormatter())
+            ticks.set_minor_locator(NullLocator())
     axis.set_xlim(x[0], x[-1])
     axis.set_ylim(y[0], y[-1])
 

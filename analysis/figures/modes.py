@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, finish, palette, rc, value_label
+from analysis.figures.style import chosen, count_note, finish, label, palette, rc, value_label
 from analysis.load import Run
 from analysis.theory.law import cells_of
 from analysis.theory.modes import distance_to_formula, halvings, is_aligned, mode_strength, strengths_of, time_of
@@ -25,7 +25,9 @@ def modes(run: Run, figure: FigureSpec) -> Figure:
         drawing, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.9), layout="constrained")
     _against_time(run, left, colors)
     _against_rate(run, right, colors)
-    return finish(drawing, "", "", f"n = {rows.groupby('cell').size().min():,} lanes each on the right, data set {DATA_SEED} on the left")
+    finish(drawing, "", "", "", label("initializer"))
+    drawing.supxlabel(f"left: data set {DATA_SEED}; right: {count_note(rows)}", fontsize=9)
+    return drawing
 
 
 def _against_time(run: Run, axis: Axes, colors: dict) -> None:
@@ -43,7 +45,9 @@ def _against_time(run: Run, axis: Axes, colors: dict) -> None:
         measured = time_of(curve["step"].to_numpy(float), float(rows["learning_rate"].iloc[0]), len(s))
         axis.plot(measured, curve["loss"], mark, color=color, ms=4, mfc="white", label=value_label(name))
     axis.set_xscale("log")
+    axis.set_yscale("log")
     axis.set_xlim(0.05, 30)
+    axis.set_ylim(1e-7, 20)
     axis.set_xlabel("time (2 x learning rate x steps / outputs)")
     axis.set_ylabel("training loss")
 
@@ -59,7 +63,9 @@ def _against_rate(run: Run, axis: Axes, colors: dict) -> None:
         axis.fill_between(rates, distance[:, 0], distance[:, 2], color=color, alpha=0.15, lw=0)
         axis.plot(rates, distance[:, 1], f"-{mark}", color=color, ms=4, label=value_label(name))
         axis.plot(rates, distance[0, 2] * rates / rates[0] * 1.5, color="0.5", lw=0.8, ls=":")
-    axis.set_xscale("log")
+        axis.set_xscale("log")
+        axis.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axis.minorticks_off()
     axis.set_yscale("log")
     axis.set_xlabel("learning rate (dotted: proportional to it)")
     axis.set_ylabel("distance to the formula")

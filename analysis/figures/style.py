@@ -21,10 +21,18 @@ LABELS = {
     "steps_to_solve": "gradient steps",
     "loss": "training loss",
     "loss_final": "final training loss",
+    "test_loss_final": "loss on new data at the end",
+    "initializer.first_layer_offset": "offset added to the first layer's weights",
     "weight_norm": "norm of the weights",
     "distinct_units_final": "distinct hidden units at the end",
     "model.widths": "hidden units",
     "initializer": "initial weights",
+    "initializer.name": "initial weights",
+    "initializer.eps": "standard deviation of the noise",
+    "training.dtype": "arithmetic",
+    "broken": "tie broken",
+    "break_step": "steps until the tie is broken",
+    "tie_spread": "spread of the units",
     "case": "loss",
 }
 MARKS = "osD^vPX*<>"
@@ -46,6 +54,13 @@ def value_label(value: Any) -> str:
         return "N(0, 1)"
     if text.startswith("normal(gain="):
         return f"N(0, {float(text[12:-1]):g}²)"
+    if text.startswith("constant_noise(eps="):
+        return f"constant + {float(text[19:-1]):.0e}".replace("e-0", "e-")
+    if text.startswith("constant(value="):
+        return f"constant {float(text[15:-1]):g}"
+    name, _, gain = text.partition("(gain=")
+    if gain:
+        return f"{float(gain[:-1]):g} x {name.replace('_', ' ')}"
     return text.strip("[]").replace("_", " ")
 
 

@@ -1,6 +1,5 @@
 """What becomes of signals and gradients on their way through a network of random weights."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -37,16 +36,25 @@ def weight_variances(cell: Cell) -> list[float]:
     return [initializer.gain**2 * of_fans[name](fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
 
 
-def mean_squares(cell: Cell, passed: float) -> tuple[np.ndarray, np.ndarray]:
-    """Expected mean square of activations and of slopes in the pre-activations per hidden layer, for input and output slope of size 1.
+PASSED_ON = {"relu": 0.5, "identity": 1.0}
+"""Share of a squared signal that an activation function passes on, whatever the signal's size."""
 
-    `passed`: the share of a squared signal that the activation function passes on (rectifier: 1/2, identity: 1). Exact at any width.
+
+def predicted(cell: Cell) -> dict[str, np.ndarray]:
+    """By column, the expected mean square in each hidden layer, for an input and an output slope of size 1.
+
+    Exact at any width for rectifiers and linear layers, mean-field theory for tanh.
     """
+    activation = cell.settings.model.options["activation"]
+    return _mean_field(cell) if activation == "tanh" else _mean_squares(cell, PASSED_ON[activation])
+
+
+def _mean_squares(cell: Cell, passed: float) -> dict[str, np.ndarray]:
     variances, widths = weight_variances(cell), cell.settings.model.options["widths"]
-    fans = (cell.settings.task.options["d"], *widths)
+    fans = (cell.settings.task.options["d"], *widths[:-1])
     signal = np.cumprod([fan_in * variance * passed for fan_in, variance in zip(fans, variances[:-1], strict=True)])
     back = np.cumprod([variance * passed * fan for variance, fan in zip(variances[:0:-1], (1, *widths[:0:-1]), strict=True)])
-    return signal, back[::-1]
+    return {"signal_variance": signal, "gradient_variance": back[::-1]}
 
 
 def length_moment(k: int, width: int) -> float:
@@ -71,7 +79,7 @@ def length_moments(run: Run) -> tuple[bool, str, int]:
     over lanes with their exact or sample standard errors where 5 sum(1/n) <= 0.5, jointly at the 1% level (Holm)."""
     p_values, n, ratios = [], 0, []
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "relu")):
-        signal, back = mean_squares(cell, 0.5)
+        signal, back = predicted(cell).values()
         widths = cell.settings.model.options["widths"]
         for layer in range(len(widths)):
             if 5 * sum(1 / width for width in widths[: layer + 1]) <= LIGHT_TAILED:
@@ -86,9 +94,9 @@ def length_moments(run: Run) -> tuple[bool, str, int]:
             if 5 * sum(1 / width for width in widths[layer:]) <= LIGHT_TAILED:
                 p_values.append(stats.ttest_1samp(_values(rows, "gradient_variance", layer) / back[layer], 1).pvalue)
         n += len(rows)
-    measured, predicted = max(ratios, key=lambda ratio: ratio[1], default=(np.nan, np.nan))
+    measured, expected = max(ratios, key=lambda ratio: ratio[1], default=(np.nan, np.nan))
     least, text = _jointly(p_values)
-    return least > 0.01, f"{text}; E M^2 / (E M)^2 = {measured:.3f}, predicted {predicted:.3f}", n
+    return least > 0.01, f"{text}; E M^2 / (E M)^2 = {measured:.3f}, predicted {expected:.3f}", n
 
 
 @law
@@ -98,10 +106,9 @@ def glorot_variance(run: Run) -> tuple[bool, str, int]:
     p_values, n = [], 0
     factors = {}
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "identity")):
-        expected = dict(zip(("signal_variance", "gradient_variance"), mean_squares(cell, 1.0), strict=True))
-        for name, values in expected.items():
-            p_values += [stats.ttest_1samp(_values(rows, name, layer) / value, 1).pvalue for layer, value in enumerate(values)]
-        means = [_values(rows, "signal_variance", layer).mean() for layer in range(len(expected["signal_variance"]))]
+        for name, lengths in predicted(cell).items():
+            p_values += [stats.ttest_1samp(_values(rows, name, layer) / length, 1).pvalue for layer, length in enumerate(lengths)]
+        means = [_values(rows, "signal_variance", layer).mean() for layer in range(len(cell.settings.model.options["widths"]))]
         factors[cell.settings.initializer.name] = (means[-1] / means[0]) ** (1 / (len(means) - 1))
         n += len(rows)
     least, text = _jointly(p_values)
@@ -140,30 +147,28 @@ def edge_of_chaos(run: Run) -> tuple[bool, str, int]:
     worst, n = 0.0, 0
     critical = critical_weights(0.05)
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh")):
-        for name, layer, passed, predicted in _mean_field(cell):
-            values = _values(rows, name, layer) / predicted
-            width = min(cell.settings.model.options["widths"])
-            allowed = FINITE_WIDTH * passed / width + 4 * values.std(ddof=1) / np.sqrt(len(values))
-            worst = max(worst, abs(values.mean() - 1) / allowed)
+        widths = cell.settings.model.options["widths"]
+        for name, lengths in predicted(cell).items():
+            for layer, length in enumerate(lengths):
+                passed = layer + 1 if name == "pre_activation_variance" else len(widths)
+                values = _values(rows, name, layer) / length
+                allowed = FINITE_WIDTH * passed / min(widths) + 4 * values.std(ddof=1) / np.sqrt(len(values))
+                worst = max(worst, abs(values.mean() - 1) / allowed)
         n += len(rows)
     holds = worst <= 1 and abs(critical - CRITICAL_AT_0_05) < 1e-5
     return holds, f"largest departure {worst:.2f} of the allowed one; critical s_w {critical:.5f}", n
 
 
-def _mean_field(cell: Cell) -> Iterator[tuple[str, int, int, float]]:
-    """Column, layer, layers passed to it, and its predicted mean, for an input and an output slope of size 1."""
-    widths, initializer = cell.settings.model.options["widths"], cell.settings.initializer
+def _mean_field(cell: Cell) -> dict[str, np.ndarray]:
+    widths, biases = cell.settings.model.options["widths"], cell.settings.initializer.bias_stddev**2
     variances = weight_variances(cell)
-    biases = initializer.bias_stddev**2
     lengths = [cell.settings.task.options["d"] * variances[0] + biases]
     for width, variance in zip(widths[:-1], variances[1:-1], strict=True):
         lengths.append(next_length(lengths[-1], width * variance, biases))
-    slope, fan_out = 1.0, 1
-    for layer in reversed(range(len(widths))):
-        yield "pre_activation_variance", layer, layer + 1, lengths[layer]
-        slope *= susceptibility(lengths[layer], fan_out * variances[layer + 1])
-        fan_out = widths[layer]
-        yield "gradient_variance", layer, len(widths), slope
+    slopes = [susceptibility(lengths[-1], variances[-1])]
+    for layer in reversed(range(len(widths) - 1)):
+        slopes.append(slopes[-1] * susceptibility(lengths[layer], widths[layer + 1] * variances[layer + 1]))
+    return {"pre_activation_variance": np.array(lengths), "gradient_variance": np.array(slopes[::-1])}
 
 
 # ----------------------------------------------------------------------------------------------------------------------------

@@ -65,18 +65,18 @@ def first_layer_to_move(run: Run) -> tuple[bool, str, int]:
 
 @law
 def zero_layers(run: Run) -> tuple[bool, str, int]:
-    """With act(0) = 0 and zero biases a network with a single zero weight layer comes below the loss of the best constant, and one
-    with two or more (ReLU: also with one that is not the last) keeps all of them and stays a constant function, whose loss is at
-    least the entropy of the labels."""
+    """With act(0) = 0 and zero biases a network with two or more zero weight layers (ReLU: or one that is not the last) keeps them
+    all and stays a constant function, whose loss is at least the entropy of the labels; a single zero layer (ReLU: the last) does
+    not stay zero."""
     agree, n = 0, 0
     for cell, rows in cells_of(run, _is_zero_at_zero):
         rows = rows[rows["outcome"] != "diverged"]
-        loss, floor = rows["loss_final"].to_numpy(float), label_entropy(run, cell, rows)
+        left = rows["zero_layers_final"].to_numpy()
         if moving_layers(cell):
-            holds = loss < floor - ROUNDING
+            holds = left == 0
         else:
-            kept = (rows["zero_layers_final"] == len(cell.settings.initializer.zero_layers)).to_numpy()
-            holds = kept & (loss >= floor - ROUNDING)
+            floor = label_entropy(run, cell, rows)
+            holds = (left == len(cell.settings.initializer.zero_layers)) & (rows["loss_final"].to_numpy(float) >= floor - ROUNDING)
         agree, n = agree + int(holds.sum()), n + len(rows)
     return agree == n, f"{agree:,} of {n:,} lanes", n
 

@@ -1,0 +1,83 @@
+"""Where training ends: spread over random starts, and how many different ends there are."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.ecdf import DASHES
+from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, rc, value_label
+from analysis.load import Run
+from analysis.orbits import ends, orbit_distance, recorded, symmetry_of
+from bench.spec import Figure as FigureSpec
+
+SAME = 1e-4
+"""Two ends are the same if no number differs by more than this."""
+
+
+@figure_kind
+def spread(run: Run, figure: FigureSpec) -> Figure:
+    """Distribution of `y` at each value of `x`: median (mark), middle half (thick), middle 90% (thin), extremes (dots)."""
+    assert figure.x is not None and figure.y is not None
+    rows = chosen(run, figure, run.lanes)
+    across = list(rows[figure.x].cat.categories)
+    groups = list(dict.fromkeys(rows[figure.color].sort_values())) if figure.color else [None]
+    colors = palette(groups) if figure.color else {None: ("#0072B2", "o")}
+    values = rows[figure.y].to_numpy(float)
+    log = is_logarithmic(values) and not (values < 0).any() if figure.log is None else figure.log
+    # What is below a millionth of the largest value on a logarithmic axis stands at its lower edge.
+    floor = np.nanmax(values) * 1e-12 if log else -np.inf
+    drawing, each = panels(rows, figure, share_y=figure.y != "hessian_index_final")
+    for axis, part in each:
+        for offset, group in enumerate(groups):
+            inside = part if group is None else part[part[figure.color] == group]
+            color, mark = colors[group]
+            text = None if group is None else value_label(group)
+            for position, value in enumerate(across):
+                here = np.maximum(inside.loc[inside[figure.x] == value, figure.y].dropna().to_numpy(float), floor)
+                if len(here) == 0:
+                    continue
+                place = position + (offset - (len(groups) - 1) / 2) * 0.3
+                low, quarter, middle, three_quarters, high = np.quantile(here, [0.05, 0.25, 0.5, 0.75, 0.95])
+                axis.plot([place] * 2, [here.min(), here.max()], ".", color=color, ms=2, alpha=0.6)
+                axis.plot([place] * 2, [low, high], "-", color=color, lw=1)
+                axis.plot([place] * 2, [quarter, three_quarters], "-", color=color, lw=3.5, alpha=0.6, solid_capstyle="butt")
+                axis.plot(place, middle, mark, color=color, ms=4.5, mec="white", mew=0.6, label=text)
+                text = None
+        for name, value in figure.lines.items():
+            axis.axhline(value, color="0.6", lw=0.7, zorder=0)
+            axis.annotate(name, (1, value), xycoords=("axes fraction", "data"), fontsize=6.5, color="0.35", ha="right", va="bottom")
+        axis.set_xticks(range(len(across)), [value_label(value) for value in across])
+        if log:
+            axis.set_yscale("log")
+    return finish(drawing, label(figure.x), label(figure.y), count_note(rows), label(figure.color) if figure.color else None)
+
+
+@figure_kind
+def minima(run: Run, figure: FigureSpec) -> Figure:
+    """How many different ends the first starts of a sweep have, and how far each end is from the first solved one, per value of `color`.
+
+    Both are counted up to the symmetries of the hidden layer, so cells need the probe `hidden_units`.
+    """
+    assert figure.color is not None
+    rows = chosen(run, figure, run.lanes)
+    colors = palette(list(rows[figure.color].cat.categories))
+    with mpl.rc_context(rc()):
+        drawing, (left, right) = plt.subplots(1, 2, figsize=(5.6, 2.6), layout="constrained")
+    for index, (value, (color, _)) in enumerate(colors.items()):
+        part = rows[rows[figure.color] == value].sort_values("init_seed")
+        cell = run.cell(part["cell"].iloc[0])
+        layers = recorded(cell, part)
+        symmetry, inside = symmetry_of(cell)
+        style = {"color": color, "ls": DASHES[index % len(DASHES)], "label": value_label(value)}
+        first = ~pd.Series(ends(layers, inside, symmetry, SAME)).duplicated()
+        starts = np.arange(1, len(layers) + 1)
+        left.plot(starts, first.cumsum(), **style)
+        solution = layers[(part["outcome"] == "solved").to_numpy()][0]
+        distances = np.sort([orbit_distance(layer, solution, inside, symmetry) for layer in layers])
+        right.step(distances, starts / len(starts), where="post", **style)
+    left.set(xscale="log", yscale="log", xlabel="random starts", ylabel="different ends")
+    right.set(xlabel="distance to the solution", ylabel="share of starts", ylim=(-0.03, 1.03))
+    return finish(drawing, "ends up to the symmetries of the hidden layer", "", count_note(rows), label(figure.color))

@@ -1,0 +1,91 @@
+"""Phase maps: a share over two settings."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.style import PANEL, chosen, finish, label, panels, value_label
+from analysis.load import Run
+from analysis.measures import lower_is_better, measured
+from bench.spec import Figure as FigureSpec
+
+SHADES = "cividis"
+"""Of even lightness from dark to light, so that it reads the same in gray and to the color-blind."""
+
+
+@figure_kind
+def phase(run: Run, figure: FigureSpec) -> Figure:
+    """Share of lanes with the outcome `color`, over `x` and `y`. Where several cells fall on one point, the best of them is shown:
+    chosen on the even init seeds, counted on the odd ones."""
+    assert figure.x is not None and figure.y is not None and figure.color is not None
+    rows = chosen(run, figure, run.lanes)
+    rows = rows.assign(share=measured(rows, figure.color))
+    across, up = (list(rows[axis].cat.categories) for axis in (figure.x, figure.y))
+    drawing, each = panels(rows, figure)
+    drawn = list(each)
+    drawing.set_size_inches(max(len(drawn) * PANEL[0], 3.5) + 0.9, 0.32 * len(up) + 1.0)
+    counts = []
+    for axis, part in drawn:
+        table = {
+            place: best_share(cells, lower_is_better(figure.color)) for place, cells in part.groupby([figure.x, figure.y], observed=True)
+        }
+        counts += [n for _, n in table.values()]
+        shares = np.array([[table.get((x, y), (np.nan, 0))[0] for x in across] for y in up])
+        _draw(axis, shares)
+        axis.set_xticks(range(len(across)), [_fraction(value) for value in across])
+        axis.set_yticks(range(len(up)), [depth_label(value) for value in up])
+        if 1.0 in across:
+            axis.plot(across.index(1.0), -0.5, "v", color="black", ms=4, clip_on=False, zorder=5)
+    shades = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), SHADES)
+    bar = drawing.colorbar(shades, ax=[axis for axis, _ in drawn], aspect=12, pad=0.015, fraction=0.05)
+    bar.set_label(f"share {value_label(figure.color)}", fontsize=7.5)
+    bar.ax.tick_params(labelsize=7)
+    few, most = min(counts), max(counts)
+    note = f"n = {few:,} lanes each" if few == most else f"n = {few:,} to {most:,} lanes each"
+    return finish(drawing, label(figure.x), _vertical(figure.y, up), note)
+
+
+def best_share(rows: pd.DataFrame, lowest: bool) -> tuple[float, int]:
+    """The share of the best of these cells, and the lanes that it was counted on; of a single cell, all its lanes."""
+    cells = [part for _, part in rows.groupby("cell", sort=False)]
+    if len(cells) == 1:
+        return float(rows["share"].mean()), len(rows)
+    even = [part.loc[part["init_seed"] % 2 == 0, "share"].mean() for part in cells]
+    best = cells[int(np.argmin(even) if lowest else np.argmax(even))]
+    judged = best.loc[best["init_seed"] % 2 == 1, "share"]
+    return float(judged.mean()), len(judged)
+
+
+def _draw(axis: Axes, shares: np.ndarray) -> None:
+    axis.imshow(shares, SHADES, vmin=0, vmax=1, origin="lower", aspect="auto")
+    for (line, column), share in np.ndenumerate(shares):
+        if np.isfinite(share):
+            axis.text(column, line, _percent(share), ha="center", va="center", fontsize=6, color="black" if share > 0.5 else "white")
+
+
+def _percent(share: float) -> str:
+    """Whole percent; only what is exact reads 0 or 100."""
+    percent = 100 * share
+    return f"{percent:.0f}" if share in (0, 1) or 0.5 <= percent < 99.5 else "<1" if percent < 1 else ">99"
+
+
+def _fraction(value: object) -> str:
+    """Numbers below 1 as 1/4, 1/16, 1/64 where they are such; other values in plain words."""
+    if not isinstance(value, int | float):
+        return value_label(value)
+    inverse = 1 / value if 0 < value < 1 else 0.5
+    return f"1/{inverse:g}" if inverse == round(inverse) else f"{value:g}"
+
+
+def depth_label(value: object) -> str:
+    """Hidden widths of one size as their number of layers, other values in plain words."""
+    sizes = str(value).strip("[]").split(", ")
+    return str(len(sizes)) if str(value).startswith("[") and len(set(sizes)) == 1 else value_label(value)
+
+
+def _vertical(name: str, values: list[object]) -> str:
+    layered = all(str(value).startswith("[") and len(set(str(value).strip("[]").split(", "))) == 1 for value in values)
+    return "hidden layers" if layered else label(name)

@@ -1,0 +1,35 @@
+"""Networks of equal units against the one-unit network that they are in exact arithmetic."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.style import chosen, finish, label, palette, panels, value_label
+from analysis.load import Run
+from analysis.theory.symmetry import QUOTIENTS, is_tied, quotient_loss
+from bench.spec import Figure as FigureSpec
+
+
+@figure_kind
+def quotient(run: Run, figure: FigureSpec) -> Figure:
+    """Final loss over that of the one-unit network after as many steps, one point per lane, by the values of `x`."""
+    assert figure.x is not None and figure.color is not None
+    rows = chosen(run, figure, run.lanes)
+    across, colors = list(rows[figure.x].cat.categories), palette(list(rows[figure.color].cat.categories))
+    drawing, each = panels(rows, figure)
+    for axis, part in each:
+        for identity, lanes in part.groupby("cell", sort=False):
+            cell, lanes = run.cell(str(identity)), lanes[lanes["outcome"] != "diverged"].head(QUOTIENTS)
+            if not is_tied(cell) or lanes.empty:
+                continue
+            ratio = lanes["loss_final"].to_numpy() / quotient_loss(run, cell, lanes)
+            group = lanes[figure.color].iloc[0]
+            (color, mark), side = colors[group], list(colors).index(group) - (len(colors) - 1) / 2
+            # Side by side, so that lanes of one cell do not hide each other.
+            places = across.index(lanes[figure.x].iloc[0]) + 0.36 * side + np.linspace(-0.13, 0.13, len(ratio))
+            axis.plot(places, ratio, mark, color=color, ms=2.5, alpha=0.7, mew=0, ls="", label=value_label(group))
+        axis.axhline(1, color="0.6", lw=0.7, zorder=0)
+        axis.set_yscale("log")
+        axis.set_xticks(range(len(across)), [value_label(value) for value in across])
+    note = f"first {QUOTIENTS} lanes each"
+    return finish(drawing, label(figure.x), "final loss / one-unit network's", note, label(figure.color))

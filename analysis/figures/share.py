@@ -1,0 +1,77 @@
+"""Shares of lanes with a property, with their intervals: over a setting, or as a list of conditions."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
+from analysis.load import Run
+from analysis.summary import rate_interval
+from bench.spec import Figure as FigureSpec
+
+SHIFT = 0.22
+"""Distance of groups that share a place."""
+
+
+@figure_kind
+def share(run: Run, figure: FigureSpec) -> Figure:
+    """Share of lanes with the property `y` (an outcome, or `broken`) by the values of `x`, with 95% intervals."""
+    assert figure.x is not None and figure.y is not None
+    rows = chosen(run, figure, run.lanes)
+    across, groups = list(rows[figure.x].cat.categories), _groups(rows, figure)
+    drawing, each = panels(rows, figure)
+    for axis, part in each:
+        for shift, (group, (color, mark)) in zip(_shifts(len(groups)), groups.items(), strict=True):
+            inside = part if group is None else part[part[figure.color] == group]
+            middle, errors = _intervals(run, inside, figure.x, across, figure.y)
+            places, text = np.arange(len(across)) + shift, None if group is None else value_label(group)
+            axis.errorbar(places, middle, errors, fmt=mark, color=color, ms=4, capsize=2, lw=1, label=text)
+        axis.set_xticks(range(len(across)), [value_label(value) for value in across])
+        axis.set_ylim(-0.05, 1.05)
+        axis.grid(axis="y", color="0.92", lw=0.6)
+    text = label(figure.color) if figure.color else None
+    return finish(drawing, label(figure.x), f"share of lanes: {label(figure.y)}", count_note(rows), text)
+
+
+@figure_kind
+def forest(run: Run, figure: FigureSpec) -> Figure:
+    """One line per value of `y` with the share of lanes with the property `x` (an outcome, or `broken`) and its 95% interval."""
+    assert figure.x is not None and figure.y is not None
+    rows = chosen(run, figure, run.lanes)
+    lines, groups = list(rows[figure.y].cat.categories), _groups(rows, figure)
+    drawing, each = panels(rows, figure)
+    count = len(drawing.axes)
+    drawing.set_size_inches(1.9 * count + 1.7, 0.24 * len(lines) + 1.2)
+    for axis, part in each:
+        for shift, (group, (color, mark)) in zip(_shifts(len(groups)), groups.items(), strict=True):
+            inside = part if group is None else part[part[figure.color] == group]
+            middle, errors = _intervals(run, inside, figure.y, lines, figure.x)
+            places, text = np.arange(len(lines)) + shift, None if group is None else value_label(group)
+            axis.errorbar(middle, places, xerr=errors, fmt=mark, color=color, ms=4, capsize=0, lw=1, label=text)
+        axis.set_yticks(range(len(lines)), [value_label(value) for value in lines])
+        axis.set_ylim(len(lines) - 0.4, -0.6)
+        axis.set_xlim(-0.05, 1.05)
+        axis.grid(axis="both", color="0.92", lw=0.6)
+        axis.tick_params(axis="y", length=0)
+    text = label(figure.color) if figure.color else None
+    return finish(drawing, f"share of lanes: {label(figure.x)}", "", count_note(rows), text)
+
+
+def _groups(rows: pd.DataFrame, figure: FigureSpec) -> dict[object, tuple[str, str]]:
+    return palette(list(rows[figure.color].cat.categories)) if figure.color else {None: ("#0072B2", "o")}
+
+
+def _shifts(n: int) -> np.ndarray:
+    return (np.arange(n) - (n - 1) / 2) * SHIFT
+
+
+def _intervals(run: Run, rows: pd.DataFrame, axis: str, values: list[object], rate: str) -> tuple[np.ndarray, np.ndarray]:
+    """Shares, and the lengths of their intervals below and above, at these values of an axis; NaN where there are no lanes."""
+    found = np.full((len(values), 3), np.nan)
+    for position, value in enumerate(values):
+        here = rows[rows[axis] == value]
+        if len(here):
+            found[position] = rate_interval(run, here, rate)
+    middle, low, high = found.T
+    return middle, np.maximum([middle - low, high - middle], 0)

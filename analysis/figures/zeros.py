@@ -1,0 +1,120 @@
+"""Weights of zero: which layers move first, where learning stops, how long a zero stays zero."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.estimates import quantile_interval
+from analysis.figures import figure_kind
+from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, panels, rc, value_label
+from analysis.load import Run
+from analysis.summary import rate_interval
+from analysis.theory.zeros import weight_layers
+from bench.spec import Figure as FigureSpec
+
+ROW_INCHES = 0.165
+
+
+@figure_kind
+def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
+    """Per pattern of zero layers (rows) and value of `panel`: median share of the first gradient per layer, and the share solved."""
+    assert figure.panel is not None
+    rows = chosen(run, figure, run.lanes)
+    cells = {cell.axes["case"]: cell for cell in run.experiment.cells if cell.axes["case"] in set(rows["case"])}
+    # The deeper networks follow after a gap.
+    height, positions = 0.0, {}
+    previous = None
+    for name, cell in cells.items():
+        height += 1.0 if previous in (None, weight_layers(cell)) else 1.8
+        positions[name], previous = height, weight_layers(cell)
+    deepest = max(map(weight_layers, cells.values()))
+    values = list(rows[figure.panel].cat.categories)
+    shades = mpl.colormaps["Blues"]
+    with mpl.rc_context(rc()):
+        size = (1.3 + 1.75 * len(values), ROW_INCHES * height + 1.3)
+        drawing, axes = plt.subplots(1, len(values) + 1, figsize=size, sharey=True, layout="constrained")
+        marks = {"marker": "s", "s": 52, "linewidths": 0.6, "edgecolors": "0.35"}
+        for name, cell in cells.items():
+            zero = cell.settings.initializer.zero_layers
+            for layer in range(weight_layers(cell)):
+                axes[0].scatter(layer, positions[name], color="white" if layer in zero else "0.25", **marks)
+        axes[0].set_title("start")
+        for axis, value in zip(axes[1:], values, strict=True):
+            axis.set_title(value_label(value))
+            for name, cell in cells.items():
+                here = rows[(rows["case"] == name) & (rows[figure.panel] == value)]
+                for layer in range(weight_layers(cell)):
+                    share = here[f"grad_share_{layer}_initial"].median()
+                    axis.scatter(layer, positions[name], color=shades(share) if share > 0 else "white", **marks)
+                solved = rate_interval(run, here)[0]
+                strong = {"weight": "bold"} if solved > 0.5 else {"color": "0.45"}
+                axis.text(deepest, positions[name], f"{solved:.0%}", fontsize=7, ha="center", va="center", **strong)
+        for axis in axes:
+            axis.set_xticks(range(deepest), range(1, deepest + 1))
+            axis.set_xlim(-0.6, deepest + (0.7 if axis is not axes[0] else -0.4))
+            axis.set_yticks([])
+            axis.tick_params(length=0)
+        for axis in axes[1:]:
+            axis.text(deepest, 0, "solved", fontsize=7, ha="center", va="center")
+        axes[0].set_ylim(height + 0.8, -0.8)
+        scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), shades)
+        drawing.colorbar(scale, ax=list(axes), location="bottom", fraction=0.02, aspect=40, pad=0.02, label="share of the first gradient")
+    drawing = finish(drawing, "weight layer, from input to output", "", count_note(rows))
+    for axis in drawing.axes[: len(axes)]:
+        axis.spines[["left", "bottom"]].set_visible(False)
+    return drawing
+
+
+@figure_kind
+def cliff(run: Run, figure: FigureSpec) -> Figure:
+    """Share of lanes that solve the task (above) and median steps to solve it (below), by the values of `x`."""
+    assert figure.x is not None and figure.color is not None and figure.panel is not None
+    rows = chosen(run, figure, run.lanes)
+    across = list(rows[figure.x].cat.categories)
+    tasks = list(rows[figure.panel].cat.categories)
+    with mpl.rc_context(rc()):
+        size = (PANEL[0] * len(tasks) * 1.3 + 0.5, 2 * PANEL[1] + 0.9)
+        drawing, axes = plt.subplots(2, len(tasks), figsize=size, sharex=True, sharey="row", squeeze=False, layout="constrained")
+    colors = palette(list(rows[figure.color].cat.categories))
+    for column, task in enumerate(tasks):
+        above, below = axes[:, column]
+        above.set_title(value_label(task))
+        for index, (group, (color, mark)) in enumerate(colors.items()):
+            inside = rows[(rows[figure.panel] == task) & (rows[figure.color] == group)]
+            at = np.arange(len(across)) + (index - (len(colors) - 1) / 2) * 0.16
+            parts = [inside[inside[figure.x] == value] for value in across]
+            solved = np.array([rate_interval(run, part) for part in parts])
+            steps = np.array([quantile_interval(part["steps_to_solve"].to_numpy(float, na_value=np.inf))[:3] for part in parts])
+            style = {"color": color, "fmt": mark, "ms": 3.5, "capsize": 1.5, "lw": 0.9, "ls": "-"}
+            above.errorbar(at, solved[:, 0], np.abs(solved[:, 1:] - solved[:, :1]).T, label=value_label(group), **style)
+            reached = np.isfinite(steps[:, 0])
+            bars = np.abs(np.where(np.isfinite(steps[:, 1:]), steps[:, 1:], steps[:, :1]) - steps[:, :1])[reached].T
+            below.errorbar(at[reached], steps[reached, 0], bars, **style)
+        above.set_ylim(-0.05, 1.05)
+        below.set_yscale("log")
+        below.set_xticks(range(len(across)), [value_label(value) for value in across])
+    axes[0, 0].set_ylabel("share solved")
+    axes[1, 0].set_ylabel("median steps to solve")
+    return finish(drawing, label(figure.x), "", count_note(rows))
+
+
+@figure_kind
+def still_zero(run: Run, figure: FigureSpec) -> Figure:
+    """Of the weights that start at 0, the share that is still exactly 0 at the end, by the values of `x`: median, middle 80%."""
+    assert figure.x is not None and figure.color is not None
+    rows = chosen(run, figure, run.lanes)
+    rows["left"] = rows["zero_share_final"] / rows["zero_share_initial"]
+    across = list(rows[figure.x].cat.categories)
+    colors = palette(list(rows[figure.color].cat.categories))
+    drawing, each = panels(rows, figure)
+    for axis, part in each:
+        for index, (group, (color, mark)) in enumerate(colors.items()):
+            inside = part[part[figure.color] == group].groupby(figure.x, observed=False)["left"]
+            middle, low, high = (inside.quantile(q).to_numpy() for q in (0.5, 0.1, 0.9))
+            at = np.arange(len(across)) + (index - (len(colors) - 1) / 2) * 0.2
+            bars = [middle - low, high - middle]
+            axis.errorbar(at, middle, bars, fmt=mark, color=color, ms=3.5, capsize=1.5, lw=0.9, label=value_label(group))
+        axis.set_xticks(range(len(across)), [value_label(value) for value in across], rotation=35)
+        axis.set_ylim(-0.05, 1.05)
+    return finish(drawing, label(figure.x), "share of zeroed weights that are still zero", count_note(rows))

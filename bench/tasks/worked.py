@@ -1,0 +1,25 @@
+"""Products that somebody has worked out by hand."""
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+from pydantic import Field
+
+from bench.tasks import task
+from bench.tasks.definition import Data, Task, split
+
+Row = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+
+
+@task
+def worked_example(x: Row = (1.0, 1.0), answer: float = 0.0) -> Task:
+    """One example `x`; the network's output is reported as the loss.
+
+    `answer` is what is said to come out, NaN if nothing defined does; it is no part of the data, laws hold the output against it.
+    """
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        return split(jnp.asarray([x], dtype), jnp.zeros((1, 1), dtype), 1)
+
+    return Task(len(x), 1, sample, "output", "regression", seeded=False)

@@ -1,0 +1,37 @@
+"""What becomes of signals and gradients on their way through a network of random weights."""
+
+from typing import Any
+
+PASSING: dict[str, Any] = {
+    "task": {"name": "unit_input", "d": 32},
+    "optimizer": {"name": "sgd", "learning_rate": 0.01},
+    "training": {"steps": 1},
+    "seeds": {"init": 400},
+    "probes": ["signal_variance", "pre_activation_variance", "gradient_variance"],
+    "track": [],
+}
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "length_moments": {
+        **PASSING,
+        "model": {"name": "mlp", "widths": [32, 48], "activation": "relu"},
+        "grid": {"initializer": ["he_normal", "glorot_uniform"]},
+    },
+    "glorot_variance": {
+        **PASSING,
+        "model": {"name": "mlp", "widths": [32, 32, 32], "activation": "identity"},
+        "grid": {"initializer": ["glorot_standard", "glorot_uniform"]},
+    },
+    "edge_of_chaos": {
+        **PASSING,
+        "model": {"name": "mlp", "widths": [96, 96, 96], "activation": "tanh"},
+        "initializer": {"name": "lecun_normal", "bias_stddev": 0.05**0.5},
+        "grid": {"initializer.gain": [1.0, 2.0]},
+    },
+}
+
+WRONG: dict[str, Any] = {
+    "length_moments": lambda rows: rows.assign(signal_variance_1_initial=rows["signal_variance_1_initial"] * 1.3),
+    "glorot_variance": lambda rows: rows.assign(gradient_variance_0_initial=rows["gradient_variance_0_initial"] * 1.15),
+    "edge_of_chaos": lambda rows: rows.assign(gradient_variance_0_initial=rows["gradient_variance_0_initial"] * 1.3),
+}
