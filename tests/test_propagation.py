@@ -1,5 +1,7 @@
 """Signals, gradients and dead layers: probes on hand-made cases, theory against brute force, maps of shares."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -145,7 +147,7 @@ def test_widths_are_called_by_their_depth_if_they_are_all_the_same() -> None:
         ({**PASSING, "grid": {"initializer": ["glorot_uniform", "he_normal"]}}, {"kind": "layers", "panel": "initializer"}),
     ],
 )
-def test_figures_have_axes_that_show_something(settings: dict, figure: dict, tmp_path: object) -> None:
+def test_figures_have_axes_that_show_something(settings: dict, figure: dict, tmp_path: Path) -> None:
     changes = {**settings, "seeds": {"init": 20}}
     if "model" not in changes:
         changes["model"] = {"name": "mlp", "widths": [32, 32], "activation": "relu"}

@@ -47,7 +47,7 @@ def born_dead(run: Run, figure: FigureSpec) -> Figure:
 
 
 def _law(axis: Axes, probe: str, widths: list[int], color: str) -> None:
-    depths = np.arange(1, len(widths) + 1)
+    depths = range(1, len(widths) + 1)
     if probe == "dead_at_first":
         axis.plot(depths, [dead_at_a_point(widths[:depth]) for depth in depths], color=color, lw=0.8)
     else:

@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
@@ -27,8 +28,8 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
     colors = palette(groups) if figure.color else {None: ("#0072B2", "o")}
     values = rows[figure.y].to_numpy(float)
     log = is_logarithmic(values) and not (values < 0).any() if figure.log is None else figure.log
-    # What is below a millionth of the largest value on a logarithmic axis stands at its lower edge.
-    floor = np.nanmax(values) * 1e-12 if log else -np.inf
+    # Rounding to 0 and below it stands at the lower edge of a logarithmic axis.
+    floor = np.nanmax(values) * 1e-16 if log else -np.inf
     drawing, each = panels(rows, figure, share_y=figure.y != "hessian_index_final")
     for axis, part in each:
         for offset, group in enumerate(groups):
@@ -74,10 +75,11 @@ def minima(run: Run, figure: FigureSpec) -> Figure:
         style = {"color": color, "ls": DASHES[index % len(DASHES)], "label": value_label(value)}
         first = ~pd.Series(ends(layers, inside, symmetry, SAME)).duplicated()
         starts = np.arange(1, len(layers) + 1)
-        left.plot(starts, first.cumsum(), **style)
+        left.step(starts, first.cumsum(), where="post", **style)
         solution = layers[(part["outcome"] == "solved").to_numpy()][0]
         distances = np.sort([orbit_distance(layer, solution, inside, symmetry) for layer in layers])
         right.step(distances, starts / len(starts), where="post", **style)
-    left.set(xscale="log", yscale="log", xlabel="random starts", ylabel="different ends")
+    left.set(xscale="log", ylim=(0, None), xlabel="random starts", ylabel="different ends")
+    left.yaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="distance to the solution", ylabel="share of starts", ylim=(-0.03, 1.03))
     return finish(drawing, "ends up to the symmetries of the hidden layer", "", count_note(rows), label(figure.color))

@@ -1,16 +1,18 @@
-"""Shares of lanes with a property, with their intervals: over a setting, or as a list of conditions."""
+"""Shares of lanes and medians, with their intervals: over a setting, or as a list of conditions."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.estimates import clustered_median
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
 from analysis.load import Run
+from analysis.measures import RATES, measured
 from analysis.summary import rate_interval
 from bench.spec import Figure as FigureSpec
 
-SHIFT = 0.22
+SHIFT = 0.3
 """Distance of groups that share a place."""
 
 
@@ -36,13 +38,13 @@ def share(run: Run, figure: FigureSpec) -> Figure:
 
 @figure_kind
 def forest(run: Run, figure: FigureSpec) -> Figure:
-    """One line per value of `y` with the share of lanes with the property `x` (an outcome, or `broken`) and its 95% interval."""
+    """One line per value of `y` with its 95% interval: the share of lanes with the property `x`, or the median of a column `x`."""
     assert figure.x is not None and figure.y is not None
     rows = chosen(run, figure, run.lanes)
     lines, groups = list(rows[figure.y].cat.categories), _groups(rows, figure)
     drawing, each = panels(rows, figure)
     count = len(drawing.axes)
-    drawing.set_size_inches(1.9 * count + 1.7, 0.24 * len(lines) + 1.2)
+    drawing.set_size_inches(1.9 * count + 1.7, 0.27 * len(lines) + 1.2)
     for axis, part in each:
         for shift, (group, (color, mark)) in zip(_shifts(len(groups)), groups.items(), strict=True):
             inside = part if group is None else part[part[figure.color] == group]
@@ -51,11 +53,16 @@ def forest(run: Run, figure: FigureSpec) -> Figure:
             axis.errorbar(middle, places, xerr=errors, fmt=mark, color=color, ms=4, capsize=0, lw=1, label=text)
         axis.set_yticks(range(len(lines)), [value_label(value) for value in lines])
         axis.set_ylim(len(lines) - 0.4, -0.6)
-        axis.set_xlim(-0.05, 1.05)
+        if figure.x in RATES:
+            axis.set_xlim(-0.06, 1.06)
+            axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        elif figure.log:
+            axis.set_xscale("log")
         axis.grid(axis="both", color="0.92", lw=0.6)
         axis.tick_params(axis="y", length=0)
     text = label(figure.color) if figure.color else None
-    return finish(drawing, f"share of lanes: {label(figure.x)}", "", count_note(rows), text)
+    what = f"share of lanes: {label(figure.x)}" if figure.x in RATES else f"median {label(figure.x)}"
+    return finish(drawing, what, "", count_note(rows), text)
 
 
 def _groups(rows: pd.DataFrame, figure: FigureSpec) -> dict[object, tuple[str, str]]:
@@ -66,12 +73,15 @@ def _shifts(n: int) -> np.ndarray:
     return (np.arange(n) - (n - 1) / 2) * SHIFT
 
 
-def _intervals(run: Run, rows: pd.DataFrame, axis: str, values: list[object], rate: str) -> tuple[np.ndarray, np.ndarray]:
-    """Shares, and the lengths of their intervals below and above, at these values of an axis; NaN where there are no lanes."""
+def _intervals(run: Run, rows: pd.DataFrame, axis: str, values: list[object], measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """Shares or medians, and the lengths of their intervals below and above, at these values of an axis; NaN where there are no lanes."""
     found = np.full((len(values), 3), np.nan)
     for position, value in enumerate(values):
         here = rows[rows[axis] == value]
         if len(here):
-            found[position] = rate_interval(run, here, rate)
+            if measure in RATES:
+                found[position] = rate_interval(run, here, measure)
+            else:
+                found[position] = clustered_median(measured(here, measure), run.clusters.loc[here.index].to_numpy())[:3]
     middle, low, high = found.T
     return middle, np.maximum([middle - low, high - middle], 0)

@@ -33,7 +33,12 @@ LABELS = {
     "broken": "tie broken",
     "break_step": "steps until the tie is broken",
     "tie_spread": "spread of the units",
-    "case": "loss",
+    "case": "setting",
+    "task.k": "units of the teacher",
+    "model.surplus": "more units than the teacher",
+    "hessian_min_final": "smallest eigenvalue at the end",
+    "hessian_index_final": "downward directions at the end",
+    "outcome": "lanes",
 }
 MARKS = "osD^vPX*<>"
 # Okabe and Ito's palette, dark to light for grayscale; zero is black everywhere.
@@ -46,7 +51,7 @@ def label(name: str) -> str:
 
 
 def value_label(value: Any) -> str:
-    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8."""
+    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers."""
     text = str(value)
     if text == "zeros":
         return "zero"
@@ -61,6 +66,9 @@ def value_label(value: Any) -> str:
     name, _, gain = text.partition("(gain=")
     if gain:
         return f"{float(gain[:-1]):g} x {name.replace('_', ' ')}"
+    sizes = text.strip("[]").split(", ")
+    if len(sizes) > 2 and len(set(sizes)) == 1:
+        return f"{sizes[0]} x {len(sizes)} layers"
     return text.strip("[]").replace("_", " ")
 
 

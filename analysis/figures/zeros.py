@@ -54,13 +54,14 @@ def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
             axis.set_xticks(range(deepest), range(1, deepest + 1))
             axis.set_xlim(-0.6, deepest + (0.7 if axis is not axes[0] else -0.4))
             axis.set_yticks([])
+            axis.set_xlabel("weight layer", fontsize=8)
             axis.tick_params(length=0)
         for axis in axes[1:]:
             axis.text(deepest, 0, "solved", fontsize=7, ha="center", va="center")
-        axes[0].set_ylim(height + 0.8, -0.8)
+        axes[0].set_ylim(height + 0.7, -0.5)
         scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), shades)
-        drawing.colorbar(scale, ax=list(axes), location="bottom", fraction=0.02, aspect=40, pad=0.02, label="share of the first gradient")
-    drawing = finish(drawing, "weight layer, from input to output", "", count_note(rows))
+        drawing.colorbar(scale, ax=list(axes), location="bottom", fraction=0.02, aspect=40, pad=0.02)
+    drawing = finish(drawing, "share of the first gradient", "", count_note(rows))
     for axis in drawing.axes[: len(axes)]:
         axis.spines[["left", "bottom"]].set_visible(False)
     return drawing
@@ -89,8 +90,10 @@ def cliff(run: Run, figure: FigureSpec) -> Figure:
             style = {"color": color, "fmt": mark, "ms": 3.5, "capsize": 1.5, "lw": 0.9, "ls": "-"}
             above.errorbar(at, solved[:, 0], np.abs(solved[:, 1:] - solved[:, :1]).T, label=value_label(group), **style)
             reached = np.isfinite(steps[:, 0])
-            bars = np.abs(np.where(np.isfinite(steps[:, 1:]), steps[:, 1:], steps[:, :1]) - steps[:, :1])[reached].T
-            below.errorbar(at[reached], steps[reached, 0], bars, **style)
+            steps = steps[reached]
+            # An interval that reaches to "never" is open: its bar ends at the mark.
+            low, high = (np.abs(np.where(np.isfinite(end), end, steps[:, 0]) - steps[:, 0]) for end in steps[:, 1:].T)
+            below.errorbar(at[reached], steps[:, 0], [low, high], **style)
         above.set_ylim(-0.05, 1.05)
         below.set_yscale("log")
         below.set_xticks(range(len(across)), [value_label(value) for value in across])

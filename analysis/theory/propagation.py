@@ -1,5 +1,6 @@
 """What becomes of signals and gradients on their way through a network of random weights."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -85,7 +86,7 @@ def length_moments(run: Run) -> tuple[bool, str, int]:
             if 5 * sum(1 / width for width in widths[: layer + 1]) <= LIGHT_TAILED:
                 length = _values(rows, "signal_variance", layer) / signal[layer]
                 if cell.settings.initializer.name.endswith("_normal"):
-                    second, fourth = (np.prod([length_moment(k, width) for width in widths[: layer + 1]]) for k in (2, 4))
+                    second, fourth = (math.prod(length_moment(k, width) for width in widths[: layer + 1]) for k in (2, 4))
                     p_values.append(_z_test(length, 1.0, second - 1))
                     p_values.append(_z_test(length**2, second, fourth - second**2))
                     ratios.append((np.mean(length**2) / np.mean(length) ** 2, second))

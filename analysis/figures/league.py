@@ -1,0 +1,114 @@
+"""Initializers against one another."""
+
+from collections.abc import Callable
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.estimates import p_improvement
+from analysis.figures import figure_kind
+from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, rc, value_label
+from analysis.load import Run
+from analysis.measures import measured
+from bench.spec import Figure as FigureSpec
+
+NAMES = {
+    "he_normal": "He",
+    "glorot_normal": "Glorot",
+    "glorot_uniform": "Glorot uniform (Keras)",
+    "lecun_normal": "LeCun",
+    "pytorch_default": "PyTorch",
+    "orthogonal(scheme=lsuv)": "LSUV",
+    "uniform(limit=0.1)": "U(-0.1, 0.1)",
+    "normal(stddev=0.01)": "N(0, 0.01²)",
+    "zero_hadamard": "ZerO",
+    "constant(value=0.1)": "constant 0.1",
+}
+MADE_FOR = {"relu": "he_normal", "tanh": "glorot_normal"}
+"""The initializer that is recommended for an activation function."""
+
+
+def at_best(rows: pd.DataFrame, axis: str, measure: str) -> tuple[float, np.ndarray]:
+    """The value of `axis` with the smallest median on even init seeds, and what the odd init seeds come to there."""
+    even = rows["init_seed"] % 2 == 0
+    medians = {value: np.median(measured(part, measure)) for value, part in rows[even].groupby(axis, observed=True)}
+    best = min(medians, key=lambda value: medians[value])
+    return best, measured(rows[~even & (rows[axis] == best)], measure)
+
+
+def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, float, str, str, str], None]) -> Figure:
+    """One panel per value of `panel`, one line per initializer, one mark per value of `color`."""
+    assert figure.x is not None and figure.color is not None and figure.panel is not None and figure.y is not None
+    rows = chosen(run, figure, run.lanes)
+    names = list(rows["initializer"].cat.categories)
+    parts = list(rows[figure.panel].cat.categories)
+    colors = palette(list(rows[figure.color].cat.categories))
+    with mpl.rc_context(rc()):
+        size = (PANEL[0] * len(parts) + 1.4, 0.21 * len(names) + 1.2)
+        drawing, axes = plt.subplots(1, len(parts), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+    for axis, part in zip(axes[0], parts, strict=True):
+        axis.set_title(value_label(part))
+        axis.set_yticks(range(len(names)), [NAMES.get(name, value_label(name)) for name in names])
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        for index, (group, (color, mark)) in enumerate(colors.items()):
+            inside = rows[(rows[figure.panel] == part) & (rows[figure.color] == group)]
+            for position, name in enumerate(names):
+                draw(axis, inside, position + (index - (len(colors) - 1) / 2) * 0.3, name, color, mark)
+            axis.plot([], [], mark, color=color, ms=4, label=value_label(group))
+        axis.grid(axis="y", color="0.93", lw=0.5)
+        axis.set_axisbelow(True)
+    return drawing
+
+
+@figure_kind
+def league(run: Run, figure: FigureSpec) -> Figure:
+    """Per initializer: median and middle 80% of `x` at the best value of the axis `y` (its middle value: small open mark)."""
+    assert figure.x is not None and figure.y is not None
+    measure, rate = figure.x, figure.y
+    rates = run.experiment.axes[rate]
+    fixed = rates[len(rates) // 2]
+
+    def draw(axis: Axes, inside: pd.DataFrame, height: float, name: str, color: str, mark: str) -> None:
+        rows = inside[inside["initializer"] == name]
+        _, values = at_best(rows, rate, measure)
+        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], method="nearest")
+        axis.plot([low, high], [height, height], color=color, lw=1)
+        axis.plot(middle, height, mark, color=color, ms=4)
+        there = np.median(measured(rows[rows[rate] == fixed], measure))
+        axis.plot(there, height, mark, color=color, ms=3, mfc="white", mew=0.7, zorder=1)
+
+    drawing = _forest(run, figure, draw)
+    for axis in drawing.axes:
+        for value in figure.lines.values():
+            axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0)
+        axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    return finish(drawing, label(measure), "", count_note(run.lanes))
+
+
+@figure_kind
+def league_odds(run: Run, figure: FigureSpec) -> Figure:
+    """Probability that the initializer made for the activation function has the smaller `x`, both at the best value of the axis `y`."""
+    assert figure.x is not None and figure.y is not None
+    measure, rate = figure.x, figure.y
+
+    def draw(axis: Axes, inside: pd.DataFrame, height: float, name: str, color: str, mark: str) -> None:
+        reference = MADE_FOR[inside["model.activation"].iloc[0]]
+        if name == reference:
+            return
+        _, ours = at_best(inside[inside["initializer"] == reference], rate, measure)
+        _, theirs = at_best(inside[inside["initializer"] == name], rate, measure)
+        found = p_improvement(theirs, ours)
+        bars = [[max(found.estimate - found.low, 0)], [max(found.high - found.estimate, 0)]]
+        axis.errorbar(found.estimate, height, xerr=bars, fmt=mark, color=color, ms=4, capsize=1.5, lw=0.9)
+
+    drawing = _forest(run, figure, draw)
+    for axis in drawing.axes:
+        axis.axvline(0.5, color="0.5", lw=0.7, ls="--", zorder=0)
+        axis.set_xlim(-0.04, 1.04)
+    return finish(drawing, "P(He or Glorot has the smaller test loss)", "", count_note(run.lanes))
