@@ -2,20 +2,26 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from analysis.orbits import Symmetry, canonical, distinct_minima, orbit_distance
+from analysis.figures.landscape import minima, spread
+from analysis.load import load
+from analysis.orbits import Symmetry, canonical, distinct_minima, orbit_distance, recorded
 from analysis.theory.teacher import quadrature_loss
+from bench import run
 from bench.engine.network import Network
 from bench.models.student import relu_overlap
 from bench.probes.magnitude import hessian_index, hessian_max
 from bench.probes.orbits import MOST_NUMBERS, hidden_units
-from bench.spec import ModelSpec
+from bench.spec import Figure, ModelSpec
 from bench.tasks import task
+from tests.conftest import experiment
 
 RNG = np.random.default_rng(0)
 
@@ -171,3 +177,29 @@ def test_distinct_minima_are_counted_across_lanes() -> None:
     assert distinct_minima(lanes, 2, "sign") == 2
     assert distinct_minima(lanes, 2, "order") > 2
     assert distinct_minima(np.zeros((5, 4, 3)), 2, "scale") == 1
+
+
+def test_figures_of_ends_show_each_end_once_and_each_distribution_whole(tmp_path: Path) -> None:
+    students = experiment(
+        task={"name": "student_teacher", "k": 2},
+        model="student",
+        grid={"task.k": [2, 3]},
+        optimizer={"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
+        training={"steps": 300, "solved_below": 1e-6, "stop": "budget", "dtype": "float64"},
+        probes=["hidden_units"],
+        seeds={"init": 12},
+        track=[],
+    )
+    found = load(run(students, tmp_path))
+    left, right = minima(found, Figure(name="ends", kind="minima", caption="", color="task.k")).axes
+    for cell, line, distances in zip(students.cells, left.lines, right.lines, strict=True):
+        rows = found.lanes[found.lanes["cell"] == cell.id]
+        assert (rows["outcome"] == "solved").all()
+        np.testing.assert_allclose(np.sort(np.abs(recorded(cell, rows)[:, :, :-1]), axis=1)[:, -1], 1, atol=1e-6)
+        assert np.asarray(line.get_ydata())[-1] == distinct_minima(recorded(cell, rows), cell.settings.task.options["k"], "scale") == 1
+        assert np.max(np.asarray(distances.get_xdata())) < 1e-5
+    [axis] = spread(found, Figure(name="losses", kind="spread", caption="", x="task.k", y="loss_initial", log=False)).axes
+    for cell, extremes in zip(students.cells, axis.lines[::4], strict=True):
+        losses = found.lanes.loc[found.lanes["cell"] == cell.id, "loss_initial"]
+        np.testing.assert_allclose(np.asarray(extremes.get_ydata()), [losses.min(), losses.max()])
+    plt.close("all")

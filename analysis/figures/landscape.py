@@ -28,9 +28,9 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
     colors = palette(groups) if figure.color else {None: ("#0072B2", "o")}
     values = rows[figure.y].to_numpy(float)
     log = is_logarithmic(values) and not (values < 0).any() if figure.log is None else figure.log
-    # Rounding to 0 and below it stands at the lower edge of a logarithmic axis.
-    floor = np.nanmax(values) * 1e-16 if log else -np.inf
-    drawing, each = panels(rows, figure, share_y=figure.y != "hessian_index_final")
+    # What is less than a millionth of the largest value stands at the lower edge of a logarithmic axis.
+    floor = np.nanmax(values) * 1e-6 if log else -np.inf
+    drawing, each = panels(rows, figure, share_y=False)
     for axis, part in each:
         for offset, group in enumerate(groups):
             inside = part if group is None else part[part[figure.color] == group]
@@ -49,7 +49,7 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
                 text = None
         for name, value in figure.lines.items():
             axis.axhline(value, color="0.6", lw=0.7, zorder=0)
-            axis.annotate(name, (1, value), xycoords=("axes fraction", "data"), fontsize=6.5, color="0.35", ha="right", va="bottom")
+            axis.annotate(name, (1.01, value), xycoords=("axes fraction", "data"), fontsize=6.5, color="0.35", va="center")
         axis.set_xticks(range(len(across)), [value_label(value) for value in across])
         if log:
             axis.set_yscale("log")

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from analysis.estimates import p_improvement
 from analysis.figures import figure_kind
-from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, rc, value_label
+from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, value_label
 from analysis.load import Run
 from analysis.measures import measured
 from bench.spec import Figure as FigureSpec
@@ -40,6 +40,10 @@ def at_best(rows: pd.DataFrame, axis: str, measure: str) -> tuple[float, np.ndar
     return best, measured(rows[~even & (rows[axis] == best)], measure)
 
 
+def _judged_note(run: Run) -> str:
+    return count_note(run.lanes[run.lanes["init_seed"] % 2 == 1])
+
+
 def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, float, str, str, str], None]) -> Figure:
     """One panel per value of `panel`, one line per initializer, one mark per value of `color`."""
     assert figure.x is not None and figure.color is not None and figure.panel is not None and figure.y is not None
@@ -47,9 +51,8 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
     names = list(rows["initializer"].cat.categories)
     parts = list(rows[figure.panel].cat.categories)
     colors = palette(list(rows[figure.color].cat.categories))
-    with mpl.rc_context(rc()):
-        size = (PANEL[0] * len(parts) + 1.4, 0.21 * len(names) + 1.2)
-        drawing, axes = plt.subplots(1, len(parts), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+    size = (PANEL[0] * len(parts) + 1.4, 0.21 * len(names) + 1.2)
+    drawing, axes = plt.subplots(1, len(parts), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
     for axis, part in zip(axes[0], parts, strict=True):
         axis.set_title(value_label(part))
         axis.set_yticks(range(len(names)), [NAMES.get(name, value_label(name)) for name in names])
@@ -86,9 +89,10 @@ def league(run: Run, figure: FigureSpec) -> Figure:
         for value in figure.lines.values():
             axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0)
         axis.set_xscale("log")
-        axis.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
-        axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    return finish(drawing, label(measure), "", count_note(run.lanes))
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_locator(NullLocator())
+    return finish(drawing, label(measure), "", _judged_note(run))
 
 
 @figure_kind
@@ -111,4 +115,4 @@ def league_odds(run: Run, figure: FigureSpec) -> Figure:
     for axis in drawing.axes:
         axis.axvline(0.5, color="0.5", lw=0.7, ls="--", zorder=0)
         axis.set_xlim(-0.04, 1.04)
-    return finish(drawing, "P(He or Glorot has the smaller test loss)", "", count_note(run.lanes))
+    return finish(drawing, "P(He or Glorot has the smaller test loss)", "", _judged_note(run))

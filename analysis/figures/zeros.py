@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.estimates import quantile_interval
 from analysis.figures import figure_kind
-from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, panels, rc, value_label
+from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, panels, value_label
 from analysis.load import Run
 from analysis.summary import rate_interval
 from analysis.theory.zeros import weight_layers
@@ -31,36 +31,34 @@ def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
     deepest = max(map(weight_layers, cells.values()))
     values = list(rows[figure.panel].cat.categories)
     shades = mpl.colormaps["Blues"]
-    with mpl.rc_context(rc()):
-        size = (1.3 + 1.75 * len(values), ROW_INCHES * height + 1.3)
-        drawing, axes = plt.subplots(1, len(values) + 1, figsize=size, sharey=True, layout="constrained")
-        marks = {"marker": "s", "s": 52, "linewidths": 0.6, "edgecolors": "0.35"}
-        for name, cell in cells.items():
-            zero = cell.settings.initializer.zero_layers
-            for layer in range(weight_layers(cell)):
-                axes[0].scatter(layer, positions[name], color="white" if layer in zero else "0.25", **marks)
-        axes[0].set_title("start")
-        for axis, value in zip(axes[1:], values, strict=True):
-            axis.set_title(value_label(value))
-            for name, cell in cells.items():
-                here = rows[(rows["case"] == name) & (rows[figure.panel] == value)]
-                for layer in range(weight_layers(cell)):
-                    share = here[f"grad_share_{layer}_initial"].median()
-                    axis.scatter(layer, positions[name], color=shades(share) if share > 0 else "white", **marks)
-                solved = rate_interval(run, here)[0]
-                strong = {"weight": "bold"} if solved > 0.5 else {"color": "0.45"}
-                axis.text(deepest, positions[name], f"{solved:.0%}", fontsize=7, ha="center", va="center", **strong)
-        for axis in axes:
-            axis.set_xticks(range(deepest), range(1, deepest + 1))
-            axis.set_xlim(-0.6, deepest + (0.7 if axis is not axes[0] else -0.4))
-            axis.set_yticks([])
-            axis.set_xlabel("weight layer", fontsize=8)
-            axis.tick_params(length=0)
-        for axis in axes[1:]:
-            axis.text(deepest, 0, "solved", fontsize=7, ha="center", va="center")
-        axes[0].set_ylim(height + 0.7, -0.5)
-        scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), shades)
-        drawing.colorbar(scale, ax=list(axes), location="bottom", fraction=0.02, aspect=40, pad=0.02)
+    size = (1.3 + 1.75 * len(values), ROW_INCHES * height + 1.3)
+    drawing, axes = plt.subplots(1, len(values) + 1, figsize=size, sharey=True, layout="constrained")
+    marks = {"marker": "s", "s": 52, "linewidths": 0.6, "edgecolors": "0.35"}
+    squares = [(name, layer) for name, cell in cells.items() for layer in range(weight_layers(cell))]
+    x, y = [layer for _, layer in squares], [positions[name] for name, _ in squares]
+    axes[0].set_title("start")
+    fills = ["white" if layer in cells[name].settings.initializer.zero_layers else "0.25" for name, layer in squares]
+    axes[0].scatter(x, y, c=fills, **marks)
+    for axis, value in zip(axes[1:], values, strict=True):
+        axis.set_title(value_label(value))
+        inside = dict(list(rows[rows[figure.panel] == value].groupby("case", observed=True)))
+        shares = [inside[name][f"grad_share_{layer}_initial"].median() for name, layer in squares]
+        axis.scatter(x, y, c=[shades(share) if share > 0 else "white" for share in shares], **marks)
+        for name, height_there in positions.items():
+            solved = rate_interval(run, inside[name])[0]
+            strong = {"weight": "bold"} if solved > 0.5 else {"color": "0.45"}
+            axis.text(deepest, height_there, f"{solved:.0%}", fontsize=7, ha="center", va="center", **strong)
+    for axis in axes:
+        axis.set_xticks(range(deepest), range(1, deepest + 1))
+        axis.set_xlim(-0.6, deepest + (0.7 if axis is not axes[0] else -0.4))
+        axis.set_yticks([])
+        axis.set_xlabel("weight layer", fontsize=8)
+        axis.tick_params(length=0)
+    for axis in axes[1:]:
+        axis.text(deepest, 0, "solved", fontsize=7, ha="center", va="center")
+    axes[0].set_ylim(height + 0.7, -0.5)
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), shades)
+    drawing.colorbar(scale, ax=list(axes), location="bottom", fraction=0.02, aspect=40, pad=0.02)
     drawing = finish(drawing, "share of the first gradient", "", count_note(rows))
     for axis in drawing.axes[: len(axes)]:
         axis.spines[["left", "bottom"]].set_visible(False)
@@ -74,9 +72,8 @@ def cliff(run: Run, figure: FigureSpec) -> Figure:
     rows = chosen(run, figure, run.lanes)
     across = list(rows[figure.x].cat.categories)
     tasks = list(rows[figure.panel].cat.categories)
-    with mpl.rc_context(rc()):
-        size = (PANEL[0] * len(tasks) * 1.3 + 0.5, 2 * PANEL[1] + 0.9)
-        drawing, axes = plt.subplots(2, len(tasks), figsize=size, sharex=True, sharey="row", squeeze=False, layout="constrained")
+    size = (PANEL[0] * len(tasks) * 1.3 + 0.5, 2 * PANEL[1] + 0.9)
+    drawing, axes = plt.subplots(2, len(tasks), figsize=size, sharex=True, sharey="row", squeeze=False, layout="constrained")
     colors = palette(list(rows[figure.color].cat.categories))
     for column, task in enumerate(tasks):
         above, below = axes[:, column]

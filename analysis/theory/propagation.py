@@ -16,8 +16,6 @@ CRITICAL_AT_0_05 = 1.76095
 """Weight variance at the edge of chaos of tanh with bias variance 0.05."""
 LIGHT_TAILED = 0.5
 """Moments of lengths are tested where 5 sum(1/n) is at most this; beyond, a thousand draws do not settle a mean."""
-FINITE_WIDTH = 2.0
-"""Mean-field theory is exact for infinite width; at width n it is held to this times (layers passed) / n."""
 
 NODES, WEIGHTS = hermegauss(201)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -143,8 +141,8 @@ def critical_weights(biases: float) -> float:
 @law
 def edge_of_chaos(run: Run) -> tuple[bool, str, int]:
     """In wide tanh networks the length of a signal follows q = s_w E tanh^2(sqrt(q) z) + s_b, and a gradient grows by
-    chi = s_w E tanh'(sqrt(q) z)^2 a layer: the means over lanes within 2 (layers passed) / width and four standard errors of
-    mean-field theory. chi is 1 at s_w = 1.76095 for s_b = 0.05."""
+    chi = s_w E tanh'(sqrt(q) z)^2 a layer: the means over lanes within (layers passed) / width and four standard errors of
+    mean-field theory, which is exact for infinite width. chi is 1 at s_w = 1.76095 for s_b = 0.05."""
     worst, n = 0.0, 0
     critical = critical_weights(0.05)
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh")):
@@ -153,7 +151,7 @@ def edge_of_chaos(run: Run) -> tuple[bool, str, int]:
             for layer, length in enumerate(lengths):
                 passed = layer + 1 if name == "pre_activation_variance" else len(widths)
                 values = _values(rows, name, layer) / length
-                allowed = FINITE_WIDTH * passed / min(widths) + 4 * values.std(ddof=1) / np.sqrt(len(values))
+                allowed = passed / min(widths) + 4 * values.std(ddof=1) / np.sqrt(len(values))
                 worst = max(worst, abs(values.mean() - 1) / allowed)
         n += len(rows)
     holds = worst <= 1 and abs(critical - CRITICAL_AT_0_05) < 1e-5

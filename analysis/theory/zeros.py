@@ -69,25 +69,29 @@ def zero_layers(run: Run) -> tuple[bool, str, int]:
     all and stays a constant function, whose loss is at least the entropy of the labels; a single zero layer (ReLU: the last) does
     not stay zero."""
     agree, n = 0, 0
+    floors: dict[str, pd.Series] = {}
     for cell, rows in cells_of(run, _is_zero_at_zero):
+        # Cells of one task have the same data.
+        task = repr(cell.settings.task)
+        if task not in floors:
+            floors[task] = label_entropy(run, cell, rows)
         rows = rows[rows["outcome"] != "diverged"]
         left = rows["zero_layers_final"].to_numpy()
         if moving_layers(cell):
             holds = left == 0
         else:
-            floor = label_entropy(run, cell, rows)
+            floor = floors[task].loc[rows["data_seed"]].to_numpy()
             holds = (left == len(cell.settings.initializer.zero_layers)) & (rows["loss_final"].to_numpy(float) >= floor - ROUNDING)
         agree, n = agree + int(holds.sum()), n + len(rows)
     return agree == n, f"{agree:,} of {n:,} lanes", n
 
 
-def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
-    """Per lane, the least cross-entropy of a constant on its training labels."""
-    if rows.empty:
-        return np.empty(0)
+def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
+    """The least cross-entropy of a constant on the training labels of each data seed."""
+    rows = rows.drop_duplicates("data_seed")
     y = np.asarray(starts(run, cell, rows)[0].data.y)
     shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
-    return -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0)
+    return pd.Series(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0), rows["data_seed"].to_numpy())
 
 
 @law

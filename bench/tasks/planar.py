@@ -47,14 +47,15 @@ def moons(
 def spirals(
     n: PositiveInt = 100,
     turns: PositiveFloat = 1.0,
+    radius: PositiveFloat = 1.0,
     noise: NonNegativeFloat = 0.02,
     n_test: NonNegativeInt = 100,
     loss: PlanarLoss = "cross_entropy",
 ) -> Task:
-    """Two Archimedean spirals of radius t that wind `turns` times around the origin, one turned by half a circle."""
+    """Two Archimedean spirals that wind `turns` times around the origin out to `radius`, one turned by half a circle."""
 
     def arm(t: Float[Array, " example"]) -> Float[Array, "example 2"]:
         angle = 2 * jnp.pi * turns * t
-        return t[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
+        return radius * t[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
 
     return _two_curves(arm, lambda t: -arm(t), n, n_test, noise, loss)

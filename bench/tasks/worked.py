@@ -13,10 +13,10 @@ Row = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
 
 
 @task
-def worked_example(x: Row = (1.0, 1.0), answer: float = 0.0) -> Task:
+def worked_example(x: Row = (1.0, 1.0), answer: float | None = None) -> Task:
     """One example `x`; the network's output is reported as the loss.
 
-    `answer` is what is said to come out, NaN if nothing defined does; it is no part of the data, laws hold the output against it.
+    `answer` is what is said to come out, left out if nothing defined does; it is no part of the data, laws hold the output against it.
     """
 
     def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:

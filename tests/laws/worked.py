@@ -21,8 +21,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "undefined_products": {
         **_PRODUCT,
-        "task": {"name": "worked_example", "x": [np.inf, 1.0], "answer": np.nan},
-        "initializer": {"name": "listed", "values": [0.0, 2.0]},
+        # The product is infinite in float32.
+        "task": {"name": "worked_example", "x": [3e38, 1.0]},
+        "initializer": {"name": "listed", "values": [10.0, 2.0]},
     },
     "zero_tensor": {
         "model": {"name": "mlp", "widths": [3, 3]},
