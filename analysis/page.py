@@ -45,7 +45,7 @@ def experiment_page(result: Result) -> str:
         markdown(pd.DataFrame(laws, columns=["law", "says", "", "number", "n"])) if laws else "",
         "## Beside published numbers" if experiment.published else "",
         markdown(_published(run)) if experiment.published else "",
-        "## Figures",
+        "## Figures" if figures else "",
         figures,
         "## Cells",
         _folded(cell_frame(result), "cells"),

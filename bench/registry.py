@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from bench.messages import nearest
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants")
 
 
 @dataclass(frozen=True)

@@ -329,7 +329,6 @@ class Claim(Part):
     """Compare lanes of the same seeds: of the pairs that differ, the larger share must be this side's."""
     best: str | None = None
     """An axis of which the best value counts, chosen on the even init seeds and judged on the odd ones, on each side of a comparison."""
-    lowest_is_best: bool = False
     law: str | None = None
     by: Names = ()
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05

@@ -8,17 +8,17 @@ import pytest
 
 from analysis.figures.growth import local_rates
 from analysis.figures.trend import setting
-from analysis.theory.dropping import _mean_apart, _zeroed_apart
-from bench.initializers.ties import _primes, constant_noise, distinct
+from analysis.theory.dropping import mean_apart, zeroed_apart
+from bench.initializers.ties import constant_noise, distinct, primes
 from bench.probes.ties import tie_range
 from tests.conftest import experiment
 
 KEY = jax.random.key(0)
 
 
-def test_the_first_primes() -> None:
-    assert list(_primes(8)) == [2, 3, 5, 7, 11, 13, 17, 19]
-    assert [_primes(n)[-1] for n in (1, 6, 100, 1000)] == [2, 13, 541, 7919]
+def test_the_firstprimes() -> None:
+    assert list(primes(8)) == [2, 3, 5, 7, 11, 13, 17, 19]
+    assert [primes(n)[-1] for n in (1, 6, 100, 1000)] == [2, 13, 541, 7919]
 
 
 def test_distinct_weights_are_points_of_richtmyer_s_sequence() -> None:
@@ -75,6 +75,6 @@ def test_dropped_units_are_zeroed_weights_and_only_with_their_own_mask() -> None
     rng = np.random.default_rng(0)
     unit, v, c, kept = rng.normal(size=(6, 4)), rng.normal(size=(4, 3)), rng.normal(size=3), rng.random((6, 4)) > 0.3
     outputs = (unit * kept / 0.7) @ v + c
-    assert _zeroed_apart(outputs, kept, unit, v, c, 0.3) < 1e-12
-    assert _zeroed_apart(outputs, ~kept, unit, v, c, 0.3) > 0.1
-    assert _mean_apart(unit, v, c, 0.3) < 1e-12
+    assert zeroed_apart(outputs, kept, unit, v, c, 0.3) < 1e-12
+    assert zeroed_apart(outputs, ~kept, unit, v, c, 0.3) > 0.1
+    assert mean_apart(unit, v, c, 0.3) < 1e-12

@@ -22,7 +22,7 @@ def growth(run: Run, figure: FigureSpec) -> Figure:
     axes = run.lanes[["cell", *run.experiment.axes]].drop_duplicates("cell")
     rows = chosen(run, figure, run.curves.merge(axes, on="cell"))
     colors = palette(list(rows[figure.color].cat.categories))
-    drawing, each = panels(rows, figure, share_y=False)
+    drawing, each = panels(rows, figure)
     counts = set()
     for axis, part in each:
         for index, (group, (color, _)) in enumerate(colors.items()):

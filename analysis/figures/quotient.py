@@ -29,7 +29,7 @@ def quotient(run: Run, figure: FigureSpec) -> Figure:
             places = across.index(lanes[figure.x].iloc[0]) + 0.36 * side + np.linspace(-0.13, 0.13, len(ratio))
             axis.plot(places, ratio, mark, color=color, ms=2.5, alpha=0.7, mew=0, ls="", label=value_label(group))
         axis.axhline(1, color="0.6", lw=0.7, zorder=0)
-        axis.set_yscale("log")
+        axis.set_ylim(bottom=0)
         axis.set_xticks(range(len(across)), [value_label(value) for value in across])
     note = f"first {QUOTIENTS} lanes each"
     return finish(drawing, label(figure.x), "final loss / one-unit network's", note, label(figure.color))

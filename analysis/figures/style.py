@@ -1,5 +1,6 @@
 """How every figure looks: one color and mark per initializer, direct, readable in grayscale."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +34,9 @@ LABELS = {
     "broken": "tie broken",
     "break_step": "steps until the tie is broken",
     "tie_spread": "spread of the units",
+    "tie_range": "largest difference of two units",
     "case": "setting",
+    "initializer.zero_fraction": "share of weights that start at zero",
     "signal_variance": "activations",
     "pre_activation_variance": "pre-activations",
     "gradient_variance": "slopes in the pre-activations",
@@ -70,10 +73,10 @@ def value_label(value: Any) -> str:
     name, _, gain = text.partition("(gain=")
     if gain:
         return f"{float(gain[:-1]):g} x {name.replace('_', ' ')}"
-    sizes = text.strip("[]").split(", ")
-    if len(sizes) > 2 and len(set(sizes)) == 1:
-        return f"{sizes[0]} x {len(sizes)} layers"
-    return text.strip("[]").replace("_", " ")
+    if re.fullmatch(r"\[\d+(, \d+)*\]", text):
+        sizes = text[1:-1].split(", ")
+        return f"{sizes[0]} x {len(sizes)} layers" if len(sizes) > 2 and len(set(sizes)) == 1 else text[1:-1]
+    return text.replace("_", " ")
 
 
 def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:

@@ -3,6 +3,7 @@
 from itertools import product
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from analysis.load import Run
@@ -51,19 +52,21 @@ def dropped_apart(network: Network, cell: Cell, params: dict, x: np.ndarray, see
     rate = cell.settings.model.options["dropout"]
     with jax.enable_x64(True):
         noise = Noise(jax.random.key(seed))
-        outputs, [hidden] = jax.tree.map(np.asarray, network.trace(params, x, noise))
+        outputs, [hidden] = jax.tree.map(np.asarray, network.trace(params, jnp.asarray(x), noise))
     (w, b), (v, c) = ((np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values())
     with jax.enable_x64(True):
         unit = np.asarray(ACTIVATIONS[cell.settings.model.options["activation"]](x @ w + b))
-    return max(_zeroed_apart(outputs, hidden.activation != 0, unit, v, c, rate), _mean_apart(unit, v, c, rate))
+    return max(zeroed_apart(outputs, hidden.activation != 0, unit, v, c, rate), mean_apart(unit, v, c, rate))
 
 
-def _zeroed_apart(outputs: np.ndarray, kept: np.ndarray, unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
+def zeroed_apart(outputs: np.ndarray, kept: np.ndarray, unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
+    """How far outputs with these units kept are from those with the other units' outgoing weights zeroed, example by example."""
     zeroed = np.where(kept[:, :, None], v / (1 - rate), 0)
     return float(np.max(np.abs(outputs - (np.einsum("nh,nhc->nc", unit, zeroed) + c))) / max(np.max(np.abs(outputs)), 1))
 
 
-def _mean_apart(unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
+def mean_apart(unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
+    """How far the mean output over all masks is from the output without dropout."""
     masks = np.array(list(product((0.0, 1.0), repeat=len(v))))
     chances = np.prod(np.where(masks == 1, 1 - rate, rate), axis=1)
     each = np.einsum("nh,mh,hc->mnc", unit, masks, v / (1 - rate)) + c

@@ -58,9 +58,9 @@ def tied_units(run: Run) -> tuple[bool, str, int]:
 
 @law
 def tie_growth(run: Run) -> tuple[bool, str, int]:
-    """While smooth units are almost equal, the difference of a unit from their mean is multiplied at each step by 1 - lr H, H being the second
-    derivative of the loss along one unit of the one-unit network with the errors held fixed: that predicts the step at which the
-    spread passes 1e-2, to 2 steps or 5%, in at least 99% of lanes."""
+    """While smooth units are almost equal, the difference of a unit from their mean is multiplied at each step by 1 - lr H, H being the
+    second derivative of the loss along one unit of the one-unit network with the errors held fixed: that predicts the step at which
+    the spread passes 1e-2, to 2 steps or 5%, in at least 99% of lanes."""
     agree, n = 0, 0
     for cell, rows in cells_of(run, _starts_almost_tied):
         rows = rows[rows["outcome"] != "diverged"].head(QUOTIENTS)

@@ -30,11 +30,11 @@ def distinct(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
     the i-th prime; as square roots of primes are irrational and independent over the rationals, no two units agree in any weight.
     """
     fan_in, fan_out = math.prod(shape[:-1]), shape[-1]
-    u = np.outer(np.sqrt(_primes(fan_in)), np.arange(1, fan_out + 1)) % 1
+    u = np.outer(np.sqrt(primes(fan_in)), np.arange(1, fan_out + 1)) % 1
     return jnp.asarray(math.sqrt(3 / fan_in) * (2 * u - 1), dtype).reshape(shape)
 
 
-def _primes(n: int) -> np.ndarray:
+def primes(n: int) -> np.ndarray:
     """The first n primes."""
     # The n-th prime is below n (ln n + ln ln n) from n = 6 on (Rosser, 1941).
     limit = max(15, math.ceil(n * (math.log(n + 1) + math.log(math.log(n + 2)))))
