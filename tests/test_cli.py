@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +40,13 @@ says = "Random starts end lower."
 where = { initializer = "zeros" }
 measure = "loss_final"
 greater_than = { where = { initializer = "glorot_normal" } }
+[[published]]
+says = "Random starts that find XOR."
+value = 0.75
+source = "Somebody (1999)"
+differs = "Other widths."
+measure = "solved"
+where = { initializer = "glorot_normal" }
 [[figure]]
 name = "time"
 kind = "ecdf"
@@ -89,6 +97,7 @@ def test_from_a_file_to_a_report_and_again_from_its_rows(mine: Path, tmp_path: P
     assert "supported" in done.output and "reports/README.md" in done.output
     page = Path("reports/mine/README.md").read_text()
     assert "✓ supported" in page and "lanes" in page
+    assert re.search(r"\| Random starts that find XOR\. \| 0\.75 \| 0\.\d+ \[.*\], n = 50 \| Somebody \(1999\) \| Other widths\. \|", page)
     for figure in ("time", "curves", "share", "again"):
         for kind in ("svg", "pdf", "png"):
             assert (Path("reports/mine/figures") / f"{figure}.{kind}").stat().st_size > 1000
