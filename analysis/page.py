@@ -60,7 +60,8 @@ def experiment_page(result: Result) -> str:
         "shown to be unsolvable; a lane that is stuck has (an update changed no bit of its state).",
         "## Provenance",
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
-        "Rows: [lanes.parquet](lanes.parquet), [curves.parquet](curves.parquet); numbers: [summary.csv](summary.csv), "
+        f"Rows: [lanes.parquet](lanes.parquet){', [curves.parquet](curves.parquet)' if len(run.curves) else ''}; "
+        "numbers: [summary.csv](summary.csv), "
         "[claims.json](claims.json); LaTeX: [verdicts](tables/verdicts.tex), [cells](tables/cells.tex).",
         f"To train it again: `initbench run {experiment.name}`. To redraw every figure and table on this page from the stored rows: "
         f"`initbench report reports/{experiment.name} --out reports`.",

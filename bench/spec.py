@@ -414,6 +414,8 @@ class Experiment(Part):
     seeds: Seeds = Seeds()
     probes: Names | None = None
     """Names of the probes measured at start and end; None: all that the model allows, but the optional ones."""
+    unreported: Names = ()
+    """Probes whose columns stay in the run folder: a report's copy of the rows leaves them out."""
     track: Names = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
     laws: Names = ()
@@ -434,7 +436,7 @@ class Experiment(Part):
             if not isinstance(case.get("label"), str):
                 raise ValueError("case: each one needs a label")
         self.cells  # noqa: B018  (expands and validates every cell)
-        for name in (*(self.probes or ()), *self.track):
+        for name in (*(self.probes or ()), *self.unreported, *self.track):
             probe[name]  # noqa: B018  (looks the name up)
         ids = [claim.id for claim in self.claim]
         for claim in self.claim:
