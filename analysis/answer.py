@@ -6,9 +6,12 @@ from importlib.resources import files
 import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
-from analysis.figures.style import value_label
 from analysis.result import Result
-from analysis.words import MARKS, interval, markdown, number
+from analysis.words import MARKS, condition, interval, markdown, number, place
+
+FEW = 8
+"""So many conditions are named one by one."""
+MANY_VALUES = 15
 
 
 def answer_page(results: list[Result], has_headline: bool) -> str:
@@ -83,11 +86,30 @@ def _answer_frame(results: list[Result]) -> pd.DataFrame:
 
 
 def _places(verdicts: list[Verdict], kind: str) -> str:
-    places = [", ".join(value_label(value) for value in v.condition.values()) for v in verdicts if v.verdict == kind]
-    if not places:
+    """Where a claim has this verdict: everywhere, in these conditions, or, if they are many, how often by the setting that decides most."""
+    found = [verdict for verdict in verdicts if verdict.verdict == kind]
+    if not found:
         return ""
-    named = list(dict.fromkeys(place for place in places if place))
-    if len(places) == len(verdicts) or not named:
-        return "everywhere" if len(places) == len(verdicts) else f"{len(places)} of {len(verdicts)}"
-    count = f"{len(places)} of {len(verdicts)}"
-    return f"{count}: {'; '.join(named)}" if len(named) <= 8 else f"{count}, named in the report"
+    if len(found) == len(verdicts):
+        return "everywhere"
+    count = f"{len(found)} of {len(verdicts)}"
+    named = list(dict.fromkeys(condition(verdict) for verdict in found if verdict.condition))
+    if not named:
+        return count
+    return f"{count}: {'; '.join(named)}" if len(named) <= FEW else f"{count}: {_by_setting(verdicts, kind)}"
+
+
+def _by_setting(verdicts: list[Verdict], kind: str) -> str:
+    """Counts by the axis whose values differ most in how often they have this verdict (largest chi-squared per value)."""
+    tables = {}
+    for axis in dict.fromkeys(axis for verdict in verdicts for axis in verdict.condition):
+        has = [(verdict.condition[axis], verdict.verdict == kind) for verdict in verdicts if axis in verdict.condition]
+        table = pd.DataFrame(has, columns=["value", "has"]).groupby("value", sort=False)["has"].agg(["sum", "size"])
+        if len(table) <= MANY_VALUES:
+            expected = table["size"] * table["sum"].sum() / table["size"].sum()
+            tables[axis] = (((table["sum"] - expected) ** 2 / expected).sum() / len(table), table)
+    if not tables:
+        return "named in the report"
+    axis = max(tables, key=lambda name: tables[name][0])
+    table = tables[axis][1]
+    return "; ".join(f"{place(axis, value)} {line['sum']} of {line['size']}" for value, line in table[table["sum"] > 0].iterrows())

@@ -135,13 +135,16 @@ def _place(other: Comparison) -> str:
 
 
 def overall(verdicts: list[Verdict]) -> Outcome:
-    """The verdict on a family: theirs if they agree, conditional if some hold and some fail."""
+    """The verdict on several conditions: theirs if they agree, conditional if some hold and some fail."""
     found = {verdict.verdict for verdict in verdicts}
     if len(found) == 1:
         return found.pop()
     if "withheld" in found:
         return "withheld"
-    return "conditional" if {"supported", "refuted"} <= found else "undecided"
+    if {"supported", "refuted"} <= found:
+        return "conditional"
+    # One condition that fails is enough against a claim that nowhere was shown to hold.
+    return "refuted" if "refuted" in found else "undecided"
 
 
 def deciding(verdicts: list[Verdict]) -> Verdict:

@@ -10,7 +10,7 @@ from analysis.load import Run, matching
 from analysis.measures import RATES, measured
 from analysis.result import Result
 from analysis.summary import rate_interval
-from analysis.words import MARKS, interval, markdown, number
+from analysis.words import MARKS, condition, interval, markdown, number
 
 MANY = 24
 """Longer tables are folded away."""
@@ -99,7 +99,7 @@ def _verdicts(result: Result) -> str:
                 "verdict": MARKS[overall(verdicts)],
                 "holds in": f"{held} of {len(verdicts)}",
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
-                "where": ", ".join(value_label(value) for value in shown.condition.values()),
+                "where": condition(shown),
             }
         )
     return f"{markdown(pd.DataFrame(lines))}\n\n{_folded(every, 'verdicts')}"
@@ -159,7 +159,7 @@ def verdict_frame(result: Result) -> pd.DataFrame:
             {
                 "claim": verdict.family if verdict.family != result.name else "",
                 "says": verdict.says,
-                "where": ", ".join(value_label(value) for value in verdict.condition.values()),
+                "where": condition(verdict),
                 "verdict": MARKS[verdict.verdict],
                 "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
                 "measured": number(verdict),

@@ -146,7 +146,7 @@ def _above_half(interval: Interval) -> bool | None:
 
 
 def _notes(mine: _Side, theirs: _Side) -> str:
-    return mine.note if mine.note == theirs.note else f"{mine.note} against{theirs.note}"
+    return mine.note if mine.note == theirs.note else f"{mine.note} v {theirs.note.rpartition(' ')[2]}"
 
 
 def _partners(mine: _Side, theirs: _Side) -> np.ndarray:

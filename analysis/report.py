@@ -20,13 +20,13 @@ from analysis.answer import answer_page  # noqa: E402
 from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import rc, value_label  # noqa: E402
+from analysis.figures.style import rc  # noqa: E402
 from analysis.load import Run, load  # noqa: E402
 from analysis.page import cell_frame, experiment_page, verdict_frame  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
-from analysis.words import interval, number  # noqa: E402
+from analysis.words import condition, interval, number  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E402
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
@@ -156,7 +156,7 @@ def save(drawing: Figure, path: Path) -> None:
 def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for verdict in result.verdicts:
-        where = ", ".join(value_label(value) for value in verdict.condition.values())
+        where = condition(verdict)
         rows.append(
             (
                 f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),

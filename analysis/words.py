@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Verdict
+from analysis.figures.style import label, value_label
 
 MARKS = {
     "supported": "✓ supported",
@@ -34,6 +35,19 @@ def _digits(verdict: Verdict, value: float) -> str:
         # A share is rounded towards the inside of [0, 1] only where it is exact.
         return f"{value:.4f}"
     return "∞" if value == np.inf else "-∞" if value == -np.inf else f"{value:.3g}"
+
+
+def condition(verdict: Verdict) -> str:
+    """Under what a claim was judged, in words."""
+    return ", ".join(place(axis, value) for axis, value in verdict.condition.items())
+
+
+def place(axis: str, value: str) -> str:
+    """One value of a condition; a number goes by the name of its axis."""
+    try:
+        return f"{label(axis)} {float(value):g}"
+    except ValueError:
+        return f"{label(axis)} {value_label(value)}" if value.startswith("[") and value.endswith("]") else value_label(value)
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -149,6 +149,7 @@ def verdicts(*outcomes: str) -> list[Verdict]:
         (("supported", "refuted"), "conditional"),
         (("supported", "refuted", "undecided"), "conditional"),
         (("supported", "undecided"), "undecided"),
+        (("refuted", "undecided"), "refuted"),
         (("supported", "withheld"), "withheld"),
     ],
 )
@@ -209,7 +210,7 @@ def test_each_side_of_a_comparison_has_its_own_best_rate_and_pairs_share_their_s
     _, [found] = judge(rates_run(RATES, 2000, [paired]))
     assert found.verdict == "supported"
     # 1.0 against 0.9: a tenth of the pairs differ, all in the same direction.
-    assert "100 pairs that differ at best learning rate 1.0 against at best learning rate 0.1" in found.measure
+    assert "100 pairs that differ at best learning rate 1.0 v 0.1" in found.measure
     assert found.estimate == 1
     _, [fixed] = judge(
         rates_run(RATES, 2000, [{**paired, "best": None, "where": {"initializer": "he_normal", "optimizer.learning_rate": 0.1}}])
