@@ -111,7 +111,8 @@ def _verdict(run: Run, question: Question, held: bool) -> Verdict:
         level=question.level,
         n_lanes=len(question.rows),
         n_data_seeds=int(question.rows["data_seed"].nunique()),
-        n_init_seeds=int(question.rows["init_seed"].nunique()),
+        # The points of a map share one draw of the weights.
+        n_init_seeds=1 if run.experiment.seeds.map else int(question.rows["init_seed"].nunique()),
     )
 
 

@@ -223,6 +223,10 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
     if seeds is not None:
         overrides["seeds.init"] = seeds
     experiment = catalog.read(name, overrides)
+    if seeds is not None and experiment.seeds.map is not None:
+        # A whole lattice: the next power of four.
+        overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
+        experiment = catalog.read(name, overrides)
     check_claims(experiment)
     return experiment
 

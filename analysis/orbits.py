@@ -100,6 +100,14 @@ def ends(layers: Float[np.ndarray, "lane hidden feature"], inside: int, symmetry
     return labels
 
 
+def apart_from_coordinates(cell: Cell, layers: Float[np.ndarray, "lane hidden feature"]) -> Float[np.ndarray, "lane hidden feature"]:
+    """Layers without the order of the coordinates, where the task does not see it: each unit's weights sorted.
+
+    A teacher of all unit vectors is the same in any order of the coordinates.
+    """
+    return np.sort(layers, axis=2) if cell.settings.task.name == "student_teacher" else layers
+
+
 def distinct_minima(layers: Float[np.ndarray, "lane hidden feature"], inside: int, symmetry: Symmetry, tolerance: float = 1e-4) -> int:
     """How many different networks the lanes ended at, up to the symmetries of the hidden layer."""
     return len(np.unique(ends(layers, inside, symmetry, tolerance)))

@@ -36,8 +36,8 @@ def experiment_page(result: Result) -> str:
         experiment.question,
         "## Verdicts",
         _withheld(result) + _verdicts(result),
-        "Each interval is the one that decides: its confidence is corrected within the claim's family (Holm), exact for shares "
-        "(Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians.",
+        "Each interval is the one that decides: its confidence is corrected within the claims of one family in this experiment (Holm), "
+        "exact for shares (Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians.",
         "## Laws",
         "Exact predictions that these rows must meet before a verdict is printed."
         if laws
@@ -49,8 +49,7 @@ def experiment_page(result: Result) -> str:
         figures,
         "## Cells",
         _folded(cell_frame(result), "cells"),
-        "Solved: share of lanes with its 95% interval (Wilson's, or clustered by data seed). Steps: median to solve, 'never' if fewer "
-        "than half do. Loss: median of the final training loss over lanes that did not diverge.",
+        _about_cells(result),
         "## Setting",
         "The experiment file is the registration: cells, claims and criteria stood there before the run "
         f"(hash `{manifest['spec_hash'][:16]}`).",
@@ -75,6 +74,18 @@ def experiment_page(result: Result) -> str:
         f"spec {manifest['spec_hash'][:16]}}}\n}}\n```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _about_cells(result: Result) -> str:
+    text = (
+        "Solved: share of lanes with its 95% interval (Wilson's, or clustered by data seed). Steps: median to solve, 'never' if fewer "
+        "than half do. Loss: median of the final training loss over lanes that did not diverge."
+    )
+    if "broken" in result.summary:
+        text += " Tie broken: share of lanes whose equal units came apart, and the median step of those that did."
+    if "distinct_minima" in result.summary:
+        text += " Different ends: networks at the end of training up to the symmetries of the hidden layer; distance: of two starts' ends."
+    return text
 
 
 def _withheld(result: Result) -> str:
@@ -171,6 +182,19 @@ def verdict_frame(result: Result) -> pd.DataFrame:
     )
 
 
+def _more(line: pd.Series) -> dict[str, str]:
+    """What only some experiments have: ties that broke, ends up to symmetries."""
+    found = {}
+    if "broken" in line:
+        found["tie broken"] = f"{line['broken']:.3f} [{line['broken_low']:.3f}, {line['broken_high']:.3f}]"
+        none = not np.isfinite(line["break_median"])
+        found["at step"] = "" if none else f"{line['break_median']:.0f} [{line['break_low']:.0f}, {line['break_high']:.0f}]"
+    if "distinct_minima" in line and np.isfinite(line["distinct_minima"]):
+        found["different ends"] = f"{line['distinct_minima']:.0f}"
+        found["distance of two ends"] = f"{line['orbit_distance']:.3g}"
+    return found
+
+
 def _data_sets(verdict: Verdict) -> str:
     return f"{verdict.n_data_seeds:,} data sets" if verdict.n_data_seeds > 1 else "1 data set"
 
@@ -189,6 +213,7 @@ def cell_frame(result: Result) -> pd.DataFrame:
                 "diverged": f"{line['diverged']:.3f}",
                 "steps": "never" if never else f"{line['steps_median']:.0f}",
                 "loss": "" if np.isnan(line["loss_median"]) else f"{line['loss_median']:.3g}",
+                **_more(line),
             }
         )
     return pd.DataFrame(lines)

@@ -32,9 +32,7 @@ from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E40
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has."""
 LARGE = 100_000
-"""Runs with more lanes keep, of the columns that every run has, those that their experiment names, half of each digest, and curves only
-where a figure draws them."""
-COMMON = ("loss_initial", "metric_final", "test_loss_final", "test_metric_final", "grad_norm_initial", "grad_norm_final")
+"""Of runs with more lanes a report keeps half of each digest."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +84,13 @@ def compact(run: Run) -> Run:
         if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
             lanes[name] = column
     lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in (*EXACT, *STEPS_OR_NULL)])
-    lanes = lanes.drop(columns=[name for name in lanes if name.startswith(tuple(f"{probe}_" for probe in run.experiment.unreported))])
-    curves = run.curves.assign(**_narrow(run.curves))
+    left_out = [name for name in lanes if name.startswith(tuple(f"{part}_" for part in run.experiment.unreported))]
+    lanes = lanes.drop(columns=left_out)
     if len(lanes) > LARGE:
-        lanes = lanes.drop(columns=[name for name in COMMON if name in lanes and name not in run.experiment.text])
         lanes["params_digest"] = lanes["params_digest"].str[:16]
-        curves = curves if any(figure.y in curves for figure in run.experiment.figure) else curves.iloc[:0]
+    curves = run.curves.assign(**_narrow(run.curves))
+    if "curves" in run.experiment.unreported:
+        curves = curves.iloc[:0]
     return replace(run, lanes=lanes, curves=curves)
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from analysis.estimates import clustered_rate, iqm, quantile_interval, wilson
 from analysis.load import Run
 from analysis.measures import measured
+from analysis.orbits import apart_from_coordinates, distinct_minima, orbit_distance, recorded, symmetry_of
+from bench.spec import Cell
 
 
 def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[float, float, float]:
@@ -49,6 +51,30 @@ def summarize(run: Run) -> pd.DataFrame:
                 "loss_median": quartiles[1],
                 "loss_q75": quartiles[2],
                 "loss_iqm": iqm(loss) if len(loss) else np.nan,
+                **_ties(run, rows),
+                **_orbits(cell, rows),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _ties(run: Run, rows: pd.DataFrame) -> dict[str, float]:
+    """Share of lanes whose equal units came apart, and the median step at which those did, with 95% intervals."""
+    if "break_step" not in rows:
+        return {}
+    steps = quantile_interval(rows["break_step"].dropna().to_numpy(float))
+    names = ("broken", "broken_low", "broken_high", "break_median", "break_low", "break_high")
+    return dict(zip(names, (*rate_interval(run, rows, "broken"), *steps[:3]), strict=True))
+
+
+def _orbits(cell: Cell, rows: pd.DataFrame) -> dict[str, float]:
+    """How many different networks the lanes ended at, and the median distance of two starts' ends, up to the layer's symmetries."""
+    if not any(name.startswith("hidden_units_") for name in rows):
+        return {}
+    layers = apart_from_coordinates(cell, recorded(cell, rows))
+    symmetry, inside = symmetry_of(cell)
+    distances = [orbit_distance(a, b, inside, symmetry) for a, b in zip(layers[::2], layers[1::2], strict=False)]
+    return {
+        "distinct_minima": distinct_minima(layers, inside, symmetry) if len(layers) else np.nan,
+        "orbit_distance": float(np.median(distances)) if distances else np.nan,
+    }

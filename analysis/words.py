@@ -44,6 +44,8 @@ def condition(verdict: Verdict) -> str:
 
 def place(axis: str, value: str) -> str:
     """One value of a condition; a number goes by the name of its axis."""
+    if axis == "case":
+        return value_label(value)
     try:
         return f"{label(axis)} {float(value):g}"
     except ValueError:

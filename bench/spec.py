@@ -35,6 +35,8 @@ from bench.schemes import scheme
 from bench.tasks import task
 
 SECTIONS = ("task", "model", "initializer", "optimizer", "training")
+COMMON = ("curves", "metric", "test_loss", "test_metric", "grad_norm")
+"""What a report may do without, besides probes."""
 RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
 
 Frozen = Annotated[tuple[Any, ...], Field(strict=False)]
@@ -415,7 +417,7 @@ class Experiment(Part):
     probes: Names | None = None
     """Names of the probes measured at start and end; None: all that the model allows, but the optional ones."""
     unreported: Names = ()
-    """Probes whose columns stay in the run folder: a report's copy of the rows leaves them out."""
+    """What a report's copy of the rows leaves out: columns of probes and common ones, without `_initial` and `_final`, and `curves`."""
     track: Names = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
     laws: Names = ()
@@ -436,8 +438,11 @@ class Experiment(Part):
             if not isinstance(case.get("label"), str):
                 raise ValueError("case: each one needs a label")
         self.cells  # noqa: B018  (expands and validates every cell)
-        for name in (*(self.probes or ()), *self.unreported, *self.track):
+        for name in (*(self.probes or ()), *self.track):
             probe[name]  # noqa: B018  (looks the name up)
+        for name in self.unreported:
+            if name not in (known := {*COMMON, *probe}):
+                raise ValueError(f"unreported: '{name}' is no column; {nearest(name, known)}")
         ids = [claim.id for claim in self.claim]
         for claim in self.claim:
             if ids.count(claim.id) > 1:

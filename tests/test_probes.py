@@ -6,7 +6,18 @@ import pytest
 
 from bench.probes.activity import dead_fraction, saturated_fraction
 from bench.probes.magnitude import grad_share, hessian_min, hidden_grad_max, weight_norm
-from bench.probes.symmetry import distinct_units, effective_rank, tie_spread
+from bench.probes.symmetry import (
+    distinct_units,
+    distinct_units_coarse,
+    distinct_units_exact,
+    effective_rank,
+    participation_ratio,
+    stable_rank,
+    tie_spread,
+    unit_cosine_max,
+    unit_cosine_mean,
+    unit_cosine_undefined,
+)
 
 RNG = np.random.default_rng(0)
 RANDOM = jnp.asarray(RNG.normal(size=(6, 4)))
@@ -83,3 +94,36 @@ def test_gradient_shares_add_up_and_vanish_with_the_gradient() -> None:
 def test_weight_norm_and_smallest_eigenvalue() -> None:
     assert float(weight_norm([jnp.array([[3.0]]), jnp.array([[4.0]])])) == 5
     assert float(hessian_min(jnp.array([-1.0, 2.0, 5.0]))) == -1
+
+
+def test_what_counts_as_the_same_unit_depends_on_the_tolerance() -> None:
+    units = jnp.array([[1.0, 0.0], [1.0, 1e-7], [1.0, 5e-3], [0.0, 1.0]])
+    assert [int(count(units)) for count in (distinct_units_exact, distinct_units, distinct_units_coarse)] == [4, 3, 2]
+
+
+def test_cosines_of_units() -> None:
+    units = jnp.array([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
+    assert float(unit_cosine_mean(units)) == pytest.approx(1 / 3)
+    assert float(unit_cosine_max(units)) == pytest.approx(1)
+    assert int(unit_cosine_undefined(units)) == 0
+    rotation, _ = np.linalg.qr(RNG.normal(size=(4, 4)))
+    assert float(unit_cosine_mean(5 * RANDOM[RNG.permutation(6)] @ rotation)) == pytest.approx(float(unit_cosine_mean(RANDOM)), abs=1e-6)
+    assert float(unit_cosine_mean(jnp.ones((4, 3)))) == pytest.approx(1)
+    with_zero = units.at[0].set(0)
+    assert np.isnan(unit_cosine_mean(with_zero)) and int(unit_cosine_undefined(with_zero)) == 2
+    assert np.isnan(unit_cosine_max(units[:1]))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "rank"),
+    [(jnp.zeros((3, 4)), 0), (jnp.ones((3, 4)), 1), (jnp.eye(5), 5), (jnp.diag(jnp.array([2.0, 1.0, 1.0])), 1.5)],
+)
+def test_stable_rank(matrix: jnp.ndarray, rank: float) -> None:
+    assert float(stable_rank(matrix)) == pytest.approx(rank, rel=1e-6)
+
+
+def test_participation_ratio_counts_directions() -> None:
+    signs = jnp.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
+    assert float(participation_ratio(signs)) == pytest.approx(2)
+    assert float(participation_ratio(signs[:, [0, 0, 0]])) == pytest.approx(1)
+    assert float(participation_ratio(jnp.ones((4, 3)))) == 0

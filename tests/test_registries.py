@@ -86,6 +86,7 @@ def test_modifiers_scale_and_zero_what_they_name() -> None:
     plain = weights()
     np.testing.assert_allclose(weights(gain=3.0)[1], 3 * plain[1], rtol=1e-6)
     assert [bool(np.any(w)) for w in weights(zero_layers=[1])] == [True, False, True]
+    assert all(np.count_nonzero(w) >= 1 for w in weights(fraction=0.9999))
     for half, full in zip(weights(fraction=0.25), plain, strict=True):
         assert np.mean(half == 0) == pytest.approx(0.25, abs=1 / half.size)
         np.testing.assert_array_equal(half[half != 0], full[half != 0])

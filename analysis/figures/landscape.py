@@ -11,7 +11,7 @@ from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, rc, value_label
 from analysis.load import Run
-from analysis.orbits import ends, orbit_distance, recorded, symmetry_of
+from analysis.orbits import apart_from_coordinates, ends, orbit_distance, recorded, symmetry_of
 from bench.spec import Figure as FigureSpec
 
 SAME = 1e-4
@@ -70,7 +70,7 @@ def minima(run: Run, figure: FigureSpec) -> Figure:
     for index, (value, (color, _)) in enumerate(colors.items()):
         part = rows[rows[figure.color] == value].sort_values("init_seed")
         cell = run.cell(part["cell"].iloc[0])
-        layers = recorded(cell, part)
+        layers = apart_from_coordinates(cell, recorded(cell, part))
         symmetry, inside = symmetry_of(cell)
         style = {"color": color, "ls": DASHES[index % len(DASHES)], "label": value_label(value)}
         first = ~pd.Series(ends(layers, inside, symmetry, SAME)).duplicated()

@@ -116,7 +116,9 @@ class Network:
             if spec.zero_fraction == 0:
                 return weights
             rank = jax.random.permutation(weight_key(init_seed, f"{name}.zero_fraction"), weights.size)
-            kept = rank.reshape(shape) >= jnp.round(zero_fraction * weights.size)
+            # Only a fraction of 1 zeroes a whole layer.
+            zeroed = jnp.minimum(jnp.round(zero_fraction * weights.size), jnp.where(zero_fraction < 1, weights.size - 1, weights.size))
+            kept = rank.reshape(shape) >= zeroed
             return jnp.where(kept, weights, jnp.zeros_like(weights))
 
         drawn = jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)

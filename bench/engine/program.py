@@ -241,6 +241,8 @@ class Program:
         return self.variants.index(Variant.of(cell.settings))
 
     def _check(self, model: ModelSpec) -> None:
+        if self.task.kind == "classification" and self.training.label_noise > 1:
+            raise ValueError(f"training.label_noise = {self.training.label_noise}: a share of the labels, at most 1")
         if self.batch_size > self.n_examples:
             raise ValueError(f"training.batch_size = {self.batch_size}: at most {self.n_examples}, the number of training examples")
         layers = len(self.network.weight_paths)
@@ -342,7 +344,7 @@ class Program:
         updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(gradients, state.optimizer, state.params, **extra)
         params: Params = optax.apply_updates(state.params, updates)
         if self.training.freeze_zeros:
-            # A weight that is not 0 does not become 0 exactly, so those that are 0 are those that began there.
+            # Those that are 0 began there, but for weights that arrive at 0 to the last bit, which hardly happens.
             old = dict(zip(self.network.weight_names, self.network.weights(state.params), strict=True))
             params = self.network.on_weights(lambda name, new: jnp.where(old[name] == 0, 0, new), params)
         return params, optimizer

@@ -28,6 +28,65 @@ def distinct_units(units: Float[Array, "hidden feature"], tolerance: float = 1e-
     return jnp.sum(first_of_its_class)
 
 
+@probe(over_layers=jnp.min, optional=True)
+def distinct_units_exact(units: Float[Array, "hidden feature"]) -> Int[Array, ""]:
+    """`distinct_units` with tolerance 0: units count as equal if they agree in every bit."""
+    return distinct_units(units, 0.0)
+
+
+@probe(over_layers=jnp.min, optional=True)
+def distinct_units_coarse(units: Float[Array, "hidden feature"]) -> Int[Array, ""]:
+    """`distinct_units` with tolerance 1e-2: differences below a hundredth of the largest feature do not count."""
+    return distinct_units(units, 1e-2)
+
+
+@probe(over_layers=jnp.max, optional=True)
+def unit_cosine_mean(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
+    """Mean cosine between two different units: 1 if all units are equal; null if a unit is all zero or there is only one."""
+    return jnp.mean(_cosines(units))
+
+
+@probe(over_layers=jnp.max, optional=True)
+def unit_cosine_max(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
+    """Largest cosine between two different units: 1 if two units point the same way; null if a unit is all zero or there is only one."""
+    cosines = _cosines(units)
+    return jnp.max(cosines) if cosines.size else jnp.full((), jnp.nan, units.dtype)
+
+
+@probe(over_layers=jnp.sum, optional=True)
+def unit_cosine_undefined(units: Float[Array, "hidden feature"]) -> Int[Array, ""]:
+    """Number of pairs of units without a cosine, because one of them is all zero."""
+    zero = jnp.all(units == 0, axis=1)
+    first, second = jnp.triu_indices(len(units), 1)
+    return jnp.sum(zero[first] | zero[second])
+
+
+def _cosines(units: Float[Array, "hidden feature"]) -> Float[Array, " pair"]:
+    length = jnp.linalg.norm(units, axis=1)
+    first, second = jnp.triu_indices(len(units), 1)
+    return jnp.sum(units[first] * units[second], axis=1) / (length[first] * length[second])
+
+
+@probe(over_layers=jnp.min, optional=True)
+def stable_rank(incoming: Float[Array, "input hidden"]) -> Float[Array, ""]:
+    """Squared Frobenius norm over squared largest singular value: 0 for a zero matrix, 1 for equal units, `hidden` for the identity."""
+    largest = singular_values(incoming)[0]
+    return jnp.where(largest > 0, jnp.sum(incoming**2) / jnp.where(largest > 0, largest, 1) ** 2, 0)
+
+
+@probe(over_layers=jnp.min, optional=True)
+def participation_ratio(activation: Float[Array, "example hidden"]) -> Float[Array, ""]:
+    """(sum lam)^2 / sum lam^2 of the eigenvalues of the activations' covariance over the examples: how many directions they vary in.
+
+    0 if they do not vary, 1 if all units vary together, `hidden` if they vary alike and independently.
+    """
+    centered = activation - jnp.mean(activation, axis=0)
+    covariance = centered.T @ centered / len(activation)
+    # The sum of squared eigenvalues is the sum of squared entries.
+    squares = jnp.sum(covariance**2)
+    return jnp.where(squares > 0, jnp.trace(covariance) ** 2 / jnp.where(squares > 0, squares, 1), 0)
+
+
 @probe(over_layers=jnp.min)
 def tie_spread(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
     """Largest max-norm distance of a unit to the mean unit: 0 if all units are equal (to rounding of the mean)."""
