@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.estimates import Interval, clustered_median, clustered_rate, equivalent, p_improvement
 from analysis.load import Run, matching
-from analysis.measures import RATES, lower_is_better, measured
+from analysis.measures import RATES, best_value, measured
 from analysis.theory import Law
 from bench.spec import Claim, Comparison
 
@@ -89,12 +89,8 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
     values = measured(rows, measure)
     if claim.best is None:
         return _Side(rows, values, clusters, "")
-    # Chosen on one half of the seeds and judged on the other: the choice does not flatter the estimate.
-    odd = (rows["init_seed"] % 2 == 1).to_numpy()
-    typical = "mean" if measure in RATES else "median"
-    scores = pd.Series(values[~odd]).groupby(rows[claim.best].to_numpy()[~odd], sort=False).agg(typical)
-    best = scores.idxmin() if lower_is_better(measure) else scores.idxmax()
-    kept = odd & (rows[claim.best] == best).to_numpy()
+    best = best_value(rows, claim.best, measure)
+    kept = ((rows["init_seed"] % 2 == 1) & (rows[claim.best] == best)).to_numpy()
     return _Side(rows[kept], values[kept], clusters[kept], f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.claims import Verdict, judge, overall
 from analysis.load import Run, typed
+from analysis.words import place
 from tests.conftest import experiment
 
 
@@ -226,3 +227,10 @@ def test_pairs_that_never_differ_decide_nothing() -> None:
     )  # fmt: skip
     _, found = judge(rates_run({0.1: (1.0, 1.0)}, 200, [same]))
     assert [(verdict.verdict, verdict.low, verdict.high) for verdict in found] == [("undecided", 0, 1)]
+
+
+def test_a_condition_names_its_numbers_but_not_its_labels() -> None:
+    assert place("case", "010") == "010"
+    assert place("initializer.gain", "16.0") == "gain 16"
+    assert place("model.widths", "[8, 8, 8, 8]") == "hidden units 8 x 4 layers"
+    assert place("initializer", "zeros") == "zero"

@@ -124,6 +124,35 @@ def test_a_report_renewed_alone_leaves_the_others_on_the_answer_page(mine: Path)
     assert Path("reports/README.md").read_text() == both
 
 
+def test_what_is_unreported_stays_in_the_run_folder(mine: Path) -> None:
+    mine.write_text(
+        'unreported = ["grad_norm", "weight_norm", "curves"]\n'
+        + mine.read_text().replace('kind = "curve"\ny = "loss"', 'kind = "rate"\nx = "initializer"')
+    )
+    assert call("run", mine, "--seeds", 8, "--out", "runs").exit_code == 0
+    for source, target in (("runs", "reports"), ("reports/mine", "second")):
+        done = call("report", source, "--out", target)
+        assert done.exit_code == 0, done.output
+        columns = set(pd.read_parquet(f"{target}/mine/lanes.parquet").columns)
+        assert {"loss_final", "effective_rank_final"} < columns
+        assert not {"grad_norm_initial", "grad_norm_final", "weight_norm_final"} & columns
+        assert not Path(f"{target}/mine/curves.parquet").exists()
+    assert "weight_norm_final" in pd.read_parquet("runs/mine/lanes").columns
+
+
+MAP = """
+[seeds]
+map = { x = { path = "initializer.gain", from = 0.5, to = 2 }, y = { path = "optimizer.learning_rate", from = 0.1, to = 1, log = true } }
+"""
+
+
+def test_a_map_has_whole_lattices(mine: Path) -> None:
+    text = mine.read_text().partition("[seeds]")[0].replace('task = "xor"', 'task = "xor"\ninitializer = "glorot_normal"') + MAP
+    mine.write_text(text)
+    for seeds, lanes in ((1, 1), (4, 4), (5, 16), (1000, 1024)):
+        assert f"1 cells, {lanes:,} lanes" in call("run", mine, "--seeds", seeds, "--dry-run").output
+
+
 def test_reproduce_trains_and_judges(mine: Path) -> None:
     done = call("reproduce", mine, "--seeds", 20, "--out", "here")
     assert done.exit_code == 0, done.output

@@ -36,6 +36,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "adam", "learning_rate": 0.01},
         "training": {"steps": 20, "solved_below": 0.3},
     },
+    "a scheme that sees the data": {
+        "task": {"name": "blobs", "n": 24},
+        "model": {"name": "mlp", "widths": [6]},
+        "initializer": {"name": "orthogonal", "scheme": "lsuv"},
+        "training": {"steps": 40, "solved_below": 0.3},
+    },
+    "dropout and label noise": {
+        "task": {"name": "blobs", "n": 24},
+        "model": {"name": "mlp", "widths": [6], "dropout": 0.2},
+        "training": {"steps": 40, "label_noise": 0.1, "solved_below": 0.3},
+    },
     "minibatches": {
         "task": {"name": "blobs"},
         "training": {"steps": 50, "batch_size": 32, "solved_below": 0.3},

@@ -189,6 +189,8 @@ def test_the_lanes_of_a_map_differ_in_their_place_alone(rows: Rows) -> None:
     np.testing.assert_allclose(found["learning_rate"], places["optimizer.learning_rate"], rtol=1e-6)
     assert found.groupby("initializer.gain")["loss_initial"].nunique().eq(1).all()
     assert found["loss_initial"].nunique() == 4
+    coarse = rows(experiment(seeds={"init": 4, "map": MAP}, initializer={"name": "he_normal"}, training={"steps": 3}), "coarse")
+    assert coarse["params_digest"].tolist() == found["params_digest"].tolist()[:4]
     half = np.sort(found.loc[found["initializer.gain"] <= 1, "init_seed"])
     wanted = experiment(seeds={"init": 16, "map": MAP})
     np.testing.assert_array_equal(half, found["init_seed"][matching(found, wanted, {"initializer.gain": {"at_most": 1}})])

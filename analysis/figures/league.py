@@ -13,31 +13,17 @@ from analysis.estimates import p_improvement
 from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, value_label
 from analysis.load import Run
-from analysis.measures import measured
+from analysis.measures import best_value, measured
 from bench.spec import Figure as FigureSpec
 
-NAMES = {
-    "he_normal": "He",
-    "glorot_normal": "Glorot",
-    "glorot_uniform": "Glorot uniform (Keras)",
-    "lecun_normal": "LeCun",
-    "pytorch_default": "PyTorch",
-    "orthogonal(scheme=lsuv)": "LSUV",
-    "uniform(limit=0.1)": "U(-0.1, 0.1)",
-    "normal(stddev=0.01)": "N(0, 0.01²)",
-    "zero_hadamard": "ZerO",
-    "constant(value=0.1)": "constant 0.1",
-}
 MADE_FOR = {"relu": "he_normal", "tanh": "glorot_normal"}
 """The initializer that is recommended for an activation function."""
 
 
 def at_best(rows: pd.DataFrame, axis: str, measure: str) -> tuple[float, np.ndarray]:
-    """The value of `axis` with the smallest median on even init seeds, and what the odd init seeds come to there."""
-    even = rows["init_seed"] % 2 == 0
-    medians = {value: np.median(measured(part, measure)) for value, part in rows[even].groupby(axis, observed=True)}
-    best = min(medians, key=lambda value: medians[value])
-    return best, measured(rows[~even & (rows[axis] == best)], measure)
+    """The best value of `axis`, chosen on the even init seeds, and what the odd ones come to there."""
+    best = best_value(rows, axis, measure)
+    return best, measured(rows[(rows["init_seed"] % 2 == 1) & (rows[axis] == best)], measure)
 
 
 def _judged_note(run: Run) -> str:
@@ -55,7 +41,7 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
     drawing, axes = plt.subplots(1, len(parts), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
     for axis, part in zip(axes[0], parts, strict=True):
         axis.set_title(value_label(part))
-        axis.set_yticks(range(len(names)), [NAMES.get(name, value_label(name)) for name in names])
+        axis.set_yticks(range(len(names)), [value_label(name) for name in names])
         axis.set_ylim(len(names) - 0.4, -0.6)
         for index, (group, (color, mark)) in enumerate(colors.items()):
             inside = rows[(rows[figure.panel] == part) & (rows[figure.color] == group)]

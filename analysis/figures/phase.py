@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, finish, label, panels, value_label
 from analysis.load import Run
-from analysis.measures import lower_is_better, measured
+from analysis.measures import best_value, measured
 from bench.spec import Figure as FigureSpec
 
 SHADES = "cividis"
@@ -22,16 +22,13 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     chosen on the even init seeds, counted on the odd ones."""
     assert figure.x is not None and figure.y is not None and figure.color is not None
     rows = chosen(run, figure, run.lanes)
-    rows = rows.assign(share=measured(rows, figure.color))
     across, up = (list(rows[axis].cat.categories) for axis in (figure.x, figure.y))
     drawing, each = panels(rows, figure)
     drawn = list(each)
     drawing.set_size_inches(max(len(drawn) * PANEL[0], 3.5) + 0.9, 0.32 * len(up) + 1.0)
     counts = []
     for axis, part in drawn:
-        table = {
-            place: best_share(cells, lower_is_better(figure.color)) for place, cells in part.groupby([figure.x, figure.y], observed=True)
-        }
+        table = {place: best_share(cells, figure.color) for place, cells in part.groupby([figure.x, figure.y], observed=True)}
         counts += [n for _, n in table.values()]
         shares = np.array([[table.get((x, y), (np.nan, 0))[0] for x in across] for y in up])
         _draw(axis, shares)
@@ -48,15 +45,11 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), _vertical(figure.y, up), note)
 
 
-def best_share(rows: pd.DataFrame, lowest: bool) -> tuple[float, int]:
+def best_share(rows: pd.DataFrame, rate: str) -> tuple[float, int]:
     """The share of the best of these cells, and the lanes that it was counted on; of a single cell, all its lanes."""
-    cells = [part for _, part in rows.groupby("cell", sort=False)]
-    if len(cells) == 1:
-        return float(rows["share"].mean()), len(rows)
-    even = [part.loc[part["init_seed"] % 2 == 0, "share"].mean() for part in cells]
-    best = cells[int(np.argmin(even) if lowest else np.argmax(even))]
-    judged = best.loc[best["init_seed"] % 2 == 1, "share"]
-    return float(judged.mean()), len(judged)
+    if rows["cell"].nunique() > 1:
+        rows = rows[(rows["cell"] == best_value(rows, "cell", rate)) & (rows["init_seed"] % 2 == 1)]
+    return float(measured(rows, rate).mean()), len(rows)
 
 
 def _draw(axis: Axes, shares: np.ndarray) -> None:

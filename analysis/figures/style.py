@@ -47,6 +47,20 @@ LABELS = {
     "hessian_index_final": "downward directions at the end",
     "outcome": "lanes",
 }
+NAMES = {
+    "he_normal": "He",
+    "he_uniform": "He uniform",
+    "glorot_normal": "Glorot",
+    "glorot_uniform": "Glorot uniform (Keras)",
+    "lecun_normal": "LeCun",
+    "pytorch_default": "PyTorch",
+    "orthogonal(scheme=lsuv)": "LSUV",
+    "uniform(limit=0.1)": "U(-0.1, 0.1)",
+    "normal(stddev=0.01)": "N(0, 0.01²)",
+    "zero_hadamard": "ZerO",
+    "constant(value=0.1)": "constant 0.1",
+}
+"""Initializers by the names that people know them by."""
 MARKS = "osD^vPX*<>"
 # Okabe and Ito's palette, dark to light for grayscale; zero is black everywhere.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
@@ -60,6 +74,8 @@ def label(name: str) -> str:
 def value_label(value: Any) -> str:
     """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers."""
     text = str(value)
+    if text in NAMES:
+        return NAMES[text]
     if text == "zeros":
         return "zero"
     if text in ("normal", "normal(gain=1.0)"):

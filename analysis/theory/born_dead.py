@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law
+from analysis.theory.law import cells_of, jointly, law
 from bench.spec import Cell
 
 SYMMETRIC = (
@@ -64,9 +64,8 @@ def born_dead(run: Run) -> tuple[bool, str, int]:
         dead_lanes += int(dead.sum())
         solved += int((rows["outcome"][dead] == "solved").sum())
         n += len(rows)
-    least = min(p_values) * len(p_values) if p_values else 0.0
-    number = f"smallest adjusted p-value {min(least, 1):.3f} of {len(p_values)} tests; {solved} of {dead_lanes:,} dead lanes solved"
-    return least > 0.01 and solved == 0, number, n
+    holds, text = jointly(p_values)
+    return holds and solved == 0, f"{text}; {solved} of {dead_lanes:,} dead lanes solved", n
 
 
 def _within(dead: int, n: int, low: float, high: float) -> list[float]:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law
+from analysis.theory.law import cells_of, jointly, law
 
 RESTARTS = (2, 3, 5, 10)
 
@@ -27,5 +27,5 @@ def restarts(run: Run) -> tuple[bool, str, int]:
             if groups:
                 p_values.append(stats.binomtest(successes, groups, 1 - (1 - solved.mean()) ** k).pvalue)
         n += len(solved)
-    least = min(p_values) * len(p_values) if p_values else 0.0
-    return least > 0.01, f"smallest adjusted p-value {min(least, 1):.3f} of {len(p_values)} tests", n
+    holds, text = jointly(p_values)
+    return holds, text, n

@@ -12,6 +12,7 @@ from bench.engine.program import Fixed, State, programs
 from bench.messages import nearest
 from bench.spec import Cell
 
+JOINT_LEVEL = 0.01
 SAMPLE = 100
 """Lanes per cell on which laws that solve an optimization problem per lane are checked."""
 
@@ -59,6 +60,12 @@ def check_law(name: str, run: Run) -> Law:
     if name not in _LAWS:
         raise ValueError(f"unknown law '{name}'; {nearest(name, _LAWS)}")
     return _LAWS[name](run)
+
+
+def jointly(p_values: list[float]) -> tuple[bool, str]:
+    """Whether several tests hold at the joint level of 1%: Holm's procedure, which begins with the smallest p-value times their number."""
+    least = min(p_values) * len(p_values) if p_values else 0.0
+    return least > JOINT_LEVEL, f"smallest adjusted p-value {min(least, 1):.3f} of {len(p_values)} tests"
 
 
 def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
