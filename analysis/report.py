@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E40
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has."""
-LARGE = 100_000
-"""Of runs with more lanes a report keeps half of each digest."""
+DIGEST = 16
+"""Digits that a report keeps of each lane's digest: 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,16 @@ def compact(run: Run) -> Run:
         if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
             lanes[name] = column
     lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in (*EXACT, *STEPS_OR_NULL)])
-    left_out = [name for name in lanes if name.startswith(tuple(f"{part}_" for part in run.experiment.unreported))]
-    lanes = lanes.drop(columns=left_out)
-    if len(lanes) > LARGE:
-        lanes["params_digest"] = lanes["params_digest"].str[:16]
+    lanes = lanes.drop(columns=[name for name in lanes if _is_left_out(name, run.experiment.unreported)])
+    lanes["params_digest"] = lanes["params_digest"].str[:DIGEST]
     curves = run.curves.assign(**_narrow(run.curves))
     if "curves" in run.experiment.unreported:
         curves = curves.iloc[:0]
     return replace(run, lanes=lanes, curves=curves)
+
+
+def _is_left_out(column: str, unreported: tuple[str, ...]) -> bool:
+    return any(column.startswith(f"{name}_") or fnmatch(column, name) for name in unreported)
 
 
 def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:

@@ -35,7 +35,7 @@ from bench.schemes import scheme
 from bench.tasks import task
 
 SECTIONS = ("task", "model", "initializer", "optimizer", "training")
-COMMON = ("curves", "metric", "test_loss", "test_metric", "grad_norm")
+COMMON = ("curves", "loss_initial", "metric", "test_loss", "test_metric", "grad_norm")
 """What a report may do without, besides probes."""
 RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
 
@@ -417,7 +417,8 @@ class Experiment(Part):
     probes: Names | None = None
     """Names of the probes measured at start and end; None: all that the model allows, but the optional ones."""
     unreported: Names = ()
-    """What a report's copy of the rows leaves out: columns of probes and common ones, without `_initial` and `_final`, and `curves`."""
+    """What a report's copy of the rows leaves out: `curves`, columns of probes and common ones (without `_initial` and `_final`), or a
+    pattern of columns like `signal_variance_*_final`."""
     track: Names = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
     laws: Names = ()
@@ -441,7 +442,7 @@ class Experiment(Part):
         for name in (*(self.probes or ()), *self.track):
             probe[name]  # noqa: B018  (looks the name up)
         for name in self.unreported:
-            if name not in (known := {*COMMON, *probe}):
+            if "*" not in name and name not in (known := {*COMMON, *probe}):
                 raise ValueError(f"unreported: '{name}' is no column; {nearest(name, known)}")
         ids = [claim.id for claim in self.claim]
         for claim in self.claim:

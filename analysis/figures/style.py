@@ -53,6 +53,7 @@ NAMES = {
     "glorot_normal": "Glorot",
     "glorot_uniform": "Glorot uniform (Keras)",
     "lecun_normal": "LeCun",
+    "lecun_normal(scheme=antisymmetric)": "antisymmetric",
     "pytorch_default": "PyTorch",
     "orthogonal(scheme=lsuv)": "LSUV",
     "uniform(limit=0.1)": "U(-0.1, 0.1)",
