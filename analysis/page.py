@@ -10,6 +10,7 @@ from analysis.load import Run, matching
 from analysis.measures import RATES, measured
 from analysis.result import Result
 from analysis.summary import rate_interval
+from analysis.theory import Law
 from analysis.words import MARKS, condition, interval, markdown, number
 
 MANY = 24
@@ -20,7 +21,7 @@ def experiment_page(result: Result) -> str:
     """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in markdown."""
     run, manifest = result.run, result.run.manifest
     experiment = run.experiment
-    laws = [(law.name, law.says, "holds" if law.holds else "FAILS", law.number, f"{law.n:,}") for law in result.laws]
+    laws = [(law.name, law.says, _standing(law, experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
     figures = "\n\n".join(
         f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
         f"Curves are kept of the first {manifest['curve_seeds']} seeds. Vector files: [SVG](figures/{figure.name}.svg), "
@@ -74,6 +75,12 @@ def experiment_page(result: Result) -> str:
         f"spec {manifest['spec_hash'][:16]}}}\n}}\n```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _standing(law: Law, gates: tuple[str, ...]) -> str:
+    if law.holds:
+        return "holds"
+    return "FAILS" if law.name in gates else "does not hold (a claim)"
 
 
 def _about_cells(result: Result) -> str:
