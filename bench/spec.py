@@ -606,14 +606,15 @@ def assign(tree: dict[str, Any], path: str, value: Any) -> None:
 def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
     """Put a `--set` value into an experiment file.
 
-    Setting an axis of the grid narrows that axis to the one value; claims and figures about its other values go with them.
+    Setting an axis of the grid narrows that axis to the one value; claims, figures and published numbers about its other
+    values go with them.
     """
     if path not in document.get("grid", {}):
         assign_in_document(document, path, value)
         return
     document["grid"][path] = [value]
     kept = axis_label(value)
-    for kind in ("claim", "figure"):
+    for kind in ("claim", "figure", "published"):
         if kind in document:
             document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]
 
