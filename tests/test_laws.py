@@ -19,23 +19,23 @@ def trained(name: str, folder: Path) -> Run:
     return load(run(experiment(**{"laws": [name], **SETTINGS[name]}), folder))
 
 
+CLAIM = '\n[[claim]]\nid = "c"\nsays = "?"\nmeasure = "solved"\nat_least = 0\n'
+READ_NO_ROW = {"dropout_is_zeroing", "least_squares_floor", "separability"}
+"""Laws about what lanes start from: rows cannot spoil them."""
+
+
 @pytest.mark.parametrize("name", laws())
-def test_a_law_holds(name: str, tmp_path: Path) -> None:
-    law = check_law(name, trained(name, tmp_path))
+def test_a_law_holds_and_on_wrong_rows_it_fails_and_withholds_the_verdicts(name: str, tmp_path: Path) -> None:
+    good = trained(name, tmp_path)
+    good = replace(good, experiment=Experiment.parse(good.experiment.text + CLAIM))
+    [law], [verdict] = judge(good)
     assert law.holds, law.number
     assert law.n > 0
-
-
-@pytest.mark.parametrize("name", list(WRONG))
-def test_negative_control_a_law_fails_on_wrong_rows_and_withholds_the_verdicts(name: str, tmp_path: Path) -> None:
-    good = trained(name, tmp_path)
-    bad = replace(good, lanes=WRONG[name](good.lanes))
-    assert not check_law(name, bad).holds
-    claimed = Experiment.parse(good.experiment.text + '\n[[claim]]\nid = "c"\nsays = "?"\nmeasure = "solved"\nat_least = 0\n')
-    _, verdicts = judge(replace(bad, experiment=claimed))
-    assert [verdict.verdict for verdict in verdicts] == ["withheld"]
-    _, verdicts = judge(replace(good, experiment=claimed))
-    assert [verdict.verdict for verdict in verdicts] == ["supported"]
+    assert verdict.verdict == "supported"
+    if name not in READ_NO_ROW:
+        [law], [verdict] = judge(replace(good, lanes=WRONG[name](good.lanes)))
+        assert not law.holds, law.number
+        assert verdict.verdict == "withheld"
 
 
 def test_a_law_that_nothing_was_held_against_has_not_held(tmp_path: Path) -> None:

@@ -31,8 +31,7 @@ def program_of(name: str, **changes: Any) -> Program:
     return programs(wanted.cells, (), ())[0]
 
 
-@pytest.mark.parametrize("batch_size", [0, 8])
-@pytest.mark.parametrize("name", NOISES)
+@pytest.mark.parametrize(("name", "batch_size"), [*((name, 0) for name in NOISES), ("dropout", 8)])
 def test_noise_belongs_to_the_lane(name: str, batch_size: int, rows: Rows) -> None:
     few = rows(noisy(name, batch_size, 24), "few", devices=jax.devices()[:1])
     many = rows(noisy(name, batch_size, 40), "many")
