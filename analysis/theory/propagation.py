@@ -1,7 +1,6 @@
 """What becomes of signals and gradients on their way through a network of random weights."""
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from scipy import optimize, stats
 
 from analysis.load import Run
 from analysis.theory.law import cells_of, jointly, law
+from analysis.theory.scales import weight_variances
 from bench.spec import Cell
 
 CRITICAL_AT_0_05 = 1.76095
@@ -19,20 +19,6 @@ LIGHT_TAILED = 0.5
 
 NODES, WEIGHTS = hermegauss(201)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
-
-
-def weight_variances(cell: Cell) -> list[float]:
-    """Variance of a weight, layer by layer, from the initializer's definition."""
-    initializer, task = cell.settings.initializer, cell.settings.task
-    sizes = (task.options["d"], *cell.settings.model.options["widths"], 1)
-    of_fans = {
-        "lecun": lambda fan_in, fan_out: 1 / fan_in,
-        "he": lambda fan_in, fan_out: 2 / fan_in,
-        "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
-        "glorot_standard": lambda fan_in, fan_out: 1 / (3 * fan_in),
-    }
-    name = initializer.name.removesuffix("_normal").removesuffix("_uniform")
-    return [initializer.gain**2 * of_fans[name](fan_in, fan_out) for fan_in, fan_out in pairwise(sizes)]
 
 
 PASSED_ON = {"relu": 0.5, "identity": 1.0}
@@ -156,6 +142,34 @@ def edge_of_chaos(run: Run) -> tuple[bool, str, int]:
         n += len(rows)
     holds = worst <= 1 and abs(critical - CRITICAL_AT_0_05) < 1e-5
     return holds, f"largest departure {worst:.2f} of the allowed one; critical s_w {critical:.5f}", n
+
+
+SETTLED = 0.05
+"""Relative distance from the fixed length within which a signal has settled."""
+
+
+@law
+def depth_scale(run: Run) -> tuple[bool, str, int]:
+    """In the ordered phase of wide tanh networks (chi < 1) the mean square of a gradient shrinks by a factor of e over -1 / ln chi layers,
+    with chi at the fixed length: measured between the layers whose length is within 5% of the fixed one, and within 10%."""
+    worst, n, measured = 0.0, 0, []
+    for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh") and cell.settings.initializer.bias_stddev > 0):
+        variances, widths = weight_variances(cell), cell.settings.model.options["widths"]
+        inner = {round(width * variance, 9) for width, variance in zip(widths[:-1], variances[1:-1], strict=True)}
+        if len(inner) != 1:
+            continue
+        [weights] = inner
+        length = fixed_length(weights, cell.settings.initializer.bias_stddev**2)
+        chi = susceptibility(length, weights)
+        settled = np.flatnonzero(abs(predicted(cell)["pre_activation_variance"] / length - 1) < SETTLED)
+        if chi >= 1 or len(settled) < 3:
+            continue
+        first, last = (np.log(_values(rows, "gradient_variance", layer).mean()) for layer in (settled[0], settled[-1]))
+        scale, law_scale = (settled[-1] - settled[0]) / (last - first), -1 / np.log(chi)
+        worst = max(worst, abs(scale / law_scale - 1))
+        measured.append(f"{scale:.2f} layers, predicted {law_scale:.2f}")
+        n += len(rows)
+    return worst < 0.1, "; ".join(measured), n
 
 
 def _mean_field(cell: Cell) -> dict[str, np.ndarray]:
