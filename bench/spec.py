@@ -101,6 +101,15 @@ class ModelSpec(Piece):
         return cls.gather(model, raw)
 
 
+class LayerInitializer(Piece):
+    """The initializer of some parameters, weights or not: its name and options; the lane's gain multiplies weights alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        return cls.gather(initializer, raw)
+
+
 class InitializerSpec(Piece):
     gain: NonNegativeFloat = 1.0
     """Multiplies the standard deviation (and any constant)."""
@@ -108,7 +117,10 @@ class InitializerSpec(Piece):
     """Biases: zero, U(+-1/sqrt(fan_in)), or a number; None: the initializer's own convention."""
     bias_stddev: NonNegativeFloat = 0.0
     """Standard deviation of a normal added to the biases."""
-    zero_layers: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)] = ()
+    layers: dict[str, LayerInitializer] = {}
+    """Initializers of single parameters, by their names in the model; of several that match, the last counts."""
+    zero_layers: Annotated[tuple[NonNegativeInt | str, ...], Field(strict=False)] = ()
+    """Weight layers set to zero: their indices, or names of parameters."""
     zero_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
     first_layer_offset: float = 0.0
     """Added to every weight of the first layer."""
@@ -135,7 +147,9 @@ class InitializerSpec(Piece):
     @property
     def random(self) -> bool:
         """Whether two seeds give different parameters."""
-        draws_weights = initializer[self.name].traits.get("random", True) and self.gain > 0 and self.zero_fraction < 1
+        names = (self.name, *(one.name for one in self.layers.values()))
+        draws = any(initializer[name].traits.get("random", True) for name in names)
+        draws_weights = draws and self.gain > 0 and self.zero_fraction < 1
         return draws_weights or self.bias_law == "uniform_fan_in" or self.bias_stddev > 0
 
 
@@ -196,6 +210,10 @@ class Training(Part):
     """Probability with which each weight is dropped, for each example at each step."""
     freeze_zeros: bool = False
     """Whether weights that begin at 0 stay there: with `initializer.zero_fraction`, a pruning mask."""
+    frozen: Names = ()
+    """Names of parameters that are not trained."""
+    updates: Literal["simultaneous", "alternating"] = "simultaneous"
+    """Of a model with several players: all of them from the same parameters, or each from those that the ones before have updated."""
 
 
 class Settings(Part):

@@ -103,7 +103,7 @@ def test_frozen_zeros_stay_zero_and_free_ones_move(rows: Rows) -> None:
         [program] = programs(one.cells, (), ())
         fixed, state = start(program)
         for _ in range(3):
-            loss, _, gradients = program._gradient(state.params, fixed, fixed.data.x, fixed.data.y)
+            loss, _, gradients = program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)
             params, optimizer = program._updated(state, fixed, fixed.data.x, fixed.data.y, loss, gradients)
             state = state._replace(params=params, optimizer=optimizer)
         ends.append([float(jnp.mean(w == 0)) for w in program.network.weights(state.params)])
@@ -118,7 +118,7 @@ def test_what_is_propagated_back_is_the_slope_along_the_pre_activations() -> Non
     [slopes] = program.pre_activation_gradients(state.params, fixed)
     assert slopes.shape == (16, 8)
     # The bias is added to every example's pre-activation: its gradient is the mean of the slopes.
-    _, _, gradients = program._gradient(state.params, fixed, fixed.data.x, fixed.data.y)
+    _, _, gradients = program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)
     np.testing.assert_allclose(jnp.mean(slopes, axis=0), gradients["layers"][0]["bias"], atol=1e-6)
 
 

@@ -1,11 +1,13 @@
 """A flax.nnx module as pure functions of a nested dict of parameters."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -39,12 +41,24 @@ class Network:
     """The functional view of a model: parameters apart from what is computed with them."""
 
     def __init__(self, spec: ModelSpec, inputs: int, outputs: int) -> None:
+        kind: Any = model[spec.name].target
         build = model[spec.name].bind({**spec.options, "inputs": inputs, "outputs": outputs})
         self._graph, self._state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
         self.shapes: Params = nnx.to_pure_dict(self._state)
+        self.paths = [path for path, _ in leaves(self.shapes)]
         self.weight_paths = [path for path, leaf in leaves(self.shapes) if leaf.ndim >= 2]
-        self.takes_forward = "forward" in inspect.signature(model[spec.name].target.trace).parameters  # type: ignore[attr-defined]
+        self.bias_paths = [path for path in self.paths if path not in self.weight_paths and path[-1] == "bias"]
+        self._built: dict[Path, np.ndarray] = {}
+        """Values that the model builds for what is neither a weight nor a bias, such as the scale of a normalization."""
+        if len(self.paths) > len(self.weight_paths) + len(self.bias_paths):
+            with jax.ensure_compile_time_eval():
+                values = leaves(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(0)), nnx.Param)))
+                named_already = {*self.weight_paths, *self.bias_paths}
+                self._built = {path: np.asarray(value) for path, value in values if path not in named_already}
+        self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
         """Whether the model can drop hidden units, and tell what is propagated back to them."""
+        self.players: tuple[str, ...] = getattr(kind, "players", ())
+        """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
 
     def _merged(self, params: Params) -> Any:
         state = jax.tree.map(lambda leaf: leaf, self._state)
@@ -68,16 +82,24 @@ class Network:
     @property
     def weight_names(self) -> list[str]:
         """Dotted paths of the weight layers."""
-        return [".".join(map(str, path)) for path in self.weight_paths]
+        return list(map(dotted, self.weight_paths))
 
-    def on_weights(self, function: Callable[[str, Array], Array], params: Params) -> Params:
-        """Weights replaced by a function of their name and value; biases as they are."""
+    def matching(self, name: str) -> list[Path]:
+        """Paths of the parameters that a name stands for: a dotted path, the beginning of one, or a pattern like `blocks.*.second`."""
+        return [path for path in self.paths if fnmatchcase(dotted(path), name) or fnmatchcase(dotted(path), f"{name}.*")]
+
+    def on(self, paths: Iterable[Path], function: Callable[[str, Array], Array], params: Params) -> Params:
+        """Some parameters replaced by a function of their name and value; the others as they are."""
 
         def changed(path: Any, leaf: Array) -> Array:
             keys = tuple(entry.key for entry in path)
-            return function(".".join(map(str, keys)), leaf) if keys in self.weight_paths else leaf
+            return function(dotted(keys), leaf) if keys in paths else leaf
 
         return jax.tree_util.tree_map_with_path(changed, params)
+
+    def on_weights(self, function: Callable[[str, Array], Array], params: Params) -> Params:
+        """Weights replaced by a function of their name and value; all else as it is."""
+        return self.on(self.weight_paths, function, params)
 
     def units(self, params: Params) -> list[Float[Array, "hidden feature"]]:
         """Per hidden layer, one row per unit."""
@@ -98,28 +120,37 @@ class Network:
         first_layer_offset: Array | float = 0.0,
     ) -> Params:
         """Initial parameters of one lane; the numbers may be traced, so that sweeps do not recompile. Schemes look at the examples `x`."""
-        draw = initializer[spec.name].bind(spec.options)
+        general = initializer[spec.name].bind(spec.options)
+        special = {path: initializer[one.name].bind(one.options) for name, one in spec.layers.items() for path in self.matching(name)}
+        zeroed = {
+            path for layer in spec.zero_layers for path in (self.matching(layer) if isinstance(layer, str) else [self.weight_paths[layer]])
+        }
 
         def value(path: Path, shape: tuple[int, ...]) -> Array:
-            name = ".".join(map(str, path))
+            name = dotted(path)
             key = weight_key(init_seed, name)
-            if path not in self.weight_paths:
-                bias = self._bias(spec.bias_law, key, path, shape, dtype)
-                spread = spec.bias_stddev
-                return bias + spread * jax.random.normal(named(key, "spread"), shape, dtype) if spread else bias
-            layer = self.weight_paths.index(path)
-            if layer in spec.zero_layers:
+            if path in zeroed:
                 return jnp.zeros(shape, dtype)
-            weights = gain * draw(key, shape, dtype)
-            if layer == 0:
-                weights = weights + first_layer_offset
+            if path in self.weight_paths:
+                return weights(path, name, gain * special.get(path, general)(key, shape, dtype))
+            if path in special:
+                return special[path](key, shape, dtype)
+            if path in self._built:
+                return jnp.asarray(self._built[path], dtype)
+            bias = self._bias(spec.bias_law, key, path, shape, dtype)
+            spread = spec.bias_stddev
+            return bias + spread * jax.random.normal(named(key, "spread"), shape, dtype) if spread else bias
+
+        def weights(path: Path, name: str, drawn: Array) -> Array:
+            if path == self.weight_paths[0]:
+                drawn = drawn + first_layer_offset
             if spec.zero_fraction == 0:
-                return weights
-            rank = jax.random.permutation(weight_key(init_seed, f"{name}.zero_fraction"), weights.size)
+                return drawn
+            rank = jax.random.permutation(weight_key(init_seed, f"{name}.zero_fraction"), drawn.size)
             # Only a fraction of 1 zeroes a whole layer.
-            zeroed = jnp.minimum(jnp.round(zero_fraction * weights.size), jnp.where(zero_fraction < 1, weights.size - 1, weights.size))
-            kept = rank.reshape(shape) >= zeroed
-            return jnp.where(kept, weights, jnp.zeros_like(weights))
+            zeros = jnp.minimum(jnp.round(zero_fraction * drawn.size), jnp.where(zero_fraction < 1, drawn.size - 1, drawn.size))
+            kept = rank.reshape(drawn.shape) >= zeros
+            return jnp.where(kept, drawn, jnp.zeros_like(drawn))
 
         drawn = jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)
         return scheme[spec.scheme].target(drawn, self, x) if spec.scheme else drawn
@@ -127,9 +158,15 @@ class Network:
     def _bias(self, law: str | float, key: Any, path: Path, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
         if law != "uniform_fan_in":
             return jnp.full(shape, 0.0 if isinstance(law, str) else law, dtype)
-        kernel = next(leaf for other, leaf in leaves(self.shapes) if other[:-1] == path[:-1] and leaf.ndim >= 2)
-        limit = fans(kernel.shape)[0] ** -0.5
+        # A bias without weights of its own, as after a normalization, has no fan-in.
+        kernel = next((leaf for other, leaf in leaves(self.shapes) if other[:-1] == path[:-1] and leaf.ndim >= 2), None)
+        limit = 0.0 if kernel is None else fans(kernel.shape)[0] ** -0.5
         return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+
+def dotted(path: Path) -> str:
+    """A parameter's name."""
+    return ".".join(map(str, path))
 
 
 def leaves(tree: Params, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:

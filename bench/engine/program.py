@@ -17,7 +17,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from bench.engine.network import SILENT, Network, Noise, Params
+from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
 from bench.linalg import eigenvalues
@@ -136,7 +136,7 @@ def program_key(settings: Settings) -> str:
             [leaf.tobytes() for leaf in jax.tree.leaves(constant)],
             settings.model.model_dump_json(),
             (settings.optimizer.name, options),
-            settings.training.model_dump_json(include={"batch_size", "dtype", *NOISE, "freeze_zeros"}),
+            settings.training.model_dump_json(include={"batch_size", "dtype", *NOISE, "freeze_zeros", "frozen", "updates"}),
         )
     )
 
@@ -170,6 +170,7 @@ class Program:
         with jax.enable_x64(self.dtype == "float64"):
             self.data_shapes = data_shapes(settings.task, self.dtype)
             self.constant_data = constant_data(settings.task, self.dtype)
+        self._frozen = [path for name in self.training.frozen for path in self.network.matching(name)]
         self._own_data = own_data
         self.n_examples = len(self.data_shapes.x)
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
@@ -245,24 +246,47 @@ class Program:
             raise ValueError(f"training.label_noise = {self.training.label_noise}: a share of the labels, at most 1")
         if self.batch_size > self.n_examples:
             raise ValueError(f"training.batch_size = {self.batch_size}: at most {self.n_examples}, the number of training examples")
+        if bool(self.network.players) != (self.task.loss == "players"):
+            raise ValueError(
+                f"model '{model.name}': its parts are trained on losses of their own; it needs a task for several players"
+                if self.network.players
+                else f"model '{model.name}': the task is one for a model with several players"
+            )
+        if self.network.players and self.noisy:
+            raise ValueError(f"training: no noise for '{model.name}', whose parts are trained on losses of their own")
+        if self.training.updates == "alternating" and not self.network.players:
+            raise ValueError(f"training.updates = 'alternating': all of '{model.name}' is trained on one loss")
         layers = len(self.network.weight_paths)
+        for name in self.training.frozen:
+            self._check_name("training.frozen", name, model)
         for variant in self.variants:
-            for index in variant.initializer.zero_layers:
-                if index >= layers:
-                    raise ValueError(f"initializer.zero_layers = [{index}]: {model.name} has weight layers 0 to {layers - 1}")
+            for name in variant.initializer.layers:
+                self._check_name("initializer.layers", name, model)
+            for layer in variant.initializer.zero_layers:
+                if isinstance(layer, str):
+                    self._check_name("initializer.zero_layers", layer, model)
+                elif layer >= layers:
+                    raise ValueError(f"initializer.zero_layers = [{layer}]: {model.name} has weight layers 0 to {layers - 1}")
             if variant.relative_rate and self.n_parameters > MAX_HESSIAN:
                 raise ValueError(
                     f"optimizer.learning_rate in units of 1/curvature: at most {MAX_HESSIAN} parameters, not {self.n_parameters}"
                 )
+
+    def _check_name(self, place: str, name: str, model: ModelSpec) -> None:
+        if not self.network.matching(name):
+            known = ", ".join(map(dotted, self.network.paths))
+            raise ValueError(f"{place}: '{name}' is no parameter of {model.name}; it has {known}")
 
     def _measurable(self, names: Iterable[str], optional: bool) -> dict[str, tuple[Any, tuple[str, ...], Any]]:
         """Probes among `names` that this model has something to show to: function, what it looks at, reduction."""
         hidden = jax.eval_shape(self.network.trace, self.network.shapes, self.data_shapes.x)[1]
         units = jax.eval_shape(self.network.units, self.network.shapes)
         present = {"weights", "gradients"}
-        present |= {"curvatures"} if self.n_parameters <= MAX_HESSIAN else set()
-        present |= {"hidden_gradients"} if len(self.network.weight_paths) > 1 else set()
-        present |= {"units", "incoming"} if units else set()
+        one_loss = not self.network.players
+        present |= {"curvatures"} if self.n_parameters <= MAX_HESSIAN and one_loss else set()
+        present |= {"hidden_gradients"} if len(self.network.weight_paths) > 1 and one_loss else set()
+        present |= {"units"} if units else set()
+        present |= {"incoming"} if len(self.network.weight_paths) == len(units) + 1 > 1 else set()
         present |= {"pre_activation", "activation"} if hidden else set()
         present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
         present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
@@ -286,7 +310,7 @@ class Program:
         penalty = sum(jnp.sum(layer**2) for layer in self.network.weights(params))
         return total_loss(self.task.loss, outputs, y) - data.floor + l2 / 2 * penalty
 
-    def _gradient(self, params: Params, fixed: Fixed, x: Array, y: Array, key: Any = None) -> tuple[Array, Array, Params]:
+    def gradient(self, params: Params, fixed: Fixed, x: Array, y: Array, key: Any = None) -> tuple[Array, Array, Params]:
         """Loss, outputs and gradient on these examples, with the noise of training if there is a key.
 
         The loss costs nothing where nobody asks for it.
@@ -296,12 +320,27 @@ class Program:
             y = self._with_label_noise(named(key, "labels"), y)
             params = self._with_weight_noise(named(key, "weights"), params)
 
-        def loss(params: Params) -> tuple[Array, Array]:
+        def loss(params: Params) -> tuple[Array, tuple[Array, Array]]:
+            params = self.network.on(self._frozen, lambda name, leaf: jax.lax.stop_gradient(leaf), params)
+            if self.network.players:
+                return self._losses_of_players(params, fixed, x, y)
             outputs, _ = self.network.trace(params, x, noise)
-            return self._loss(outputs, params, y, fixed.data, fixed.inputs.l2), outputs
+            value = self._loss(outputs, params, y, fixed.data, fixed.inputs.l2)
+            return value, (value, outputs)
 
-        (value, outputs), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+        gradients, (value, outputs) = jax.grad(loss, has_aux=True)(params)
         return value, outputs, gradients
+
+    def _losses_of_players(self, params: Params, fixed: Fixed, x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+        """The sum of the players' losses, each as a function of its own parameters alone: its gradient is the players' gradients side by
+        side, which is the gradient of no function. Also the first player's loss, and the outputs."""
+        total, first, outputs = jnp.zeros((), self.dtype), None, None
+        for number, player in enumerate(self.network.players):
+            held = {name: part if name == player else jax.lax.stop_gradient(part) for name, part in params.items()}
+            outputs, _ = self.network.trace(held, x)
+            loss = self._loss(outputs[:, number:], held, y, fixed.data, fixed.inputs.l2)
+            total, first = total + loss, loss if first is None else first
+        return total, (jnp.asarray(first), jnp.asarray(outputs))
 
     def _with_label_noise(self, key: Any, y: Array) -> Array:
         """Each label drawn anew from all classes with probability `label_noise`; values of a regression get a normal of that stddev."""
@@ -339,10 +378,22 @@ class Program:
         def value_fn(params: Params, obj_fn: Any = None) -> Float[Array, ""]:
             return self.objective(params, x, y, fixed.data, fixed.inputs.l2)
 
-        # What line searches and second-order methods ask for; the others ignore it.
-        extra = {"value": loss, "grad": gradients, "value_fn": value_fn, "obj_fn": value_fn}
-        updates, optimizer = self._optimizer(fixed.inputs.learning_rate).update(gradients, state.optimizer, state.params, **extra)
-        params: Params = optax.apply_updates(state.params, updates)
+        update = self._optimizer(fixed.inputs.learning_rate).update
+        params, optimizer = state.params, state.optimizer
+        if not self.network.players:
+            # What line searches and second-order methods ask for; the others ignore it.
+            extra = {"value": loss, "grad": gradients, "value_fn": value_fn, "obj_fn": value_fn}
+            updates, optimizer = update(gradients, optimizer, params, **extra)
+            params = optax.apply_updates(params, updates)
+        for player in self.network.players:
+            if params is not state.params and self.training.updates == "alternating":
+                gradients = self.gradient(params, fixed, x, y)[2]
+            updates, own = update(gradients[player], optimizer[player], params[player])
+            params = {**params, player: optax.apply_updates(params[player], updates)}
+            optimizer = {**optimizer, player: own}
+        if self._frozen:
+            before = {dotted(path): leaf for path, leaf in leaves(state.params)}
+            params = self.network.on(self._frozen, lambda name, new: before[name], params)
         if self.training.freeze_zeros:
             # Those that are 0 began there, but for weights that arrive at 0 to the last bit, which hardly happens.
             old = dict(zip(self.network.weight_names, self.network.weights(state.params), strict=True))
@@ -371,7 +422,7 @@ class Program:
         zero = jnp.zeros((), self.dtype)
         return inputs, State(
             params=params,
-            optimizer=self._optimizer(inputs.learning_rate).init(params),
+            optimizer=self._begun(self._optimizer(inputs.learning_rate).init, params),
             step=jnp.zeros((), jnp.int32),
             status=jnp.full((), Status.RUNNING, jnp.int32),
             loss=zero,
@@ -379,6 +430,10 @@ class Program:
             steps_to_solve=none,
             break_step=none,
         )
+
+    def _begun(self, init: Callable[[Params], Any], params: Params) -> Any:
+        """The optimizer's state; of a model with players, one for each."""
+        return {player: init(params[player]) for player in self.network.players} if self.network.players else init(params)
 
     def due(self, inputs: Inputs, state: State) -> Bool[Array, ""]:
         """Whether a lane's loss over all examples is needed: at its start and end, to see it solved or its tie broken, for its curve.
@@ -410,7 +465,7 @@ class Program:
             seen, loss = self._look_if_due(lambda: look(self.network.trace(state.params, data.x)[0]), fixed, state, fixed_point, over_block)
         else:
             key = noise_key(inputs.init_seed, inputs.data_seed, state.step) if self.noisy else None
-            loss, outputs, gradients = self._gradient(state.params, fixed, data.x, data.y, key)
+            loss, outputs, gradients = self.gradient(state.params, fixed, data.x, data.y, key)
             new = self._updated(state, fixed, data.x, data.y, loss, gradients)
             # With noise, an update that changes nothing proves nothing about the next one.
             fixed_point = jnp.zeros((), bool) if self.noisy else _same(new, (state.params, state.optimizer))
@@ -469,7 +524,7 @@ class Program:
             now = state._replace(params=carried[0], optimizer=carried[1])
             x, y = data.x[batch], data.y[batch]
             noise = noise_key(inputs.init_seed, inputs.data_seed, state.step + i) if self.noisy else None
-            loss, _, gradients = self._gradient(now.params, fixed, x, y, noise)
+            loss, _, gradients = self.gradient(now.params, fixed, x, y, noise)
             return _choose(state.step + i < inputs.budget, self._updated(now, fixed, x, y, loss, gradients), carried)
 
         return jax.lax.fori_loop(0, steps, step, (state.params, state.optimizer))
@@ -478,7 +533,7 @@ class Program:
         """Metric, test loss and metric, gradient norm and all probes of a lane as it stands."""
         data = fixed.data
         outputs, _ = self.network.trace(state.params, data.x)
-        gradients = self._gradient(state.params, fixed, data.x, data.y)[2]
+        gradients = self.gradient(state.params, fixed, data.x, data.y)[2]
         found = {
             "metric": metric(self.task, outputs, data.y),
             "grad_norm": optax.tree.norm(gradients),

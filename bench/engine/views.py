@@ -3,7 +3,6 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import jax
 from jaxtyping import Array
 
 from bench.engine.network import Params
@@ -29,7 +28,7 @@ class Views:
 
     @cached_property
     def incoming(self) -> list[Array]:
-        return self.weights[: len(self.units)]
+        return [layer.reshape(-1, layer.shape[-1]) for layer in self.weights[: len(self.units)]]
 
     @cached_property
     def _hidden(self) -> list[Any]:
@@ -50,8 +49,7 @@ class Views:
     @cached_property
     def gradients(self) -> list[Array]:
         data = self._fixed.data
-        gradient = jax.grad(self._program.objective)(self._params, data.x, data.y, data, self._fixed.inputs.l2)
-        return self._program.network.weights(gradient)
+        return self._program.network.weights(self._program.gradient(self._params, self._fixed, data.x, data.y)[2])
 
     @cached_property
     def hidden_gradients(self) -> list[Array]:

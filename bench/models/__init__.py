@@ -1,7 +1,11 @@
 """Models: flax.nnx modules written for one example, used as pure functions of their parameters.
 
 A model's `trace(x)` gives its output and what its hidden layers did; `units()` gives, per hidden layer,
-one row per unit with everything that belongs to it (incoming weights, bias, outgoing weights).
+one row per unit with everything that belongs to it (incoming weights, bias, outgoing weights). A parameter is named by its
+path, like `layers.0.kernel`. Parameters with two axes or more are weights, the others called `bias` are biases; what is neither
+starts as the model builds it.
+
+A model with `players`, names of parts of its parameters, has an output for each of them: the loss that this part is trained on.
 """
 
 import sys

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from bench.linalg import orthonormal
 
-LossName = Literal["mse", "rss", "cross_entropy", "output"]
+LossName = Literal["mse", "rss", "cross_entropy", "output", "players"]
 
 
 class Data(NamedTuple):
@@ -57,8 +57,9 @@ def losses(loss: LossName, outputs: Float[Array, "example output"], targets: Arr
 
     `mse` and `rss`: squared error, averaged over outputs (not halved). `cross_entropy`, in nats: binary for one output, which is
     then a logit and the target a probability; softmax over integer classes otherwise. `output`: the model's output is the loss.
+    `players`: its outputs are the losses of its players, of which this is the first one's.
     """
-    if loss == "output":
+    if loss in ("output", "players"):
         return outputs[:, 0]
     if loss != "cross_entropy":
         if targets.ndim == 1:
@@ -79,7 +80,7 @@ def total_loss(loss: LossName, outputs: Float[Array, "example output"], targets:
 
 def metric(task: Task, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
     """Accuracy of a classification, R^2 of a regression (1 - squared error over variance of the targets); NaN of an output alone."""
-    if task.loss == "output":
+    if task.loss in ("output", "players"):
         return jnp.full((), jnp.nan, outputs.dtype)
     if task.kind == "regression":
         residual = jnp.sum((outputs - targets) ** 2)
