@@ -10,7 +10,7 @@ from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, panels, value_label
 from analysis.load import Run
 from analysis.summary import rate_interval
-from analysis.theory.zeros import weight_layers
+from analysis.theory.zeros import weight_layers, zeroed_layers
 from bench.spec import Figure as FigureSpec
 
 ROW_INCHES = 0.165
@@ -37,7 +37,8 @@ def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
     squares = [(name, layer) for name, cell in cells.items() for layer in range(weight_layers(cell))]
     x, y = [layer for _, layer in squares], [positions[name] for name, _ in squares]
     axes[0].set_title("start")
-    fills = ["white" if layer in cells[name].settings.initializer.zero_layers else "0.25" for name, layer in squares]
+    zeroed = {name: zeroed_layers(cell) for name, cell in cells.items()}
+    fills = ["white" if layer in zeroed[name] else "0.25" for name, layer in squares]
     axes[0].scatter(x, y, c=fills, **marks)
     for axis, value in zip(axes[1:], values, strict=True):
         axis.set_title(value_label(value))

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.load import Run
 from analysis.theory.law import cells_of, law
-from analysis.theory.zeros import weight_layers
+from analysis.theory.zeros import zeroed_layers
 from bench.spec import Cell
 
 
@@ -44,7 +44,7 @@ def zero_tensor(run: Run) -> tuple[bool, str, int]:
     """A weight layer that is entirely zero disables everything before it: the gradient of every earlier layer is exactly 0."""
     agree, n = 0, 0
     for cell, rows in cells_of(run, _has_layers_before_a_zero_one):
-        before = range(max(cell.settings.initializer.zero_layers))
+        before = range(max(zeroed_layers(cell)))
         holds = (rows[[f"grad_share_{layer}_initial" for layer in before]] == 0).all(axis=1)
         agree, n = agree + int(holds.sum()), n + len(rows)
     return agree == n, f"{agree:,} of {n:,} lanes", n
@@ -65,5 +65,4 @@ def _factors(cell: Cell) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _has_layers_before_a_zero_one(cell: Cell) -> bool:
     settings = cell.settings
-    zero = settings.initializer.zero_layers
-    return settings.model.name == "mlp" and bool(zero) and 0 < max(zero) < weight_layers(cell)
+    return settings.model.name == "mlp" and bool(settings.initializer.zero_layers) and max(zeroed_layers(cell)) > 0

@@ -8,6 +8,8 @@ from scipy.special import expit, softmax
 
 from analysis.load import Run
 from analysis.theory.law import SAMPLE, cells_of, law, starts
+from bench.engine.network import Network
+from bench.engine.program import problem
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
@@ -20,13 +22,19 @@ def weight_layers(cell: Cell) -> int:
     return len(cell.settings.model.options["widths"]) + 1
 
 
+def zeroed_layers(cell: Cell) -> list[int]:
+    """Indices of the weight layers that a cell's initializer sets to zero."""
+    task = problem(cell.settings.task)
+    return Network(cell.settings.model, task.inputs, task.outputs).zeroed_layers(cell.settings.initializer)
+
+
 def moving_layers(cell: Cell) -> list[int] | None:
     """Weight layers that gradient descent moves at its first step where some layers are zero and act(0) = 0; None: any may.
 
     With zero biases everything behind a zero layer is 0, so a later layer has no input to learn from, and no earlier one hears of
     the loss: the zero layer itself moves if it is the only one. The slope of a ReLU at 0 is 0, so it must be the last one.
     """
-    zero = cell.settings.initializer.zero_layers
+    zero = zeroed_layers(cell)
     if not zero:
         return None
     alone = len(zero) == 1
@@ -81,7 +89,7 @@ def zero_layers(run: Run) -> tuple[bool, str, int]:
             holds = left == 0
         else:
             floor = floors[task].loc[rows["data_seed"]].to_numpy()
-            holds = (left == len(cell.settings.initializer.zero_layers)) & (rows["loss_final"].to_numpy(float) >= floor - ROUNDING)
+            holds = (left == len(zeroed_layers(cell))) & (rows["loss_final"].to_numpy(float) >= floor - ROUNDING)
         agree, n = agree + int(holds.sum()), n + len(rows)
     return agree == n, f"{agree:,} of {n:,} lanes", n
 

@@ -122,9 +122,7 @@ class Network:
         """Initial parameters of one lane; the numbers may be traced, so that sweeps do not recompile. Schemes look at the examples `x`."""
         general = initializer[spec.name].bind(spec.options)
         special = {path: initializer[one.name].bind(one.options) for name, one in spec.layers.items() for path in self.matching(name)}
-        zeroed = {
-            path for layer in spec.zero_layers for path in (self.matching(layer) if isinstance(layer, str) else [self.weight_paths[layer]])
-        }
+        zeroed = self._zeroed(spec)
 
         def value(path: Path, shape: tuple[int, ...]) -> Array:
             name = dotted(path)
@@ -154,6 +152,14 @@ class Network:
 
         drawn = jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)
         return scheme[spec.scheme].target(drawn, self, x) if spec.scheme else drawn
+
+    def _zeroed(self, spec: InitializerSpec) -> list[Path]:
+        found = [self.matching(layer) if isinstance(layer, str) else [self.weight_paths[layer]] for layer in spec.zero_layers]
+        return [path for paths in found for path in paths]
+
+    def zeroed_layers(self, spec: InitializerSpec) -> list[int]:
+        """Indices of the weight layers that `zero_layers` sets to zero."""
+        return sorted({self.weight_paths.index(path) for path in self._zeroed(spec) if path in self.weight_paths})
 
     def _bias(self, law: str | float, key: Any, path: Path, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
         if law != "uniform_fan_in":
