@@ -51,6 +51,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "task": {"name": "blobs"},
         "training": {"steps": 50, "batch_size": 32, "solved_below": 0.3},
     },
+    "two players": {
+        "task": {"name": "ring", "n": 32, "n_test": 16},
+        "model": {"name": "gan", "discriminator_widths": [6], "generator_widths": [5]},
+        "training": {"steps": 30, "batch_size": 16, "updates": "alternating"},
+        "track": [],
+    },
 }
 
 

@@ -41,6 +41,8 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
             if len(values) == 0:
                 continue
             x, share = solved_by(values, right)
+            if share[-1] == 0:
+                x = np.full_like(x, finite.min(initial=right))
             x = np.maximum(x, smallest) if log else x
             axis.step(
                 [x[0], *x, right],

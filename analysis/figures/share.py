@@ -26,7 +26,7 @@ def share(run: Run, figure: FigureSpec) -> Figure:
     for axis, part in each:
         for shift, (group, (color, mark)) in zip(_shifts(len(groups)), groups.items(), strict=True):
             inside = part if group is None else part[part[figure.color] == group]
-            middle, errors = _intervals(run, inside, figure.x, across, figure.y)
+            middle, errors = intervals(run, inside, figure.x, across, figure.y)
             places, text = np.arange(len(across)) + shift, None if group is None else value_label(group)
             axis.errorbar(places, middle, errors, fmt=mark, color=color, ms=4, capsize=2, lw=1, label=text)
         axis.set_xticks(range(len(across)), [value_label(value) for value in across])
@@ -48,7 +48,7 @@ def forest(run: Run, figure: FigureSpec) -> Figure:
     for axis, part in each:
         for shift, (group, (color, mark)) in zip(_shifts(len(groups)), groups.items(), strict=True):
             inside = part if group is None else part[part[figure.color] == group]
-            middle, errors = _intervals(run, inside, figure.y, lines, figure.x)
+            middle, errors = intervals(run, inside, figure.y, lines, figure.x)
             places, text = np.arange(len(lines)) + shift, None if group is None else value_label(group)
             axis.errorbar(middle, places, xerr=errors, fmt=mark, color=color, ms=4, capsize=0, lw=1, label=text)
         axis.set_yticks(range(len(lines)), [value_label(value) for value in lines])
@@ -73,7 +73,7 @@ def _shifts(n: int) -> np.ndarray:
     return (np.arange(n) - (n - 1) / 2) * SHIFT
 
 
-def _intervals(run: Run, rows: pd.DataFrame, axis: str, values: list[object], measure: str) -> tuple[np.ndarray, np.ndarray]:
+def intervals(run: Run, rows: pd.DataFrame, axis: str, values: list[object], measure: str) -> tuple[np.ndarray, np.ndarray]:
     """Shares or medians, and the lengths of their intervals below and above, at these values of an axis; NaN where there are no lanes."""
     found = np.full((len(values), 3), np.nan)
     for position, value in enumerate(values):

@@ -89,7 +89,7 @@ def value_label(value: Any) -> str:
         return f"constant {float(text[15:-1]):g}"
     name, _, gain = text.partition("(gain=")
     if gain:
-        return f"{float(gain[:-1]):g} x {name.replace('_', ' ')}"
+        return f"{float(gain[:-1]):g} x {NAMES.get(name, name.replace('_', ' '))}"
     if re.fullmatch(r"\[\d+(, \d+)*\]", text):
         sizes = text[1:-1].split(", ")
         return f"{sizes[0]} x {len(sizes)} layers" if len(sizes) > 2 and len(set(sizes)) == 1 else text[1:-1]

@@ -57,6 +57,7 @@ class Network:
                 self._built = {path: np.asarray(value) for path, value in values if path not in named_already}
         self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
         """Whether the model can drop hidden units, and tell what is propagated back to them."""
+        self.generates = hasattr(kind, "generated")
         self.players: tuple[str, ...] = getattr(kind, "players", ())
         """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
 
@@ -104,6 +105,10 @@ class Network:
     def units(self, params: Params) -> list[Float[Array, "hidden feature"]]:
         """Per hidden layer, one row per unit."""
         return self._merged(params).units()
+
+    def generated(self, params: Params, x: Float[Array, "example input"]) -> Float[Array, "example coordinate"]:
+        """What a generator makes of the examples."""
+        return jax.vmap(self._merged(params).generated)(x)
 
     def weights(self, params: Params) -> list[Float[Array, "..."]]:
         """The weight layers (all but biases) in the order of the model."""

@@ -289,6 +289,8 @@ class Program:
         present |= {"incoming"} if len(self.network.weight_paths) == len(units) + 1 > 1 else set()
         present |= {"pre_activation", "activation"} if hidden else set()
         present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
+        present |= set() if one_loss else {"player_losses"}
+        present |= {"generated", "real", "mode"} if self.network.generates else set()
         present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
         found = {}
         for name in names:

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from bench.engine.network import Params
@@ -62,3 +63,26 @@ class Views:
     @cached_property
     def curvatures(self) -> Array:
         return eigenvalues(self._program.hessian(self._params, self._fixed))
+
+    @cached_property
+    def player_losses(self) -> Array:
+        data = self._fixed.data
+        return jnp.mean(self._program.network.trace(self._params, data.x)[0], axis=0)
+
+    @cached_property
+    def _shown(self) -> tuple[Array, Array]:
+        """Examples of the test part, or of the training part where there is none."""
+        data = self._fixed.data
+        return (data.x, data.y) if data.test_x is None else (data.test_x, data.test_y)
+
+    @cached_property
+    def generated(self) -> Array:
+        return self._program.network.generated(self._params, self._shown[0])
+
+    @cached_property
+    def real(self) -> Array:
+        return self._shown[0][:, : self.generated.shape[-1]]
+
+    @cached_property
+    def mode(self) -> Array:
+        return self._shown[1]

@@ -4,7 +4,8 @@ A probe's array arguments say what it looks at. Per hidden layer (the trait `ove
 `units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `squashed` and `pre_activation_gradient`
 (example, hidden; the slope of each example's loss); with `over_layers=list` there is a column per layer.
 Once per lane: `weights` and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last
-layer), `curvatures` (the eigenvalues of the training loss's Hessian, smallest first; small models only).
+layer), `curvatures` (the eigenvalues of the training loss's Hessian, smallest first; small models only); of a generator
+`generated`, `real` (example, coordinate) and `mode` (example,), and `player_losses` (player,).
 A model without what a probe looks at has no column for it.
 """
 
@@ -13,7 +14,7 @@ import sys
 from bench.registry import Registry, import_submodules
 
 PER_LAYER = ("units", "incoming", "pre_activation", "activation", "squashed", "pre_activation_gradient")
-PER_LANE = ("weights", "gradients", "hidden_gradients", "curvatures")
+PER_LANE = ("weights", "gradients", "hidden_gradients", "curvatures", "player_losses", "generated", "real", "mode")
 
 probe = Registry("probe", supplied=PER_LAYER + PER_LANE)
 

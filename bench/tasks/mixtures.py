@@ -1,0 +1,47 @@
+"""Points that a generator has to imitate, each with a latent point beside it; the labels tell which Gaussian a point is from."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from bench.tasks import task
+from bench.tasks.definition import Data, Task, split
+
+
+def _mixture(centers: Float[Array, "mode coordinate"], stddev: float, latent: int, n: int, n_test: int) -> Task:
+    modes, coordinates = centers.shape
+
+    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+        key_point, key_latent = (jax.random.fold_in(key, i) for i in range(2))
+        mode = jnp.arange(n + n_test) % modes
+        points = centers.astype(dtype)[mode] + stddev * jax.random.normal(key_point, (n + n_test, coordinates), dtype)
+        return split(jnp.concatenate([points, jax.random.normal(key_latent, (n + n_test, latent), dtype)], axis=1), mode, n)
+
+    return Task(coordinates + latent, coordinates, sample, "players", "classification")
+
+
+@task
+def ring(
+    modes: PositiveInt = 8,
+    radius: PositiveFloat = 1.0,
+    stddev: PositiveFloat = 0.05,
+    latent: PositiveInt = 4,
+    n: PositiveInt = 256,
+    n_test: NonNegativeInt = 256,
+) -> Task:
+    """Gaussians at equal distances on a circle, as many points from each, and latent ones from N(0, 1) (Metz et al., 2017)."""
+    angle = 2 * jnp.pi * jnp.arange(modes) / modes
+    return _mixture(radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1), stddev, latent, n, n_test)
+
+
+@task
+def gaussian(
+    mean: float = 2.0,
+    stddev: PositiveFloat = 0.5,
+    latent: PositiveInt = 1,
+    n: PositiveInt = 256,
+    n_test: NonNegativeInt = 256,
+) -> Task:
+    """Points on a line from N(mean, stddev^2), and latent points from N(0, 1)."""
+    return _mixture(jnp.full((1, 1), mean), stddev, latent, n, n_test)

@@ -1,0 +1,49 @@
+"""What zeros do in networks other than multilayer perceptrons."""
+
+from typing import Any
+
+DIGITS: dict[str, Any] = {
+    "task": {"name": "digits", "n_train": 32},
+    "training": {"steps": 6, "batch_size": 16},
+    "probes": ["grad_share", "weight_norm"],
+    "track": [],
+    "seeds": {"init": 6, "data": "paired"},
+}
+RESNETS = [{"name": "resmlp", "width": 6}, {"name": "rescnn", "channels": 3}]
+GATED = [{**model, "gated": True} for model in RESNETS]
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "zero_gradients": {
+        **DIGITS,
+        "initializer": "zeros",
+        "grid": {"model": [{"name": "cnn", "channels": [3, 4]}, "elman", "gru", "lstm", "transformer", *RESNETS]},
+    },
+    "false_equilibrium": {
+        **DIGITS,
+        "task": {"name": "ring", "n": 32, "n_test": 16},
+        "model": "gan",
+        "probes": ["weight_norm", "generator_loss"],
+        "grid": {"initializer": ["zeros", "he_normal"], "training.updates": ["simultaneous", "alternating"]},
+    },
+    "identity_branches": {
+        **DIGITS,
+        "case": [
+            *({"label": f"layer {m['name']}", "model": m, "initializer.zero_layers": ["*.second"]} for m in RESNETS),
+            *({"label": f"gate {m['name']}", "model": m, "initializer.layers": {"*.gate": "zeros"}} for m in GATED),
+        ],
+    },
+    "linear_baseline": {
+        **DIGITS,
+        "task": {"name": "digits", "n_train": 200},
+        "model": {"name": "cnn", "channels": [4]},
+        "optimizer": {"name": "adam", "learning_rate": 0.02},
+        "training": {"steps": 400, "batch_size": 40, "stop": "budget"},
+    },
+}
+
+WRONG: dict[str, Any] = {
+    "zero_gradients": lambda rows: rows.assign(grad_norm_initial=rows["grad_norm_initial"] * 1.01),
+    "false_equilibrium": lambda rows: rows.assign(loss_final=rows["loss_final"] + 0.01),
+    "identity_branches": lambda rows: rows.assign(loss_initial=rows["loss_initial"] * 1.001),
+    "linear_baseline": lambda rows: rows.assign(test_metric_final=rows["test_metric_final"] - 0.5),
+}
