@@ -6,6 +6,7 @@ returns their final losses.
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from bench.engine.seeds import order_key
 from bench.optimizers import make_optimizer
 from bench.registry import Registry
 from bench.rows import LaneTable
-from bench.spec import Cell, Experiment
+from bench.spec import Cell, Experiment, ModelSpec
 from bench.tasks.definition import total_loss
 
 Train = Callable[[], np.ndarray]
@@ -121,21 +122,19 @@ def torch_loop(experiment: Experiment) -> Train:
     import torch
 
     cell = experiment.cells[0]
-    x, y, activation, widths = _torch_problem(cell)
+    x, y = _torch_data(cell)
     settings = cell.settings
     outputs = 1 if y.ndim == 2 else 10
     criterion: Any = _torch_criterion(settings.task.options["loss"], outputs)
 
     def one(seed: int) -> float:
         torch.manual_seed(seed)
-        sizes = [x.shape[1], *widths, outputs]
-        layers: list[Any] = []
-        for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
-            linear = torch.nn.Linear(fan_in, fan_out)
-            torch.nn.init.xavier_normal_(linear.weight)
-            torch.nn.init.zeros_(linear.bias)
-            layers += [linear, activation()]
-        network = torch.nn.Sequential(*(layers if not widths else layers[:-1]))
+        network = _torch_network(cell.settings.model, x.shape[1], outputs)
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.xavier_normal_(parameter)
+            else:
+                torch.nn.init.zeros_(parameter)
         kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
         optimizer = kinds[settings.optimizer.name](network.parameters(), lr=settings.optimizer.rate)
         loss = torch.zeros(())
@@ -149,18 +148,18 @@ def torch_loop(experiment: Experiment) -> Train:
     return lambda: np.array([one(seed) for seed in range(len(experiment.seeds))])
 
 
-@contender(peer=True)
+@contender(peer=True, models=("mlp", "neuron"))
 def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
     """PyTorch: `torch.func.vmap` of `torch.func.grad` over stacked parameters, so many lanes at a time."""
     import torch
     from torch.func import grad, vmap
 
     cell = experiment.cells[0]
-    x, y, activation, widths = _torch_problem(cell)
+    x, y = _torch_data(cell)
     settings = cell.settings
     outputs = 1 if y.ndim == 2 else 10
     criterion: Any = _torch_criterion(settings.task.options["loss"], outputs)
-    act = activation()
+    act, widths = _torch_activation(settings.model), settings.model.options.get("widths", ())
     sizes = [x.shape[1], *widths, outputs]
     rate, adam = settings.optimizer.rate, settings.optimizer.name == "adam"
 
@@ -202,15 +201,55 @@ def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
     return lambda: np.concatenate([block(min(width, lanes - done)) for done in range(0, lanes, width)])
 
 
-def _torch_problem(cell: Cell) -> tuple[Any, Any, Any, tuple[int, ...]]:
+def _torch_data(cell: Cell) -> tuple[Any, Any]:
     import torch
 
     [program] = programs([cell], (), ())
     data = program.sample(program.variants[0], 0)
-    options = cell.settings.model.options
-    activation = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid}[options["activation"]]
     x, y = torch.tensor(np.asarray(data.x)), torch.tensor(np.asarray(data.y))
-    return x, y.long() if y.ndim == 1 else y, activation, tuple(options.get("widths", ()))
+    return x, y.long() if y.ndim == 1 else y
+
+
+def _torch_activation(model: ModelSpec) -> Any:
+    import torch
+
+    return {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid}[model.options["activation"]]()
+
+
+def _torch_network(model: ModelSpec, inputs: int, outputs: int) -> Any:
+    """The network that a spec names, in PyTorch's own layers."""
+    import torch
+
+    if model.name == "lstm":
+        features = model.options["features"]
+
+        class Network(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.recurrent = torch.nn.LSTM(features, model.options["width"], batch_first=True)
+                self.output = torch.nn.Linear(model.options["width"], outputs)
+
+            def forward(self, x: Any) -> Any:
+                return self.output(self.recurrent(x.reshape(len(x), -1, features))[0][:, -1])
+
+        return Network()
+    layers: list[Any] = []
+    if model.name == "cnn":
+        side = round(inputs**0.5)
+        layers.append(torch.nn.Unflatten(1, (1, side, side)))
+        planes = 1
+        for channels in model.options["channels"]:
+            layers += [torch.nn.Conv2d(planes, channels, 3, padding=1), _torch_activation(model)]
+            planes = channels
+            if model.options["pool"] and side % 2 == 0:
+                layers.append(torch.nn.AvgPool2d(2))
+                side //= 2
+        return torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(planes * side**2, outputs))
+    widths = model.options.get("widths", ())
+    sizes = (inputs, *widths, outputs)
+    for fan_in, fan_out in pairwise(sizes):
+        layers += [torch.nn.Linear(fan_in, fan_out), _torch_activation(model)]
+    return torch.nn.Sequential(*(layers[:-1] if widths else layers))
 
 
 def _torch_criterion(loss: str, outputs: int) -> Any:

@@ -117,10 +117,9 @@ def _side_by_side(workload: Workload, peers: bool, say: Say, repeats: int, shrin
     names = ["engine", "jit_vmap", *(["lax_map"] if workload.solved_below is None else [])]
     sizes: dict[str, tuple[int, ...]] = {name: (lanes, steps) for name in names}
     if peers and workload.solved_below is None:
-        for name in contender:
-            if contender[name].traits.get("peer"):
-                say(f"{workload.name}: size for {name}")
-                sizes[name] = _peer_size(name, workload, lanes, steps)
+        for name in _peers(experiment.cells[0].settings.model.name):
+            say(f"{workload.name}: size for {name}")
+            sizes[name] = _peer_size(name, workload, lanes, steps)
     with ExitStack() as stack:
         workers = {}
         for name, size in sizes.items():
@@ -149,6 +148,12 @@ def _side_by_side(workload: Workload, peers: bool, say: Say, repeats: int, shrin
             "host_share": statistics.median(run["host_seconds"] / run["seconds"] for run in runs) if "host_seconds" in runs[0] else None,
             **cost,
         }
+
+
+def _peers(model: str) -> list[str]:
+    """The contenders from other packages that can train this model."""
+    peers = [name for name in contender if contender[name].traits.get("peer")]
+    return [name for name in peers if model in contender[name].traits.get("models", (model,))]
 
 
 def _peer_size(name: str, workload: Workload, lanes: int, steps: int) -> tuple[int, ...]:
