@@ -20,8 +20,8 @@ class CNN(nnx.Module):
     """One to three 3 x 3 convolutions of a square image, the activation function after each, and a fully connected output layer.
 
     An input is an image of one plane, row after row; the number of inputs must be a square. Convolutions keep the side (zeros around
-    the image). With `pool`, means over 2 x 2 positions follow each of them while the side is even: means, because of equal activations,
-    as symmetric starts have them, the larger one is a matter of convention, and so would be the gradient of max pooling.
+    the image). With `pool`, means over 2 x 2 positions follow each of them while the side is even: means rather than maxima, whose
+    gradient is a matter of convention where activations are equal, as they are after symmetric starts.
     The rows of the output layer's weights go through the positions of the first channel, then of the second, and so on.
     """
 

@@ -71,7 +71,8 @@ class Residual(nnx.Module):
 class ResMLP(Residual):
     """A residual multilayer perceptron: blocks x + gate * second(act(first(x))) of one width between two linear layers.
 
-    In the order of He et al. (2016, "Identity mappings") the sum is passed on as it is. With every branch at 0 the network is linear.
+    As in pre-activation networks (He et al., 2016, "Identity mappings") no activation function follows the sum; unlike there, a branch
+    begins with its first layer. With every branch at 0 the network is linear.
     `normalization = "layer"` puts a layer normalization after each layer of a branch (`norm1`, `norm2`; none outside of branches).
     `gated` multiplies each branch by a number that starts at 1. What starts branches at 0:
     `layers = {"blocks.*.second" = "zeros"}`, the last layer (Fixup, Zhang et al., 2019, has more to it: scheme `fixup`);
