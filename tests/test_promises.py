@@ -57,6 +57,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training": {"steps": 30, "batch_size": 16, "updates": "alternating"},
         "track": [],
     },
+    "cnn with minibatches": {
+        "task": {"name": "classification", "n": 48, "d": 16},
+        "model": {"name": "cnn", "channels": [2, 3]},
+        "initializer": "he_normal",
+        "training": {"steps": 18, "batch_size": 16, "solved_below": 0.3},
+    },
+    "rescnn": {
+        "task": {"name": "classification", "n": 8, "d": 4},
+        "model": {"name": "rescnn", "channels": 2, "blocks": 1, "normalization": "layer", "gated": True},
+        "initializer": {"name": "he_normal", "layers": {"blocks.*.gate": "zeros"}},
+        "training": {"steps": 20, "solved_below": 0.3},
+    },
 }
 
 

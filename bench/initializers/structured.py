@@ -1,4 +1,5 @@
-"""Initializers whose entries are not independent draws: identities, Hadamard matrices, fixed numbers of connections."""
+"""Initializers whose entries are not independent draws: identities, Hadamard matrices, delta-orthogonal kernels, fixed numbers of
+connections."""
 
 import math
 
@@ -6,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import FiniteFloat, PositiveFloat, PositiveInt
 from scipy.linalg import hadamard
 
 from bench.initializers import initializer
+from bench.initializers.scaling import orthogonal
 
 KeyLike = Key[Array, ""]
 Weights = Float[Array, "..."]
@@ -19,10 +21,22 @@ def _rows(shape: tuple[int, ...]) -> int:
     return math.prod(shape[:-1])
 
 
+def _at_center(matrix: Float[Array, "input unit"], shape: tuple[int, ...]) -> Weights:
+    """A kernel that applies a matrix at the center of its receptive field and is 0 elsewhere; without such a field, the matrix.
+
+    The center of n taps is tap n // 2, counted from 0: of an even number, the one after the middle.
+    """
+    center = tuple(n // 2 for n in shape[:-2])
+    return jnp.zeros(shape, matrix.dtype).at[center].set(matrix) if center else matrix.reshape(shape)
+
+
 @initializer(random=False)
 def identity(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
-    """1 on the main diagonal, 0 elsewhere: each unit copies one input, as far as there are inputs and units."""
-    return jnp.eye(_rows(shape), shape[-1], dtype=dtype).reshape(shape)
+    """1 on the main diagonal, 0 elsewhere: each unit copies one input, as far as there are inputs and units.
+
+    A convolution copies channels: the identity is at the center of its kernel ("Dirac"), zeros around it.
+    """
+    return _at_center(jnp.eye(_rows(shape[-2:]), shape[-1], dtype=dtype), shape)
 
 
 @initializer(random=False)
@@ -30,14 +44,26 @@ def zero_hadamard(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Wei
     """ZerO: the identity where a layer does not widen, else the corner of an orthonormal Hadamard matrix (Zhao et al., 2022).
 
     A widening identity would leave the new units at 0 and the network in the span of its inputs; +-2^(-m/2) in every entry,
-    with 2^m the least power of two that holds the width, does not. The scale is that of the authors' code.
+    with 2^m the least power of two that holds the width, does not. The scale is that of the authors' code. A convolution has it
+    at the center of its kernel, for its channels, and zeros around it.
     """
-    fan_in, fan_out = _rows(shape), shape[-1]
+    fan_in, fan_out = _rows(shape[-2:]), shape[-1]
     if fan_out <= fan_in:
         return identity(key, shape, dtype)
     size = 2 ** math.ceil(math.log2(fan_out))
     corner = hadamard(size)[:fan_in, :fan_out] / np.sqrt(size)
-    return jnp.asarray(corner, dtype).reshape(shape)
+    return _at_center(jnp.asarray(corner, dtype), shape)
+
+
+@initializer
+def delta_orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, scale: FiniteFloat = 1.0) -> Weights:
+    """A random orthogonal matrix at the center of a convolution's kernel, zeros around it (Xiao et al., 2018).
+
+    The convolution keeps the length of what stands at each position, as long as there are no fewer units than channels; with fewer
+    it projects on as many directions as there are units (`jax.nn.initializers.delta_orthogonal` refuses). Without a receptive
+    field it is `orthogonal`.
+    """
+    return _at_center(orthogonal(key, shape[-2:], dtype, scale), shape)
 
 
 @initializer

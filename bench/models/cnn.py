@@ -1,0 +1,63 @@
+"""Convolutional networks."""
+
+from itertools import pairwise
+from typing import Annotated, Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+from pydantic import Field, PositiveInt
+
+from bench.models import model
+from bench.models.activations import PLAIN, Activation, Forward, Hidden
+from bench.models.convolution import Convolution, image, incoming, mean_pooled, outgoing, side_of
+
+Channels = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=3)]
+
+
+@model
+class CNN(nnx.Module):
+    """One to three 3 x 3 convolutions of a square image, the activation function after each, and a fully connected output layer.
+
+    An input is an image of one plane, row after row; the number of inputs must be a square. Convolutions keep the side (zeros around
+    the image). With `pool`, means over 2 x 2 positions follow each of them while the side is even: means rather than maxima, whose
+    gradient is a matter of convention where activations are equal, as they are after symmetric starts.
+    The rows of the output layer's weights go through the positions of the first channel, then of the second, and so on.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        channels: Channels = (8, 16),
+        activation: Activation = "relu",
+        bias: bool = True,
+        pool: bool = True,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        side = side_of(inputs)
+        self.pooled: tuple[bool, ...] = ()
+        for _ in channels:
+            self.pooled += (pool and side % 2 == 0,)
+            side = side // 2 if self.pooled[-1] else side
+        planes = (1, *channels)
+        self.convolutions = nnx.List([Convolution(before, after, bias, rngs=rngs) for before, after in pairwise(planes)])
+        self.output = nnx.Linear(side**2 * channels[-1], outputs, use_bias=bias, rngs=rngs)
+        self.activation = activation
+
+    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        features, hidden = image(x), []
+        for index, convolution in enumerate(self.convolutions):
+            convolved = convolution(features)
+            hidden.append(forward.hidden(index, self.activation, convolved.reshape(-1)))
+            features = hidden[-1].activation.reshape(convolved.shape)
+            features = mean_pooled(features) if self.pooled[index] else features
+        return self.output(jnp.moveaxis(features, -1, 0).reshape(-1)), hidden
+
+    def units(self) -> list[Float[Array, "hidden feature"]]:
+        """One row per channel."""
+        convolutions: list[Any] = list(self.convolutions)
+        last = self.output.kernel[...].reshape(convolutions[-1].kernel.shape[-1], -1)
+        after = [*map(outgoing, convolutions[1:]), last]
+        return [jnp.concatenate([incoming(layer), following], axis=1) for layer, following in zip(convolutions, after, strict=True)]

@@ -1,0 +1,143 @@
+"""Residual networks: what a block computes is added to what it gets."""
+
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+from pydantic import PositiveInt
+
+from bench.models import model
+from bench.models.activations import PLAIN, Activation, Forward, Hidden
+from bench.models.convolution import Convolution, image, incoming, outgoing, side_of
+
+Normalization = Literal["none", "layer"]
+
+
+def _norm(kernel: Any, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """Of one example's units, and of its positions where the kernel is a convolution's."""
+    axes = (-3, -2, -1) if kernel.ndim > 2 else -1
+    # The variance as a mean of squared deviations: as a difference of two means it would be mere rounding where all values are equal.
+    return nnx.LayerNorm(kernel.shape[-1], reduction_axes=axes, use_fast_variance=False, rngs=rngs)
+
+
+class Block(nnx.Module):
+    """x + gate * norm2(second(act(norm1(first(x))))), on vectors or on images.
+
+    No activation function stands on the way around the branch, so a branch that is 0 leaves the identity.
+    """
+
+    def __init__(self, first: Any, second: Any, normalization: Normalization, gated: bool, *, rngs: nnx.Rngs) -> None:
+        self.first, self.second = first, second
+        normed = normalization == "layer"
+        norms: list[Any] = [_norm(layer.kernel, rngs) if normed else None for layer in (first, second)]
+        self.norm1, self.norm2 = norms
+        self.gate: Any = nnx.Param(jnp.ones(())) if gated else None
+
+    def trace(self, x: Array, index: int, activation: str, forward: Forward) -> tuple[Array, Hidden]:
+        inner = self.first(x)
+        inner = inner if self.norm1 is None else self.norm1(inner)
+        hidden = forward.hidden(index, activation, inner.reshape(-1))
+        branch = self.second(hidden.activation.reshape(inner.shape))
+        branch = branch if self.norm2 is None else self.norm2(branch)
+        return x + (branch if self.gate is None else self.gate[...] * branch), hidden
+
+    def units(self) -> Float[Array, "hidden feature"]:
+        norm = [] if self.norm1 is None else [self.norm1.scale[...][:, None], self.norm1.bias[...][:, None]]
+        return jnp.concatenate([incoming(self.first), *norm, outgoing(self.second)], axis=1)
+
+
+class Residual(nnx.Module):
+    """What residual networks share: a linear layer `input`, `blocks`, and a linear layer `output`."""
+
+    input: Any
+    output: Any
+    blocks: Any
+    activation: Activation
+
+    def _through_blocks(self, x: Array, forward: Forward) -> tuple[Array, list[Hidden]]:
+        stream, hidden = self.input(x), []
+        for index, block in enumerate(self.blocks):
+            stream, found = block.trace(stream, index, self.activation, forward)
+            hidden.append(found)
+        return stream, hidden
+
+    def units(self) -> list[Float[Array, "hidden feature"]]:
+        """Per block, the inner units of its branch."""
+        return [block.units() for block in self.blocks]
+
+
+@model
+class ResMLP(Residual):
+    """A residual multilayer perceptron: blocks x + gate * second(act(first(x))) of one width between two linear layers.
+
+    As in pre-activation networks (He et al., 2016, "Identity mappings") no activation function follows the sum; unlike there, a branch
+    begins with its first layer. With every branch at 0 the network is linear.
+    `normalization = "layer"` puts a layer normalization after each layer of a branch (`norm1`, `norm2`; none outside of branches).
+    `gated` multiplies each branch by a number that starts at 1. What starts branches at 0:
+    `layers = {"blocks.*.second" = "zeros"}`, the last layer (Fixup, Zhang et al., 2019, has more to it: scheme `fixup`);
+    `layers = {"blocks.*.norm2.scale" = "zeros"}`, zero-gamma (Goyal et al., 2017), with normalization;
+    `layers = {"blocks.*.gate" = "zeros"}`, with gates: ReZero (Bachlechner et al., 2021) and SkipInit (De and Smith, 2020).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        width: PositiveInt = 8,
+        blocks: PositiveInt = 2,
+        activation: Activation = "relu",
+        normalization: Normalization = "none",
+        gated: bool = False,
+        bias: bool = True,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        def layer(fan_in: int, fan_out: int) -> nnx.Linear:
+            return nnx.Linear(fan_in, fan_out, use_bias=bias, rngs=rngs)
+
+        self.input = layer(inputs, width)
+        self.blocks = nnx.List([Block(layer(width, width), layer(width, width), normalization, gated, rngs=rngs) for _ in range(blocks)])
+        self.output = layer(width, outputs)
+        self.activation = activation
+
+    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        stream, hidden = self._through_blocks(x, forward)
+        return self.output(stream), hidden
+
+
+@model
+class ResCNN(Residual):
+    """`resmlp` with 3 x 3 convolutions of `channels` channels in place of fully connected layers, on a square image of one plane.
+
+    The output layer reads each channel's mean over the positions. `normalization = "layer"` normalizes over channels and positions,
+    which is group normalization with one group (Wu and He, 2018); scale and bias are each channel's. The number of inputs must be a
+    square.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        channels: PositiveInt = 8,
+        blocks: PositiveInt = 2,
+        activation: Activation = "relu",
+        normalization: Normalization = "none",
+        gated: bool = False,
+        bias: bool = True,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        side_of(inputs)
+
+        def layer(planes: int) -> Convolution:
+            return Convolution(planes, channels, bias, rngs=rngs)
+
+        self.input = layer(1)
+        self.blocks = nnx.List([Block(layer(channels), layer(channels), normalization, gated, rngs=rngs) for _ in range(blocks)])
+        self.output = nnx.Linear(channels, outputs, use_bias=bias, rngs=rngs)
+        self.activation = activation
+
+    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        stream, hidden = self._through_blocks(image(x), forward)
+        return self.output(jnp.mean(stream, axis=(0, 1))), hidden
