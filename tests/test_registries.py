@@ -95,12 +95,13 @@ def test_modifiers_scale_and_zero_what_they_name() -> None:
 
 @pytest.mark.parametrize("name", model)
 def test_a_model_has_one_output_per_example_and_units_that_match_its_layers(name: str) -> None:
-    network = Network(ModelSpec.model_validate(name), 3, 2)
+    # Four inputs are also an image of 2 x 2, with each unit at up to four positions.
+    network = Network(ModelSpec.model_validate(name), 4, 2)
     params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), network.shapes)
-    outputs, hidden = network.trace(params, jnp.ones((5, 3)))
+    outputs, hidden = network.trace(params, jnp.ones((5, 4)))
     assert outputs.shape == (5, 2)
     for units, layer in zip(network.units(params), hidden, strict=False):
-        assert len(units) == layer.activation.shape[1]
+        assert layer.activation.shape[1] / len(units) in ((1, 4) if "cnn" in name else (1,))
 
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))

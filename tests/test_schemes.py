@@ -26,7 +26,7 @@ def drawn(net: Network, scheme_name: str | None, initializer: str = "orthogonal"
 
 @pytest.mark.parametrize("name", scheme)
 def test_a_scheme_keeps_shapes_and_dtypes_and_repeats(name: str) -> None:
-    net = network(widths=[6, 4])
+    net = network("resmlp") if name == "fixup" else network(widths=[6, 4])
     first = drawn(net, name)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), first) == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), net.shapes)
     jax.tree.map(np.testing.assert_array_equal, first, drawn(net, name))
