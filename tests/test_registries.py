@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -123,7 +124,9 @@ def test_a_task_gives_the_data_that_it_declares(name: str, dtype: str) -> None:
     assert data.x.dtype == dtype and data.x.shape[1] == made.inputs and len(data.x) == len(data.y)
     assert bool(jnp.all(jnp.isfinite(data.x)))
     assert bool(jnp.any(data.x != other.x)) == made.seeded
-    if data.y.ndim == 1:
+    if made.loss == "players":
+        assert data.y.shape == (len(data.x),)  # which mode a point is from
+    elif data.y.ndim == 1:
         assert set(np.unique(data.y)) <= set(range(made.outputs))
     else:
         assert data.y.shape[1] == made.outputs
@@ -179,15 +182,21 @@ def test_an_optimizer_that_needs_more_than_a_learning_rate_is_not_offered() -> N
     assert not {"contrib.dpsgd", "contrib.schedule_free"} & set(optimizers())
 
 
-def test_every_probe_is_measured_on_a_network_as_a_finite_number() -> None:
-    wanted = experiment(probes=list(probe))
-    [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    inputs = program.inputs_of(wanted.cells[0], np.array([0, 0]), np.array([0, 1]))
-    measured = jax.vmap(lambda one: program.measure(*program.start(program.variants[0], one)))(Inputs(*inputs))
-    for name in probe:
-        columns = [column for column in measured if column == name or column.startswith(f"{name}_")]
-        assert columns
-        assert all(bool(jnp.all(jnp.isfinite(measured[column]))) for column in columns)
+NETWORKS: list[dict[str, Any]] = [{}, {"model": "gan", "task": "ring"}, {"model": {"name": "elman", "features": 1}}]
+
+
+def test_every_probe_is_measured_on_some_network_as_a_finite_number() -> None:
+    seen = set()
+    for settings in NETWORKS:
+        wanted = experiment(**settings, probes=list(probe), track=[])
+        [program] = programs(wanted.cells, wanted.probes, wanted.track)
+        inputs = program.inputs_of(wanted.cells[0], np.array([0, 0]), np.array([0, 1]))
+        measured = jax.vmap(lambda one, program=program: program.measure(*program.start(program.variants[0], one)))(Inputs(*inputs))
+        for name in probe:
+            columns = [column for column in measured if column == name or column.startswith(f"{name}_")]
+            assert all(bool(jnp.all(jnp.isfinite(measured[column]))) for column in columns)
+            seen |= {name} if columns else set()
+    assert seen == set(probe)
 
 
 def test_bench_never_imports_analysis() -> None:

@@ -74,8 +74,10 @@ def test_antisymmetric_without_an_output_bias_of_its_own() -> None:
 def test_a_scheme_says_what_it_needs() -> None:
     with pytest.raises(ValueError, match="even number"):
         drawn(network(widths=[5]), "antisymmetric")
-    with pytest.raises(ValueError, match="without hidden layers"):
+    with pytest.raises(ValueError, match="one after the other"):
         drawn(network("linear"), "antisymmetric")
+    with pytest.raises(ValueError, match="one after the other"):
+        drawn(Network(ModelSpec.model_validate({"name": "resmlp"}), 4, 2), "antisymmetric")
 
 
 @pytest.mark.parametrize(("fan_in", "fan_out"), [(4, 8), (5, 12), (1, 7), (6, 6), (9, 4)])
