@@ -21,6 +21,7 @@ from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
 from bench.linalg import eigenvalues
+from bench.models import model
 from bench.optimizers import make_optimizer
 from bench.probes import PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
@@ -290,6 +291,9 @@ class Program:
         present |= {"pre_activation", "activation"} if hidden else set()
         present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
         present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
+        kind = model[self.cells[0].settings.model.name].target
+        present |= {"heads"} if hasattr(kind, "heads") else set()
+        present |= {"recurrent_jacobian", "time_steps"} if hasattr(kind, "jacobian") else set()
         found = {}
         for name in names:
             entry = probe[name]

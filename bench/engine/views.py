@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import jax
 from jaxtyping import Array
 
 from bench.engine.network import Params
@@ -10,6 +11,9 @@ from bench.linalg import eigenvalues
 
 if TYPE_CHECKING:
     from bench.engine.program import Fixed, Program
+
+JACOBIAN_EXAMPLES = 32
+"""Most examples of which a recurrent Jacobian is formed."""
 
 
 class Views:
@@ -62,3 +66,19 @@ class Views:
     @cached_property
     def curvatures(self) -> Array:
         return eigenvalues(self._program.hessian(self._params, self._fixed))
+
+    @cached_property
+    def _module(self) -> Any:
+        return self._program.network._merged(self._params)
+
+    @cached_property
+    def heads(self) -> list[Array]:
+        return self._module.heads()
+
+    @cached_property
+    def recurrent_jacobian(self) -> Array:
+        return jax.vmap(self._module.jacobian)(self._fixed.data.x[:JACOBIAN_EXAMPLES])
+
+    @cached_property
+    def time_steps(self) -> int:
+        return self._module.time_steps
