@@ -69,6 +69,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "initializer": {"name": "he_normal", "layers": {"blocks.*.gate": "zeros"}},
         "training": {"steps": 20, "solved_below": 0.3},
     },
+    "lstm with minibatches and adam": {
+        "task": {"name": "first_symbol", "length": 4, "symbols": 3, "n": 32, "n_test": 0},
+        "model": {"name": "lstm", "features": 3, "width": 5},
+        "initializer": {"name": "glorot_uniform", "layers": {"*.h": "orthogonal", "*.forget.bias": {"name": "constant", "value": 1.0}}},
+        "optimizer": {"name": "adam", "learning_rate": 0.02},
+        "training": {"steps": 12, "batch_size": 8, "solved_below": 1.0},
+        "probes": ["distinct_units", "recurrent_jacobian_max"],
+        "track": [],
+    },
+    "transformer": {
+        "task": {"name": "first_symbol", "length": 4, "symbols": 3, "n": 16, "n_test": 0},
+        "model": {"name": "transformer", "features": 3, "width": 6, "mlp_width": 7, "gated": "adaptive"},
+        "training": {"steps": 10, "solved_below": 1.0},
+        "probes": ["distinct_units", "distinct_heads"],
+        "track": [],
+    },
 }
 
 

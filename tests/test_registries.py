@@ -182,7 +182,12 @@ def test_an_optimizer_that_needs_more_than_a_learning_rate_is_not_offered() -> N
     assert not {"contrib.dpsgd", "contrib.schedule_free"} & set(optimizers())
 
 
-NETWORKS: list[dict[str, Any]] = [{}, {"model": "gan", "task": "ring"}, {"model": {"name": "elman", "features": 1}}]
+NETWORKS: list[dict[str, Any]] = [
+    {},
+    {"model": "gan", "task": "ring"},
+    {"model": {"name": "elman", "features": 1}},
+    {"model": {"name": "transformer", "features": 1}},
+]
 
 
 def test_every_probe_is_measured_on_some_network_as_a_finite_number() -> None:

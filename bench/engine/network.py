@@ -57,11 +57,11 @@ class Network:
                 self._built = {path: np.asarray(value) for path, value in values if path not in named_already}
         self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
         """Whether the model can drop hidden units, and tell what is propagated back to them."""
-        self.generates = hasattr(kind, "generated")
         self.players: tuple[str, ...] = getattr(kind, "players", ())
         """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
 
-    def _merged(self, params: Params) -> Any:
+    def module(self, params: Params) -> Any:
+        """The flax module with these parameters."""
         state = jax.tree.map(lambda leaf: leaf, self._state)
         nnx.replace_by_pure_dict(state, params)
         return nnx.merge(self._graph, state)
@@ -73,7 +73,7 @@ class Network:
             connected = params
             if key is not None and noise.dropconnect > 0:
                 connected = self.on_weights(lambda name, leaf: dropped(named(key, name), leaf, noise.dropconnect), params)
-            module = self._merged(connected)
+            module = self.module(connected)
             return module.trace(example, Forward(key, shifts)) if self.takes_forward else module.trace(example)
 
         whole = noise.key
@@ -104,11 +104,7 @@ class Network:
 
     def units(self, params: Params) -> list[Float[Array, "hidden feature"]]:
         """Per hidden layer, one row per unit."""
-        return self._merged(params).units()
-
-    def generated(self, params: Params, x: Float[Array, "example input"]) -> Float[Array, "example coordinate"]:
-        """What a generator makes of the examples."""
-        return jax.vmap(self._merged(params).generated)(x)
+        return self.module(params).units()
 
     def weights(self, params: Params) -> list[Float[Array, "..."]]:
         """The weight layers (all but biases) in the order of the model."""

@@ -21,6 +21,7 @@ from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
 from bench.linalg import eigenvalues
+from bench.models import model
 from bench.optimizers import make_optimizer
 from bench.probes import PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
@@ -290,8 +291,10 @@ class Program:
         present |= {"pre_activation", "activation"} if hidden else set()
         present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
         present |= set() if one_loss else {"player_losses"}
-        present |= {"generated", "real", "mode"} if self.network.generates else set()
         present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
+        kind = model[self.cells[0].settings.model.name].target
+        of_kinds = {"heads": {"heads"}, "jacobian": {"recurrent_jacobian", "time_steps"}, "generated": {"generated", "real", "mode"}}
+        present = present.union(*(views for method, views in of_kinds.items() if hasattr(kind, method)))
         found = {}
         for name in names:
             entry = probe[name]

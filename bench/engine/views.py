@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -11,6 +12,9 @@ from bench.linalg import eigenvalues
 
 if TYPE_CHECKING:
     from bench.engine.program import Fixed, Program
+
+JACOBIAN_EXAMPLES = 32
+"""Most examples of which a recurrent Jacobian is formed."""
 
 
 class Views:
@@ -77,7 +81,7 @@ class Views:
 
     @cached_property
     def generated(self) -> Array:
-        return self._program.network.generated(self._params, self._shown[0])
+        return jax.vmap(self._module.generated)(self._shown[0])
 
     @cached_property
     def real(self) -> Array:
@@ -86,3 +90,19 @@ class Views:
     @cached_property
     def mode(self) -> Array:
         return self._shown[1]
+
+    @cached_property
+    def _module(self) -> Any:
+        return self._program.network.module(self._params)
+
+    @cached_property
+    def heads(self) -> list[Array]:
+        return self._module.heads()
+
+    @cached_property
+    def recurrent_jacobian(self) -> Array:
+        return jax.vmap(self._module.jacobian)(self._fixed.data.x[:JACOBIAN_EXAMPLES])
+
+    @cached_property
+    def time_steps(self) -> int:
+        return self._module.time_steps

@@ -40,6 +40,12 @@ def distinct_units_coarse(units: Float[Array, "hidden feature"]) -> Int[Array, "
     return distinct_units(units, 1e-2)
 
 
+@probe(over_layers=jnp.min, optional=True)
+def distinct_heads(heads: Float[Array, "head feature"]) -> Int[Array, ""]:
+    """`distinct_units` of the heads of attention: 1 if all heads of some block are equal, their number if no two are in any block."""
+    return distinct_units(heads)
+
+
 @probe(over_layers=jnp.max, optional=True)
 def unit_cosine_mean(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
     """Mean cosine between two different units: 1 if all units are equal; null if a unit is all zero or there is only one."""

@@ -1,0 +1,210 @@
+"""Recurrent networks, which read their flat input as a sequence."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+from pydantic import PositiveInt
+
+from bench.models import model
+from bench.models.activations import PLAIN, Activation, Forward, Hidden, activate
+
+UNROLLED_STEPS = 16
+"""Longest sequence whose loop is unrolled. On a CPU, training took 0.7 (Elman) to 1.0 (GRU) of the time with 8 steps and 0.9 to 1.25
+(LSTM) with 16, for two to four times the compilation; an LSTM with 20 steps took 2.5 times as long."""
+
+State = tuple[Float[Array, " width"], ...]
+"""What is carried from step to step; the last part is what the gates and the output layer see."""
+
+
+class Gate(nnx.Module):
+    """The affine map of one gate: `x.kernel` (feature, width) from the input, `h.kernel` (width, width) from the state, `bias`."""
+
+    def __init__(self, features: int, width: int, bias: bool, rngs: nnx.Rngs) -> None:
+        self.x = nnx.Linear(features, width, use_bias=False, rngs=rngs)
+        self.h = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+        self.bias = nnx.Param(jnp.zeros(width)) if bias else None
+
+
+class Recurrent(nnx.Module):
+    """What the recurrent models share; each adds its gates and its `step`.
+
+    The input has `features` numbers per time step, one step after another. The state is 0 before the first step; the layer `output` reads
+    the last one. ValueError if the number of inputs is no multiple of `features`.
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ()
+    """Names of the gates; none: there is one, the cell itself."""
+    carried: ClassVar[int] = 1
+    """Number of parts of the state."""
+
+    def __init__(self, inputs: int, outputs: int, features: int, width: int, bias: bool, rngs: nnx.Rngs) -> None:
+        if inputs % features:
+            raise ValueError(f"model.features = {features}: the task's {inputs} inputs are no multiple of it")
+        self.features, self.width, self.time_steps = features, width, inputs // features
+
+        def gate() -> Gate:
+            return Gate(features, width, bias, rngs)
+
+        self.cell: Any = nnx.Dict({name: gate() for name in self.gates}) if self.gates else gate()
+        self.output = nnx.Linear(width, outputs, use_bias=bias, rngs=rngs)
+
+    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
+        """The next state, from what the gates get of the input (with their biases) and of the state, gate after gate (gate x width)."""
+        raise NotImplementedError
+
+    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        state, hidden = self._run(x, self._beginning(x), forward)
+        return self.output(state[-1]), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
+
+    def jacobian(self, x: Float[Array, " input"]) -> Float[Array, "state state"]:
+        """Derivative of the last state by the one before the first step, both with all that is carried, for one example."""
+        beginning, parts = ravel_pytree(self._beginning(x))
+        return jax.jacfwd(lambda state: ravel_pytree(self._run(x, parts(state), PLAIN)[0])[0])(beginning)
+
+    def units(self) -> list[Float[Array, "hidden feature"]]:
+        """One array for the hidden units, in which units that can be exchanged for one another have equal rows.
+
+        Of a unit: incoming weights from the input and bias of every gate, outgoing weights, and of each recurrent matrix its weight to
+        itself, those from the other units and those to them; the latter two sorted, as which unit is which does not count.
+        """
+        parts = [self.output.kernel[...]]
+        for gate in self._gates:
+            recurrent = gate.h.kernel[...]
+            parts += [gate.x.kernel[...].T, jnp.diag(recurrent)[:, None]]
+            parts += [jnp.sort(_off_diagonal(matrix), axis=1) for matrix in (recurrent.T, recurrent)]
+            parts += [] if gate.bias is None else [gate.bias[...][:, None]]
+        return [jnp.concatenate(parts, axis=1)]
+
+    @property
+    def _gates(self) -> list[Gate]:
+        return [self.cell[name] for name in self.gates] if self.gates else [self.cell]
+
+    def _beginning(self, x: Float[Array, " input"]) -> State:
+        return (jnp.zeros(self.width, x.dtype),) * self.carried
+
+    def _run(self, x: Float[Array, " input"], state: State, forward: Forward) -> tuple[State, Hidden]:
+        """The last state, and what every step did (leading axis: time step)."""
+        gates = self._gates
+        # One product for all gates, and of the input for all time steps.
+        from_x, from_h = (jnp.concatenate([getattr(gate, name).kernel[...] for gate in gates], axis=1) for name in ("x", "h"))
+        given = x.reshape(self.time_steps, self.features) @ from_x
+        biases = [gate.bias[...] for gate in gates if gate.bias is not None]
+        if biases:
+            given = given + jnp.concatenate(biases)
+        shifts = None if forward.shifts is None else jnp.stack(forward.shifts)
+
+        def step(state: State, now: tuple[Array, Array | None]) -> tuple[State, Hidden]:
+            return self.step(state, now[0], state[-1] @ from_h, now[1])
+
+        return jax.lax.scan(step, state, (given, shifts), unroll=self.time_steps <= UNROLLED_STEPS)
+
+
+@model
+class Elman(Recurrent):
+    """The simple recurrent network (Elman, 1990): h' = act(W x + U h + b).
+
+    Parameters: `cell.x.kernel` (W), `cell.h.kernel` (U), `cell.bias`, `output`. In every recurrent model `*.x` names all input weights and
+    `*.h` all recurrent weights. An IRNN (Le et al., 2015) has the activation relu and `layers = { "*.h" = "identity" }`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        features: PositiveInt = 8,
+        width: PositiveInt = 16,
+        activation: Activation = "tanh",
+        bias: bool = True,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(inputs, outputs, features, width, bias, rngs)
+        self.activation = activation
+
+    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
+        hidden = activate(self.activation, _shifted(x + h, shift))
+        return (hidden.activation,), hidden
+
+
+@model
+class GRU(Recurrent):
+    """Gated recurrent units (Cho et al., 2014): h' = (1 - z) n + z h with z the update gate and n the candidate.
+
+    r, z = sigmoid(W x + U h + b) and n = tanh(W x + r (U h) + b), each with its own W, U and b; the reset gate r stands after the
+    product, as in cuDNN. Parameters: `x.kernel`, `h.kernel` and `bias` of `cell.candidate`, `cell.reset` and `cell.update`, and the layer
+    `output`: `*.x` names all input weights, `*.h` all recurrent weights, `*.update.bias` the bias of the update gate.
+
+    A hidden layer is a time step; its pre-activation is the candidate's.
+    """
+
+    gates = ("reset", "update", "candidate")
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        features: PositiveInt = 8,
+        width: PositiveInt = 16,
+        bias: bool = True,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(inputs, outputs, features, width, bias, rngs)
+
+    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
+        n_sigmoid = 2 * self.width
+        r, z = jnp.split(jax.nn.sigmoid(x[:n_sigmoid] + h[:n_sigmoid]), 2)
+        candidate = _shifted(x[n_sigmoid:] + r * h[n_sigmoid:], shift)
+        new = (1 - z) * jnp.tanh(candidate) + z * state[0]
+        return (new,), Hidden(candidate, new, new)
+
+
+@model
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997) with forget gates (Gers et al., 2000).
+
+    c' = f c + i g and h' = o tanh(c'), where i, f, o = sigmoid(W x + U h + b) and g = tanh(W x + U h + b), each with its own W, U and b.
+    Parameters: `x.kernel`, `h.kernel` and `bias` of `cell.candidate` (g), `cell.forget`, `cell.input` and `cell.output`, and the layer
+    `output`: `*.x` names all input weights, `*.h` all recurrent weights, `*.forget.bias` the bias of the forget gate, which is best set
+    to 1 (Jozefowicz et al., 2015): `layers = { "*.forget.bias" = { name = "constant", value = 1.0 } }`.
+
+    A hidden layer is a time step; its pre-activation is the cell c, its activation h.
+    """
+
+    gates = ("input", "forget", "output", "candidate")
+    carried = 2
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        features: PositiveInt = 8,
+        width: PositiveInt = 16,
+        bias: bool = True,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(inputs, outputs, features, width, bias, rngs)
+
+    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
+        n_sigmoid = 3 * self.width
+        z = x + h
+        i, f, o = jnp.split(jax.nn.sigmoid(z[:n_sigmoid]), 3)
+        cell = _shifted(f * state[0] + i * jnp.tanh(z[n_sigmoid:]), shift)
+        new = o * jnp.tanh(cell)
+        return (cell, new), Hidden(cell, new, new)
+
+
+def _shifted(values: Float[Array, " width"], shift: Float[Array, " width"] | None) -> Float[Array, " width"]:
+    return values if shift is None else values + shift
+
+
+def _off_diagonal(matrix: Float[Array, "n n"]) -> Float[Array, "n others"]:
+    """Each row without its diagonal entry."""
+    n = len(matrix)
+    # In the flat matrix the diagonal entries stand n + 1 apart: after the first one, each row of n + 1 ends with the next.
+    return matrix.ravel()[1:].reshape(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
