@@ -202,7 +202,7 @@ def test_sizes_that_do_not_divide_are_named(name: str, options: dict, message: s
 
 
 def jacobians(net: Network, params: Any, x: Any) -> jax.Array:
-    return jax.jit(jax.vmap(net._merged(params).jacobian))(x)
+    return jax.jit(jax.vmap(net.module(params).jacobian))(x)
 
 
 @pytest.mark.parametrize("name", RECURRENT)
@@ -300,36 +300,36 @@ def test_a_transformer_computes_what_loops_in_numpy_do(normalization: str, gated
 
 def test_attention_is_jax_s_own() -> None:
     net = network("transformer", heads=2)
-    module = net._merged(random_params(net))
+    module = net.module(random_params(net))
     attention, x = module.blocks[0].attention, jnp.asarray(normal(5, WIDTH))
     q, k, v = (layer(x).reshape(5, 2, WIDTH // 2) for layer in (attention.query, attention.key, attention.value))
     wanted = attention.out(jax.nn.dot_product_attention(q, k, v).reshape(5, WIDTH))
     np.testing.assert_allclose(attention(x), wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("gated", "layers"), [("scalar", {}), ("adaptive", {"*.modulation": "zeros"})])
+@pytest.mark.parametrize(("gated", "layers"), [("scalar", {"*.gate": "zeros"}), ("adaptive", {"*.modulation": "zeros"})])
 def test_closed_gates_make_each_block_the_identity(gated: str, layers: dict) -> None:
     net = network("transformer", blocks=2, gated=gated)
     params = initial(net, layers=layers)
-    module = net._merged(params)
+    module = net.module(params)
     x = jnp.asarray(normal(5 * FEATURES))
     alone = module.output(jnp.mean(module.embedding(x.reshape(5, FEATURES)), axis=0))
     np.testing.assert_allclose(module.trace(x)[0], alone, rtol=1e-6)
-    opened = initial(net, layers={"*.gate": {"name": "constant", "value": 1.0}} if gated == "scalar" else {})
+    opened = initial(net)
     assert float(jnp.max(jnp.abs(net.trace(opened, x[None])[0][0] - alone))) > 1e-4
 
 
 def test_equal_heads_are_told_from_different_ones() -> None:
     net = network("transformer", heads=2, blocks=2)
     params = random_params(net)
-    [_, heads] = net._merged(params).heads()
+    [_, heads] = net.module(params).heads()
     assert heads.shape == (2, 3 * (WIDTH * 2 + 2) + 2 * WIDTH) and int(distinct_heads(heads)) == 2
     attention = params["blocks"][1]["attention"]
     for name in ("query", "key", "value"):
         attention[name] = jax.tree.map(lambda leaf: jnp.concatenate([leaf[..., :2]] * 2, axis=-1), attention[name])
-    assert int(distinct_heads(net._merged(params).heads()[1])) == 2
+    assert int(distinct_heads(net.module(params).heads()[1])) == 2
     attention["out"]["kernel"] = jnp.concatenate([attention["out"]["kernel"][:2]] * 2)
-    first, second = net._merged(params).heads()
+    first, second = net.module(params).heads()
     assert [int(distinct_heads(block)) for block in (first, second)] == [2, 1]
     assert [units.shape for units in net.units(params)] == [(32, 2 * WIDTH + 1)] * 2
 

@@ -97,7 +97,8 @@ def test_modifiers_scale_and_zero_what_they_name() -> None:
 @pytest.mark.parametrize("name", model)
 def test_a_model_has_one_output_per_example_and_units_that_match_its_layers(name: str) -> None:
     # Four inputs are also an image of 2 x 2, with each unit at up to four positions.
-    network = Network(ModelSpec.model_validate(name), 4, 2)
+    features = {"features": 2} if "features" in model[name].options.model_fields else {}
+    network = Network(ModelSpec.model_validate({"name": name, **features}), 4, 2)
     params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), network.shapes)
     outputs, hidden = network.trace(params, jnp.ones((5, 4)))
     assert outputs.shape == (5, 2)

@@ -1,5 +1,7 @@
 """Shares of lanes and medians, with their intervals: over a setting, or as a list of conditions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -73,7 +75,7 @@ def _shifts(n: int) -> np.ndarray:
     return (np.arange(n) - (n - 1) / 2) * SHIFT
 
 
-def intervals(run: Run, rows: pd.DataFrame, axis: str, values: list[object], measure: str) -> tuple[np.ndarray, np.ndarray]:
+def intervals(run: Run, rows: pd.DataFrame, axis: str, values: Sequence[object], measure: str) -> tuple[np.ndarray, np.ndarray]:
     """Shares or medians, and the lengths of their intervals below and above, at these values of an axis; NaN where there are no lanes."""
     found = np.full((len(values), 3), np.nan)
     for position, value in enumerate(values):

@@ -35,7 +35,7 @@ class Branch(nnx.Module):
         # Not the fast variance, E x^2 - (E x)^2, whose rounding is that of the squares.
         options: Any = {"use_scale": affine, "use_bias": affine, "use_fast_variance": False}
         self.norm = nnx.LayerNorm(width, **options, rngs=rngs) if normalization == "layer" else None
-        self.gate = nnx.Param(jnp.zeros(())) if gated == "scalar" else None
+        self.gate = nnx.Param(jnp.ones(())) if gated == "scalar" else None
 
     def entered(self, x: Tokens, modulation: Float[Array, " three_widths"] | None) -> tuple[Tokens, Any]:
         """What the function gets of the stream, and the gate of what it gives."""
@@ -110,7 +110,8 @@ class Transformer(nnx.Module):
     stream, with what `gated` puts before them:
 
     - "none": nothing.
-    - "scalar": one number per branch (ReZero; Bachlechner et al., 2021), 0 at the start: each block is the identity.
+    - "scalar": one number per branch, built as 1. With `layers = { "*.gate" = "zeros" }` (ReZero; Bachlechner et al., 2021) each block is
+      the identity.
     - "adaptive": shift, scale and gate of each branch are linear in silu of a conditioning vector (adaLN; Peebles and Xie, 2023), here the
       mean embedded token, and the normalization has no parameters. With `layers = { "*.modulation" = "zeros" }` (adaLN-Zero) each block is
       the identity.
