@@ -74,9 +74,9 @@ def test_antisymmetric_without_an_output_bias_of_its_own() -> None:
 def test_a_scheme_says_what_it_needs() -> None:
     with pytest.raises(ValueError, match="even number"):
         drawn(network(widths=[5]), "antisymmetric")
-    with pytest.raises(ValueError, match="one after the other"):
+    with pytest.raises(ValueError, match="follow one another"):
         drawn(network("linear"), "antisymmetric")
-    with pytest.raises(ValueError, match="one after the other"):
+    with pytest.raises(ValueError, match="follow one another"):
         drawn(Network(ModelSpec.model_validate({"name": "resmlp"}), 4, 2), "antisymmetric")
 
 

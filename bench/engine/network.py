@@ -55,6 +55,9 @@ class Network:
                 values = leaves(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(0)), nnx.Param)))
                 named_already = {*self.weight_paths, *self.bias_paths}
                 self._built = {path: np.asarray(value) for path, value in values if path not in named_already}
+        units = jax.eval_shape(self.units, self.shapes)
+        self.is_layered = len(self.weight_paths) == len(units) + 1 > 1
+        """Whether hidden layers follow one another, with one weight layer between two."""
         self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
         """Whether the model can drop hidden units, and tell what is propagated back to them."""
         self.players: tuple[str, ...] = getattr(kind, "players", ())
@@ -166,7 +169,7 @@ class Network:
         if law != "uniform_fan_in":
             return jnp.full(shape, 0.0 if isinstance(law, str) else law, dtype)
         # A bias without weights of its own, as after a normalization, has no fan-in.
-        kernel = next((leaf for other, leaf in leaves(self.shapes) if other[:-1] == path[:-1] and leaf.ndim >= 2), None)
+        kernel = next((leaf for other, leaf in leaves(self.shapes) if other[: len(path) - 1] == path[:-1] and leaf.ndim >= 2), None)
         limit = 0.0 if kernel is None else fans(kernel.shape)[0] ** -0.5
         return jax.random.uniform(key, shape, dtype, -limit, limit)
 

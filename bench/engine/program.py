@@ -287,7 +287,7 @@ class Program:
         present |= {"curvatures"} if self.n_parameters <= MAX_HESSIAN and one_loss else set()
         present |= {"hidden_gradients"} if len(self.network.weight_paths) > 1 and one_loss else set()
         present |= {"units"} if units else set()
-        present |= {"incoming"} if len(self.network.weight_paths) == len(units) + 1 > 1 else set()
+        present |= {"incoming"} if self.network.is_layered else set()
         present |= {"pre_activation", "activation"} if hidden else set()
         present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
         present |= set() if one_loss else {"player_losses"}

@@ -16,8 +16,8 @@ def antisymmetric(params: dict[Any, Any], network: Any, x: Float[Array, "example
     The network is the zero function at the start, to rounding of a sum, though none of its weights has to be 0 (Zhang et al.,
     2020, who double the whole network). The last hidden layer must have an even number of units.
     """
-    if len(network.weight_paths) != len(network.units(params)) + 1 or len(network.weight_paths) < 2:
-        raise ValueError("antisymmetric: it needs a model of hidden layers, one after the other")
+    if not network.is_layered:
+        raise ValueError("antisymmetric: it needs a model whose hidden layers follow one another")
     incoming, outgoing = (path[:-1] for path in network.weight_paths[-2:])
 
     def changed(path: Any, leaf: Array) -> Array:

@@ -15,13 +15,11 @@ def lsuv(params: dict[Any, Any], network: Any, x: Float[Array, "example input"])
     Meant for orthogonal weights and zero biases, where one division per layer is exact and the iteration of Mishkin and Matas
     (2016) ends at once. A layer without spread stays as it is. Needs one weight layer per hidden layer, and one for the output.
     """
+    if not network.is_layered:
+        raise ValueError("lsuv: it needs a model whose hidden layers follow one another")
     layers = len(network.weight_paths)
     for layer in range(layers):
         outputs, hidden = network.trace(params, x)
-        if len(hidden) != layers - 1:
-            raise ValueError(
-                f"lsuv: {layers} weight layers but {len(hidden)} hidden layers; it needs one more weight layer than hidden layers"
-            )
         spread = jnp.std(outputs if layer == layers - 1 else hidden[layer].pre_activation)
         scale = jnp.where(spread > 0, spread, 1)
         name = ".".join(map(str, network.weight_paths[layer]))
