@@ -13,8 +13,8 @@ from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden, activate
 
 UNROLLED_STEPS = 8
-"""Longest sequence whose loop is unrolled. On a CPU, training took 0.7 (Elman) to 1.0 (GRU) of the time with 8 steps, for two to three times
-the compilation; with 16 steps gated cells took up to 1.25 times as long."""
+"""Longest sequence whose loop is unrolled. On a CPU, training took 0.7 (Elman) to 1.0 (GRU) of the time with 8 steps, for twice the
+compilation; with 16 steps gated cells took up to 1.25 times as long."""
 
 State = tuple[Float[Array, " width"], ...]
 """What is carried from step to step; the last part is what the gates and the output layer see."""
