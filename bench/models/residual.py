@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, image, incoming, outgoing, side_of
+from bench.models.convolution import Convolution, image, incoming, mean_pooled, outgoing, side_of
 
 Normalization = Literal["none", "layer"]
 
@@ -55,8 +55,8 @@ class Residual(nnx.Module):
     blocks: Any
     activation: Activation
 
-    def _through_blocks(self, x: Array, forward: Forward) -> tuple[Array, list[Hidden]]:
-        stream, hidden = self.input(x), []
+    def _through_blocks(self, stream: Array, forward: Forward) -> tuple[Array, list[Hidden]]:
+        hidden = []
         for index, block in enumerate(self.blocks):
             stream, found = block.trace(stream, index, self.activation, forward)
             hidden.append(found)
@@ -102,7 +102,7 @@ class ResMLP(Residual):
         self.activation = activation
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
-        stream, hidden = self._through_blocks(x, forward)
+        stream, hidden = self._through_blocks(self.input(x), forward)
         return self.output(stream), hidden
 
 
@@ -110,7 +110,7 @@ class ResMLP(Residual):
 class ResCNN(Residual):
     """`resmlp` with 3 x 3 convolutions of `channels` channels in place of fully connected layers, on a square image of one plane.
 
-    The output layer reads each channel's mean over the positions. `normalization = "layer"` normalizes over channels and positions,
+    With `pool`, means over 2 x 2 positions follow the first layer. The output layer reads each channel's mean over the positions. `normalization = "layer"` normalizes over channels and positions,
     which is group normalization with one group (Wu and He, 2018); scale and bias are each channel's. The number of inputs must be a
     square.
     """
@@ -125,10 +125,13 @@ class ResCNN(Residual):
         normalization: Normalization = "none",
         gated: bool = False,
         bias: bool = True,
+        pool: bool = False,
         *,
         rngs: nnx.Rngs,
     ) -> None:
-        side_of(inputs)
+        side = side_of(inputs)
+        if pool and side % 2:
+            raise ValueError(f"model.pool: means over 2 x 2 positions need an even side, not {side}")
 
         def layer(planes: int) -> Convolution:
             return Convolution(planes, channels, bias, rngs=rngs)
@@ -137,7 +140,9 @@ class ResCNN(Residual):
         self.blocks = nnx.List([Block(layer(channels), layer(channels), normalization, gated, rngs=rngs) for _ in range(blocks)])
         self.output = nnx.Linear(channels, outputs, use_bias=bias, rngs=rngs)
         self.activation = activation
+        self.pool = pool
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
-        stream, hidden = self._through_blocks(image(x), forward)
+        stream = self.input(image(x))
+        stream, hidden = self._through_blocks(mean_pooled(stream) if self.pool else stream, forward)
         return self.output(jnp.mean(stream, axis=(0, 1))), hidden
