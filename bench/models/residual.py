@@ -110,9 +110,9 @@ class ResMLP(Residual):
 class ResCNN(Residual):
     """`resmlp` with 3 x 3 convolutions of `channels` channels in place of fully connected layers, on a square image of one plane.
 
-    With `pool`, means over 2 x 2 positions follow the first layer. The output layer reads each channel's mean over the positions. `normalization = "layer"` normalizes over channels and positions,
-    which is group normalization with one group (Wu and He, 2018); scale and bias are each channel's. The number of inputs must be a
-    square.
+    With `pool`, means over 2 x 2 positions follow the first layer. The output layer reads each channel's mean over the positions.
+    `normalization = "layer"` normalizes over channels and positions, which is group normalization with one group (Wu and He, 2018);
+    scale and bias are each channel's. The number of inputs must be a square.
     """
 
     def __init__(
