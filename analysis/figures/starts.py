@@ -12,6 +12,8 @@ from analysis.measures import RATES
 from bench.spec import Figure as FigureSpec
 
 COLUMNS = 2
+STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
+"""Starts without zeros: black."""
 
 
 @figure_kind
@@ -29,12 +31,13 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
     grid = drawing.add_gridspec(1, COLUMNS)
     first = None
     for column, names in enumerate(columns):
-        inner = grid[column].subgridspec(len(names), 1, height_ratios=[len(of[name]) + 1.2 for name in names])
+        heights = [len(of[name]) + 1.2 for name in names]
+        inner = grid[column].subgridspec(len(names) + 1, 1, height_ratios=[*heights, lines - sum(heights) + 1e-3])
         for place, name in enumerate(names):
             axis = drawing.add_subplot(inner[place], sharex=first)
             first = first or axis
             middle, errors = intervals(run, rows, "case", of[name], figure.x)
-            good = ["random" in case or "normalized" in case for case in of[name]]
+            good = [case.partition(": ")[2] in STANDARD for case in of[name]]
             for position, standard in enumerate(good):
                 color = "#000000" if standard else "#0072B2"
                 bars = errors[:, position : position + 1]

@@ -46,6 +46,11 @@ LABELS = {
     "hessian_min_final": "smallest eigenvalue at the end",
     "hessian_index_final": "downward directions at the end",
     "outcome": "lanes",
+    "test_metric_final": "test accuracy",
+    "energy_distance_final": "energy distance from the real points at the end",
+    "modes_covered_final": "modes covered at the end",
+    "other_grad_share_initial": "share of the first gradient on weights that are not zero",
+    "training.updates": "updates of the players",
 }
 NAMES = {
     "he_normal": "He",

@@ -140,4 +140,5 @@ def linear_baseline(run: Run) -> tuple[bool, str, int]:
 
 def _gradient_shares(rows: pd.DataFrame) -> np.ndarray:
     """(lane, weight layer), for cells of one model: columns of layers that it has not are null."""
-    return rows.filter(regex=r"^grad_share_\d+_initial$").dropna(axis=1, how="all").to_numpy(float)
+    found = rows.filter(regex=r"^grad_share_\d+_initial$").dropna(axis=1, how="all")
+    return found[[f"grad_share_{layer}_initial" for layer in range(found.shape[1])]].to_numpy(float)
