@@ -100,6 +100,94 @@ def reproduce(
 
 @app.command()
 @clean
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="A run folder, or a report.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+) -> None:
+    """Two runs side by side, lane by lane where their seeds are the same: shares, intervals, the largest disagreements."""
+    from analysis.compare import compare as hold_against
+
+    found = hold_against(first, second)
+    out.print(f"A: {first}\nB: {second}\nmade with: {'; '.join(found.differs) or 'the same versions and device'}", highlight=False)
+    table = Table(title="Cells", title_justify="left")
+    headings = ("cell", "lanes", "same bits", "solved A", "solved B", "B alone solved", "B's loss larger")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    for match in found.matches:
+        lanes = f"{match.lanes:,} pairs" if match.paired else f"{match.lanes:,}, unpaired"
+        bits = f"{match.same_bits:.1%}" if match.paired else ""
+        numbers = (f"{match.solved_a:.4f}", f"{match.solved_b:.4f}", _share(match.solved_more), _share(match.loss_larger))
+        table.add_row(match.label or match.a.id, lanes, bits, *numbers)
+    out.print(table)
+    out.print("Of the pairs that differ, the share that is B's, with its 95% interval and the number of pairs; 1/2 if neither is favored.")
+    if len(found.disagreements):
+        table = Table(title="Largest disagreements", title_justify="left")
+        for heading in ("lane", "outcome A", "outcome B", "loss A", "loss B"):
+            table.add_column(heading)
+        for _, row in found.disagreements.iterrows():
+            losses = (f"{row[f'loss_final_{side}']:.6g}" for side in "ab")
+            table.add_row(f"{row['cell']}:{row['data_seed']}:{row['init_seed']}", row["outcome_a"], row["outcome_b"], *losses)
+        out.print(table)
+
+
+def _share(interval: Any) -> str:
+    return f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}], {interval.n:,}" if interval.n else "none differ"
+
+
+@app.command()
+@clean
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.")],
+    lane: Annotated[str | None, typer.Option("--lane", metavar="ID", help="A row's number, or CELL:DATA_SEED:INIT_SEED.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="The lane with the least final loss.")] = False,
+    worst: Annotated[bool, typer.Option("--worst", help="The lane with the largest final loss, or that diverged.")] = False,
+    cell: Annotated[str | None, typer.Option("--cell", help="A cell's id, or its beginning; with --seed.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The init seed; with --cell.")] = None,
+    data_seed: Annotated[int | None, typer.Option("--data-seed", min=0, help="The data seed, where it is not the init seed or 0.")] = None,
+    where: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path("results/replays"),
+) -> None:
+    """Train one lane alone and compare it with its row, bit by bit; exit code 1 if it differs."""
+    from analysis.replay import drawn
+    from analysis.replay import replay as again
+    from analysis.report import save
+
+    found = again(folder, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
+    axes = ", ".join(f"{axis} = {found.stored[axis]}" for axis in found.run.experiment.axes)
+    out.print(f"lane {found.lane} of {found.run.experiment.name}" + (f": {axes}" if axes else ""), soft_wrap=True, highlight=False)
+    out.print(_curve_table(found.curve))
+    picture = where / f"{found.run.experiment.name}-{found.lane.replace(':', '-')}"
+    save(drawn(found), picture)
+    out.print(f"Figure: {picture}.png", soft_wrap=True)
+    if found.elsewhere:
+        out.print(f"the row was made with {found.elsewhere}; the same bits are promised on the same versions and device alone")
+    for line in found.differences:
+        out.print(line, soft_wrap=True, highlight=False)
+    if found.differences:
+        out.print(f"{len(found.differences)} columns differ from the stored row")
+        raise typer.Exit(1)
+    out.print(f"{found.stored['outcome']} after {found.stored['steps_run']:,} steps; every column is that of the stored row, bit by bit")
+
+
+@app.command()
+@clean
+def verify(
+    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.")] = [Path("results/reports")],  # noqa: B006
+) -> None:
+    """Recompute every number, verdict, table and figure of reports from their rows; exit code 1 if one differs."""
+    from analysis.verify import verify as recompute
+
+    count, differences = recompute(folders)
+    reports = f"{count} report" if count == 1 else f"{count} reports"
+    for line in differences:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
+    if differences:
+        out.print(f"{len(differences)} {'difference' if len(differences) == 1 else 'differences'} in {reports}")
+        raise typer.Exit(1)
+    out.print(f"{reports}: every number, verdict, table and figure follows from the rows")
+
+
+@app.command()
+@clean
 def throughput(
     peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch as well (needs torch).")] = False,
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
@@ -278,6 +366,22 @@ def _report(folders: list[Path], folder: Path) -> None:
         table.add_row(*row)
     out.print(table)
     out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+
+
+def _curve_table(curve: Any, most: int = 24, width: int = 40) -> Table:
+    """Steps and losses, with bars that are as long as the loss, or as its logarithm where it falls below a hundredth."""
+    import numpy as np
+
+    table = Table(box=None, padding=(0, 2))
+    for heading in ("step", "loss", ""):
+        table.add_column(heading, justify="left" if not heading else "right")
+    loss = curve["loss"].to_numpy(float)
+    low, high = np.nanmin(loss), np.nanmax(loss)
+    lengths = np.log(loss / low) / np.log(high / low) if 0 < low < high / 100 else loss / high if high > 0 else 0 * loss
+    for place in range(0, len(loss), -(-len(loss) // most)):
+        bar = "█" * round(width * max(lengths[place], 0)) if np.isfinite(lengths[place]) else ""
+        table.add_row(f"{curve['step'].iloc[place]:,}", f"{loss[place]:.6g}", bar)
+    return table
 
 
 def _describe(experiment: Any) -> None:

@@ -2,11 +2,16 @@
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 
@@ -30,6 +35,7 @@ from analysis.theory import Law  # noqa: E402
 from analysis.words import condition, interval, number  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E402
 
+T = TypeVar("T")
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has."""
 DIGEST = 16
@@ -46,36 +52,39 @@ class Pages:
 
 def write_report(folders: list[Path], out: Path) -> Pages:
     """Judge these runs and write a page for each into `out`, and the answer page about all reports there."""
-    results = []
-    for folder in folders:
-        run = compact(load(folder))
-        laws, verdicts = judge(run)
-        results.append(Result(run, laws, verdicts, summarize(run)))
-    for result in results:
-        _write_experiment(result, out / result.name)
-    _write_answer([*results, *_standing(out, {result.name for result in results})], out)
-    rows = [row for result in results for row in _terminal_rows(result)]
+    names = list(in_processes(partial(write_experiment, out=out), folders))
+    results = standing(out)
+    write_answer(results, out)
+    rows = [row for result in results if result.name in names for row in _terminal_rows(result)]
     return Pages(out, rows)
 
 
-def _write_answer(results: list[Result], out: Path) -> None:
-    results = sorted(results, key=lambda result: result.name)
+def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
+    """A function of each of several folders, as many at a time as there are CPUs."""
+    if len(folders) == 1:
+        yield function(folders[0])
+        return
+    with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1), get_context("spawn")) as processes:
+        yield from processes.map(function, folders)
+
+
+def write_answer(results: list[Result], out: Path) -> None:
+    """The answer page and its figure."""
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline")
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
-def _standing(out: Path, renewed: set[str]) -> list[Result]:
-    """The reports that were in the folder before, as they were judged then."""
+def standing(out: Path) -> list[Result]:
+    """The reports of a folder, as they were judged."""
     found = []
     for path in sorted(out.glob("*/claims.json")):
-        if path.parent.name not in renewed:
-            stored = json.loads(path.read_text())
-            run = load(path.parent)
-            verdicts = [Verdict.of(record) for record in stored["claims"]]
-            found.append(Result(run, [Law(**law) for law in stored["laws"]], verdicts, summarize(run)))
-    return found
+        stored = json.loads(path.read_text())
+        verdicts = [Verdict.of(record) for record in stored["claims"]]
+        laws = [Law(**law) for law in stored["laws"]]
+        found.append(Result(load(path.parent), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
+    return sorted(found, key=lambda result: result.name)
 
 
 def compact(run: Run) -> Run:
@@ -103,8 +112,12 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
 
 
-def _write_experiment(result: Result, folder: Path) -> None:
-    run = result.run
+def write_experiment(source: Path, out: Path) -> str:
+    """Judge a run, write its page and all that belongs to it into a folder of its name, and return the name."""
+    run = compact(load(source))
+    laws, verdicts = judge(run)
+    result = Result(run, laws, verdicts, summarize(run))
+    folder = out / result.name
     if folder.resolve() != run.folder.resolve():
         shutil.rmtree(folder / "figures", ignore_errors=True)
     stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
@@ -134,6 +147,7 @@ def _write_experiment(result: Result, folder: Path) -> None:
             drawing = figure_kind[figure.kind].target(run, figure)
         save(drawing, folder / "figures" / figure.name)
     write_whole(folder / "README.md", experiment_page(result).encode())
+    return result.name
 
 
 def _store(path: Path, rows: pd.DataFrame) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""Check that every number, verdict, table and figure of a report follows from its rows."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.report import in_processes, standing, write_answer, write_experiment
+
+DRAWN_TWICE = (".pdf", ".png")
+"""Formats that show what the figure's SVG shows."""
+
+
+def verify(folders: list[Path]) -> tuple[int, list[str]]:
+    """How many reports there are among these folders or in them, and a line for each difference from what their rows say.
+
+    ValueError if there is no report.
+    """
+    reports: list[Path] = []
+    collections: list[Path] = []
+    for folder in folders:
+        inside = sorted(path.parent for path in folder.glob("*/claims.json"))
+        reports += [folder] if (folder / "claims.json").exists() else inside
+        collections += [folder] if inside and (folder / "README.md").exists() else []
+    if not reports:
+        raise ValueError(f"{', '.join(map(str, folders))}: no report here (a folder with claims.json, or a folder of such folders)")
+    found = [line for lines in in_processes(differences, reports) for line in lines]
+    return len(reports), found + [line for folder in collections for line in _of_the_answer(folder)]
+
+
+def differences(report: Path) -> list[str]:
+    """Where a report is not what its rows give."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            name = write_experiment(report, Path(scratch))
+        except ValueError as error:
+            return [str(error)]
+        return list(_compared(report, Path(scratch) / name))
+
+
+def _of_the_answer(folder: Path) -> list[str]:
+    """Where an answer page is not what the reports beside it give."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            write_answer(standing(folder), Path(scratch))
+        except (ValueError, KeyError, TypeError) as error:
+            return [f"{folder / 'README.md'}: cannot be recomputed: {error}"]
+        return list(_compared(folder, Path(scratch)))
+
+
+def _compared(stored: Path, fresh: Path) -> Iterator[str]:
+    for path in sorted(path for path in fresh.rglob("*") if path.is_file()):
+        mine = stored / path.relative_to(fresh)
+        if not mine.exists():
+            yield f"{mine}: missing"
+        elif path.suffix not in DRAWN_TWICE and mine.read_bytes() != path.read_bytes():
+            found = list(_CONTENTS.get(path.suffix, _lines)(mine, path))
+            yield from (f"{mine}: {line}" for line in found or ["differs from what the rows give"])
+
+
+def _lines(stored: Path, fresh: Path) -> Iterator[str]:
+    pairs = zip_longest(stored.read_text().splitlines(), fresh.read_text().splitlines(), fillvalue="")
+    for number, (mine, other) in enumerate(pairs, 1):
+        if mine != other:
+            yield f"line {number}: {_cut(mine)!r}, recomputed {_cut(other)!r}"
+
+
+def _cells(stored: Path, fresh: Path) -> Iterator[str]:
+    mine, other = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (stored, fresh))
+    if list(mine.columns) != list(other.columns) or len(mine) != len(other):
+        yield f"{len(mine)} lines and columns {', '.join(mine)}, recomputed {len(other)} and {', '.join(other)}"
+        return
+    for line, column in zip(*(mine != other).to_numpy().nonzero(), strict=True):
+        name = mine.columns[column]
+        yield f"cell {mine['cell'][line]}, {name}: {mine[name][line]}, recomputed {other[name][line]}"
+
+
+def _entries(stored: Path, fresh: Path) -> Iterator[str]:
+    try:
+        mine = json.loads(stored.read_text())
+    except ValueError as error:
+        yield f"is no JSON: {error}"
+        return
+    yield from _values(mine, json.loads(fresh.read_text()), "")
+
+
+def _values(mine: Any, other: Any, place: str) -> Iterator[str]:
+    if isinstance(mine, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*mine, *other]):
+            yield from _values(mine.get(key), other.get(key), f"{place}.{key}" if place else key)
+    elif isinstance(mine, list) and isinstance(other, list):
+        for number, (a, b) in enumerate(zip_longest(mine, other)):
+            known = next((one for one in (a, b) if isinstance(one, dict)), {})
+            name = known.get("id", known.get("name"))
+            condition = ", ".join(map(str, known.get("condition", {}).values()))
+            yield from _values(a, b, f"{place}[{number if name is None else name + (f': {condition}' if condition else '')}]")
+    elif mine != other:
+        yield f"{place}: {mine}, recomputed {other}"
+
+
+def _drawings(stored: Path, fresh: Path) -> Iterator[str]:
+    yield "shows something else than these rows"
+
+
+_CONTENTS = {".csv": _cells, ".json": _entries, ".svg": _drawings, ".parquet": lambda stored, fresh: iter(["are not these rows"])}
+
+
+def _cut(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
