@@ -51,7 +51,7 @@ class Comparison:
 def compare(first: Path, second: Path) -> Comparison:
     """Hold two runs (or reports) against each other, cell by cell; ValueError if they have no cell in common.
 
-    Cells are the same if their settings are; where none are, those with the same values on the axes that both experiments have.
+    Cells are the same if their settings are; where none are, those with the same values on the axes on which both experiments have some.
     """
     a, b = load(first), load(second)
     matches, pairs = [], []
@@ -67,12 +67,13 @@ def _cells(a: Run, b: Run) -> list[tuple[Cell, Cell, str]]:
     same = [(cell, ids[cell.id], _label(cell.axes)) for cell in a.experiment.cells if cell.id in ids]
     if same:
         return same
-    shared = [axis for axis in a.experiment.axes if axis in b.experiment.axes]
+    shared = [axis for axis, values in a.experiment.axes.items() if set(values) & set(b.experiment.axes.get(axis, []))]
     found = []
     for cell in a.experiment.cells:
         alike = [other for other in b.experiment.cells if all(cell.axes[axis] == other.axes[axis] for axis in shared)]
         if len(alike) > 1:
-            raise ValueError(f"{b.folder}: {len(alike)} cells with {_label({axis: cell.axes[axis] for axis in shared}) or 'the same axes'}")
+            place = _label({axis: cell.axes[axis] for axis in shared})
+            raise ValueError(f"{b.folder}: {len(alike)} cells " + (f"with {place}" if place else f"and no axis in common with {a.folder}"))
         found += [(cell, other, _label({axis: cell.axes[axis] for axis in shared})) for other in alike]
     if not found:
         raise ValueError(f"{a.folder} and {b.folder}: no cells in common; they share the axes {', '.join(shared) or 'none'}")
@@ -98,8 +99,8 @@ def _matched(a: Run, b: Run, mine: Cell, other: Cell, label: str) -> tuple[Match
     finals = [rows[f"loss_final_{side}"].fillna(np.inf).to_numpy(float) for side in "ab"]
     width = min(rows[f"params_digest_{side}"].str.len().min() for side in "ab")
     same = rows["params_digest_a"].str[:width] == rows["params_digest_b"].str[:width]
-    shares = [_larger_of_those_that_differ(*values, clusters.to_numpy()) for values in (outcomes, finals)]
-    return Match(mine, other, label, len(rows), True, float(same.mean()), outcomes[0].mean(), outcomes[1].mean(), *shares), rows
+    more, larger = (_larger_of_those_that_differ(one, two, clusters.to_numpy()) for one, two in (outcomes, finals))
+    return Match(mine, other, label, len(rows), True, float(same.mean()), outcomes[0].mean(), outcomes[1].mean(), more, larger), rows
 
 
 def _larger_of_those_that_differ(a: np.ndarray, b: np.ndarray, clusters: np.ndarray) -> Interval:

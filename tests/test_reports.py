@@ -11,15 +11,19 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.cli import app
+from analysis.compare import compare
 from bench.records import parquet_bytes
 from tests.test_cli import MINE, call
+
+SMALL = "[[figure]]".join(MINE.split("[[figure]]")[:2])
+"""With one figure."""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Reports of one experiment, and the run that they are about."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / "mine.toml").write_text(MINE)
+    (folder / "mine.toml").write_text(SMALL)
     done = CliRunner().invoke(app, ["reproduce", str(folder / "mine.toml"), "--seeds", "24", "--out", str(folder)])
     assert done.exit_code == 0, done.output
     return folder
@@ -133,3 +137,50 @@ def test_a_lane_that_there_is_not_is_said(arguments: tuple[object, ...], message
     done = call("replay", made / "reports/mine", *arguments)
     assert done.exit_code == 2, done.output
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def changed_run(made: Path, tmp_path: Path, before: str, after: str) -> Path:
+    """The same experiment but for a setting."""
+    path = tmp_path / "other.toml"
+    tmp_path.mkdir(exist_ok=True)
+    path.write_text(SMALL.partition("[[claim]]")[0].replace(before, after))
+    assert call("run", path, "--seeds", 24, "--out", tmp_path / "runs").exit_code == 0
+    return tmp_path / "runs" / "mine"
+
+
+def test_a_run_is_the_same_as_its_report(made: Path) -> None:
+    found = compare(made / "runs/mine", made / "reports/mine")
+    assert [(match.lanes, match.paired, match.same_bits) for match in found.matches] == [(24, True, 1.0)] * 2
+    assert found.differs == []
+    done = call("compare", made / "runs/mine", made / "reports/mine")
+    assert done.exit_code == 0 and "100.0%" in done.output
+
+
+def test_runs_that_differ_are_paired_by_seeds(made: Path, tmp_path: Path) -> None:
+    found = compare(made / "runs/mine", changed_run(made, tmp_path, "steps = 1500", "steps = 150"))
+    zero, random = found.matches
+    # A zero start is as bad after 150 steps, to the last bit; a random one solves XOR less often, never more.
+    assert (zero.same_bits, zero.loss_larger.n) == (1.0, 0)
+    assert random.solved_b < random.solved_a
+    assert (random.solved_more.estimate, random.solved_more.n) == (0.0, round(24 * (random.solved_a - random.solved_b)))
+    assert random.loss_larger.estimate == 1.0
+    worst = found.disagreements.iloc[0]
+    assert (worst["outcome_a"], worst["outcome_b"]) == ("solved", "unsolved")
+
+
+def test_two_initializers_are_compared_on_the_same_seeds(made: Path, tmp_path: Path) -> None:
+    folders = []
+    for name in ("he_normal", "glorot_uniform"):
+        assert call("run", made / "mine.toml", "--seeds", 24, "--set", f"initializer={name}", "--out", tmp_path / name).exit_code == 0
+        folders.append(tmp_path / name / "mine")
+    [match] = compare(*folders).matches
+    assert match.paired and match.lanes == 24 and match.same_bits == 0
+    assert match.loss_larger.n == 24
+
+
+def test_runs_without_a_cell_in_common_are_not_compared(made: Path, tmp_path: Path) -> None:
+    other = changed_run(made, tmp_path, "widths = [4]", "widths = [5]")
+    assert compare(made / "runs/mine", other).matches[0].paired  # the same initializers
+    nothing = changed_run(made, tmp_path / "again", '["zeros", "glorot_normal"]', '["he_normal", "orthogonal"]')
+    done = call("compare", made / "runs/mine", nothing)
+    assert done.exit_code == 2 and "2 cells and no axis in common" in done.stderr
