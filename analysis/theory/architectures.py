@@ -57,6 +57,29 @@ def _is_silent(cell: Cell) -> bool:
 
 
 @law
+def equal_units(run: Run) -> tuple[bool, str, int]:
+    """From constant weights the channels of a convolution, the units of a recurrent network and of a branch, and the heads of an attention
+    layer stay equal: one distinct unit (and head) at the start and at the end, to 1e-6 of the largest weight, in every lane."""
+    agree, n, farthest = 0, 0, 0.0
+    for _, rows in cells_of(run, _starts_constant):
+        rows = rows[rows["outcome"] != "diverged"]
+        counts = rows.filter(regex=r"^distinct_(units|heads)_(initial|final)$").dropna(axis=1, how="all")
+        agree += int((counts == 1).all(axis=1).sum()) if counts.shape[1] else 0
+        farthest = max(farthest, float(rows["tie_spread_final"].max()))
+        n += len(rows)
+    return agree == n, f"{agree:,} of {n:,} lanes; largest distance of a unit from the mean one {farthest:.1e}", n
+
+
+def _starts_constant(cell: Cell) -> bool:
+    settings = cell.settings
+    initializer = settings.initializer
+    changed = (
+        initializer.layers or initializer.zero_layers or initializer.zero_fraction or initializer.first_layer_offset or initializer.scheme
+    )
+    return settings.model.name in SILENT_AT_ZERO and initializer.name == "constant" and not changed and initializer.bias_stddev == 0
+
+
+@law
 def false_equilibrium(run: Run) -> tuple[bool, str, int]:
     """A generative adversarial network whose players are both zero has a gradient of exactly 0 and stays: the discriminator's loss is
     2 ln 2, the generator's ln 2, to 1e-6, as if generated and real points were equally distributed, and no weight ever leaves 0."""
