@@ -85,6 +85,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "probes": ["distinct_units", "distinct_heads"],
         "track": [],
     },
+    "elman and frozen parameters": {
+        "task": {"name": "adding", "length": 4, "n": 16, "n_test": 0},
+        "model": {"name": "elman", "features": 2, "width": 4, "activation": "relu"},
+        "initializer": {"name": "glorot_uniform", "layers": {"*.h": "identity"}},
+        "training": {"steps": 20, "frozen": ["*.x"]},
+        "track": [],
+    },
+    "low-rank adapters": {
+        "task": {"name": "blobs", "n": 24},
+        "model": {"name": "lora", "widths": [6]},
+        "initializer": {"name": "he_normal", "zero_layers": ["*.up"]},
+        "training": {"steps": 40, "solved_below": 0.3, "frozen": ["*.base"]},
+    },
 }
 
 

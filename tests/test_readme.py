@@ -11,6 +11,8 @@ from analysis import judge, load, summarize
 from analysis.cli import app
 from analysis.readme import updated
 from bench import Experiment, run
+from bench.engine.network import dotted
+from bench.engine.program import programs
 
 README = Path("README.md").read_text()
 
@@ -45,3 +47,9 @@ def test_the_readme_s_experiment_initializer_and_python_lines_work(tmp_path: Pat
     found = load(run(few, tmp_path / "results" / "runs"))
     pd.testing.assert_frame_equal(summarize(found), summarize(load("runs0/mine")))
     assert judge(found)[1] == ran["verdicts"]
+
+
+def test_the_readme_s_named_parameters_are_those_of_the_model() -> None:
+    wanted = Experiment.parse('name = "named"\ntask = "digits"\n' + block("toml", 'name = "lstm"'))
+    [program] = programs(wanted.cells, (), ())
+    assert {name for name in program.network.weight_names if name.endswith("x.kernel")} == set(map(dotted, program._frozen))
