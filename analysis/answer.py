@@ -1,7 +1,9 @@
 """The answer page: every claim of the thread with its verdict."""
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -25,12 +27,18 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "](figures/headline.png)\n\n*Share of lanes that learn the task from all-zero and from random weights, with 95% intervals, "
         "for every problem that was trained from both on the same data.*"
     )
+    families = _families(results)
+    verdicts = {family: overall([verdict for _, verdict in found]) for family, found in families.items()}
+    chart = _chart(verdicts)
     sections = [
         "# When is it safe to initialize weights to zero?",
         f"{lanes:,} training runs in {len(results)} experiments. Claims and criteria were fixed in each experiment's file before it ran; "
         "verdicts come from intervals, after the exact laws named in each report have held.",
+        _paragraph(verdicts),
+        "## Should this start at zero?" if chart else "",
+        chart,
         "## Verdicts",
-        markdown(_answer_frame(results)),
+        markdown(_answer_frame(families)),
         "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
         "is that of a failing condition where there is one, and of the widest interval among those.",
         "## At a glance" if has_headline else "",
@@ -57,13 +65,54 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _answer_frame(results: list[Result]) -> pd.DataFrame:
-    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
+def _families(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
+    """Verdicts by the claim of the thread that they settle, with their experiments."""
     families: dict[str, list[tuple[Result, Verdict]]] = {}
     for result in results:
         for verdict in result.verdicts:
             if verdict.family != result.name:
                 families.setdefault(verdict.family, []).append((result, verdict))
+    return families
+
+
+def _paragraph(verdicts: Mapping[str, str]) -> str:
+    """The answer in sentences: each clause stands for a claim, and is there if the claim has a verdict that it is written for."""
+    clauses = [
+        (one[verdicts[one["claim"]]], one["claim"])
+        for one in _answer_text()["clause"]
+        if one["claim"] in verdicts and verdicts[one["claim"]] in one
+    ]
+    sentences: list[str] = []
+    for text, claim in clauses:
+        linked = f"{text} ([{claim}](#{claim.lower()}))"
+        if text[0].isupper() or not sentences:
+            sentences.append(f"{linked[0].upper()}{linked[1:]}")
+        else:
+            sentences[-1] += f"; {linked}"
+    return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def _chart(verdicts: Mapping[str, str]) -> str:
+    """A flow chart in Mermaid's language; a leaf whose claim has another verdict than it is written for says so."""
+    content = _answer_text()
+    if not any(leaf["claim"] in verdicts for leaf in content["leaf"]):
+        return ""
+    lines = ["```mermaid", "flowchart TD"]
+    for step in content["step"]:
+        lines.append(f'  {step["id"]}{{"{step["question"]}"}}')
+        lines += [f'  {step["id"]} -- "{answer}" --> {target}' for answer, target in step["answers"].items()]
+    for leaf in content["leaf"]:
+        verdict = verdicts.get(leaf["claim"], "undecided")
+        lines.append(f'  {leaf["id"]}["{leaf.get(verdict, "Not settled")} ({leaf["claim"]}: {MARKS[verdict]})"]')
+    return "\n".join([*lines, "```"])
+
+
+def _answer_text() -> dict[str, Any]:
+    return tomllib.loads((files("analysis") / "answer.toml").read_text())
+
+
+def _answer_frame(families: dict[str, list[tuple[Result, Verdict]]]) -> pd.DataFrame:
+    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
     lines = []
     for family, found in sorted(families.items(), key=lambda item: (len(item[0]), item[0])):
         verdicts = [verdict for _, verdict in found]
@@ -71,7 +120,7 @@ def _answer_frame(results: list[Result]) -> pd.DataFrame:
         links = ", ".join(f"[{name}]({name}/README.md)" for name in dict.fromkeys(result.name for result, _ in found))
         lines.append(
             {
-                "claim": family,
+                "claim": f'<a id="{family.lower()}"></a>{family}',
                 "says": statements.get(family, shown.says),
                 "verdict": MARKS[overall(verdicts)],
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),

@@ -62,7 +62,8 @@ def experiment_page(result: Result) -> str:
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
         f"Rows: [lanes.parquet](lanes.parquet){', [curves.parquet](curves.parquet)' if len(run.curves) else ''}; "
         "numbers: [summary.csv](summary.csv), "
-        "[claims.json](claims.json); LaTeX: [verdicts](tables/verdicts.tex), [cells](tables/cells.tex).",
+        "[claims.json](claims.json); tables: verdicts ([LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)), cells "
+        "([LaTeX](tables/cells.tex), [CSV](tables/cells.csv)).",
         f"To train it again: `initbench run {experiment.name}`. To redraw every figure and table on this page from the stored rows: "
         f"`initbench report reports/{experiment.name} --out reports`.",
         "## Cite",

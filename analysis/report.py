@@ -142,6 +142,7 @@ def write_experiment(source: Path, out: Path) -> str:
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in (("verdicts", verdict_frame(result)), ("cells", cell_frame(result))):
         write_whole(folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True).encode())
+        write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
     for figure in run.experiment.figure:
         with mpl.rc_context(rc()):
             drawing = figure_kind[figure.kind].target(run, figure)

@@ -1,0 +1,39 @@
+"""The answer in words and as a chart follows the verdicts."""
+
+import re
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from analysis.answer import _chart, _paragraph
+
+TEXT: dict[str, Any] = tomllib.loads((files("analysis") / "answer.toml").read_text())
+
+
+def test_a_clause_stands_only_for_the_verdict_that_it_is_written_for() -> None:
+    assert "It is safe where the loss is strictly convex" in _paragraph({"C1": "supported"})
+    assert _paragraph({"C1": "refuted"}) == ""
+    assert _paragraph({"C7": "supported", "C14": "refuted"}).endswith(
+        "([C7](#c7)); the reason is symmetry, not the number of optima ([C14](#c14))."
+    )
+
+
+def test_the_chart_says_what_is_not_settled() -> None:
+    assert _chart({"C99": "supported"}) == ""
+    chart = _chart({"C7": "supported", "C1": "withheld"})
+    assert 'never["Not safe (C7: ✓ supported)"]' in chart
+    assert 'safe["Not settled (C1: – withheld (a law failed))"]' in chart
+
+
+def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
+    known = {entry["id"] for entry in (*TEXT["step"], *TEXT["leaf"])}
+    led_to = [target for step in TEXT["step"] for target in step["answers"].values()]
+    assert sorted([*led_to, TEXT["step"][0]["id"]]) == sorted(known)
+
+
+@pytest.mark.parametrize("entry", [*TEXT["clause"], *TEXT["leaf"]], ids=lambda entry: entry["claim"])
+def test_every_text_is_for_a_claim_of_the_thread_and_a_verdict(entry: dict[str, str]) -> None:
+    assert re.fullmatch(r"C\d+", entry["claim"])
+    assert set(entry) - {"claim", "id"} <= {"supported", "refuted", "conditional"}
