@@ -303,3 +303,14 @@ def test_an_unrolled_cnn_trains_as_the_reference_does(rows: Rows, monkeypatch: p
     assert fast["loss_final"].max() < fast["loss_initial"].max()
     np.testing.assert_allclose(fast["loss_final"], slow["loss_final"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(fast["tie_spread_final"], slow["tie_spread_final"], rtol=1e-3, atol=1e-6)
+
+
+def test_a_residual_cnn_can_pool_after_its_first_layer() -> None:
+    plain, pooled = (network("rescnn", pool=pool) for pool in (False, True))
+    params = drawn(plain, zero_layers=["*.second"], bias_stddev=0.0)
+    # With closed blocks the output layer reads the mean over all positions either way.
+    np.testing.assert_allclose(plain.trace(params, X)[0], pooled.trace(params, X)[0], rtol=1e-4, atol=1e-5)
+    sizes = [net.trace(params, X)[1][0].activation.shape[1] for net in (plain, pooled)]
+    assert sizes == [SIDE**2 * 8, SIDE**2 // 4 * 8]
+    with pytest.raises(ValueError, match="even side, not 3"):
+        Network(ModelSpec.model_validate({"name": "rescnn", "pool": True}), 9, 2)
