@@ -10,32 +10,31 @@ DIGITS: dict[str, Any] = {
     "seeds": {"init": 6, "data": "paired"},
 }
 RESNETS = [{"name": "resmlp", "width": 6}, {"name": "rescnn", "channels": 3}]
-GATED = [{**model, "gated": True} for model in RESNETS]
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "zero_gradients": {
         **DIGITS,
         "initializer": "zeros",
-        "grid": {"model": [{"name": "cnn", "channels": [3, 4]}, "elman", "gru", "lstm", "transformer", *RESNETS]},
+        "grid": {"model": [{"name": "cnn", "channels": [3, 4]}, {"name": "lstm", "width": 4}, {"name": "transformer", "width": 4}]},
     },
     "equal_units": {
         **DIGITS,
         "initializer": {"name": "constant", "value": 0.1},
         "probes": ["distinct_units", "distinct_heads", "tie_spread"],
-        "grid": {"model": [{"name": "cnn", "channels": [4, 4]}, {"name": "gru", "width": 4}, {"name": "transformer", "width": 8}]},
+        "grid": {"model": [{"name": "cnn", "channels": [4, 4]}, {"name": "transformer", "width": 8}]},
     },
     "false_equilibrium": {
         **DIGITS,
         "task": {"name": "ring", "n": 32, "n_test": 16},
         "model": "gan",
         "probes": ["weight_norm", "generator_loss"],
-        "grid": {"initializer": ["zeros", "he_normal"], "training.updates": ["simultaneous", "alternating"]},
+        "grid": {"initializer": ["zeros", "he_normal"]},
     },
     "identity_branches": {
         **DIGITS,
         "case": [
             *({"label": f"layer {m['name']}", "model": m, "initializer.zero_layers": ["*.second"]} for m in RESNETS),
-            *({"label": f"gate {m['name']}", "model": m, "initializer.layers": {"*.gate": "zeros"}} for m in GATED),
+            {"label": "gate", "model": {**RESNETS[0], "gated": True}, "initializer.layers": {"*.gate": "zeros"}},
         ],
     },
     "linear_baseline": {
@@ -43,7 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "task": {"name": "digits", "n_train": 200},
         "model": {"name": "cnn", "channels": [4]},
         "optimizer": {"name": "adam", "learning_rate": 0.02},
-        "training": {"steps": 400, "batch_size": 40, "stop": "budget"},
+        "training": {"steps": 300, "batch_size": 40, "stop": "budget"},
     },
 }
 
