@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.compare import compare
+from analysis.load import load
 from bench.records import parquet_bytes
 from tests.test_cli import MINE, call
 
@@ -184,3 +185,17 @@ def test_runs_without_a_cell_in_common_are_not_compared(made: Path, tmp_path: Pa
     nothing = changed_run(made, tmp_path / "again", '["zeros", "glorot_normal"]', '["he_normal", "orthogonal"]')
     done = call("compare", made / "runs/mine", nothing)
     assert done.exit_code == 2 and "2 cells and no axis in common" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "axis", ['"training.steps" = [30, 60]', '"initializer.gain" = [0.5, 1, 2.0]', '"training.freeze_zeros" = [true, false]']
+)
+def test_axes_that_are_no_text_come_back_from_a_report(axis: str, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.toml"
+    path.write_text(SMALL.partition("[grid]")[0].replace('task = "xor"', 'task = "xor"\ninitializer = "he_normal"') + f"[grid]\n{axis}\n")
+    assert call("reproduce", path, "--seeds", 6, "--out", tmp_path).exit_code == 0
+    from_run, from_report = (load(tmp_path / kind / "mine") for kind in ("runs", "reports"))
+    for name in from_run.experiment.axes:
+        assert from_report.lanes[name].notna().all()
+        assert from_report.lanes[name].tolist() == from_run.lanes[name].tolist()
+    assert call("verify", tmp_path / "reports").exit_code == 0
