@@ -13,7 +13,7 @@ from analysis.words import MARKS, condition, interval, markdown, number, place
 
 FEW = 8
 """So many conditions are named one by one."""
-MANY_VALUES = 15
+MANY_VALUES = 20
 
 
 def answer_page(results: list[Result], has_headline: bool) -> str:
@@ -152,7 +152,10 @@ def _by_setting(verdicts: list[Verdict], kind: str) -> str:
     """Counts by the axis whose values differ most in how often they have this verdict (largest chi-squared per value)."""
     tables = {}
     for axis in dict.fromkeys(axis for verdict in verdicts for axis in verdict.condition):
-        has = [(verdict.condition[axis], verdict.verdict == kind) for verdict in verdicts if axis in verdict.condition]
+        # Of cases that are called `architecture: start` the architecture.
+        has = [(verdict.condition[axis].partition(": ")[0], verdict.verdict == kind) for verdict in verdicts if axis in verdict.condition]
+        if len(has) < len(verdicts) / 2:
+            continue
         table = pd.DataFrame(has, columns=["value", "has"]).groupby("value", sort=False)["has"].agg(["sum", "size"])
         if len(table) <= MANY_VALUES:
             expected = table["size"] * table["sum"].sum() / table["size"].sum()
