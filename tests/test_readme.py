@@ -1,6 +1,8 @@
 """What the README says is what the committed reports say, and what it shows works as it is printed."""
 
+import json
 import re
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -53,3 +55,11 @@ def test_the_readme_s_named_parameters_are_those_of_the_model() -> None:
     wanted = Experiment.parse('name = "named"\ntask = "digits"\n' + block("toml", 'name = "lstm"'))
     [program] = programs(wanted.cells, (), ())
     assert {name for name in program.network.weight_names if name.endswith("x.kernel")} == set(map(dotted, program._frozen))
+
+
+@pytest.mark.parametrize("path", sorted(Path("reports").glob("*/claims.json")), ids=lambda path: path.parent.name)
+def test_the_gate_laws_of_a_committed_report_hold(path: Path) -> None:
+    content = json.loads(path.read_text())
+    gates = tomllib.loads((path.parent / "experiment.toml").read_text()).get("laws", [])
+    assert [law["name"] for law in content["laws"] if law["name"] in gates and not law["holds"]] == []
+    assert not any(claim["verdict"] == "withheld" for claim in content["claims"])

@@ -151,7 +151,8 @@ SETTLED = 0.05
 @law
 def depth_scale(run: Run) -> tuple[bool, str, int]:
     """In the ordered phase of wide tanh networks (chi < 1) the mean square of a gradient shrinks by a factor of e over -1 / ln chi layers,
-    with chi at the fixed length: measured between the layers whose length is within 5% of the fixed one, and within 10%."""
+    with chi at the fixed length: measured between the layers whose length is within 5% of the fixed one, and within 10%, in networks that
+    are deeper than that."""
     worst, n, measured = 0.0, 0, []
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh") and cell.settings.initializer.bias_stddev > 0):
         variances, widths = weight_variances(cell), cell.settings.model.options["widths"]
@@ -161,8 +162,9 @@ def depth_scale(run: Run) -> tuple[bool, str, int]:
         [weights] = inner
         length = fixed_length(weights, cell.settings.initializer.bias_stddev**2)
         chi = susceptibility(length, weights)
+        visible = chi < 1 and -1 / np.log(chi) < len(widths)
         settled = np.flatnonzero(abs(predicted(cell)["pre_activation_variance"] / length - 1) < SETTLED)
-        if chi >= 1 or len(settled) < 3:
+        if not visible or len(settled) < 3:
             continue
         first, last = (np.log(_values(rows, "gradient_variance", layer).mean()) for layer in (settled[0], settled[-1]))
         scale, law_scale = (settled[-1] - settled[0]) / (last - first), -1 / np.log(chi)
