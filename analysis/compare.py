@@ -75,6 +75,8 @@ def _cells(a: Run, b: Run) -> list[tuple[Cell, Cell, str]]:
             place = _label({axis: cell.axes[axis] for axis in shared})
             raise ValueError(f"{b.folder}: {len(alike)} cells " + (f"with {place}" if place else f"and no axis in common with {a.folder}"))
         found += [(cell, other, _label({axis: cell.axes[axis] for axis in shared})) for other in alike]
+    if len({other.id for _, other, _ in found}) < len(found):
+        raise ValueError(f"{a.folder}: several cells with the same {', '.join(shared) or 'settings'} as one cell of {b.folder}")
     if not found:
         raise ValueError(f"{a.folder} and {b.folder}: no cells in common; they share the axes {', '.join(shared) or 'none'}")
     return found

@@ -68,6 +68,8 @@ def choose(
     asked = [lane is not None, best, worst, cell is not None or seed is not None]
     if sum(asked) != 1:
         raise ValueError("which lane? one of --lane ID, --best, --worst, or --cell CELL with --seed SEED")
+    if data_seed is not None and cell is None:
+        raise ValueError(f"--data-seed {data_seed}: goes with --cell CELL and --seed SEED")
     rows = run.lanes
     if best or worst:
         loss = rows["loss_final"].fillna(np.inf)
@@ -82,8 +84,10 @@ def choose(
         if len(parts) != 3 or not all(part.isdigit() for part in parts[1:]):
             raise ValueError(f"--lane {lane}: a row's number, or CELL:DATA_SEED:INIT_SEED such as {_name(rows.iloc[0])}")
         cell, data_seed, seed = parts[0], int(parts[1]), int(parts[2])
+    if cell is None:
+        raise ValueError(f"--seed {seed}: needs --cell CELL")
     known = [one.id for one in run.experiment.cells]
-    matching = [one for one in known if cell is not None and one.startswith(cell)]
+    matching = [one for one in known if one.startswith(cell)]
     if len(matching) != 1:
         raise ValueError(f"--cell {cell}: {'several cells begin so' if matching else 'no such cell'}; cells: {', '.join(known)}")
     if seed is None:

@@ -33,7 +33,7 @@ from analysis.result import Result  # noqa: E402
 from analysis.summary import summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
 from analysis.words import condition, interval, number  # noqa: E402
-from bench.records import STEPS_OR_NULL, parquet_bytes, write_whole  # noqa: E402
+from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
 
 T = TypeVar("T")
 EXACT = ("loss_initial", "loss_final", "learning_rate")
@@ -52,6 +52,10 @@ class Pages:
 
 def write_report(folders: list[Path], out: Path) -> Pages:
     """Judge these runs and write a page for each into `out`, and the answer page about all reports there."""
+    known = [read_manifest(folder)["experiment"] for folder in folders]
+    if len(set(known)) < len(known):
+        twice = next(name for name in known if known.count(name) > 1)
+        raise ValueError(f"several of these folders are runs of '{twice}'; a report is about one")
     names = list(in_processes(partial(write_experiment, out=out), folders))
     results = standing(out)
     write_answer(results, out)

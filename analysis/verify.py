@@ -25,7 +25,7 @@ def verify(folders: list[Path]) -> tuple[int, list[str]]:
     for folder in folders:
         inside = sorted(path.parent for path in folder.glob("*/claims.json"))
         reports += [folder] if (folder / "claims.json").exists() else inside
-        collections += [folder] if inside and (folder / "README.md").exists() else []
+        collections += [folder] if inside else []
     if not reports:
         raise ValueError(f"{', '.join(map(str, folders))}: no report here (a folder with claims.json, or a folder of such folders)")
     found = [line for lines in in_processes(differences, reports) for line in lines]
@@ -36,10 +36,11 @@ def differences(report: Path) -> list[str]:
     """Where a report is not what its rows give."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            name = write_experiment(report, Path(scratch))
+            return list(_compared(report, Path(scratch) / write_experiment(report, Path(scratch))))
         except ValueError as error:
             return [str(error)]
-        return list(_compared(report, Path(scratch) / name))
+        except (KeyError, TypeError) as error:
+            return [f"{report}: cannot be recomputed: {error}"]
 
 
 def _of_the_answer(folder: Path) -> list[str]:
@@ -47,9 +48,9 @@ def _of_the_answer(folder: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             write_answer(standing(folder), Path(scratch))
+            return list(_compared(folder, Path(scratch)))
         except (ValueError, KeyError, TypeError) as error:
             return [f"{folder / 'README.md'}: cannot be recomputed: {error}"]
-        return list(_compared(folder, Path(scratch)))
 
 
 def _compared(stored: Path, fresh: Path) -> Iterator[str]:
@@ -60,6 +61,9 @@ def _compared(stored: Path, fresh: Path) -> Iterator[str]:
         elif path.suffix not in DRAWN_TWICE and mine.read_bytes() != path.read_bytes():
             found = list(_CONTENTS.get(path.suffix, _lines)(mine, path))
             yield from (f"{mine}: {line}" for line in found or ["differs from what the rows give"])
+    for folder in ("figures", "tables"):
+        written = {path.name for path in (fresh / folder).glob("*")}
+        yield from (f"{path}: does not come from these rows" for path in sorted((stored / folder).glob("*")) if path.name not in written)
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:
@@ -76,7 +80,8 @@ def _cells(stored: Path, fresh: Path) -> Iterator[str]:
         return
     for line, column in zip(*(mine != other).to_numpy().nonzero(), strict=True):
         name = mine.columns[column]
-        yield f"cell {mine['cell'][line]}, {name}: {mine[name][line]}, recomputed {other[name][line]}"
+        place = f"cell {mine['cell'][line]}" if "cell" in mine else f"line {line + 2}"
+        yield f"{place}, {name}: {mine[name][line]}, recomputed {other[name][line]}"
 
 
 def _entries(stored: Path, fresh: Path) -> Iterator[str]:

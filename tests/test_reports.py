@@ -63,13 +63,20 @@ def test_a_report_that_follows_from_its_rows_is_verified(reports: Path) -> None:
         assert "1 report: every number" in done.output
 
 
-TAMPERED: dict[str, tuple[Callable[[Path], None], str]] = {
+TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a number of the summary": (lambda r: _next_digit(r / "mine" / "summary.csv"), "summary.csv: cell"),
     "a claim's count": (lambda r: changed(r / "mine" / "claims.json", '"n_lanes": 24', '"n_lanes": 25'), "n_lanes: 25, recomputed 24"),
     "a verdict": (lambda r: changed(r / "mine" / "claims.json", '"supported"', '"refuted"'), "verdict: refuted, recomputed supported"),
     "a line of the page": (lambda r: changed(r / "mine" / "README.md", "supported", "refuted"), "mine/README.md: line"),
     "a table": (lambda r: changed(r / "mine" / "tables" / "cells.tex", "24", "25"), "cells.tex: line"),
     "a figure": (lambda r: changed(r / "mine" / "figures" / "time.svg", "M ", "M 1"), "time.svg: shows something else"),
+    "a table as CSV": (lambda r: changed(r / "mine" / "tables" / "cells.csv", "24", "25"), "cells.csv: line 2, lanes: 25, recomputed 24"),
+    "a broken table": (lambda r: (r / "mine" / "tables" / "verdicts.csv").write_text(""), "No columns to parse"),
+    "a figure of other rows": (
+        lambda r: (r / "mine" / "figures" / "more.svg").write_text("<svg/>"),
+        "more.svg: does not come from these rows",
+    ),
+    "no answer": (lambda r: (r / "README.md").unlink(), "README.md: missing"),
     "a missing figure": (lambda r: (r / "mine" / "figures" / "time.png").unlink(), "time.png: missing"),
     "the answer": (lambda r: changed(r / "README.md", "48 training runs", "49 training runs"), "README.md: line"),
     "a byte of the rows": (lambda r: _flip(r / "mine" / "lanes.parquet"), "lanes.parquet: corrupt"),
@@ -131,7 +138,8 @@ def test_a_row_that_training_does_not_give_is_named(reports: Path, tmp_path: Pat
         (("--lane", 48), "numbered from 0 to 47"),
         (("--lane", "a:b:c"), "CELL:DATA_SEED:INIT_SEED"),
         (("--cell", "zz", "--seed", 1), "no such cell"),
-        (("--seed", 1), "no such cell"),
+        (("--seed", 1), "--seed 1: needs --cell CELL"),
+        (("--best", "--data-seed", 1), "goes with --cell"),
     ],
 )
 def test_a_lane_that_there_is_not_is_said(arguments: tuple[object, ...], message: str, made: Path) -> None:

@@ -20,7 +20,8 @@ STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
 def starts(run: Run, figure: FigureSpec) -> Figure:
     """One panel per architecture, one line per start, of cases that are called `architecture: start`: the share of lanes with the property
     `x`, or the median of a column `x`, with its 95% interval."""
-    assert figure.x is not None
+    if figure.x is None or "case" not in run.experiment.axes:
+        raise ValueError(f"figure '{figure.name}': starts needs x, and cases that are called 'architecture: start'")
     rows = chosen(run, figure, run.lanes)
     cases = [str(case) for case in rows["case"].cat.categories]
     architectures = list(dict.fromkeys(case.partition(": ")[0] for case in cases))

@@ -52,6 +52,8 @@ def _is_silent(cell: Cell) -> bool:
         and not initializer.layers
         and initializer.bias_law == "zeros"
         and initializer.bias_stddev == 0
+        and initializer.first_layer_offset == 0
+        and initializer.scheme is None
         and settings.task.options.get("loss") == "cross_entropy"
     )
 
@@ -59,7 +61,8 @@ def _is_silent(cell: Cell) -> bool:
 @law
 def equal_units(run: Run) -> tuple[bool, str, int]:
     """From constant weights the channels of a convolution, the units of a recurrent network and of a branch, and the heads of an attention
-    layer stay equal: one distinct unit (and head) at the start and at the end, to 1e-6 of the largest weight, in every lane."""
+    layer stay equal: one distinct unit (and head) at the start and at the end, to 1e-6 of the largest weight, in every lane (of several
+    layers, in the one where they differ least)."""
     agree, n, farthest = 0, 0, 0.0
     for _, rows in cells_of(run, _starts_constant):
         rows = rows[rows["outcome"] != "diverged"]
@@ -76,7 +79,8 @@ def _starts_constant(cell: Cell) -> bool:
     changed = (
         initializer.layers or initializer.zero_layers or initializer.zero_fraction or initializer.first_layer_offset or initializer.scheme
     )
-    return settings.model.name in SILENT_AT_ZERO and initializer.name == "constant" and not changed and initializer.bias_stddev == 0
+    plain = not changed and initializer.bias_stddev == 0 and initializer.bias_law == "zeros"
+    return settings.model.name in SILENT_AT_ZERO and initializer.name == "constant" and plain
 
 
 @law

@@ -258,6 +258,9 @@ class Program:
         if self.training.updates == "alternating" and not self.network.players:
             raise ValueError(f"training.updates = 'alternating': all of '{model.name}' is trained on one loss")
         layers = len(self.network.weight_paths)
+        in_order = self.network.is_layered or layers == 1
+        if not in_order and any(cell.settings.initializer.first_layer_offset for cell in self.cells):
+            raise ValueError(f"initializer.first_layer_offset: '{model.name}' has no one first layer")
         for name in self.training.frozen:
             self._check_name("training.frozen", name, model)
         for variant in self.variants:
@@ -266,8 +269,12 @@ class Program:
             for layer in variant.initializer.zero_layers:
                 if isinstance(layer, str):
                     self._check_name("initializer.zero_layers", layer, model)
+                elif not in_order:
+                    raise ValueError(f"initializer.zero_layers = [{layer}]: the layers of {model.name} have names, not numbers")
                 elif layer >= layers:
                     raise ValueError(f"initializer.zero_layers = [{layer}]: {model.name} has weight layers 0 to {layers - 1}")
+            if variant.relative_rate and self.network.players:
+                raise ValueError(f"optimizer.learning_rate: '{model.name}' has a loss for each player, and no curvature")
             if variant.relative_rate and self.n_parameters > MAX_HESSIAN:
                 raise ValueError(
                     f"optimizer.learning_rate in units of 1/curvature: at most {MAX_HESSIAN} parameters, not {self.n_parameters}"

@@ -20,7 +20,8 @@ def recurrent_jacobian_max(recurrent_jacobian: Jacobians, time_steps: int) -> Fl
     """Largest factor per time step by which a change of the first state grows until the last one, mean over the examples.
 
     s^(1/T) with s the largest singular value of d last state / d state before the first step, over T steps, at the data (Pascanu et al.,
-    2013): below 1 all gradients vanish with time. 0 for zero recurrent weights, 1 if the state is only rotated.
+    2013): below 1 all gradients vanish with time. For an Elman network, 0 with zero recurrent weights
+    and 1 if the state is only rotated; the gates of others carry the state without weights.
     """
     return jnp.mean(_per_step(recurrent_jacobian, time_steps)[:, 0])
 
