@@ -60,7 +60,8 @@ def typed(lanes: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     """Rows with each axis as an ordered category, in the order of the grid; a report keeps the axes as text."""
     for axis, values in experiment.axes.items():
         if not pd.api.types.is_numeric_dtype(lanes[axis]):
-            lanes[axis] = lanes[axis].map({str(value): value for value in values})
+            numbers = {str(float(value)): value for value in values if isinstance(value, int | float) and not isinstance(value, bool)}
+            lanes[axis] = lanes[axis].map({**numbers, **{str(value): value for value in values}})
         lanes[axis] = pd.Categorical(lanes[axis], list(dict.fromkeys(values)), ordered=True)
     return lanes
 

@@ -180,6 +180,8 @@ class _Graph:
             return _known(np.asarray(atom.val, aval.dtype))
 
         for equation in jaxpr.eqns:
+            if not equation.outvars:
+                continue
             name, parameters = equation.primitive.name, equation.params
             out: Any = equation.outvars[0].aval
             inputs = [read(atom) for atom in equation.invars]
