@@ -39,10 +39,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "linear_baseline": {
         **DIGITS,
-        "task": {"name": "digits", "n_train": 200},
-        "model": {"name": "cnn", "channels": [4]},
-        "optimizer": {"name": "adam", "learning_rate": 0.02},
-        "training": {"steps": 300, "batch_size": 40, "stop": "budget"},
+        "task": "digits",
+        "model": {"name": "cnn", "channels": [8, 16]},
+        "initializer": "he_normal",
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "training": {"steps": 840, "batch_size": 32, "stop": "budget"},
     },
 }
 
