@@ -20,6 +20,10 @@ State = tuple[Float[Array, " width"], ...]
 """What is carried from step to step; the last part is what the gates and the output layer see."""
 
 
+Affine = tuple[Float[Array, "feature_and_width column"], Float[Array, " column"]]
+"""Weights and bias."""
+
+
 class Gate(nnx.Module):
     """The affine map of one gate: `x.kernel` (feature, width) from the input, `h.kernel` (width, width) from the state, `bias`."""
 
@@ -27,6 +31,12 @@ class Gate(nnx.Module):
         self.x = nnx.Linear(features, width, use_bias=False, rngs=rngs)
         self.h = nnx.Linear(width, width, use_bias=False, rngs=rngs)
         self.bias = nnx.Param(jnp.zeros(width)) if bias else None
+
+    def affine(self, of_x: bool = True, of_h: bool = True) -> Affine:
+        """The map of the input and the state in a row, or its part that reads one of them."""
+        x, h = self.x.kernel[...], self.h.kernel[...]
+        bias = jnp.zeros(x.shape[1], x.dtype) if self.bias is None or not of_x else self.bias[...]
+        return jnp.concatenate([x if of_x else jnp.zeros_like(x), h if of_h else jnp.zeros_like(h)]), bias
 
 
 class Recurrent(nnx.Module):
@@ -52,9 +62,13 @@ class Recurrent(nnx.Module):
         self.cell: Any = nnx.Dict({name: gate() for name in self.gates}) if self.gates else gate()
         self.output = nnx.Linear(width, outputs, use_bias=bias, rngs=rngs)
 
-    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
-        """The next state, from what the gates get of the input (with their biases) and of the state, gate after gate (gate x width)."""
+    def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
+        """The next state, from the columns of `maps` one after another."""
         raise NotImplementedError
+
+    def maps(self) -> list[Affine]:
+        """What is computed of input and state before the gates: each gate's affine map."""
+        return [gate.affine() for gate in self._gates]
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
         state, hidden = self._run(x, self._beginning(x), forward)
@@ -88,19 +102,14 @@ class Recurrent(nnx.Module):
 
     def _run(self, x: Float[Array, " input"], state: State, forward: Forward) -> tuple[State, Hidden]:
         """The last state, and what every step did (leading axis: time step)."""
-        gates = self._gates
-        # One product for all gates, and of the input for all time steps.
-        from_x, from_h = (jnp.concatenate([getattr(gate, name).kernel[...] for gate in gates], axis=1) for name in ("x", "h"))
-        given = x.reshape(self.time_steps, self.features) @ from_x
-        biases = [gate.bias[...] for gate in gates if gate.bias is not None]
-        if biases:
-            given = given + jnp.concatenate(biases)
+        # One product for all gates, of the input and the state.
+        weights, bias = (jnp.concatenate(parts, axis=-1) for parts in zip(*self.maps(), strict=True))
         shifts = None if forward.shifts is None else jnp.stack(forward.shifts)
 
         def step(state: State, now: tuple[Array, Array | None]) -> tuple[State, Hidden]:
-            return self.step(state, now[0], state[-1] @ from_h, now[1])
+            return self.step(state, jnp.concatenate([now[0], state[-1]]) @ weights + bias, now[1])
 
-        return jax.lax.scan(step, state, (given, shifts), unroll=self.time_steps <= UNROLLED_STEPS)
+        return jax.lax.scan(step, state, (x.reshape(self.time_steps, self.features), shifts), unroll=self.time_steps <= UNROLLED_STEPS)
 
 
 @model
@@ -125,8 +134,8 @@ class Elman(Recurrent):
         super().__init__(inputs, outputs, features, width, bias, rngs)
         self.activation = activation
 
-    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
-        hidden = activate(self.activation, _shifted(x + h, shift))
+    def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
+        hidden = activate(self.activation, _shifted(z, shift))
         return (hidden.activation,), hidden
 
 
@@ -155,11 +164,16 @@ class GRU(Recurrent):
     ) -> None:
         super().__init__(inputs, outputs, features, width, bias, rngs)
 
-    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
-        n_sigmoid = 2 * self.width
-        r, z = jnp.split(jax.nn.sigmoid(x[:n_sigmoid] + h[:n_sigmoid]), 2)
-        candidate = _shifted(x[n_sigmoid:] + r * h[n_sigmoid:], shift)
-        new = (1 - z) * jnp.tanh(candidate) + z * state[0]
+    def maps(self) -> list[Affine]:
+        """The candidate reads the input and the state apart, as the reset gate stands between."""
+        candidate = self.cell["candidate"]
+        return [*(self.cell[name].affine() for name in ("reset", "update")), candidate.affine(of_h=False), candidate.affine(of_x=False)]
+
+    def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
+        reset, update, of_x, of_h = jnp.split(z, 4)
+        r, u = jax.nn.sigmoid(reset), jax.nn.sigmoid(update)
+        candidate = _shifted(of_x + r * of_h, shift)
+        new = (1 - u) * jnp.tanh(candidate) + u * state[0]
         return (new,), Hidden(candidate, new, new)
 
 
@@ -190,17 +204,25 @@ class LSTM(Recurrent):
     ) -> None:
         super().__init__(inputs, outputs, features, width, bias, rngs)
 
-    def step(self, state: State, x: Array, h: Array, shift: Array | None) -> tuple[State, Hidden]:
-        n_sigmoid = 3 * self.width
-        z = x + h
-        i, f, o = jnp.split(jax.nn.sigmoid(z[:n_sigmoid]), 3)
-        cell = _shifted(f * state[0] + i * jnp.tanh(z[n_sigmoid:]), shift)
+    def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
+        *gates, candidate = jnp.split(z, 4)
+        i, f, o = map(jax.nn.sigmoid, gates)
+        cell = _shifted(_kept(f * state[0] + i * jnp.tanh(candidate)), shift)
         new = o * jnp.tanh(cell)
         return (cell, new), Hidden(cell, new, new)
 
 
 def _shifted(values: Float[Array, " width"], shift: Float[Array, " width"] | None) -> Float[Array, " width"]:
     return values if shift is None else values + shift
+
+
+def _kept(values: Float[Array, " width"]) -> Float[Array, " width"]:
+    """The same values, through a division by 1.
+
+    Backward, every time step adds to a sum that XLA on a CPU would otherwise compute anew, from the last step on, wherever it is
+    looked at; it does not repeat a division. An LSTM over 8 time steps trained 1.3 times as fast.
+    """
+    return values / jax.lax.stop_gradient(0 * values + 1)
 
 
 def _off_diagonal(matrix: Float[Array, "n n"]) -> Float[Array, "n others"]:
