@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 import optax.contrib
@@ -47,6 +48,17 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
         make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"optimizer '{name}' refuses {options}: {error}") from error
+
+
+def asks_for_loss(name: str, options: dict[str, Any]) -> bool:
+    """Whether an optimizer's step takes more than gradient, state and parameters: the loss, or a function that gives it."""
+    params = {"w": jnp.zeros((2, 2))}
+    transformation = make_optimizer(name, options, 0.1)
+    try:
+        jax.eval_shape(lambda: transformation.update(params, transformation.init(params), params))
+    except (TypeError, ValueError):
+        return True
+    return False
 
 
 def make_optimizer(name: str, options: dict[str, Any], learning_rate: LearningRate) -> optax.GradientTransformationExtraArgs:

@@ -40,8 +40,18 @@ def lax_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:
     return jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+def our_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Ours, which has the channel first and the example last, on images as `jax.lax` has them."""
+    return convolve(images.transpose(3, 1, 2, 0), kernel).transpose(3, 1, 2, 0)
+
+
 def convolved(layer: Any, images: jax.Array) -> jax.Array:
     return lax_convolution(images, layer["kernel"]) + layer["bias"]
+
+
+def channels_first(values: jax.Array) -> jax.Array:
+    """Hidden values (example, ..., channel) in the order in which a model shows them."""
+    return jnp.moveaxis(values, -1, 1).reshape(len(values), -1)
 
 
 def dense(layer: Any, x: jax.Array) -> jax.Array:
@@ -50,24 +60,23 @@ def dense(layer: Any, x: jax.Array) -> jax.Array:
 
 @pytest.mark.parametrize("side", [1, 2, 5])
 def test_patches_give_the_values_and_gradients_of_jax_s_convolution(side: int) -> None:
-    features, kernel, weights = (
-        jax.random.normal(jax.random.fold_in(KEY, i), shape) for i, shape in enumerate([(side, side, 3), (3, 3, 3, 4), (side, side, 4)])
-    )
+    shapes = [(2, side, side, 3), (3, 3, 3, 4), (2, side, side, 4)]
+    features, kernel, weights = (jax.random.normal(jax.random.fold_in(KEY, i), shape) for i, shape in enumerate(shapes))
 
     def ours(features: jax.Array, kernel: jax.Array) -> jax.Array:
-        return jnp.sum(weights * jnp.sin(convolve(features, kernel)))
+        return jnp.sum(weights * jnp.sin(our_convolution(features, kernel)))
 
     def theirs(features: jax.Array, kernel: jax.Array) -> jax.Array:
-        return jnp.sum(weights * jnp.sin(lax_convolution(features[None], kernel)[0]))
+        return jnp.sum(weights * jnp.sin(lax_convolution(features, kernel)))
 
-    np.testing.assert_allclose(convolve(features, kernel), lax_convolution(features[None], kernel)[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(our_convolution(features, kernel), lax_convolution(features, kernel), rtol=1e-5, atol=1e-5)
     for a, b in zip(jax.grad(ours, (0, 1))(features, kernel), jax.grad(theirs, (0, 1))(features, kernel), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def test_pooling_takes_the_mean_of_neighbors() -> None:
-    features = jnp.arange(16.0).reshape(4, 4, 1)
-    np.testing.assert_array_equal(mean_pooled(features)[..., 0], [[2.5, 4.5], [10.5, 12.5]])
+    features = jnp.arange(16.0).reshape(1, 4, 4, 1)
+    np.testing.assert_array_equal(mean_pooled(features)[0, ..., 0], [[2.5, 4.5], [10.5, 12.5]])
 
 
 @pytest.mark.parametrize("pool", [True, False])
@@ -82,11 +91,11 @@ def test_a_cnn_is_flax_s_convolutions_and_pooling(channels: tuple[int, ...], poo
         layer: Any = nnx.Conv(before, after, (3, 3), rngs=nnx.Rngs(0))
         layer.kernel[...], layer.bias[...] = (params["convolutions"][index][name] for name in ("kernel", "bias"))
         features = layer(features)
-        np.testing.assert_allclose(hidden[index].pre_activation, features.reshape(len(X), -1), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(hidden[index].pre_activation, channels_first(features), rtol=1e-4, atol=1e-4)
         features = jnp.tanh(features)
-        np.testing.assert_allclose(hidden[index].activation, features.reshape(len(X), -1), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(hidden[index].activation, channels_first(features), rtol=1e-4, atol=1e-4)
         features = nnx.avg_pool(features, (2, 2), (2, 2)) if pool and index == 0 else features
-    np.testing.assert_allclose(outputs, dense(params["output"], features.transpose(0, 3, 1, 2).reshape(len(X), -1)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(outputs, dense(params["output"], channels_first(features)), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("normalization", ["none", "layer"])
@@ -110,7 +119,7 @@ def test_a_residual_network_is_its_formula(name: str, gated: bool, normalization
     outputs, hidden = net.trace(params, X)
     for found, block in zip(hidden, params["blocks"].values(), strict=True):
         inner = norm(block, "norm1", layer(block["first"], stream))
-        np.testing.assert_allclose(found.pre_activation, inner.reshape(len(X), -1), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(found.pre_activation, channels_first(inner), rtol=1e-3, atol=1e-3)
         branch = norm(block, "norm2", layer(block["second"], jnp.tanh(inner)))
         stream = stream + (block["gate"] if gated else 1) * branch
     stream = stream.mean(axis=(1, 2)) if images else stream
@@ -130,7 +139,7 @@ def test_the_slope_in_the_pre_activations_adds_up_to_the_bias_s(name: str, layer
     biases = dict(zip(map(".".join, (map(str, path) for path in net.paths)), jax.tree.leaves(by_params), strict=True))
     for index, slopes in enumerate(by_shifts):
         bias = biases[f"{layer.format(index)}.bias"]
-        np.testing.assert_allclose(slopes.reshape(-1, len(bias)).sum(axis=0), bias, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(slopes.reshape(len(X), len(bias), -1).sum(axis=(0, 2)), bias, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("name", "options"), [("cnn", {}), ("rescnn", {"normalization": "layer"}), ("resmlp", {"gated": True})])
@@ -262,11 +271,11 @@ def test_schemes_for_hidden_layers_hold_for_channels_too() -> None:
 @pytest.mark.parametrize(("channels", "units"), [(3, 3), (3, 5)])
 def test_a_delta_orthogonal_convolution_keeps_the_length_at_each_position(channels: int, units: int) -> None:
     kernel = delta_orthogonal(KEY, (3, 3, channels, units), jnp.float32)
-    features = jax.random.normal(KEY, (SIDE, SIDE, channels))
+    features = jax.random.normal(KEY, (2, SIDE, SIDE, channels))
     lengths = jnp.linalg.norm(features, axis=-1)
-    np.testing.assert_allclose(jnp.linalg.norm(convolve(features, kernel), axis=-1), lengths, rtol=1e-5)
+    np.testing.assert_allclose(jnp.linalg.norm(our_convolution(features, kernel), axis=-1), lengths, rtol=1e-5)
     plain = initializer["he_normal"].target(KEY, (3, 3, channels, units), jnp.float32)
-    assert float(jnp.max(jnp.abs(jnp.linalg.norm(convolve(features, plain), axis=-1) / lengths - 1))) > 0.1
+    assert float(jnp.max(jnp.abs(jnp.linalg.norm(our_convolution(features, plain), axis=-1) / lengths - 1))) > 0.1
 
 
 def test_a_delta_orthogonal_convolution_with_fewer_units_projects() -> None:
@@ -278,8 +287,8 @@ def test_a_delta_orthogonal_convolution_with_fewer_units_projects() -> None:
 
 @pytest.mark.parametrize(("channels", "units"), [(2, 5), (5, 2), (4, 4)])
 def test_an_identity_convolution_copies_channels(channels: int, units: int) -> None:
-    features = jax.random.normal(KEY, (SIDE, SIDE, channels))
-    copied = convolve(features, identity(KEY, (3, 3, channels, units), jnp.float32))
+    features = jax.random.normal(KEY, (2, SIDE, SIDE, channels))
+    copied = our_convolution(features, identity(KEY, (3, 3, channels, units), jnp.float32))
     both = min(channels, units)
     np.testing.assert_array_equal(copied[..., :both], features[..., :both])
     assert not np.any(copied[..., both:])

@@ -18,6 +18,7 @@ from bench.probes.symmetry import (
     unit_cosine_mean,
     unit_cosine_undefined,
 )
+from tests.conftest import Rows, experiment
 
 RNG = np.random.default_rng(0)
 RANDOM = jnp.asarray(RNG.normal(size=(6, 4)))
@@ -127,3 +128,20 @@ def test_participation_ratio_counts_directions() -> None:
     assert float(participation_ratio(signs)) == pytest.approx(2)
     assert float(participation_ratio(signs[:, [0, 0, 0]])) == pytest.approx(1)
     assert float(participation_ratio(jnp.ones((4, 3)))) == 0
+
+
+def test_one_layer_that_breaks_is_counted_where_the_most_symmetric_one_hides_it(rows: Rows) -> None:
+    broken = {"name": "constant", "value": 0.3, "layers": {"layers.3.kernel": "he_normal"}}
+    network = {"name": "mlp", "widths": [4, 4, 4], "activation": "tanh"}
+    found = rows(
+        experiment(
+            model=network,
+            initializer=broken,
+            training={"steps": 1},
+            probes=["distinct_units", "untied_layers", "dead_fraction"],
+            seeds={"init": 3},
+            track=[],
+        )
+    )
+    assert (found["distinct_units_initial"] == 1).all()
+    assert (found["untied_layers_initial"] == 1).all()

@@ -61,16 +61,15 @@ def _is_silent(cell: Cell) -> bool:
 @law
 def equal_units(run: Run) -> tuple[bool, str, int]:
     """From constant weights the channels of a convolution, the units of a recurrent network and of a branch, and the heads of an attention
-    layer stay equal: one distinct unit (and head) at the start and at the end, to 1e-6 of the largest weight, in every lane (of several
-    layers, in the one where they differ least)."""
-    agree, n, farthest = 0, 0, 0.0
+    layer stay equal: no layer has two units (or heads) that differ, at the start and at the end, to 1e-6 of its largest weight, in every
+    lane."""
+    agree, n = 0, 0
     for _, rows in cells_of(run, _starts_constant):
         rows = rows[rows["outcome"] != "diverged"]
-        counts = rows.filter(regex=r"^distinct_(units|heads)_(initial|final)$").dropna(axis=1, how="all")
-        agree += int((counts == 1).all(axis=1).sum()) if counts.shape[1] else 0
-        farthest = max(farthest, float(rows["tie_spread_final"].max()))
+        counts = rows.filter(regex=r"^untied_(layers|heads)_(initial|final)$").dropna(axis=1, how="all")
+        agree += int((counts == 0).all(axis=1).sum()) if counts.shape[1] else 0
         n += len(rows)
-    return agree == n, f"{agree:,} of {n:,} lanes; largest distance of a unit from the mean one {farthest:.1e}", n
+    return agree == n, f"{agree:,} of {n:,} lanes", n
 
 
 def _starts_constant(cell: Cell) -> bool:
@@ -160,7 +159,8 @@ def linear_baseline(run: Run) -> tuple[bool, str, int]:
             classifier = LogisticRegression(max_iter=2000).fit(data.x[i], data.y[i])
             scores.append(classifier.score(data.test_x[i], data.test_y[i]))
         ours, theirs = float(rows["test_metric_final"].median()), float(np.median(scores))
-        found.append(f"{ours:.4f} ({', '.join(map(str, cell.axes.values()))}) v {theirs:.4f}")
+        spread = f"{len(scores)} fits from {min(scores):.4f} to {max(scores):.4f}"
+        found.append(f"{ours:.4f} ({', '.join(map(str, cell.axes.values()))}, {len(rows):,} lanes) v {theirs:.4f} ({spread})")
         holds, n = holds and ours >= theirs, n + len(rows)
     return holds, "; ".join(found), n
 

@@ -60,6 +60,8 @@ class Network:
         """Whether hidden layers follow one another, with one weight layer between two."""
         self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
         """Whether the model can drop hidden units, and tell what is propagated back to them."""
+        self._whole_batch: bool = getattr(kind, "whole_batch", False)
+        """Whether the model traces all examples of a batch at once rather than one."""
         self.players: tuple[str, ...] = getattr(kind, "players", ())
         """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
 
@@ -77,8 +79,14 @@ class Network:
             if key is not None and noise.dropconnect > 0:
                 connected = self.on_weights(lambda name, leaf: dropped(named(key, name), leaf, noise.dropconnect), params)
             module = self.module(connected)
+            if self._whole_batch:
+                # A batch of this one example.
+                example, shifts = jax.tree.map(lambda leaf: leaf[None], (example, shifts))
+                return jax.tree.map(lambda leaf: leaf[0], module.trace(example, Forward(None, shifts)))
             return module.trace(example, Forward(key, shifts)) if self.takes_forward else module.trace(example)
 
+        if self._whole_batch and noise.dropconnect == 0:
+            return self.module(params).trace(x, Forward(None, noise.shifts))
         whole = noise.key
         keys = None if whole is None else jax.vmap(lambda i: jax.random.fold_in(whole, i))(jnp.arange(len(x)))
         return jax.vmap(one)(x, keys, noise.shifts)

@@ -22,7 +22,7 @@ from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
 from bench.linalg import eigenvalues
 from bench.models import model
-from bench.optimizers import make_optimizer
+from bench.optimizers import asks_for_loss, make_optimizer
 from bench.probes import PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
 from bench.tasks import task
@@ -255,6 +255,8 @@ class Program:
             )
         if self.network.players and self.noisy:
             raise ValueError(f"training: no noise for '{model.name}', whose parts are trained on losses of their own")
+        if self.network.players and asks_for_loss(self.optimizer.name, self.optimizer.options):
+            raise ValueError(f"optimizer.name = '{self.optimizer.name}': it asks for the one loss that '{model.name}' has not")
         if self.training.updates == "alternating" and not self.network.players:
             raise ValueError(f"training.updates = 'alternating': all of '{model.name}' is trained on one loss")
         layers = len(self.network.weight_paths)

@@ -1,7 +1,7 @@
 """Convolutional networks."""
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import jax.numpy as jnp
 from flax import nnx
@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, image, incoming, mean_pooled, outgoing, side_of
+from bench.models.convolution import Convolution, flat, images, incoming, mean_pooled, outgoing, seen, shifted, side_of
 
 Channels = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=3)]
 
@@ -24,6 +24,8 @@ class CNN(nnx.Module):
     gradient is a matter of convention where activations are equal, as they are after symmetric starts.
     The rows of the output layer's weights go through the positions of the first channel, then of the second, and so on.
     """
+
+    whole_batch: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -45,15 +47,14 @@ class CNN(nnx.Module):
         self.convolutions = nnx.List([Convolution(before, after, bias, rngs=rngs) for before, after in pairwise(planes)])
         self.output = nnx.Linear(side**2 * channels[-1], outputs, use_bias=bias, rngs=rngs)
         self.activation = activation
+        self.channels = tuple(channels)
 
-    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
-        features, hidden = image(x), []
+    def trace(self, x: Float[Array, "example input"], forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+        features, forward, hidden = images(x), shifted(forward, self.channels), []
         for index, convolution in enumerate(self.convolutions):
-            convolved = convolution(features)
-            hidden.append(forward.hidden(index, self.activation, convolved.reshape(-1)))
-            features = hidden[-1].activation.reshape(convolved.shape)
-            features = mean_pooled(features) if self.pooled[index] else features
-        return self.output(jnp.moveaxis(features, -1, 0).reshape(-1)), hidden
+            hidden.append(forward.hidden(index, self.activation, convolution(features)))
+            features = mean_pooled(hidden[-1].activation) if self.pooled[index] else hidden[-1].activation
+        return self.output(flat(features)), seen(hidden)
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
         """One row per channel."""

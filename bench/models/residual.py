@@ -1,6 +1,6 @@
 """Residual networks: what a block computes is added to what it gets."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 from flax import nnx
@@ -9,16 +9,16 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, image, incoming, mean_pooled, outgoing, side_of
+from bench.models.convolution import Convolution, images, incoming, mean_pooled, outgoing, seen, shifted, side_of
 
 Normalization = Literal["none", "layer"]
 
 
 def _norm(kernel: Any, rngs: nnx.Rngs) -> nnx.LayerNorm:
-    """Of one example's units, and of its positions where the kernel is a convolution's."""
-    axes = (-3, -2, -1) if kernel.ndim > 2 else -1
+    """Of one example's units, and of its positions where the kernel is a convolution's: then the example stands last."""
+    axes: dict[str, Any] = {"feature_axes": 0, "reduction_axes": (0, 1, 2)} if kernel.ndim > 2 else {}
     # The variance as a mean of squared deviations: as a difference of two means it would be mere rounding where all values are equal.
-    return nnx.LayerNorm(kernel.shape[-1], reduction_axes=axes, use_fast_variance=False, rngs=rngs)
+    return nnx.LayerNorm(kernel.shape[-1], **axes, use_fast_variance=False, rngs=rngs)
 
 
 class Block(nnx.Module):
@@ -37,8 +37,8 @@ class Block(nnx.Module):
     def trace(self, x: Array, index: int, activation: str, forward: Forward) -> tuple[Array, Hidden]:
         inner = self.first(x)
         inner = inner if self.norm1 is None else self.norm1(inner)
-        hidden = forward.hidden(index, activation, inner.reshape(-1))
-        branch = self.second(hidden.activation.reshape(inner.shape))
+        hidden = forward.hidden(index, activation, inner)
+        branch = self.second(hidden.activation)
         branch = branch if self.norm2 is None else self.norm2(branch)
         return x + (branch if self.gate is None else self.gate[...] * branch), hidden
 
@@ -115,6 +115,8 @@ class ResCNN(Residual):
     scale and bias are each channel's. The number of inputs must be a square.
     """
 
+    whole_batch: ClassVar[bool] = True
+
     def __init__(
         self,
         inputs: int,
@@ -142,7 +144,8 @@ class ResCNN(Residual):
         self.activation = activation
         self.pool = pool
 
-    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
-        stream = self.input(image(x))
+    def trace(self, x: Float[Array, "example input"], forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+        stream = self.input(images(x))
+        forward = shifted(forward, (len(stream),) * len(self.blocks))
         stream, hidden = self._through_blocks(mean_pooled(stream) if self.pool else stream, forward)
-        return self.output(jnp.mean(stream, axis=(0, 1))), hidden
+        return self.output(jnp.mean(stream, axis=(1, 2)).T), seen(hidden)

@@ -46,6 +46,18 @@ def distinct_heads(heads: Float[Array, "head feature"]) -> Int[Array, ""]:
     return distinct_units(heads)
 
 
+@probe(over_layers=jnp.sum, optional=True)
+def untied_layers(units: Float[Array, "hidden feature"]) -> Int[Array, ""]:
+    """Number of hidden layers that have two units which differ, by the measure of `distinct_units`: 0 if every layer is tied."""
+    return (distinct_units(units) > 1).astype(jnp.int32)
+
+
+@probe(over_layers=jnp.sum, optional=True)
+def untied_heads(heads: Float[Array, "head feature"]) -> Int[Array, ""]:
+    """`untied_layers` of the heads of attention: the number of blocks that have two heads which differ."""
+    return untied_layers(heads)
+
+
 @probe(over_layers=jnp.max, optional=True)
 def unit_cosine_mean(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
     """Mean cosine between two different units: 1 if all units are equal; null if a unit is all zero or there is only one."""

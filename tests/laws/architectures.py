@@ -20,7 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "equal_units": {
         **DIGITS,
         "initializer": {"name": "constant", "value": 0.1},
-        "probes": ["distinct_units", "distinct_heads", "tie_spread"],
+        "probes": ["untied_layers", "untied_heads"],
         "grid": {"model": [{"name": "cnn", "channels": [4, 4]}, {"name": "transformer", "width": 8}]},
     },
     "false_equilibrium": {
@@ -49,7 +49,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 WRONG: dict[str, Any] = {
     "zero_gradients": lambda rows: rows.assign(grad_norm_initial=rows["grad_norm_initial"] * 1.01),
-    "equal_units": lambda rows: rows.assign(distinct_units_final=rows["distinct_units_final"] + (rows["init_seed"] == 3)),
+    "equal_units": lambda rows: rows.assign(untied_layers_final=rows["untied_layers_final"] + (rows["init_seed"] == 3)),
     "false_equilibrium": lambda rows: rows.assign(loss_final=rows["loss_final"] + 0.01),
     "identity_branches": lambda rows: rows.assign(loss_initial=rows["loss_initial"] * 1.001),
     "linear_baseline": lambda rows: rows.assign(test_metric_final=rows["test_metric_final"] - 0.5),
