@@ -1,7 +1,8 @@
 """The answer page: every claim of the thread with its verdict."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from typing import Any
 
@@ -34,7 +35,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "# When is it safe to initialize weights to zero?",
         f"{lanes:,} training runs in {len(results)} experiments. Claims and criteria were fixed in each experiment's file before it ran; "
         "verdicts come from intervals, after the exact laws named in each report have held.",
-        _paragraph(verdicts),
+        _paragraph(verdicts, [verdict for found in families.values() for _, verdict in found]),
         "## Should this start at zero?" if chart else "",
         chart,
         "## Verdicts",
@@ -75,12 +76,13 @@ def _families(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
     return families
 
 
-def _paragraph(verdicts: Mapping[str, str]) -> str:
-    """The answer in sentences: each clause stands for a claim, and is there if the claim has a verdict that it is written for."""
+def _paragraph(verdicts: Mapping[str, str], every: Iterable[Verdict]) -> str:
+    """The answer in sentences: each clause stands for a claim, and is there if the claim has a verdict that it is written for and single
+    verdicts are what its words need."""
     clauses = [
         (one[verdicts[one["claim"]]], one["claim"])
         for one in _answer_text()["clause"]
-        if one["claim"] in verdicts and verdicts[one["claim"]] in one
+        if verdicts.get(one["claim"]) in one and all(_is_met(need, one["claim"], every) for need in one.get("needs", ()))
     ]
     sentences: list[str] = []
     for text, claim in clauses:
@@ -90,6 +92,24 @@ def _paragraph(verdicts: Mapping[str, str]) -> str:
         else:
             sentences[-1] += f"; {linked}"
     return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def _spoken_of(need: dict[str, Any], family: str, every: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts that a clause's words are about."""
+    where = need.get("where", {})
+    return [
+        verdict
+        for verdict in every
+        if verdict.family == family
+        and fnmatchcase(verdict.id, need["id"])
+        and all(fnmatchcase(verdict.condition.get(axis, ""), pattern) for axis, pattern in where.items())
+    ]
+
+
+def _is_met(need: dict[str, Any], family: str, every: Iterable[Verdict]) -> bool:
+    """Whether all (or some) of the verdicts that a clause's words are about, of which there must be one, are what it needs."""
+    found = {verdict.verdict for verdict in _spoken_of(need, family, every)}
+    return need["some"] in found if "some" in need else found == {need["all"]}
 
 
 def _chart(verdicts: Mapping[str, str]) -> str:

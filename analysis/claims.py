@@ -33,6 +33,14 @@ class Verdict:
     n_lanes: int
     n_data_seeds: int
     n_init_seeds: int
+    estimator: str
+    """What estimate and interval are."""
+    columns: tuple[str, ...]
+    """Of the rows, that they are computed from."""
+    cells: tuple[str, ...]
+    """Whose rows they are."""
+    against: tuple[str, ...]
+    """Cells that those are compared with, if any."""
 
     def record(self) -> dict[str, Any]:
         """The verdict as JSON knows it: no NaN (null) and no infinity (text)."""
@@ -42,7 +50,8 @@ class Verdict:
     def of(cls, record: dict[str, Any]) -> Self:
         """The verdict that a record stands for."""
         numbers = {key: np.nan if record[key] is None else float(record[key]) for key in ("estimate", "low", "high", "level")}
-        return cls(**{**record, **numbers})
+        lists = {key: tuple(record[key]) for key in ("columns", "cells", "against")}
+        return cls(**{**record, **numbers, **lists})
 
 
 def _plain(value: Any) -> Any:
@@ -113,6 +122,10 @@ def _verdict(run: Run, question: Question, held: bool) -> Verdict:
         n_data_seeds=int(question.rows["data_seed"].nunique()),
         # The points of a map share one draw of the weights.
         n_init_seeds=1 if run.experiment.seeds.map else int(question.rows["init_seed"].nunique()),
+        estimator=question.estimator,
+        columns=question.columns,
+        cells=tuple(question.rows["cell"].unique()),
+        against=question.against,
     )
 
 

@@ -74,11 +74,15 @@ def run(
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [Path("results/runs")],  # noqa: B006
     folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
+    html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
 ) -> None:
     """Statistics, verdicts, figures and pages from stored rows, without training."""
     from analysis.load import find_runs
+    from analysis.site import write_site
 
     _report(find_runs(folders), folder)
+    if html:
+        out.print(f"{write_site(folder)}")
 
 
 @app.command()

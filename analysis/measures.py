@@ -27,6 +27,11 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
     return np.where(np.isnan(values), np.inf, values) if _stem(measure) in WORST_IS_LARGE else values
 
 
+def columns_of(measure: str) -> tuple[str, ...]:
+    """The columns of the rows that a measure is read from."""
+    return ("outcome",) if measure in OUTCOMES else ("break_step",) if measure == "broken" else (measure,)
+
+
 def best_value(rows: pd.DataFrame, axis: str, measure: str) -> Any:
     """The value of an axis with the best share or median of a measure on the even init seeds; the odd ones are there to judge it.
 

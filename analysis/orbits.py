@@ -121,12 +121,12 @@ def symmetry_of(cell: Cell) -> tuple[Symmetry, int]:
     return SYMMETRIES.get(activation, "order"), inputs + biased
 
 
-def recorded(cell: Cell, rows: pd.DataFrame) -> Float[np.ndarray, "lane hidden feature"]:
-    """The hidden layers at the end of a cell's lanes, as the probe `hidden_units` kept them; no lanes if it kept none."""
+def recorded(cell: Cell, rows: pd.DataFrame, when: Literal["initial", "final"] = "final") -> Float[np.ndarray, "lane hidden feature"]:
+    """The hidden layers at the end (or start) of a cell's lanes, as the probe `hidden_units` kept them; no lanes if it kept none."""
     task = problem(cell.settings.task)
     network = Network(cell.settings.model, task.inputs, task.outputs)
     [shape] = [layer.shape for layer in jax.eval_shape(network.units, network.shapes)]
-    names = [f"hidden_units_{number}_final" for number in range(math.prod(shape))]
+    names = [f"hidden_units_{number}_{when}" for number in range(math.prod(shape))]
     if not set(names) <= set(rows):
         return np.zeros((0, *shape))
     return rows[names].to_numpy(float).reshape(-1, *shape)

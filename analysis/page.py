@@ -22,13 +22,11 @@ def experiment_page(result: Result) -> str:
     run, manifest = result.run, result.run.manifest
     experiment = run.experiment
     laws = [(law.name, law.says, _standing(law, experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
+    again = f"`initbench report reports/{experiment.name} --out reports`"
     figures = "\n\n".join(
         f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
-        f"Curves are kept of the first {manifest['curve_seeds']} seeds. Vector files: [SVG](figures/{figure.name}.svg), "
-        f"[PDF](figures/{figure.name}.pdf)."
-        if figure.kind == "curve"
-        else f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
-        f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf)."
+        + (f"Curves are kept of the first {manifest['curve_seeds']} seeds. " if figure.kind == "curve" else "")
+        + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
         for figure in experiment.figure
     )
     device = manifest["device"]
@@ -61,11 +59,10 @@ def experiment_page(result: Result) -> str:
         "## Provenance",
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
         f"Rows: [lanes.parquet](lanes.parquet){', [curves.parquet](curves.parquet)' if len(run.curves) else ''}; "
-        "numbers: [summary.csv](summary.csv), "
-        "[claims.json](claims.json); tables: verdicts ([LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)), cells "
+        "numbers, each with its cell, columns, estimator and the rows' checksum: [summary.csv](summary.csv) "
+        "([its columns](summary.columns.csv)), [claims.json](claims.json); tables: verdicts ([LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)), cells "
         "([LaTeX](tables/cells.tex), [CSV](tables/cells.csv)).",
-        f"To train it again: `initbench run {experiment.name}`. To redraw every figure and table on this page from the stored rows: "
-        f"`initbench report reports/{experiment.name} --out reports`.",
+        f"To train it again: `initbench run {experiment.name}`. To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
         "```bibtex\n"
         f"@software{{initbench_{experiment.name.replace('-', '_')},\n"

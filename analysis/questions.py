@@ -9,12 +9,14 @@ import pandas as pd
 
 from analysis.estimates import Interval, clustered_median, clustered_rate, equivalent, p_improvement
 from analysis.load import Run, matching
-from analysis.measures import RATES, best_value, measured
+from analysis.measures import RATES, best_value, columns_of, measured
 from analysis.theory import Law
 from bench.spec import Claim, Comparison
 
 SEEDS = ["data_seed", "init_seed"]
 Decision = Callable[[Interval], bool | None]
+SHARE = "share, interval of Clopper and Pearson at the effective sample size of the clusters (Korn and Graubard)"
+MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
 
 
 @dataclass
@@ -27,6 +29,12 @@ class Question:
     interval: Callable[[float], Interval]
     decide: Decision
     measure: str
+    estimator: str
+    """What the number is, and its interval."""
+    columns: tuple[str, ...]
+    """Of the rows, that it is computed from."""
+    against: tuple[str, ...] = ()
+    """Cells that the claim's own rows are held against."""
     level: float = 0.0
     answer: bool | None = None
 
@@ -36,6 +44,7 @@ class _Side:
     """The rows on one side of a claim, the values of its measure there, and what they are independent by."""
 
     rows: pd.DataFrame
+    measure: str
     values: np.ndarray
     clusters: np.ndarray
     note: str
@@ -62,7 +71,8 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
     if claim.law is not None:
         law = checked[claim.law]
         known = Interval(float(law.holds), float(law.holds), float(law.holds), law.n)
-        return Question(claim, condition, run.lanes[mask], lambda level: known, lambda interval: law.holds, claim.law)
+        rows = run.lanes[mask]
+        return Question(claim, condition, rows, lambda level: known, lambda interval: law.holds, claim.law, "law: 1 if it holds", ())
     assert claim.measure is not None
     mine = _side(run, claim, mask, claim.measure)
     if claim.greater_than is not None:
@@ -72,8 +82,9 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
         return _paired_equality(claim, condition, mine, _other_side(run, claim, claim.equal_to, condition))
     known_values = ~np.isnan(mine.values)
     values, clusters = mine.values[known_values], mine.clusters[known_values]
-    estimate = clustered_rate if claim.measure in RATES else clustered_median
-    name = f"share {claim.measure}" if claim.measure in RATES else f"median {claim.measure}"
+    is_rate = claim.measure in RATES
+    estimate, estimator = (clustered_rate, SHARE) if is_rate else (clustered_median, MEDIAN)
+    name = f"share {claim.measure}" if is_rate else f"median {claim.measure}"
     return Question(
         claim,
         condition,
@@ -81,6 +92,8 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
         lambda level: estimate(values, clusters, level),
         _criterion(claim),
         name + mine.note,
+        estimator,
+        _columns(claim, mine),
     )
 
 
@@ -88,10 +101,10 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
     rows, clusters = run.lanes[mask], run.clusters[mask].to_numpy()
     values = measured(rows, measure)
     if claim.best is None:
-        return _Side(rows, values, clusters, "")
+        return _Side(rows, measure, values, clusters, "")
     best = best_value(rows, claim.best, measure)
     kept = ((rows["init_seed"] % 2 == 1) & (rows[claim.best] == best)).to_numpy()
-    return _Side(rows[kept], values[kept], clusters[kept], f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}")
+    return _Side(rows[kept], measure, values[kept], clusters[kept], f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}")
 
 
 def _other_side(run: Run, claim: Claim, other: Comparison, condition: dict[str, Any]) -> _Side:
@@ -105,7 +118,17 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
     """Whether this side's values tend to be larger."""
     a, b = _per_cluster(mine), _per_cluster(theirs)
     name = f"P({claim.measure} larger){_notes(mine, theirs)}"
-    return Question(claim, condition, mine.rows, lambda level: p_improvement(a, b, level), _above_half, name)
+    return Question(
+        claim,
+        condition,
+        mine.rows,
+        lambda level: p_improvement(a, b, level),
+        _above_half,
+        name,
+        "P(a > b) + P(a = b) / 2 over clusters, interval of Brunner and Munzel",
+        _columns(claim, mine, theirs),
+        _cells(theirs),
+    )
 
 
 def _paired_order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
@@ -118,7 +141,10 @@ def _paired_order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: 
         return clustered_rate(larger, clusters, level) if differ.any() else Interval(np.nan, 0.0, 1.0, 0)
 
     name = f"share {claim.measure} larger of {differ.sum():,} pairs that differ{_notes(mine, theirs)}"
-    return Question(claim, condition, mine.rows, interval, _above_half, name)
+    columns = _columns(claim, mine, theirs)
+    return Question(
+        claim, condition, mine.rows, interval, _above_half, name, f"of pairs with the same seeds: {SHARE}", columns, _cells(theirs)
+    )
 
 
 def _paired_equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
@@ -134,7 +160,19 @@ def _paired_equality(claim: Claim, condition: dict[str, Any], mine: _Side, their
         lambda level: clustered_median(difference[known], mine.clusters[known], level),
         _criterion(claim),
         f"median size of the relative difference of {claim.measure}{_notes(mine, theirs)}",
+        f"of pairs with the same seeds: {MEDIAN}",
+        _columns(claim, mine, theirs),
+        _cells(theirs),
     )
+
+
+def _cells(side: _Side) -> tuple[str, ...]:
+    return tuple(side.rows["cell"].unique())
+
+
+def _columns(claim: Claim, *sides: _Side) -> tuple[str, ...]:
+    best = () if claim.best is None else (claim.best,)
+    return tuple(dict.fromkeys([*(column for side in sides for column in columns_of(side.measure)), *best, *SEEDS]))
 
 
 def _above_half(interval: Interval) -> bool | None:

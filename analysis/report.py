@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
@@ -30,7 +30,7 @@ from analysis.figures.style import rc  # noqa: E402
 from analysis.load import Run, load  # noqa: E402
 from analysis.page import cell_frame, experiment_page, verdict_frame  # noqa: E402
 from analysis.result import Result  # noqa: E402
-from analysis.summary import summarize  # noqa: E402
+from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
 from analysis.words import condition, interval, number  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
@@ -38,6 +38,11 @@ from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_who
 T = TypeVar("T")
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has."""
+FORMATS: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "pdf": {"metadata": {"CreationDate": None}},
+    "png": {"dpi": 200},
+}
 DIGEST = 16
 """Digits that a report keeps of each lane's digest: 64 bits."""
 
@@ -72,11 +77,11 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
         yield from processes.map(function, folders)
 
 
-def write_answer(results: list[Result], out: Path) -> None:
+def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
     """The answer page and its figure."""
     table = comparisons([result.run for result in results])
     if len(table):
-        save(headline(table), out / "figures" / "headline")
+        save(headline(table), out / "figures" / "headline", formats)
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
@@ -85,7 +90,10 @@ def standing(out: Path) -> list[Result]:
     found = []
     for path in sorted(out.glob("*/claims.json")):
         stored = json.loads(path.read_text())
-        verdicts = [Verdict.of(record) for record in stored["claims"]]
+        try:
+            verdicts = [Verdict.of(record) for record in stored["claims"]]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path}: of another version of initbench; make that report anew: initbench report {path.parent}") from error
         laws = [Law(**law) for law in stored["laws"]]
         found.append(Result(load(path.parent), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
     return sorted(found, key=lambda result: result.name)
@@ -116,7 +124,7 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
 
 
-def write_experiment(source: Path, out: Path) -> str:
+def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS) -> str:
     """Judge a run, write its page and all that belongs to it into a folder of its name, and return the name."""
     run = compact(load(source))
     laws, verdicts = judge(run)
@@ -133,13 +141,17 @@ def write_experiment(source: Path, out: Path) -> str:
     manifest = {**run.manifest, "parts": parts}
     write_whole(folder / "run.json", (json.dumps(manifest, indent=2) + "\n").encode())
     write_whole(folder / "experiment.toml", run.experiment.text.encode())
-    write_whole(folder / "summary.csv", result.summary.to_csv(index=False, float_format="%.9g").encode())
-    claims = {
+    source = {
         "spec_hash": run.manifest["spec_hash"],
         "rows_sha256": parts[0]["sha256"],
         "versions": run.manifest["versions"],
         "device": run.manifest["device"],
         "git": run.manifest["git"],
+    }
+    write_whole(folder / "summary.csv", _addressed(result.summary, source).to_csv(index=False, float_format="%.9g").encode())
+    write_whole(folder / "summary.columns.csv", _described(result.summary).to_csv(index=False).encode())
+    claims = {
+        **source,
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
@@ -150,9 +162,27 @@ def write_experiment(source: Path, out: Path) -> str:
     for figure in run.experiment.figure:
         with mpl.rc_context(rc()):
             drawing = figure_kind[figure.kind].target(run, figure)
-        save(drawing, folder / "figures" / figure.name)
+        save(drawing, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())
     return result.name
+
+
+def _addressed(summary: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
+    """Each line with where it comes from: experiment, rows, versions, device and commit."""
+    device, git = source["device"], source["git"]
+    return summary.assign(
+        spec_hash=source["spec_hash"],
+        rows_sha256=source["rows_sha256"],
+        versions=", ".join(f"{name} {version}" for name, version in source["versions"].items()),
+        device=f"{device['count']} x {device['kind']}",
+        commit=git["commit"],
+    )
+
+
+def _described(summary: pd.DataFrame) -> pd.DataFrame:
+    """Per column of the summary what it is computed from, and how; the others say which cell the line is about."""
+    known = [(name, *ESTIMATORS.get(name, ("", "of the cell"))) for name in summary]
+    return pd.DataFrame(known, columns=["column", "computed from", "estimator"])
 
 
 def _store(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
@@ -161,16 +191,16 @@ def _store(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
     return {"file": path.name, "rows": len(rows), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def save(drawing: Figure, path: Path) -> None:
-    """Write a figure as SVG, PDF and PNG, without dates, so that the same figure is the same file."""
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> None:
+    """Write a figure in these formats, without dates, so that the same figure is the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(rc()):
-        # One layout for all three formats.
+        # One layout for all formats.
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
         # Trimmed to what is drawn: a label that is wider than the layout thought is not cut off.
-        for kind, options in (("svg", {"metadata": {"Date": None}}), ("pdf", {"metadata": {"CreationDate": None}}), ("png", {"dpi": 200})):
-            drawing.savefig(path.with_suffix(f".{kind}"), bbox_inches="tight", pad_inches=0.04, **options)
+        for kind in formats:
+            drawing.savefig(path.with_suffix(f".{kind}"), bbox_inches="tight", pad_inches=0.04, **FORMATS[kind])
     plt.close(drawing)
 
 

@@ -11,6 +11,26 @@ from analysis.measures import measured
 from analysis.orbits import apart_from_coordinates, distinct_minima, orbit_distance, recorded, symmetry_of
 from bench.spec import Cell
 
+QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
+
+STEPS = "median (inf: never), 95% interval of order statistics"
+TIED = "share, 95% interval of Wilson, or clustered by data seed"
+ESTIMATORS: dict[str, tuple[str, str]] = {
+    "lanes": ("init_seed", "number of rows"),
+    "data_seeds": ("data_seed", "number of different values"),
+    "independent": ("data_seed, or init_seed", "number of independent observations"),
+    **dict.fromkeys(("solved", "solved_low", "solved_high"), ("outcome", TIED)),
+    **dict.fromkeys(("unsolved", "stuck", "diverged"), ("outcome", "share")),
+    **dict.fromkeys(("steps_median", "steps_low", "steps_high"), ("steps_to_solve", STEPS)),
+    **{f"loss_{name}": ("loss_final", f"quantile {share} of the lanes that have one") for name, share in QUARTILES.items()},
+    "loss_iqm": ("loss_final", "interquartile mean of the lanes that have one"),
+    **dict.fromkeys(("broken", "broken_low", "broken_high"), ("break_step", TIED)),
+    **dict.fromkeys(("break_median", "break_low", "break_high"), ("break_step", "median of those that have one, 95% interval as above")),
+    "distinct_minima": ("hidden_units_*", "number of different networks up to the symmetries of the hidden layer"),
+    "orbit_distance": ("hidden_units_*", "median distance of two lanes' ends up to the symmetries of the hidden layer"),
+}
+"""Per column of `summarize`: the columns of the rows that it is computed from, and how."""
+
 
 def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[float, float, float]:
     """Share of an outcome (or another rate) with its 95% interval: Wilson's where every row is independent, clustered otherwise."""
@@ -32,7 +52,7 @@ def summarize(run: Run) -> pd.DataFrame:
         share, low, high = rate_interval(run, rows)
         steps = quantile_interval(rows["steps_to_solve"].to_numpy(float, na_value=np.inf))
         loss = rows["loss_final"].dropna().to_numpy()
-        quartiles = np.quantile(loss, [0.25, 0.5, 0.75]) if len(loss) else [np.nan] * 3
+        quartiles = np.quantile(loss, list(QUARTILES.values())) if len(loss) else [np.nan] * 3
         lines.append(
             {
                 "cell": cell.id,
@@ -47,9 +67,7 @@ def summarize(run: Run) -> pd.DataFrame:
                 "steps_median": steps.estimate,
                 "steps_low": steps.low,
                 "steps_high": steps.high,
-                "loss_q25": quartiles[0],
-                "loss_median": quartiles[1],
-                "loss_q75": quartiles[2],
+                **{f"loss_{name}": value for name, value in zip(QUARTILES, quartiles, strict=True)},
                 "loss_iqm": iqm(loss) if len(loss) else np.nan,
                 **_ties(run, rows),
                 **_orbits(cell, rows),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report import in_processes, standing, write_answer, write_experiment
+from analysis.report import FORMATS, in_processes, standing, write_answer, write_experiment
 
-DRAWN_TWICE = (".pdf", ".png")
-"""Formats that show what the figure's SVG shows."""
+DRAWN = ("svg",)
+"""Formats that are drawn again; the others show the same drawing."""
 
 
 def verify(folders: list[Path]) -> tuple[int, list[str]]:
@@ -36,7 +36,7 @@ def differences(report: Path) -> list[str]:
     """Where a report is not what its rows give."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return list(_compared(report, Path(scratch) / write_experiment(report, Path(scratch))))
+            return list(_compared(report, Path(scratch) / write_experiment(report, Path(scratch), DRAWN)))
         except ValueError as error:
             return [str(error)]
         except (KeyError, TypeError) as error:
@@ -47,7 +47,7 @@ def _of_the_answer(folder: Path) -> list[str]:
     """Where an answer page is not what the reports beside it give."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            write_answer(standing(folder), Path(scratch))
+            write_answer(standing(folder), Path(scratch), DRAWN)
             return list(_compared(folder, Path(scratch)))
         except (ValueError, KeyError, TypeError) as error:
             return [f"{folder / 'README.md'}: cannot be recomputed: {error}"]
@@ -58,12 +58,15 @@ def _compared(stored: Path, fresh: Path) -> Iterator[str]:
         mine = stored / path.relative_to(fresh)
         if not mine.exists():
             yield f"{mine}: missing"
-        elif path.suffix not in DRAWN_TWICE and mine.read_bytes() != path.read_bytes():
+        elif mine.read_bytes() != path.read_bytes():
             found = list(_CONTENTS.get(path.suffix, _lines)(mine, path))
             yield from (f"{mine}: {line}" for line in found or ["differs from what the rows give"])
     for folder in ("figures", "tables"):
-        written = {path.name for path in (fresh / folder).glob("*")}
-        yield from (f"{path}: does not come from these rows" for path in sorted((stored / folder).glob("*")) if path.name not in written)
+        made = {path.name for path in (fresh / folder).glob("*")}
+        wanted = made | {f"{Path(name).stem}.{kind}" for name in made for kind in FORMATS if folder == "figures"}
+        written = {path.name for path in (stored / folder).glob("*")}
+        yield from (f"{stored / folder / name}: missing" for name in sorted(wanted - made - written))
+        yield from (f"{stored / folder / name}: does not come from these rows" for name in sorted(written - wanted))
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:

@@ -1,23 +1,48 @@
 """The answer in words and as a chart follows the verdicts."""
 
+import json
 import re
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analysis.answer import _chart, _paragraph
+from analysis.answer import _chart, _paragraph, _spoken_of
+from analysis.claims import Verdict
 
+REPORTS = Path(__file__).parents[1] / "reports"
 TEXT: dict[str, Any] = tomllib.loads((files("analysis") / "answer.toml").read_text())
 
 
+def stored() -> list[Verdict]:
+    """The verdicts of the committed reports."""
+    paths = sorted(REPORTS.glob("*/claims.json"))
+    return [Verdict.of(record) for path in paths for record in json.loads(path.read_text())["claims"]]
+
+
 def test_a_clause_stands_only_for_the_verdict_that_it_is_written_for() -> None:
-    assert "It is safe where the loss is strictly convex" in _paragraph({"C1": "supported"})
-    assert _paragraph({"C1": "refuted"}) == ""
-    assert _paragraph({"C7": "supported", "C14": "refuted"}).endswith(
+    assert "It is safe where the loss is strictly convex" in _paragraph({"C1": "supported"}, [])
+    assert _paragraph({"C1": "refuted"}, []) == ""
+    assert _paragraph({"C7": "supported", "C14": "refuted"}, []).endswith(
         "([C7](#c7)); the reason is symmetry, not the number of optima ([C14](#c14))."
     )
+
+
+NEEDS = [(clause, need) for clause in TEXT["clause"] for need in clause.get("needs", ())]
+
+
+@pytest.mark.parametrize(("clause", "need"), NEEDS, ids=lambda entry: entry.get("id", entry.get("claim")))
+def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, Any], need: dict[str, Any]) -> None:
+    verdicts, every = {clause["claim"]: "conditional"}, stored()
+    assert _paragraph(verdicts, every)
+    meant = _spoken_of(need, clause["claim"], every)
+    assert meant
+    others = [verdict for verdict in every if verdict not in meant]
+    assert _paragraph(verdicts, others) == ""
+    assert _paragraph(verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
 
 
 def test_the_chart_says_what_is_not_settled() -> None:
@@ -36,4 +61,4 @@ def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
 @pytest.mark.parametrize("entry", [*TEXT["clause"], *TEXT["leaf"]], ids=lambda entry: entry["claim"])
 def test_every_text_is_for_a_claim_of_the_thread_and_a_verdict(entry: dict[str, str]) -> None:
     assert re.fullmatch(r"C\d+", entry["claim"])
-    assert set(entry) - {"claim", "id"} <= {"supported", "refuted", "conditional"}
+    assert set(entry) - {"claim", "id", "needs"} <= {"supported", "refuted", "conditional"}

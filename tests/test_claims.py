@@ -139,7 +139,8 @@ def test_an_unknown_measure_is_named() -> None:
 
 def verdicts(*outcomes: str) -> list[Verdict]:
     blank = {"id": "", "family": "", "says": "", "condition": {}, "measure": "", "criterion": "", "estimate": 0.0, "low": 0.0,
-             "high": 0.0, "level": 0.95, "n_lanes": 1, "n_data_seeds": 1, "n_init_seeds": 1}  # fmt: skip
+             "high": 0.0, "level": 0.95, "n_lanes": 1, "n_data_seeds": 1, "n_init_seeds": 1, "estimator": "", "columns": (), "cells": (),
+             "against": ()}  # fmt: skip
     return [Verdict(verdict=outcome, **blank) for outcome in outcomes]  # type: ignore[arg-type]
 
 

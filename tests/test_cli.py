@@ -107,8 +107,9 @@ def test_from_a_file_to_a_report_and_again_from_its_rows(mine: Path, tmp_path: P
     assert claims[0]["n_lanes"] == 50
     summary = pd.read_csv("reports/mine/summary.csv")
     assert summary["independent"].tolist() == [1, 50]
-    again = call("report", "reports/mine", "--out", "second")
+    again = call("report", "reports/mine", "--out", "second", "--html")
     assert again.exit_code == 0, again.output
+    assert "second/site/index.html" in again.output and Path("second/site/mine/figures/time.png").exists()
     for name in ("README.md", "summary.csv", "claims.json", "tables/cells.tex", "figures/time.svg"):
         assert (Path("second/mine") / name).read_bytes() == (Path("reports/mine") / name).read_bytes(), name
 

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from analysis.figures.gallery import gallery
 from analysis.figures.landscape import minima, spread
 from analysis.load import load
 from analysis.orbits import Symmetry, canonical, distinct_minima, orbit_distance, recorded
@@ -198,6 +199,14 @@ def test_figures_of_ends_show_each_end_once_and_each_distribution_whole(tmp_path
         np.testing.assert_allclose(np.sort(np.abs(recorded(cell, rows)[:, :, :-1]), axis=1)[:, -1], 1, atol=1e-6)
         assert np.asarray(line.get_ydata())[-1] == distinct_minima(recorded(cell, rows), cell.settings.task.options["k"], "scale") == 1
         assert np.max(np.asarray(distances.get_xdata())) < 1e-5
+    shown = gallery(found, Figure(name="gallery", kind="gallery", caption="", where={"task.k": 3}))
+    matrices = [axis.images[0].get_array() for axis in shown.axes if axis.images]
+    losses = [axis.get_title(loc="left") for axis in shown.axes if axis.lines]
+    assert [title.split(":")[0] for title in losses] == ["best", "median", "worst"]
+    for matrix in map(np.asarray, matrices[1::2]):
+        # The teacher's units are at right angles.
+        np.testing.assert_allclose(np.abs(matrix), np.eye(3), atol=1e-5)
+    assert all(np.max(np.abs(matrix - np.eye(3))) > 0.05 for matrix in map(np.asarray, matrices[:6:2]))
     [axis] = spread(found, Figure(name="losses", kind="spread", caption="", x="task.k", y="loss_initial", log=False)).axes
     for cell, extremes in zip(students.cells, axis.lines[::4], strict=True):
         losses = found.lanes.loc[found.lanes["cell"] == cell.id, "loss_initial"]

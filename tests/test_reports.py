@@ -63,6 +63,27 @@ def test_a_report_that_follows_from_its_rows_is_verified(reports: Path) -> None:
         assert "1 report: every number" in done.output
 
 
+def test_every_number_has_an_address(reports: Path) -> None:
+    report = reports / "mine"
+    content = json.loads((report / "claims.json").read_text())
+    rows = pd.read_parquet(report / "lanes.parquet")
+    checksum = hashlib.sha256((report / "lanes.parquet").read_bytes()).hexdigest()
+    assert content["rows_sha256"] == checksum and content["git"] and content["versions"]["jax"]
+    for claim in content["claims"]:
+        assert claim["estimator"] and claim["columns"]
+        assert set(claim["columns"]) <= set(rows) and {*claim["cells"], *claim["against"]} <= set(rows["cell"])
+        assert rows["cell"].isin(claim["cells"]).sum() >= claim["n_lanes"] > 0
+    summary = pd.read_csv(report / "summary.csv")
+    assert set(summary["cell"]) == set(rows["cell"])
+    assert (summary["rows_sha256"] == checksum).all() and (summary["spec_hash"] == content["spec_hash"]).all()
+    described = pd.read_csv(report / "summary.columns.csv")
+    sources = {"spec_hash", "rows_sha256", "versions", "device", "commit"}
+    assert set(described["column"]) == set(summary) - sources
+    computed = described.loc[described["computed from"].notna(), "column"]
+    assert {"solved", "solved_low", "steps_median", "loss_median", "loss_iqm"} <= set(computed)
+    assert f"initbench report reports/{load(report).experiment.name}" in (report / "README.md").read_text()
+
+
 TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a number of the summary": (lambda r: _next_digit(r / "mine" / "summary.csv"), "summary.csv: cell"),
     "a claim's count": (lambda r: changed(r / "mine" / "claims.json", '"n_lanes": 24', '"n_lanes": 25'), "n_lanes: 25, recomputed 24"),

@@ -1,0 +1,66 @@
+"""Single lanes: the best, the median and the worst start of a cell, each with its curve and its units at the start and at the end."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.style import COLORS, PANEL, chosen, label, rc
+from analysis.load import Run
+from analysis.orbits import recorded, symmetry_of
+from bench.spec import Figure as FigureSpec
+
+KEYS = ["data_seed", "init_seed"]
+SHOWN = {"best": 0.0, "median": 0.5, "worst": 1.0}
+"""Which of the lanes, in the order of their final loss."""
+LOSS_FLOOR = 1e-16
+"""Below it a loss is rounding."""
+
+
+@figure_kind
+def gallery(run: Run, figure: FigureSpec) -> Figure:
+    """Of one cell's lanes whose curves are kept those with the lowest, the median and the highest final loss: loss over steps, and cosines
+    between the incoming weights of hidden units (recorded by the probe `hidden_units`) before and after training."""
+    rows = chosen(run, figure, run.lanes)
+    cell = run.cell(rows["cell"].iloc[0])
+    curves = run.curves[run.curves["cell"] == cell.id]
+    kept = rows.merge(curves[KEYS].drop_duplicates(), on=KEYS).sort_values("loss_final", kind="stable", ignore_index=True)
+    places = {name: round(share * (len(kept) - 1)) for name, share in SHOWN.items()}
+    _, inside = symmetry_of(cell)
+    units = {when: recorded(cell, kept, when)[:, :, :inside] for when in ("initial", "final")}
+    with mpl.rc_context(rc()):
+        size = (3 * PANEL[0] + 0.6, len(places) * PANEL[1] + 0.2)
+        drawing, axes = plt.subplots(len(places), 3, figsize=size, layout="constrained", width_ratios=(1.5, 1, 1))
+    for (name, place), (loss, start, end) in zip(places.items(), axes, strict=True):
+        lane = kept.iloc[place]
+        _draw_curve(loss, curves[(curves[KEYS] == lane[KEYS]).all(axis=1)])
+        loss.set_title(f"{name}: seed {lane['init_seed']}, loss {lane['loss_final']:.2g}", loc="left")
+        for axis, when in ((start, "initial"), (end, "final")):
+            image = axis.imshow(_cosines(units[when][place]), cmap="RdBu_r", vmin=-1, vmax=1)
+            axis.set(xticks=[], yticks=[], title="units at the start" if when == "initial" else "units at the end")
+            sns.despine(ax=axis, left=True, bottom=True)
+    for loss, *_ in axes:
+        loss.set_ylim(LOSS_FLOOR, 2 * curves["loss"].max())
+    axes[-1][0].set_xlabel(f"gradient steps (3 of n = {len(kept):,} lanes)")
+    bar = drawing.colorbar(image, ax=axes[:, 1:], location="right", shrink=0.5, ticks=[-1, 0, 1])
+    bar.set_label("cosine of two units' incoming weights")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return drawing
+
+
+def _draw_curve(axis: plt.Axes, curve: pd.DataFrame) -> None:
+    # Step 0 stands at the left edge of the logarithmic axis.
+    axis.plot(np.maximum(curve["step"], 0.7), np.maximum(curve["loss"], LOSS_FLOOR), color=COLORS[0])
+    axis.set(xscale="log", yscale="log", ylabel=label("loss"))
+    sns.despine(ax=axis)
+
+
+def _cosines(units: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, "hidden hidden"]:
+    """Of every two units; a unit that is all zero has a cosine of 0 with all."""
+    length = np.linalg.norm(units, axis=1, keepdims=True)
+    directions = units / np.where(length > 0, length, 1)
+    return directions @ directions.T
