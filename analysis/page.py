@@ -60,7 +60,8 @@ def experiment_page(result: Result) -> str:
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
         f"Rows: [lanes.parquet](lanes.parquet){', [curves.parquet](curves.parquet)' if len(run.curves) else ''}; "
         "numbers, each with its cell, columns, estimator and the rows' checksum: [summary.csv](summary.csv) "
-        "([its columns](summary.columns.csv)), [claims.json](claims.json); tables: verdicts ([LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)), cells "
+        "([its columns](summary.columns.csv)), [claims.json](claims.json); "
+        "tables: verdicts ([LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)), cells "
         "([LaTeX](tables/cells.tex), [CSV](tables/cells.csv)).",
         f"To train it again: `initbench run {experiment.name}`. To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",

@@ -141,17 +141,17 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     manifest = {**run.manifest, "parts": parts}
     write_whole(folder / "run.json", (json.dumps(manifest, indent=2) + "\n").encode())
     write_whole(folder / "experiment.toml", run.experiment.text.encode())
-    source = {
+    origin = {
         "spec_hash": run.manifest["spec_hash"],
         "rows_sha256": parts[0]["sha256"],
         "versions": run.manifest["versions"],
         "device": run.manifest["device"],
         "git": run.manifest["git"],
     }
-    write_whole(folder / "summary.csv", _addressed(result.summary, source).to_csv(index=False, float_format="%.9g").encode())
+    write_whole(folder / "summary.csv", _addressed(result.summary, origin).to_csv(index=False, float_format="%.9g").encode())
     write_whole(folder / "summary.columns.csv", _described(result.summary).to_csv(index=False).encode())
     claims = {
-        **source,
+        **origin,
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
@@ -48,17 +49,18 @@ def _rendered(tokens: Sequence[Token]) -> str:
             link = token.attrs.get(name)
             if isinstance(link, str) and _is_local(link) and Path(urlsplit(link).path).name == PAGE:
                 token.attrs[name] = link.replace(PAGE, "index.html")
-    renderer = _markdown().renderer
-    fence = renderer.rules["fence"]
+    renderer = RendererHTML()
+    rules: dict[str, Any] = renderer.rules
+    fence = rules["fence"]
 
     def fenced(shown: Sequence[Token], index: int, options: Any, env: Any) -> str:
         is_chart = shown[index].info.strip() == "mermaid"
         return _chart(shown[index].content) if is_chart else fence(shown, index, options, env)
 
-    renderer.rules["fence"] = fenced
-    renderer.rules["table_open"] = lambda *_: '<div class="table"><div class="scroll"><table>\n'
-    renderer.rules["table_close"] = lambda *_: "</table></div></div>\n"
-    return renderer.render(tokens, _markdown().options, {})
+    rules["fence"] = fenced
+    rules["table_open"] = lambda *_: '<div class="table"><div class="scroll"><table>\n'
+    rules["table_close"] = lambda *_: "</table></div></div>\n"
+    return str(renderer.render(tokens, _markdown().options, {}))
 
 
 def _all(tokens: Sequence[Token]) -> list[Token]:

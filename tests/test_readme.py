@@ -66,9 +66,9 @@ def test_the_gate_laws_of_a_committed_report_hold(path: Path) -> None:
 
 
 def test_what_is_to_be_cited_says_the_same_everywhere() -> None:
-    citation = dict(re.findall(r"^([a-z-]+): \"?(.+?)\"?$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))
-    archive = json.loads((ROOT / ".zenodo.json").read_text())
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = dict(re.findall(r"^([a-z-]+): \"?(.+?)\"?$", Path("CITATION.cff").read_text(), re.MULTILINE))
+    archive = json.loads(Path(".zenodo.json").read_text())
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     assert citation["title"] == archive["title"]
     assert citation["version"] == archive["version"] == project["version"]
     assert citation["license"].lower() == archive["license"]

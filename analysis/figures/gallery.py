@@ -48,7 +48,7 @@ def gallery(run: Run, figure: FigureSpec) -> Figure:
     axes[-1][0].set_xlabel(f"gradient steps (3 of n = {len(kept):,} lanes)")
     bar = drawing.colorbar(image, ax=axes[:, 1:], location="right", shrink=0.5, ticks=[-1, 0, 1])
     bar.set_label("cosine of two units' incoming weights")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return drawing
 
 
