@@ -13,7 +13,7 @@ from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden, activate
 
 UNROLLED_STEPS = 8
-"""Longest sequence whose loop is unrolled. On a CPU, training took 0.7 (Elman) to 1.0 (GRU) of the time with 8 steps, for twice the
+"""Longest sequence whose loop is unrolled. On a CPU, training an LSTM of 32 units over 8 steps took 0.8 of the time, for 1.9 times the
 compilation; with 16 steps gated cells took up to 1.25 times as long."""
 
 State = tuple[Float[Array, " width"], ...]
