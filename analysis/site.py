@@ -31,7 +31,7 @@ def write_site(reports: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tokens = _markdown().parse(page.read_text())
         for link in _links(tokens):
-            _bring(page.parent / link, folder / link)
+            _bring(page.parent / link, folder / link, site)
         title = next((tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"), "initbench")
         home = None if folder == site else os.path.relpath(site / "index.html", folder)
         html = template.render(title=title, home=home, body=Markup(_rendered(tokens)))
@@ -78,8 +78,9 @@ def _is_local(link: str) -> bool:
     return not parts.scheme and not parts.netloc and bool(parts.path)
 
 
-def _bring(source: Path, target: Path) -> None:
-    if source.is_file():
+def _bring(source: Path, target: Path, site: Path) -> None:
+    """Copy a file to its place, if that is in the site."""
+    if source.is_file() and site.resolve() in target.resolve().parents:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 

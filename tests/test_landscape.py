@@ -1,6 +1,7 @@
 """Students, planar tasks, curvature and orbits on cases that can be worked out by hand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -207,6 +208,9 @@ def test_figures_of_ends_show_each_end_once_and_each_distribution_whole(tmp_path
         # The teacher's units are at right angles.
         np.testing.assert_allclose(np.abs(matrix), np.eye(3), atol=1e-5)
     assert all(np.max(np.abs(matrix - np.eye(3))) > 0.05 for matrix in map(np.asarray, matrices[:6:2]))
+    plain = replace(found, lanes=found.lanes.drop(columns=[name for name in found.lanes if name.startswith("hidden_units_")]))
+    with pytest.raises(ValueError, match="figure 'gallery': .*hidden_units"):
+        gallery(plain, Figure(name="gallery", kind="gallery", caption="", where={"task.k": 3}))
     [axis] = spread(found, Figure(name="losses", kind="spread", caption="", x="task.k", y="loss_initial", log=False)).axes
     for cell, extremes in zip(students.cells, axis.lines[::4], strict=True):
         losses = found.lanes.loc[found.lanes["cell"] == cell.id, "loss_initial"]

@@ -55,6 +55,16 @@ def test_a_chart_is_a_tree_of_its_answers(site: Path) -> None:
     assert text.index("no:") < text.index("Not safe") < text.index("yes:") < text.index("Safe<")
 
 
+def test_nothing_is_written_outside_the_site(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    page = tmp_path / "reports" / "one" / "README.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# One\n\n[notes](../../notes.txt)\n")
+    write_site(tmp_path / "reports")
+    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["one", "site"]
+    assert [path.name for path in (tmp_path / "reports" / "site").rglob("*") if path.is_file()] == ["index.html"]
+
+
 def test_writing_the_site_again_leaves_nothing_old(site: Path) -> None:
     (site / "old.html").write_text("")
     write_site(site.parent)

@@ -54,17 +54,19 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
             )
         for name, value in figure.lines.items():
             axis.axvline(value, color="0.6", lw=0.7, zorder=0)
+            # Where most curves are not.
+            above = np.mean(part[figure.x].to_numpy(float, na_value=np.inf) < value) < 0.5
             axis.annotate(
                 name,
-                (value, 0),
+                (value, float(above)),
                 xycoords=("data", "axes fraction"),
                 rotation=90,
                 fontsize=6.5,
                 color="0.35",
-                xytext=(-2, 4),
+                xytext=(-2, -4 if above else 4),
                 textcoords="offset points",
                 ha="right",
-                va="bottom",
+                va="top" if above else "bottom",
             )
         if log:
             axis.set_xscale("log")

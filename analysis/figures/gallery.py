@@ -29,6 +29,8 @@ def gallery(run: Run, figure: FigureSpec) -> Figure:
     cell = run.cell(rows["cell"].iloc[0])
     curves = run.curves[run.curves["cell"] == cell.id]
     kept = rows.merge(curves[KEYS].drop_duplicates(), on=KEYS).sort_values("loss_final", kind="stable", ignore_index=True)
+    if kept.empty or "hidden_units_0_initial" not in kept:
+        raise ValueError(f"figure '{figure.name}': a gallery needs lanes whose curves are kept and the probe hidden_units")
     places = {name: round(share * (len(kept) - 1)) for name, share in SHOWN.items()}
     _, inside = symmetry_of(cell)
     units = {when: recorded(cell, kept, when)[:, :, :inside] for when in ("initial", "final")}

@@ -1,7 +1,7 @@
 """Convolutions of square images, as patches times a matrix.
 
 Here the images of all examples stand together, the example last: on a CPU every operation then runs along examples, and patches are
-whole runs of memory. With the example first a convolutional network trained less than half as fast.
+whole runs of memory. With the example first a convolutional network trained half as fast.
 """
 
 import math
