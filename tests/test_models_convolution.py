@@ -305,7 +305,7 @@ def test_zero_hadamard_stands_at_the_center_of_a_kernel(channels: int, units: in
 def test_an_unrolled_cnn_trains_as_the_reference_does(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = experiment(task={"name": "parity", "bits": 4}, model={"name": "cnn", "channels": [1]}, training={"steps": 60})
     [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert width.is_unrolled(program)
+    assert width.form(program) is width.Form.UNROLLED
     fast = rows(wanted)
     monkeypatch.setattr(width, "MAX_OPERATIONS", -1)
     slow = rows(wanted, "slow")

@@ -30,6 +30,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training": {"steps": 300, "dtype": "float64"},
         "track": [],
     },
+    "lanes last": {
+        "task": {"name": "blobs", "n": 24},
+        "model": {"name": "mlp", "widths": [7, 5]},
+        "optimizer": {"name": "adam", "learning_rate": 0.05},
+        "training": {"steps": 60, "solved_below": 0.3},
+        "track": [],
+    },
     "adam on digits": {
         "task": {"name": "digits", "n_train": 100},
         "model": {"name": "mlp", "widths": [9], "activation": "relu"},
@@ -84,6 +91,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training": {"steps": 10, "solved_below": 1.0},
         "probes": ["distinct_units", "distinct_heads"],
         "track": [],
+    },
+    "gru": {
+        "task": {"name": "adding", "length": 4, "n": 16, "n_test": 0},
+        "model": {"name": "gru", "features": 2, "width": 4},
+        "training": {"steps": 12},
+        "probes": ["distinct_units"],
+        "track": [],
+    },
+    "resmlp": {
+        "task": {"name": "blobs", "n": 24},
+        "model": {"name": "resmlp", "width": 5, "blocks": 2, "normalization": "layer", "gated": True},
+        "initializer": {"name": "he_normal", "layers": {"*.gate": "zeros"}},
+        "training": {"steps": 30, "solved_below": 0.3},
     },
     "elman and frozen parameters": {
         "task": {"name": "adding", "length": 4, "n": 16, "n_test": 0},

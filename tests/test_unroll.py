@@ -109,9 +109,10 @@ def test_keeping_a_value_changes_no_bit() -> None:
 
 
 def reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on, nothing is unrolled."""
+    """From here on, lanes stand in front."""
     monkeypatch.setattr(width, "MAX_OPERATIONS", -1)
     monkeypatch.setattr(width, "MAX_OPERATIONS_OWN_DATA", -1)
+    monkeypatch.setattr(width, "fits", lambda *_: False)
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -128,11 +129,11 @@ def test_an_unrolled_program_trains_as_the_reference_does(setting: str, rows: Ro
     """Same outcomes and, up to rounding that grows over a hundred steps, the same losses."""
     wanted = experiment(**{"training": {"steps": 100}, **SETTINGS[setting]})
     [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert width.is_unrolled(program)
+    assert width.form(program) is width.Form.UNROLLED
     fast = rows(wanted)
     reference(monkeypatch)
     [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert not width.is_unrolled(program)
+    assert width.form(program) is width.Form.LANES_FIRST
     slow = rows(wanted, "slow")
     pd.testing.assert_series_equal(fast["outcome"], slow["outcome"])
     np.testing.assert_allclose(fast["loss_final"], slow["loss_final"], rtol=1e-4, atol=1e-6)
@@ -143,7 +144,7 @@ def test_large_networks_and_minibatches_are_not_unrolled() -> None:
     def chosen(**changes: Any) -> bool:
         wanted = experiment(track=[], **changes)
         [program] = programs(wanted.cells, wanted.probes, wanted.track)
-        return width.is_unrolled(program)
+        return width.form(program) is width.Form.UNROLLED
 
     assert chosen()
     assert not chosen(model={"name": "mlp", "widths": [64, 64]})

@@ -133,20 +133,23 @@ class Network:
     ) -> Params:
         """Initial parameters of one lane; the numbers may be traced, so that sweeps do not recompile. Schemes look at the examples `x`."""
         general = initializer[spec.name].bind(spec.options)
-        special = {path: initializer[one.name].bind(one.options) for name, one in spec.layers.items() for path in self.matching(name)}
+        named_laws = {name: initializer[one.name].bind(one.options) for name, one in spec.layers.items()}
+        special = {path: law for name, law in named_laws.items() for path in self.matching(name)}
         zeroed = self._zeroed(spec)
+        law = {path: special.get(path, general) for path in {*self.weight_paths, *special} if path not in zeroed}
+        drawn = self._drawn(law, init_seed, dtype)
 
         def value(path: Path, shape: tuple[int, ...]) -> Array:
             name = dotted(path)
-            key = weight_key(init_seed, name)
             if path in zeroed:
                 return jnp.zeros(shape, dtype)
             if path in self.weight_paths:
-                return weights(path, name, gain * special.get(path, general)(key, shape, dtype))
+                return weights(path, name, gain * drawn[path])
             if path in special:
-                return special[path](key, shape, dtype)
+                return drawn[path]
             if path in self._built:
                 return jnp.asarray(self._built[path], dtype)
+            key = weight_key(init_seed, name)
             bias = self._bias(spec.bias_law, key, path, shape, dtype)
             spread = spec.bias_stddev
             return bias + spread * jax.random.normal(named(key, "spread"), shape, dtype) if spread else bias
@@ -162,8 +165,20 @@ class Network:
             kept = rank.reshape(drawn.shape) >= zeros
             return jnp.where(kept, drawn, jnp.zeros_like(drawn))
 
-        drawn = jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)
-        return scheme[spec.scheme].target(drawn, self, x) if spec.scheme else drawn
+        params = jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)
+        return scheme[spec.scheme].target(params, self, x) if spec.scheme else params
+
+    def _drawn(self, law: dict[Path, Callable[..., Array]], init_seed: Seed, dtype: jnp.dtype) -> dict[Path, Array]:
+        """A draw for each of these parameters; those of one initializer and shape together, which leaves less to compile."""
+        shapes = {path: leaf.shape for path, leaf in leaves(self.shapes)}
+        alike: dict[Any, list[Path]] = {}
+        for path in filter(law.__contains__, self.paths):
+            alike.setdefault((law[path], shapes[path]), []).append(path)
+        drawn: dict[Path, Array] = {}
+        for (one, shape), paths in alike.items():
+            keys = jnp.stack([weight_key(init_seed, dotted(path)) for path in paths])
+            drawn.update(zip(paths, jax.vmap(lambda key, one=one, shape=shape: one(key, shape, dtype))(keys), strict=True))
+        return drawn
 
     def _zeroed(self, spec: InitializerSpec) -> list[Path]:
         found = [self.matching(layer) if isinstance(layer, str) else [self.weight_paths[layer]] for layer in spec.zero_layers]

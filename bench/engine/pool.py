@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -21,9 +22,11 @@ from jaxtyping import Array
 from bench.engine.book import EMPTY, Batch, Book, Chunk, Lanes
 from bench.engine.devices import AXIS, lane_sharding, precision
 from bench.engine.digest import digest
-from bench.engine.program import Fixed, Inputs, Program, State, Status
+from bench.engine.lanes_last import lanes_last, to_back, to_front
+from bench.engine.program import Fixed, Inputs, Program, State, Status, Variant
 from bench.engine.unroll import join, unrolled
-from bench.engine.width import block_count, block_width, is_unrolled, unroll_block
+from bench.engine.width import Form, block_count, block_width, form, unroll_block
+from bench.spec import TaskSpec
 from bench.tasks.definition import Data
 
 __all__ = ["Batch", "Costs", "Lanes", "Pool"]
@@ -96,7 +99,7 @@ class Pool:
         self._sharding = lane_sharding(self.mesh)
         kept = self.width > 0
         self.width = self.width or block_width(self.program)
-        self.unrolled = is_unrolled(self.program)
+        self.form = form(self.program)
         with precision(self.program.dtype):
             self._compile()
             if not kept and self.width > 1 and not self._bits_ignore_position():
@@ -123,20 +126,19 @@ class Pool:
         log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, MAX_LOOKS, self.width))
         fill, one = (self.fill_blocks,), self._many(integer, 1)
         index = self._many(integer, *fill, self.width)
-        lowered = (
-            self._lowered(
-                self._fill, slots, self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index, donate=(0,)
-            ),
-            self._lowered(self._read, slots, index),
-            self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)),
-            self._lowered(lambda: self._empty(slots, log)),
-        )
+        starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index
         # Drawing initial values is rare, and its many random draws are slow to optimize.
-        options = ({"xla_backend_optimization_level": 1}, None, None, None)
+        hasty = {"xla_backend_optimization_level": 1}
         with ThreadPoolExecutor() as threads:
-            compiled = threads.map(lambda one, option: one.compile(option), lowered, options)
-            self._filled, self._found, self._advanced, self._vacant = compiled
-        self.costs.compilations += len(lowered)
+            # Each compiles while the next is traced.
+            compiling = [
+                threads.submit(self._lowered(self._fill, slots, *starts, donate=(0,)).compile, hasty),
+                threads.submit(self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)).compile),
+                threads.submit(self._lowered(self._read, slots, index).compile),
+                threads.submit(self._lowered(lambda: self._empty(slots, log)).compile),
+            ]
+        self._filled, self._advanced, self._found, self._vacant = (one.result() for one in compiling)
+        self.costs.compilations += len(compiling)
         self.costs.compile_seconds += time.perf_counter() - started
 
     def _many(self, shapes: Any, *axes: int) -> Any:
@@ -178,21 +180,26 @@ class Pool:
     def _fill(self, slots: Slots, block: tuple[Array, Array], inputs: Inputs, index: Array) -> Slots:
         """Start lanes, block by block; `block` is (the branch that starts it, where its shared data are kept)."""
         program = self.program
+        together = program.sharing == "some"
 
-        def begin(variant: Any, inputs: Inputs) -> tuple[Inputs, State, Data | None]:
-            if program.sharing == "some":
-                data = program.sample(variant, inputs.data_seed[0])
-                began, state = jax.vmap(lambda one: program.begin(variant, one, data))(inputs)
-                return began, state, data
-            fixed, state = jax.vmap(lambda one: program.start(variant, one))(inputs)
-            return fixed.inputs, state, fixed.data if program.sharing == "none" else None
+        def sample(task: TaskSpec, seeds: Array) -> Data:
+            return program.sample(task, seeds[0]) if together else jax.vmap(lambda seed: program.sample(task, seed))(seeds)
+
+        def begin(variant: Variant, inputs: Inputs, data: Data) -> tuple[Inputs, State]:
+            return jax.vmap(lambda one, data: program.begin(variant, one, data), (0, None if together else 0))(inputs, data)
+
+        def start(variant: Array, inputs: Inputs) -> tuple[Inputs, State, Data | None]:
+            samples = [partial(sample, task) for task in program.tasks]
+            data = jax.lax.switch(jnp.asarray(program.task_of)[variant], samples, inputs.data_seed)
+            began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], inputs, data)
+            return began, state, None if program.sharing == "all" else data
 
         def one(block: tuple[Array, Inputs, Array]) -> Any:
             variant, inputs, index = block
-            branches = [lambda given, variant=variant: begin(variant, given) for variant in program.variants]
-            shapes = jax.eval_shape(branches[0], inputs)
-            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            return jax.lax.cond(index[0] < self.slots, lambda: jax.lax.switch(variant, branches, inputs), lambda: empty)
+            # A loop with a sort in it is not compiled as one function, which for many branches takes most of a minute.
+            index = jnp.sort(index)
+            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(start, variant, inputs))
+            return jax.lax.cond(index[0] < self.slots, start, lambda *given: empty, variant, inputs)
 
         variant, group = block
         began, state, data = jax.lax.map(one, (variant, inputs, index))
@@ -207,6 +214,7 @@ class Pool:
         """What lanes have come to (leading axes: block, lane)."""
 
         def one(index: Array) -> dict[str, Array]:
+            index = jnp.sort(index)
             inputs, state = _take((slots.inputs, slots.state), index)
             measure = lambda: self._batched(self.program.measure, inputs, self._data(slots, index), state)  # noqa: E731
             empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure))
@@ -277,10 +285,14 @@ class Pool:
 
     def _looks(self, inputs: Inputs, data: Data | None, state: State, looks: Array) -> tuple[State, dict[str, Array]]:
         """So many looks at a block, or until none of its lanes runs; also what was seen (look, lane)."""
-        advance = self._vectorized(inputs, data)
-        if self.unrolled:
+        if self.form is Form.UNROLLED:
             fixed, state = unroll_block(Fixed(inputs, data), state, self.program.constant_data is None)
             advance = self._unrolled(fixed, looks)
+        elif self.form is Form.LANES_LAST:
+            advance = self._lanes_last(inputs, data, looks)
+            state = to_back(state)
+        else:
+            advance = self._vectorized(inputs, data)
         shapes = jax.eval_shape(advance, state)[1]
         empty = {name: jnp.zeros((MAX_LOOKS, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
 
@@ -299,8 +311,9 @@ class Pool:
             return jax.lax.fori_loop(0, UNROLLED_LOOKS, lambda _, carried: look(carried), carried)
 
         start = (jnp.zeros((), jnp.int32), state, empty)
-        _, state, trace = jax.lax.while_loop(more, looks_in_a_row if self.unrolled else look, start)
-        return join(state) if self.unrolled else state, trace
+        _, state, trace = jax.lax.while_loop(more, looks_in_a_row if self.form is Form.UNROLLED else look, start)
+        back = {Form.UNROLLED: join, Form.LANES_LAST: to_front, Form.LANES_FIRST: lambda same: same}
+        return back[self.form](state), trace
 
     def _vectorized(self, inputs: Inputs, data: Data | None) -> Callable[..., Any]:
         """One look at a block."""
@@ -311,14 +324,20 @@ class Pool:
         return lambda state: self._batched(self.program.advance, inputs, data, state, over_block)
 
     def _unrolled(self, fixed: Fixed, looks: Array) -> Callable[..., Any]:
-        """One look at a block, lane-minor."""
-        program, constant = self.program, self.program.constant_data
-        one = jnp.broadcast_to((looks > 0).astype(program.dtype), (self.width,))
+        """One look at a block, unrolled."""
+        one = jnp.broadcast_to((looks > 0).astype(self.program.dtype), (self.width,))
+        return lambda state: unrolled(self._single, one)(fixed, state)
 
-        def single(fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
-            return program.advance(fixed if constant is None else fixed._replace(data=constant), state)
+    def _lanes_last(self, inputs: Inputs, data: Data | None, looks: Array) -> Callable[..., Any]:
+        """One look at a block, lanes last."""
+        ones = (looks > 0).astype(self.program.dtype), (looks > -1).astype(self.program.dtype)
+        fixed = to_back(Fixed(inputs, data and data._replace(test_x=None, test_y=None)))
+        return lambda state: lanes_last(self._single, ones)(fixed, state)
 
-        return lambda state: unrolled(single, one)(fixed, state)
+    def _single(self, fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
+        """One look at one lane."""
+        constant = self.program.constant_data
+        return self.program.advance(fixed if constant is None else fixed._replace(data=constant), state)
 
     def _bits_ignore_position(self) -> bool:
         """Whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.
@@ -391,7 +410,7 @@ class Pool:
             seconds_per_look = (time.perf_counter() - started) / (round_looks * max(int(np.max(rounds)), 1))
             looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
             # Whole rounds; an unrolled block takes its looks by eights.
-            unit = UNROLLED_LOOKS if self.unrolled and looks < MAX_LOOKS else min(looks, MAX_LOOKS)
+            unit = UNROLLED_LOOKS if self.form is Form.UNROLLED and looks < MAX_LOOKS else min(looks, MAX_LOOKS)
             looks = max(unit, looks // unit * unit)
         yield from (book.batch(*one) for one in ended)
 

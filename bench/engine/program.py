@@ -176,6 +176,10 @@ class Program:
         self.n_examples = len(self.data_shapes.x)
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
         self.variants = list({repr(variant): variant for variant in map(Variant.of, (c.settings for c in cells))}.values())
+        specs = {repr(variant.task): variant.task for variant in self.variants}
+        self.tasks = list(specs.values())
+        self.task_of = [list(specs).index(repr(variant.task)) for variant in self.variants]
+        """Which of the tasks is the variant's."""
         self._check(settings.model)
         with jax.enable_x64(self.dtype == "float64"):
             self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
@@ -414,13 +418,13 @@ class Program:
             params = self.network.on_weights(lambda name, new: jnp.where(old[name] == 0, 0, new), params)
         return params, optimizer
 
-    def sample(self, variant: Variant, data_seed: Any) -> Data:
+    def sample(self, task: TaskSpec, data_seed: Any) -> Data:
         """The data set of a data seed."""
-        return problem(variant.task).sample(data_key(data_seed), jnp.dtype(self.dtype))
+        return problem(task).sample(data_key(data_seed), jnp.dtype(self.dtype))
 
     def start(self, variant: Variant, inputs: Inputs) -> tuple[Fixed, State]:
         """A lane before its first step, with its data."""
-        data = self.sample(variant, inputs.data_seed)
+        data = self.sample(variant.task, inputs.data_seed)
         inputs, state = self.begin(variant, inputs, data)
         return Fixed(inputs, data), state
 

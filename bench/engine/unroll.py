@@ -271,7 +271,7 @@ class _Graph:
 
     def _over_examples(self, name: str, element: Any) -> Any:
         if isinstance(element, Node) and element.wide:
-            reduced = partial(_halved, REDUCTIONS[name])
+            reduced = partial(halved, REDUCTIONS[name])
             return self._node((name, element.place), "over", element.dtype, False, reduced, (element,))
         if name not in ("reduce_sum", "reduce_prod"):
             return element
@@ -315,7 +315,7 @@ class _Graph:
         return Value(_array(found, (*left_shape, *right_shape[len(right_batch) :])), kept[0] if kept else None)
 
 
-def _halved(primitive: core.Primitive, values: Array) -> Array:
+def halved(primitive: core.Primitive, values: Array) -> Array:
     """Reduction over the first axis, half with half: XLA's own goes through a lane's examples one by one, without vectors."""
     while len(values) > 1:
         half = len(values) // 2

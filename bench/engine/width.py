@@ -1,14 +1,16 @@
-"""The form of a program: whether its lanes are unrolled, how many stand side by side in a block, how many a device holds.
+"""The form of a program: how its lanes are laid out, how many stand side by side in a block, how many a device holds.
 
 All of it shapes the compiled program, and with it a lane's last bits, so it comes from a cost model of the program alone: never
 from a timing, the number of seeds, or the number of devices.
 """
 
 import math
+from enum import Enum, auto
 from functools import cache
 
 import jax
 
+from bench.engine.lanes_last import fits
 from bench.engine.program import Fixed, Inputs, Program, State
 from bench.engine.unroll import operations, split
 
@@ -26,26 +28,45 @@ MIN_WIDTH, MAX_WIDTH = 2, 256
 """Two lanes whose data and activations fit no cache still took 7% less time together than one after another."""
 UNROLLED_WIDTH = 128
 """Measured on XOR networks of 4, 8 and 16 units: 64 lanes are up to 1.15 times, 256 up to 1.2 times as slow."""
+LAST_BYTES = 1 << 8
+"""What one number of each lane takes, with the lanes last. Measured on networks of 8 to 16 units, 1 to 8 layers deep: half of it is up to
+1.2 times, twice of it up to 1.7 times as slow. Twice a block's usual bytes may be in use, as each layer's are met in turn."""
 ACCELERATOR = 1 << 8
 """An accelerator has no cache to stay in and needs this many times as many lanes at once."""
 POOL_BYTES = 1 << 26
 MAX_BLOCKS = 256
 
 
+class Form(Enum):
+    """Where the lanes of a block are."""
+
+    UNROLLED = auto()
+    """Every number of a lane is a vector over lanes of its own."""
+    LANES_LAST = auto()
+    LANES_FIRST = auto()
+
+
 @cache
-def is_unrolled(program: Program) -> bool:
-    """Whether one step of a lane is few enough operations on single numbers to be evaluated lane-minor."""
-    most = MAX_OPERATIONS if program.constant_data is not None else MAX_OPERATIONS_OWN_DATA
-    # No parameter takes fewer than three operations; that much is known without tracing.
-    if program.batch_size or program.noisy or _unrolled_width(program) < FEWEST_LANES or 3 * program.n_parameters > most:
-        return False
+def form(program: Program) -> Form:
+    """How a program's lanes are laid out: the smaller it is, the less it leaves of its arrays."""
+    # A program with minibatches or noise does more in a step than arithmetic; one whose data many lanes share gains nothing.
+    if program.batch_size or program.noisy or program.sharing == "some":
+        return Form.LANES_FIRST
+    given = program.constant_data is None
     with jax.enable_x64(program.dtype == "float64"):
         one = Inputs(*(jax.ShapeDtypeStruct((1,), kind) for kind in program.input_types))
         fixed, state = jax.eval_shape(jax.vmap(lambda inputs: program.start(program.variants[0], inputs)), one)
-        given = program.constant_data is None
         function = program.advance if given else lambda fixed, state: program.advance(fixed._replace(data=program.constant_data), state)
-        block = jax.eval_shape(lambda *parts: unroll_block(parts[0], parts[1], given), fixed, state)
-        return operations(function, block, most) < math.inf
+        most = MAX_OPERATIONS_OWN_DATA if given else MAX_OPERATIONS
+        # No parameter takes fewer than three operations; that much is known without tracing.
+        if _unrolled_width(program) >= FEWEST_LANES and 3 * program.n_parameters <= most:
+            if operations(function, jax.eval_shape(lambda fixed, state: unroll_block(fixed, state, given), fixed, state), most) < math.inf:
+                return Form.UNROLLED
+        # How matrix products round is what tears ties: there, all units of a layer would be summed alike.
+        if "tie_spread" in program.track:
+            return Form.LANES_FIRST
+        lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (fixed, state))
+        return Form.LANES_LAST if _last_width(program) >= FEWEST_LANES and fits(function, lane) else Form.LANES_FIRST
 
 
 def unroll_block(fixed: Fixed, state: State, given: bool) -> tuple[Fixed, State]:
@@ -76,8 +97,10 @@ def slot_bytes(program: Program) -> int:
 def block_width(program: Program) -> int:
     """Lanes per block: a power of two."""
     factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR
-    if is_unrolled(program):
+    if form(program) is Form.UNROLLED:
         return factor * _unrolled_width(program)
+    if form(program) is Form.LANES_LAST:
+        return factor * _last_width(program)
     width = BLOCK_BYTES * factor / lane_bytes(program)
     return 2 ** math.floor(math.log2(min(max(width, MIN_WIDTH), MAX_WIDTH * factor)))
 
@@ -88,7 +111,13 @@ def _unrolled_width(program: Program) -> int:
     return min(UNROLLED_WIDTH, 2 ** int(math.log2(max(UNROLLED_BYTES / item / together, 1))))
 
 
+def _last_width(program: Program) -> int:
+    item = 8 if program.dtype == "float64" else 4
+    width = min(LAST_BYTES / item, 2 * BLOCK_BYTES / lane_bytes(program))
+    return 2 ** math.floor(math.log2(max(width, 1)))
+
+
 def block_count(program: Program, width: int) -> int:
     """Blocks per device, as far as the memory set aside for a pool goes; a block without lanes costs nothing."""
-    bytes_each = width * max(lane_bytes(program) if not is_unrolled(program) else 0, slot_bytes(program))
+    bytes_each = width * max(lane_bytes(program) if form(program) is not Form.UNROLLED else 0, slot_bytes(program))
     return max(1, min(POOL_BYTES // bytes_each, MAX_BLOCKS))

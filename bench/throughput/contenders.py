@@ -79,7 +79,7 @@ def _compiled(experiment: Experiment, cell: Cell, over_seeds: Callable[..., Any]
 def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
     """Training of one seed as a user writes it: a scan of gradient steps, without looks, stops or outcomes."""
     settings = cell.settings
-    data = jax.tree.map(np.asarray, program.sample(program.variants[0], 0))
+    data = jax.tree.map(np.asarray, program.sample(program.tasks[0], 0))
     optimizer = make_optimizer(settings.optimizer.name, settings.optimizer.options, settings.optimizer.rate)
     size, n = settings.training.batch_size, program.n_examples
 
@@ -205,7 +205,7 @@ def _torch_data(cell: Cell) -> tuple[Any, Any]:
     import torch
 
     [program] = programs([cell], (), ())
-    data = program.sample(program.variants[0], 0)
+    data = program.sample(program.tasks[0], 0)
     x, y = torch.tensor(np.asarray(data.x)), torch.tensor(np.asarray(data.y))
     return x, y.long() if y.ndim == 1 else y
 
@@ -278,7 +278,7 @@ def step_costs(program: Program, cell: Cell) -> dict[str, float]:
     cannot avoid (its examples read, parameters and optimizer state read and written)."""
     settings = cell.settings
     size = settings.training.batch_size or program.n_examples
-    whole = program.sample(program.variants[0], 0)
+    whole = program.sample(program.tasks[0], 0)
     x, y = whole.x[:size], whole.y[:size]
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), program.network.shapes)
     state = make_optimizer(settings.optimizer.name, settings.optimizer.options, 0.1).init(params)
