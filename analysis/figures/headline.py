@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.figures.style import rc, value_label
+from analysis.figures.style import TWO_COLUMNS, rc, value_label
 from analysis.load import Run
 from analysis.summary import rate_interval
 
@@ -45,7 +45,7 @@ def headline(table: pd.DataFrame) -> Figure:
         drawing, axes = plt.subplots(
             len(groups),
             1,
-            figsize=(5.2, 0.17 * sum(heights) + 0.9),
+            figsize=(TWO_COLUMNS, 0.17 * sum(heights) + 0.9),
             sharex=True,
             squeeze=False,
             gridspec_kw={"height_ratios": heights},

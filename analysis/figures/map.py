@@ -59,7 +59,7 @@ def map(run: Run, figure: FigureSpec) -> Figure:
             axis.axhline(stability_limit(run, cell, part), color="black", lw=1, ls=(0, (4, 3)))
         edge = dimension(lattice(place, part, improved(part).astype(float)) > 0.5)
         if edge is not None:
-            dimensions = f"edge: box dimension {edge.estimate:.2f} ± {edge.error:.2f} over {edge.scales} scales"
+            dimensions = f"edge: box dimension\n{edge.estimate:.2f} ± {edge.error:.2f} over {edge.scales} scales"
             name = value_label(part[figure.panel].iloc[0]) if figure.panel else ""
             axis.set_title(f"{name}\n{dimensions}".strip())
     for scale, text, factors in zip(scales, ("loss fell: end / start", "loss grew: factor per step"), FACTORS, strict=True):

@@ -16,8 +16,11 @@ from matplotlib.ticker import MaxNLocator
 from analysis.load import Run, matching
 from bench.spec import Figure as FigureSpec
 
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
+"""Widths of a figure in inches: of one column of a journal and of both (89 and 183 mm)."""
 PANEL = (2.35, 1.9)
 LEGEND_INCHES = 0.55
+LEGEND_LINE = 0.17
 LABELS = {
     "steps_to_solve": "gradient steps",
     "loss": "training loss",
@@ -142,7 +145,8 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
 
 def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title: str | None = None) -> Figure:
     """Axis labels, one legend above all panels, and the number of lanes."""
-    drawing.supxlabel(f"{xlabel} ({n_note})", fontsize=9)
+    to_columns(drawing)
+    drawing.supxlabel(f"{xlabel} ({n_note})", fontsize=9, wrap=True)
     drawing.supylabel(ylabel, fontsize=9)
     found: dict[str, Any] = {}
     for axis in drawing.axes:
@@ -150,19 +154,52 @@ def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title:
         for handle, text in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(text, handle)
     if len(found) > 1:
-        drawing.legend(
-            found.values(),
-            found.keys(),
-            title=legend_title,
-            loc="outside upper center",
-            ncols=min(len(found), 6),
-            frameon=False,
-            fontsize=8,
-            title_fontsize=8,
-            handletextpad=0.4,
-            columnspacing=1.2,
-        )
+        _add_legend(drawing, found, legend_title)
     return drawing
+
+
+def _add_legend(drawing: Figure, found: dict[str, Any], title: str | None) -> None:
+    """One legend above all panels, in as few lines as the figure is wide enough for; it becomes higher by what they take."""
+    style: dict[str, Any] = {"frameon": False, "fontsize": 8, "title_fontsize": 8, "handletextpad": 0.4, "columnspacing": 1.2}
+    for columns in range(min(len(found), 6), 0, -1):
+        legend = drawing.legend(found.values(), found.keys(), title=title, loc="outside upper center", ncols=columns, **style)
+        if columns == 1 or legend.get_window_extent().width <= 0.98 * drawing.bbox.width:
+            break
+        legend.remove()
+    further = -(-len(found) // columns) - 1
+    width, height = drawing.get_size_inches()
+    drawing.set_size_inches(width, height + LEGEND_LINE * further)
+
+
+def to_columns(drawing: Figure) -> None:
+    """Make a figure as wide as one column of a journal, or, if that leaves less than three quarters of its width, as both."""
+    width, height = drawing.get_size_inches()
+    drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
+
+
+def settle(drawing: Figure) -> None:
+    """Fix the layout: where a label is wider than it thought, the panels make room, so that nothing is cut off."""
+    to_columns(drawing)
+    engine: Any = drawing.get_layout_engine()
+    left, bottom, right, top = 0.0, 0.0, 1.0, 1.0
+    for _ in range(4):
+        drawing.draw_without_rendering()
+        beyond = overflow(drawing)
+        if max(beyond) == 0:
+            break
+        width, height = drawing.get_size_inches()
+        left, bottom = left + beyond[0] / width, bottom + beyond[1] / height
+        right, top = right - beyond[2] / width, top - beyond[3] / height
+        engine.set(rect=(left, bottom, right - left, top - bottom))
+    drawing.set_layout_engine("none")
+
+
+def overflow(drawing: Figure) -> tuple[float, float, float, float]:
+    """Inches by which what is drawn sticks out to the left, below, to the right and above."""
+    width, height = drawing.get_size_inches()
+    box = drawing.get_tightbbox()
+    found = (-box.x0, -box.y0, box.x1 - width, box.y1 - height)
+    return tuple(max(0.0, float(inches)) for inches in found)  # type: ignore[return-value]
 
 
 def count_note(rows: pd.DataFrame) -> str:
@@ -192,6 +229,8 @@ def rc() -> Any:
         "xtick.minor.size": 1.5,
         "ytick.minor.size": 1.5,
         "lines.linewidth": 1.3,
+        # Text as wide at every resolution.
+        "text.hinting": "no_hinting",
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
         "svg.hashsalt": "initbench",
