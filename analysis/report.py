@@ -26,7 +26,7 @@ from analysis.answer import answer_page  # noqa: E402
 from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import rc, settle  # noqa: E402
+from analysis.figures.style import rc, to_columns  # noqa: E402
 from analysis.load import Run, load  # noqa: E402
 from analysis.page import cell_frame, experiment_page, verdict_frame  # noqa: E402
 from analysis.result import Result  # noqa: E402
@@ -196,7 +196,9 @@ def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(rc()):
         # One layout for all formats.
-        settle(drawing)
+        to_columns(drawing)
+        drawing.draw_without_rendering()
+        drawing.set_layout_engine("none")
         for kind in formats:
             drawing.savefig(path.with_suffix(f".{kind}"), **FORMATS[kind])
     plt.close(drawing)

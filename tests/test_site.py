@@ -79,7 +79,7 @@ STEPS = """<script>
   document.querySelectorAll("th button")[1].click();
   const falling = names().join();
   const field = document.querySelector("input");
-  field.value = "row 1";
+  field.value = "30.5 row";
   field.dispatchEvent(new Event("input"));
   document.title = [rising, falling, names().join(), document.querySelector("output").textContent].join("|");
 </script>"""

@@ -177,31 +177,6 @@ def to_columns(drawing: Figure) -> None:
     drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
 
 
-def settle(drawing: Figure) -> None:
-    """Fix the layout: where a label is wider than it thought, the panels make room, so that nothing is cut off."""
-    to_columns(drawing)
-    engine: Any = drawing.get_layout_engine()
-    left, bottom, right, top = 0.0, 0.0, 1.0, 1.0
-    for _ in range(4):
-        drawing.draw_without_rendering()
-        beyond = overflow(drawing)
-        if max(beyond) == 0:
-            break
-        width, height = drawing.get_size_inches()
-        left, bottom = left + beyond[0] / width, bottom + beyond[1] / height
-        right, top = right - beyond[2] / width, top - beyond[3] / height
-        engine.set(rect=(left, bottom, right - left, top - bottom))
-    drawing.set_layout_engine("none")
-
-
-def overflow(drawing: Figure) -> tuple[float, float, float, float]:
-    """Inches by which what is drawn sticks out to the left, below, to the right and above."""
-    width, height = drawing.get_size_inches()
-    box = drawing.get_tightbbox()
-    found = (-box.x0, -box.y0, box.x1 - width, box.y1 - height)
-    return tuple(max(0.0, float(inches)) for inches in found)  # type: ignore[return-value]
-
-
 def count_note(rows: pd.DataFrame) -> str:
     """How many lanes stand behind each line or point."""
     counts = rows.groupby("cell").size().unique()
