@@ -19,7 +19,11 @@ from jaxtyping import Array
 from bench.engine.unroll import DEAR, ELEMENTWISE, INLINED, REDUCTIONS, halved
 
 MOST_SUMMED = 32
-"""A product that sums over more is better left to a matrix kernel."""
+"""A product that sums over more is better left to a matrix kernel.
+
+Measured against lanes in front, on two AVX-512 cores: networks of 8 to 16 units on 32 examples take 1.4 to 2.6 times as many steps a
+second in float32, 1 to 2 times as many in float64; with 64 examples or 64 inputs 0.7 to 0.9 times.
+"""
 
 
 class Value(NamedTuple):
