@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 import pytest
 
 from bench.engine import width
@@ -13,7 +12,7 @@ from bench.engine.lanes_last import MOST_SUMMED, fits, lanes_last, to_back, to_f
 from bench.engine.program import programs
 from bench.spec import Experiment
 from tests.conftest import Rows, experiment
-from tests.test_unroll import MOVES, block, loss, reference
+from tests.test_unroll import MOVES, block, loss, train_as_the_reference
 
 ONES = (jnp.ones(()), jnp.ones(()))
 FURTHER = {
@@ -72,18 +71,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_program_trains_as_the_reference_does(setting: str, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same outcomes and, up to rounding that grows over the steps, the same losses."""
-    wanted = small(**SETTINGS[setting])
-    [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert width.form(program) is width.Form.LANES_LAST
-    fast = rows(wanted)
-    reference(monkeypatch)
-    [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert width.form(program) is width.Form.LANES_FIRST
-    slow = rows(wanted, "slow")
-    pd.testing.assert_series_equal(fast["outcome"], slow["outcome"])
-    np.testing.assert_allclose(fast["loss_final"], slow["loss_final"], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(fast["grad_norm_final"], slow["grad_norm_final"], rtol=1e-2, atol=1e-5)
+    train_as_the_reference(small(**SETTINGS[setting]), width.Form.LANES_LAST, rows, monkeypatch)
 
 
 @pytest.mark.parametrize(

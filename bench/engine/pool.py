@@ -214,7 +214,6 @@ class Pool:
         """What lanes have come to (leading axes: block, lane)."""
 
         def one(index: Array) -> dict[str, Array]:
-            index = jnp.sort(index)
             inputs, state = _take((slots.inputs, slots.state), index)
             measure = lambda: self._batched(self.program.measure, inputs, self._data(slots, index), state)  # noqa: E731
             empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure))
@@ -326,18 +325,13 @@ class Pool:
     def _unrolled(self, fixed: Fixed, looks: Array) -> Callable[..., Any]:
         """One look at a block, unrolled."""
         one = jnp.broadcast_to((looks > 0).astype(self.program.dtype), (self.width,))
-        return lambda state: unrolled(self._single, one)(fixed, state)
+        return lambda state: unrolled(self.program.advance_alone, one)(fixed, state)
 
     def _lanes_last(self, inputs: Inputs, data: Data | None, looks: Array) -> Callable[..., Any]:
         """One look at a block, lanes last."""
         ones = (looks > 0).astype(self.program.dtype), (looks > -1).astype(self.program.dtype)
         fixed = to_back(Fixed(inputs, data and data._replace(test_x=None, test_y=None)))
-        return lambda state: lanes_last(self._single, ones)(fixed, state)
-
-    def _single(self, fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
-        """One look at one lane."""
-        constant = self.program.constant_data
-        return self.program.advance(fixed if constant is None else fixed._replace(data=constant), state)
+        return lambda state: lanes_last(self.program.advance_alone, ones)(fixed, state)
 
     def _bits_ignore_position(self) -> bool:
         """Whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.

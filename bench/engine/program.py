@@ -522,6 +522,10 @@ class Program:
             break_step=break_step,
         ), seen
 
+    def advance_alone(self, fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
+        """`advance` of a lane that asks nothing of its block, on the data that all lanes have, where they are part of the program."""
+        return self.advance(fixed if self.constant_data is None else fixed._replace(data=self.constant_data), state)
+
     def _look_if_due(
         self, look: Callable[[], dict[str, Array]], fixed: Fixed, state: State, ends: Array, over_block: Callable[[Array], Array]
     ) -> tuple[dict[str, Array], Array]:

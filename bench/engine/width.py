@@ -56,17 +56,21 @@ def form(program: Program) -> Form:
     with jax.enable_x64(program.dtype == "float64"):
         one = Inputs(*(jax.ShapeDtypeStruct((1,), kind) for kind in program.input_types))
         fixed, state = jax.eval_shape(jax.vmap(lambda inputs: program.start(program.variants[0], inputs)), one)
-        function = program.advance if given else lambda fixed, state: program.advance(fixed._replace(data=program.constant_data), state)
         most = MAX_OPERATIONS_OWN_DATA if given else MAX_OPERATIONS
         # No parameter takes fewer than three operations; that much is known without tracing.
         if _unrolled_width(program) >= FEWEST_LANES and 3 * program.n_parameters <= most:
-            if operations(function, jax.eval_shape(lambda fixed, state: unroll_block(fixed, state, given), fixed, state), most) < math.inf:
+            if (
+                operations(
+                    program.advance_alone, jax.eval_shape(lambda fixed, state: unroll_block(fixed, state, given), fixed, state), most
+                )
+                < math.inf
+            ):
                 return Form.UNROLLED
         # How matrix products round is what tears ties: there, all units of a layer would be summed alike.
         if "tie_spread" in program.track:
             return Form.LANES_FIRST
         lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (fixed, state))
-        return Form.LANES_LAST if _last_width(program) >= FEWEST_LANES and fits(function, lane) else Form.LANES_FIRST
+        return Form.LANES_LAST if _last_width(program) >= FEWEST_LANES and fits(program.advance_alone, lane) else Form.LANES_FIRST
 
 
 def unroll_block(fixed: Fixed, state: State, given: bool) -> tuple[Fixed, State]:
