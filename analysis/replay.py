@@ -133,9 +133,10 @@ def _elsewhere(run: Run) -> str:
 
 
 def drawn(replay: Replay) -> Figure:
-    """The lane's loss, step by step."""
+    """The lane's loss, step by step, as far as float32 could hold it: no axis reaches to the end of float64."""
     drawing, axis = plt.subplots(figsize=(3.5, 2.4), layout="constrained")
     steps, loss = replay.curve["step"].to_numpy(), replay.curve["loss"].to_numpy(float)
+    loss = np.where(loss < np.finfo(np.float32).max, loss, np.nan)
     axis.plot(np.maximum(steps, 0.7), loss, color="#0072B2", lw=1.2)
     axis.set_xscale("log")
     if np.nanmin(loss) > 0 and np.nanmax(loss) > 10 * np.nanmin(loss):

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 from analysis.cli import app
 from analysis.compare import compare
 from analysis.load import load
+from analysis.replay import Replay, drawn
+from analysis.report import save
 from bench.records import parquet_bytes
 from tests.test_cli import MINE, call
 
@@ -149,6 +152,15 @@ def test_a_row_that_training_does_not_give_is_named(reports: Path, tmp_path: Pat
     done = call("replay", reports / "mine", "--lane", row, "--out", tmp_path)
     assert done.exit_code == 1
     assert "steps_to_solve: stored 1, replayed" in done.output
+
+
+@pytest.mark.parametrize("last", [4.96e287, np.inf])
+def test_the_curve_of_a_lane_that_diverges_in_float64_can_be_drawn(last: float, made: Path, tmp_path: Path) -> None:
+    run = load(made / "reports/mine")
+    row = run.lanes.iloc[0]
+    curve = pd.DataFrame({"step": [0, 200, 383], "loss": [1.2, 4.9e104, last]})
+    save(drawn(Replay("lane", run, row, row, curve, [], "")), tmp_path / "curve")
+    assert (tmp_path / "curve.png").exists()
 
 
 @pytest.mark.parametrize(

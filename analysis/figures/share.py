@@ -89,4 +89,6 @@ def intervals(run: Run, rows: pd.DataFrame, axis: str, values: Sequence[object],
             else:
                 found[position] = clustered_median(measured(here, measure), run.clusters.loc[here.index].to_numpy())[:3]
     middle, low, high = found.T
-    return middle, np.maximum([middle - low, high - middle], 0)
+    # A median that is never reached has no length to its ends.
+    with np.errstate(invalid="ignore"):
+        return middle, np.maximum([middle - low, high - middle], 0)
