@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from bench.engine.seeds import KeyScalar, Seed, named, weight_key
+from bench.engine.seeds import KeyScalar, Seed, named, shuffled, weight_key
 from bench.initializers import initializer
 from bench.initializers.scaling import fans
 from bench.models import model
@@ -159,7 +159,7 @@ class Network:
                 drawn = drawn + first_layer_offset
             if spec.zero_fraction == 0:
                 return drawn
-            rank = jax.random.permutation(weight_key(init_seed, f"{name}.zero_fraction"), drawn.size)
+            rank = shuffled(weight_key(init_seed, f"{name}.zero_fraction"), drawn.size)
             # Only a fraction of 1 zeroes a whole layer.
             zeros = jnp.minimum(jnp.round(zero_fraction * drawn.size), jnp.where(zero_fraction < 1, drawn.size - 1, drawn.size))
             kept = rank.reshape(drawn.shape) >= zeros

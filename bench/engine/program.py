@@ -480,7 +480,7 @@ class Program:
             left = jnp.where(running, jnp.minimum(inputs.budget - state.step, self.check_every), 0)
             new = self._epoch(fixed, state, over_block(left))
             fixed_point = jnp.zeros((), bool)
-            seen, loss = self._look_if_due(lambda: look(self.network.trace(state.params, data.x)[0]), fixed, state, fixed_point, over_block)
+            seen, loss = self._look_if_due(lambda: look(self._outputs(state.params, data.x)), fixed, state, fixed_point, over_block)
         else:
             key = noise_key(inputs.init_seed, inputs.data_seed, state.step) if self.noisy else None
             loss, outputs, gradients = self.gradient(state.params, fixed, data.x, data.y, key)
@@ -534,6 +534,16 @@ class Program:
         empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(look))
         seen = jax.lax.cond(over_block(due.astype(jnp.int32)) > 0, look, lambda: empty)
         return seen, jnp.where(due, seen["loss"], state.loss)
+
+    def _outputs(self, params: Params, x: Float[Array, "example input"]) -> Float[Array, "example output"]:
+        """Outputs for all examples, minibatch after minibatch: what convolutions lay out for all of them would not stay in a cache."""
+
+        def outputs(part: Float[Array, "example input"]) -> Float[Array, "example output"]:
+            return self.network.trace(params, part)[0]
+
+        whole = len(x) // self.batch_size * self.batch_size
+        found = jax.lax.map(outputs, x[:whole].reshape(-1, self.batch_size, x.shape[1])).reshape(whole, -1)
+        return found if whole == len(x) else jnp.concatenate([found, outputs(x[whole:])])
 
     def _epoch(self, fixed: Fixed, state: State, steps: Array) -> tuple[Params, Any]:
         """This many steps of one epoch, as far as the lane's budget goes."""

@@ -36,17 +36,48 @@ def flat(features: Images) -> Float[Array, "example value"]:
     return features.reshape(-1, features.shape[-1]).T
 
 
+def patches(features: Images) -> Float[Array, "value side side example"]:
+    """What a 3 x 3 kernel sees at each position, zeros around the images; offset after offset, and channel after channel in each."""
+    for axis in (2, 1):
+        side = features.shape[axis]
+        padded = jnp.pad(features, [(1, 1) if n == axis else (0, 0) for n in range(4)])
+        features = jnp.concatenate([jax.lax.slice_in_dim(padded, i, i + side, axis=axis) for i in range(3)])
+    return features
+
+
+def times(kernel: Float[Array, "3 3 channel unit"], seen: Float[Array, "value side side example"]) -> Images:
+    """A kernel's product with the patches that it sees."""
+    return (kernel.reshape(len(seen), -1).T @ seen.reshape(len(seen), -1)).reshape(-1, *seen.shape[1:])
+
+
+@jax.custom_vjp
 def convolve(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Images:
     """3 x 3 convolution, stride 1, zeros around the images, no flipping of the kernel: `jax.lax`'s with padding "SAME".
 
     Kernels that differ from lane to lane would make of `jax.lax.conv_general_dilated` a grouped convolution, which takes five times as
-    long in a training loop on a CPU; a matrix product stays one.
+    long in a training loop on a CPU; a matrix product stays one. The gradient in the features is the convolution of what comes back
+    with the kernel turned around: JAX itself would pad and add nine arrays for it, which took most of a step.
     """
-    side = features.shape[1]
-    padded = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    patches = jnp.concatenate([padded[:, i : i + side, j : j + side] for i in range(3) for j in range(3)])
-    weights = kernel.reshape(-1, kernel.shape[-1])
-    return (weights.T @ patches.reshape(len(weights), -1)).reshape(-1, *features.shape[1:])
+    return times(kernel, patches(features))
+
+
+def _forward(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> tuple[Images, tuple[Array, Array]]:
+    seen = patches(features)
+    return times(kernel, seen), (seen, kernel)
+
+
+def _backward(residuals: tuple[Array, Array], cotangent: Images) -> tuple[Images, Float[Array, "3 3 channel unit"]]:
+    seen, kernel = residuals
+    in_kernel = seen.reshape(len(seen), -1) @ cotangent.reshape(len(cotangent), -1).T
+    return times(kernel[::-1, ::-1].swapaxes(2, 3), patches(cotangent)), in_kernel.reshape(kernel.shape)
+
+
+convolve.defvjp(_forward, _backward)
+
+
+def convolve_pooled(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Images:
+    """`mean_pooled` of `convolve`, with a quarter of the products: a mean of products is the product with the mean."""
+    return times(kernel, mean_pooled(patches(features)))
 
 
 def mean_pooled(features: Images) -> Images:
@@ -62,8 +93,8 @@ class Convolution(nnx.Module):
         self.kernel = nnx.Param(jax.nn.initializers.lecun_normal()(rngs.params(), (3, 3, inputs, outputs)))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
 
-    def __call__(self, features: Images) -> Images:
-        convolved = convolve(features, self.kernel[...])
+    def __call__(self, features: Images, pool: bool = False) -> Images:
+        convolved = (convolve_pooled if pool else convolve)(features, self.kernel[...])
         return convolved if self.bias is None else convolved + self.bias[...][:, None, None, None]
 
 

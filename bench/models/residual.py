@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, images, incoming, mean_pooled, outgoing, seen, shifted, side_of
+from bench.models.convolution import Convolution, images, incoming, outgoing, seen, shifted, side_of
 
 Normalization = Literal["none", "layer"]
 
@@ -145,7 +145,7 @@ class ResCNN(Residual):
         self.pool = pool
 
     def trace(self, x: Float[Array, "example input"], forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
-        stream = self.input(images(x))
+        stream = self.input(images(x), self.pool)
         forward = shifted(forward, (len(stream),) * len(self.blocks))
-        stream, hidden = self._through_blocks(mean_pooled(stream) if self.pool else stream, forward)
+        stream, hidden = self._through_blocks(stream, forward)
         return self.output(jnp.mean(stream, axis=(1, 2)).T), seen(hidden)

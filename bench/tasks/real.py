@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 from pydantic import Field, PositiveInt
 from sklearn import datasets
 
+from bench.engine.seeds import shuffled
 from bench.tasks import task
 from bench.tasks.definition import Data, LossName, Task, least_squares_floor, split
 
@@ -40,7 +41,7 @@ def _real(
     scalar = classes <= 2
 
     def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
-        order = jax.random.permutation(key, len(features))[: n + n_test]
+        order = shuffled(key, len(features))[: n + n_test]
         x = jnp.asarray(features, dtype)[order]
         y = jnp.asarray(targets, dtype if scalar else jnp.int32)[order]
         spread = jnp.std(x[:n], axis=0)
