@@ -398,6 +398,12 @@ def _transposed(graph: _Graph, parameters: dict[str, Any], out: Any, value: Valu
     return Value(np.transpose(value.elements, order), None if value.axis is None else order.index(value.axis))
 
 
+def _reversed(graph: _Graph, parameters: dict[str, Any], out: Any, value: Value) -> Value:
+    if value.axis in parameters["dimensions"]:
+        raise NotUnrollable("reversed order of examples")
+    return Value(np.flip(value.elements, parameters["dimensions"]), value.axis)
+
+
 def _concatenated(graph: _Graph, parameters: dict[str, Any], out: Any, *values: Value) -> Value:
     axis = next((value.axis for value in values if value.axis is not None), None)
     if axis == parameters["dimension"]:
@@ -446,6 +452,7 @@ MOVES: dict[str, Callable[..., Value]] = {
     "iota": _iota,
     "pad": _padded,
     "reshape": _reshaped,
+    "rev": _reversed,
     "slice": _sliced,
     "squeeze": _reshaped,
     "stack": _stacked,

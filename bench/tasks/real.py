@@ -3,7 +3,6 @@
 from functools import cache
 from typing import Annotated, Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
