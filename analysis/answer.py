@@ -35,7 +35,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "# When is it safe to initialize weights to zero?",
         f"{lanes:,} training runs in {len(results)} experiments. Claims and criteria were fixed in each experiment's file before it ran; "
         "verdicts come from intervals, after the exact laws named in each report have held.",
-        _paragraph(verdicts, [verdict for found in families.values() for _, verdict in found]),
+        paragraph(verdicts, [verdict for found in families.values() for _, verdict in found]),
         "## Should this start at zero?" if chart else "",
         chart,
         "## Verdicts",
@@ -76,7 +76,7 @@ def _families(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
     return families
 
 
-def _paragraph(verdicts: Mapping[str, str], every: Iterable[Verdict]) -> str:
+def paragraph(verdicts: Mapping[str, str], every: Iterable[Verdict]) -> str:
     """The answer in sentences: each clause stands for a claim, and is there if the claim has a verdict that it is written for and single
     verdicts are what its words need."""
     clauses = [

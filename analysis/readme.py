@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.answer import paragraph
 from analysis.claims import Verdict, overall
 from analysis.words import MARKS, markdown
 
@@ -14,7 +15,7 @@ BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
 
 
 def answer(reports: Path) -> str:
-    """The verdicts on the claims of the thread, and the headline figure."""
+    """The answer in sentences, the verdicts on the claims of the thread, and the headline figure."""
     statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
     families: dict[str, list[Verdict]] = {}
     lanes = 0
@@ -31,7 +32,9 @@ def answer(reports: Path) -> str:
     ]
     table = markdown(pd.DataFrame(rows, columns=["", "claim", "verdict", "holds in"]))
     picture = "![Share of lanes that learn the task from zero and from random weights](reports/figures/headline.png)"
-    return f"From {lanes:,} training runs:\n\n{table}\n\n{picture}"
+    every = [verdict for found in families.values() for verdict in found]
+    text = paragraph({family: overall(found) for family, found in families.items()}, every).replace("](#", "](reports/README.md#")
+    return f"{text}\n\nFrom {lanes:,} training runs:\n\n{table}\n\n{picture}"
 
 
 def updated(text: str, reports: Path) -> str:

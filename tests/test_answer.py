@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from analysis.answer import _chart, _paragraph, _spoken_of
+from analysis.answer import _chart, _spoken_of, paragraph
 from analysis.claims import Verdict
 
 REPORTS = Path(__file__).parents[1] / "reports"
@@ -24,9 +24,9 @@ def stored() -> list[Verdict]:
 
 
 def test_a_clause_stands_only_for_the_verdict_that_it_is_written_for() -> None:
-    assert "It is safe where the loss is strictly convex" in _paragraph({"C1": "supported"}, [])
-    assert _paragraph({"C1": "refuted"}, []) == ""
-    assert _paragraph({"C7": "supported", "C14": "refuted"}, []).endswith(
+    assert "It is safe where the loss is strictly convex" in paragraph({"C1": "supported"}, [])
+    assert paragraph({"C1": "refuted"}, []) == ""
+    assert paragraph({"C7": "supported", "C14": "refuted"}, []).endswith(
         "([C7](#c7)); the reason is symmetry, not the number of optima ([C14](#c14))."
     )
 
@@ -37,12 +37,12 @@ NEEDS = [(clause, need) for clause in TEXT["clause"] for need in clause.get("nee
 @pytest.mark.parametrize(("clause", "need"), NEEDS, ids=lambda entry: entry.get("id", entry.get("claim")))
 def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, Any], need: dict[str, Any]) -> None:
     verdicts, every = {clause["claim"]: "conditional"}, stored()
-    assert _paragraph(verdicts, every)
+    assert paragraph(verdicts, every)
     meant = _spoken_of(need, clause["claim"], every)
     assert meant
     others = [verdict for verdict in every if verdict not in meant]
-    assert _paragraph(verdicts, others) == ""
-    assert _paragraph(verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
+    assert paragraph(verdicts, others) == ""
+    assert paragraph(verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
 
 
 def test_the_chart_says_what_is_not_settled() -> None:

@@ -51,6 +51,17 @@ def test_layers_are_set_to_zero_by_index_or_name() -> None:
     assert not by_name["layers.0.kernel"].any()
 
 
+def test_starts_that_differ_in_what_is_zero_share_a_branch_and_keep_their_own_zeros() -> None:
+    cases = [{"label": str(zero), "initializer.zero_layers": zero} for zero in ([], [1], ["layers.2"])]
+    wanted = experiment(**NET, initializer="glorot_normal", case=cases, seeds={"init": 2, "data": "paired"})
+    [program] = programs(wanted.cells, (), ())
+    assert (len(program.variants), len(program.zeroings)) == (1, 3)
+    for cell, zero in zip(wanted.cells, ([], [1], [2]), strict=True):
+        inputs = program.inputs_of(cell, np.zeros(1, np.uint32), np.zeros(1, np.uint32))
+        _, state = program.start(program.variants[0], jax.tree.map(lambda leaf: leaf[0], inputs))
+        assert [i for i, layer in enumerate(program.network.weights(state.params)) if not layer.any()] == zero
+
+
 def test_frozen_parameters_stay_and_the_others_move() -> None:
     before, after = parameters(), parameters(5, {"frozen": ["layers.1", "*.bias"]})
     moved = {name for name in before if (before[name] != after[name]).any()}

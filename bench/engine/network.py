@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bench.engine.seeds import KeyScalar, Seed, named, shuffled, weight_key
 from bench.initializers import initializer
@@ -130,19 +130,20 @@ class Network:
         dtype: jnp.dtype,
         x: Float[Array, "example input"] | None = None,
         first_layer_offset: Array | float = 0.0,
+        zeroed: Bool[Array, " parameter"] | None = None,
     ) -> Params:
-        """Initial parameters of one lane; the numbers may be traced, so that sweeps do not recompile. Schemes look at the examples `x`."""
+        """Initial parameters of one lane; the numbers may be traced, so that sweeps do not recompile. Schemes look at the examples `x`.
+
+        `zeroed` tells which parameters start at zero, where that is not what the `zero_layers` of `spec` say.
+        """
         general = initializer[spec.name].bind(spec.options)
         named_laws = {name: initializer[one.name].bind(one.options) for name, one in spec.layers.items()}
         special = {path: law for name, law in named_laws.items() for path in self.matching(name)}
-        zeroed = self._zeroed(spec)
-        law = {path: special.get(path, general) for path in {*self.weight_paths, *special} if path not in zeroed}
+        law = {path: special.get(path, general) for path in {*self.weight_paths, *special}}
         drawn = self._drawn(law, init_seed, dtype)
 
         def value(path: Path, shape: tuple[int, ...]) -> Array:
             name = dotted(path)
-            if path in zeroed:
-                return jnp.zeros(shape, dtype)
             if path in self.weight_paths:
                 return weights(path, name, gain * drawn[path])
             if path in special:
@@ -165,7 +166,10 @@ class Network:
             kept = rank.reshape(drawn.shape) >= zeros
             return jnp.where(kept, drawn, jnp.zeros_like(drawn))
 
-        params = jax.tree_util.tree_map_with_path(lambda path, leaf: value(tuple(entry.key for entry in path), leaf.shape), self.shapes)
+        values = [value(path, leaf.shape) for path, leaf in leaves(self.shapes)]
+        zeros = self.zeroed(spec) if zeroed is None else zeroed
+        kept = [jnp.where(zero, jnp.zeros_like(leaf), leaf) for zero, leaf in zip(zeros, values, strict=True)]
+        params = jax.tree.unflatten(jax.tree.structure(self.shapes), kept)
         return scheme[spec.scheme].target(params, self, x) if spec.scheme else params
 
     def _drawn(self, law: dict[Path, Callable[..., Array]], init_seed: Seed, dtype: jnp.dtype) -> dict[Path, Array]:
@@ -180,13 +184,15 @@ class Network:
             drawn.update(zip(paths, jax.vmap(lambda key, one=one, shape=shape: one(key, shape, dtype))(keys), strict=True))
         return drawn
 
-    def _zeroed(self, spec: InitializerSpec) -> list[Path]:
+    def zeroed(self, spec: InitializerSpec) -> tuple[bool, ...]:
+        """Of each parameter, whether `zero_layers` sets it to zero."""
         found = [self.matching(layer) if isinstance(layer, str) else [self.weight_paths[layer]] for layer in spec.zero_layers]
-        return [path for paths in found for path in paths]
+        return tuple(any(path in paths for paths in found) for path in self.paths)
 
     def zeroed_layers(self, spec: InitializerSpec) -> list[int]:
         """Indices of the weight layers that `zero_layers` sets to zero."""
-        return sorted({self.weight_paths.index(path) for path in self._zeroed(spec) if path in self.weight_paths})
+        zeroed = dict(zip(self.paths, self.zeroed(spec), strict=True))
+        return [index for index, path in enumerate(self.weight_paths) if zeroed[path]]
 
     def _bias(self, law: str | float, key: Any, path: Path, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
         if law != "uniform_fan_in":

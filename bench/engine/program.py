@@ -61,6 +61,8 @@ class Inputs(NamedTuple):
     learning_rate: Scalar
     gain: Scalar
     zero_fraction: Scalar
+    zeroing: Scalar
+    """Which of the program's `zeroings` the lane starts with."""
     first_layer_offset: Scalar
     l2: Scalar
     solved_below: Scalar
@@ -101,10 +103,12 @@ class Variant:
 
     @classmethod
     def of(cls, settings: Settings) -> "Variant":
-        # Gain, offset and zero fraction are inputs; cells that differ in them alone share a branch. What counts about the
-        # fraction is whether single weights are drawn to be zeroed at all.
+        # Gain, offset, zero fraction and which layers are zero are inputs; cells that differ in them alone share a branch. What counts
+        # about the fraction is whether single weights are drawn to be zeroed at all.
         zeroed = float(settings.initializer.zero_fraction > 0)
-        neutral = settings.initializer.model_copy(update={"gain": 1.0, "first_layer_offset": 0.0, "zero_fraction": zeroed})
+        neutral = settings.initializer.model_copy(
+            update={"gain": 1.0, "first_layer_offset": 0.0, "zero_fraction": zeroed, "zero_layers": ()}
+        )
         return cls(settings.task, neutral, settings.optimizer.relative)
 
 
@@ -181,6 +185,8 @@ class Program:
         self.task_of = [list(specs).index(repr(variant.task)) for variant in self.variants]
         """Which of the tasks is the variant's."""
         self._check(settings.model)
+        self.zeroings = list(dict.fromkeys(self.network.zeroed(cell.settings.initializer) for cell in cells))
+        """Of each parameter, whether it starts at zero, in all ways that the cells have."""
         with jax.enable_x64(self.dtype == "float64"):
             self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
             self.track = self._measurable(track, optional=True)
@@ -217,7 +223,7 @@ class Program:
     def input_types(self) -> tuple[Any, ...]:
         """Dtypes of the fields of `Inputs`."""
         real = jnp.dtype(self.dtype)
-        return (jnp.uint32, jnp.uint32, real, real, real, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
+        return (jnp.uint32, jnp.uint32, real, real, real, jnp.int32, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
 
     def inputs_of(self, cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
         """Inputs of the cell's lanes with these seeds, as host arrays; the lanes of a map share the initial weights of seed 0."""
@@ -229,6 +235,7 @@ class Program:
             learning_rate=settings.optimizer.rate,
             gain=settings.initializer.gain,
             zero_fraction=settings.initializer.zero_fraction,
+            zeroing=self.zeroings.index(self.network.zeroed(settings.initializer)),
             first_layer_offset=settings.initializer.first_layer_offset,
             l2=settings.training.l2,
             solved_below=-np.inf if below is None else below,
@@ -269,16 +276,17 @@ class Program:
             raise ValueError(f"initializer.first_layer_offset: '{model.name}' has no one first layer")
         for name in self.training.frozen:
             self._check_name("training.frozen", name, model)
-        for variant in self.variants:
-            for name in variant.initializer.layers:
+        for cell in self.cells:
+            for name in cell.settings.initializer.layers:
                 self._check_name("initializer.layers", name, model)
-            for layer in variant.initializer.zero_layers:
+            for layer in cell.settings.initializer.zero_layers:
                 if isinstance(layer, str):
                     self._check_name("initializer.zero_layers", layer, model)
                 elif not in_order:
                     raise ValueError(f"initializer.zero_layers = [{layer}]: the layers of {model.name} have names, not numbers")
                 elif layer >= layers:
                     raise ValueError(f"initializer.zero_layers = [{layer}]: {model.name} has weight layers 0 to {layers - 1}")
+        for variant in self.variants:
             if variant.relative_rate and self.network.players:
                 raise ValueError(f"optimizer.learning_rate: '{model.name}' has a loss for each player, and no curvature")
             if variant.relative_rate and self.n_parameters > MAX_HESSIAN:
@@ -430,8 +438,16 @@ class Program:
 
     def begin(self, variant: Variant, inputs: Inputs, data: Data) -> tuple[Inputs, State]:
         """A lane before its first step, on this data; its learning rate is now a number."""
-        numbers = inputs.init_seed, inputs.gain, inputs.zero_fraction
-        params = self.network.initial(variant.initializer, *numbers, jnp.dtype(self.dtype), data.x, inputs.first_layer_offset)
+        params = self.network.initial(
+            variant.initializer,
+            inputs.init_seed,
+            inputs.gain,
+            inputs.zero_fraction,
+            jnp.dtype(self.dtype),
+            data.x,
+            inputs.first_layer_offset,
+            jnp.asarray(self.zeroings)[inputs.zeroing],
+        )
         if variant.relative_rate:
             origin = jax.tree.map(jnp.zeros_like, params)
             curvature = eigenvalues(self.hessian(origin, Fixed(inputs, data)))[-1]
