@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from bench.engine.network import dotted, leaves
 from bench.engine.program import programs
 from tests.conftest import experiment
 from tests.test_players import start
@@ -86,3 +87,26 @@ def test_a_name_that_matches_nothing_is_said_with_those_that_there_are(changes: 
 def test_randomness_is_seen_in_a_single_layer() -> None:
     assert experiment(initializer={"name": "zeros", "layers": {"layers.0": "normal"}}).cells[0].settings.initializer.random
     assert not experiment(initializer={"name": "zeros", "layers": {"layers.0": "identity"}}).cells[0].settings.initializer.random
+
+
+def test_curvature_is_that_in_what_is_trained() -> None:
+    [whole, part] = (
+        programs(experiment(**NET, initializer="glorot_normal", training=training).cells, (), ())[0]
+        for training in ({}, {"frozen": ["layers.1", "*.bias"]})
+    )
+    fixed, state = start(whole)
+    names = [dotted(path) for path, leaf in leaves(state.params) for _ in range(leaf.size)]
+    trained = [place for place, name in enumerate(names) if name in ("layers.0.kernel", "layers.2.kernel")]
+    wanted = whole.hessian(state.params, fixed)[np.ix_(trained, trained)]
+    np.testing.assert_allclose(part.hessian(state.params, fixed), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_the_last_layer_of_an_adapted_network_is_no_hidden_one() -> None:
+    wanted = experiment(model={"name": "lora", "widths": [3]}, initializer="glorot_normal")
+    [program] = programs(wanted.cells, ("hidden_grad_max",), ())
+    fixed, state = start(program)
+    gradients = program.network.weights(program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)[2])
+    largest = {name: float(np.abs(one).max()) for name, one in zip(program.network.weight_names, gradients, strict=True)}
+    hidden = max(value for name, value in largest.items() if name.startswith("layers.0."))
+    assert hidden < max(value for name, value in largest.items() if name != "layers.1.up.kernel")
+    assert float(program.measure(fixed, state)["hidden_grad_max"]) == pytest.approx(hidden)

@@ -47,6 +47,9 @@ class Network:
         self.shapes: Params = nnx.to_pure_dict(self._state)
         self.paths = [path for path, _ in leaves(self.shapes)]
         self.weight_paths = [path for path, leaf in leaves(self.shapes) if leaf.ndim >= 2]
+        last = self.weight_paths[-1:]
+        self.output_paths = [path for path in self.weight_paths if last and _layer(path) == _layer(last[0])]
+        """Weights of the last layer: one matrix, or several of which it is made."""
         self.bias_paths = [path for path in self.paths if path not in self.weight_paths and path[-1] == "bias"]
         self._built: dict[Path, np.ndarray] = {}
         """Values that the model builds for what is neither a weight nor a bias, such as the scale of a normalization."""
@@ -201,6 +204,11 @@ class Network:
         kernel = next((leaf for other, leaf in leaves(self.shapes) if other[: len(path) - 1] == path[:-1] and leaf.ndim >= 2), None)
         limit = 0.0 if kernel is None else fans(kernel.shape)[0] ** -0.5
         return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+
+def _layer(path: Path) -> Path:
+    """The layer of the model that a parameter belongs to: its first name, and its number where that names a list."""
+    return path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1]
 
 
 def dotted(path: Path) -> str:

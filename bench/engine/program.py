@@ -306,7 +306,7 @@ class Program:
         present = {"weights", "gradients"}
         one_loss = not self.network.players
         present |= {"curvatures"} if self.n_parameters <= MAX_HESSIAN and one_loss else set()
-        present |= {"hidden_gradients"} if len(self.network.weight_paths) > 1 and one_loss else set()
+        present |= {"hidden_gradients"} if len(self.network.weight_paths) > len(self.network.output_paths) and one_loss else set()
         present |= {"units"} if units else set()
         present |= {"incoming"} if self.network.is_layered else set()
         present |= {"pre_activation", "activation"} if hidden else set()
@@ -608,10 +608,18 @@ class Program:
                 found[name] = jnp.asarray(function(*shown))
         return found
 
-    def hessian(self, params: Params, fixed: Fixed) -> Float[Array, "parameter parameter"]:
-        flat, unravel = ravel_pytree(params)
+    def hessian(self, params: Params, fixed: Fixed) -> Float[Array, "trained trained"]:
+        """Second derivatives of the training loss in all parameters that are not frozen."""
         data = fixed.data
-        return jax.hessian(lambda v: self.objective(unravel(v), data.x, data.y, data, fixed.inputs.l2))(flat)
+        trained = [path for path in self.network.paths if path not in self._frozen]
+        flat, unravel = ravel_pytree([leaf for path, leaf in leaves(params) if path in trained])
+
+        def loss(values: Float[Array, " trained"]) -> Float[Array, ""]:
+            new = dict(zip(map(dotted, trained), unravel(values), strict=True))
+            moved = self.network.on(trained, lambda name, leaf: new[name], params)
+            return self.objective(moved, data.x, data.y, data, fixed.inputs.l2)
+
+        return jax.hessian(loss)(flat)
 
 
 def _choose(condition: Array, new: Any, old: Any) -> Any:

@@ -58,7 +58,9 @@ class Views:
 
     @cached_property
     def hidden_gradients(self) -> list[Array]:
-        return self.gradients[:-1]
+        network = self._program.network
+        pairs = zip(network.weight_paths, self.gradients, strict=True)
+        return [gradient for path, gradient in pairs if path not in network.output_paths]
 
     @cached_property
     def pre_activation_gradient(self) -> list[Array]:

@@ -5,9 +5,10 @@ A probe's array arguments say what it looks at. Per hidden layer (the trait `ove
 (example, hidden; the slope of each example's loss), `heads` (head, feature; of attention); with `over_layers=list` there is a column
 per layer.
 Once per lane: `weights` and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last
-layer), `curvatures` (the eigenvalues of the training loss's Hessian, smallest first; small models only), `recurrent_jacobian`
-(example, state, state; the last state by the one before the first step, on the first training examples) and `time_steps`, how many lie
-between them; of a generator `generated`, `real` (example, coordinate) and `mode` (example,), and `player_losses` (player,).
+layer), `curvatures` (the eigenvalues of the training loss's Hessian in what is trained, smallest first; small models only),
+`recurrent_jacobian` (example, state, state; the last state by the one before the first step, on the first training examples) and
+`time_steps`, how many lie between them; of a generator `generated`, `real` (example, coordinate) and `mode` (example,), and
+`player_losses` (player,).
 A model without what a probe looks at has no column for it.
 """
 
