@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.engine.program import Program, programs
 from bench.records import Manifest, read_manifest, read_rows
 from bench.spec import Cell, Experiment, Span, wanted_labels
 
@@ -32,6 +33,11 @@ class Run:
             return self.lanes["data_seed"]
         random = {cell.id: cell.settings.initializer.random for cell in self.experiment.cells}
         return self.lanes["init_seed"].where(self.lanes["cell"].map(random), -1)
+
+    @cached_property
+    def programs(self) -> list[Program]:
+        """What the lanes ran, without probes."""
+        return programs(self.experiment.cells, (), ())
 
     def cell(self, identity: str) -> Cell:
         """The cell of this id."""

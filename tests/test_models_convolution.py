@@ -33,7 +33,7 @@ def network(name: str, **options: object) -> Network:
 def drawn(net: Network, start: str = "he_normal", **options: object) -> Params:
     """Initial parameters; biases are drawn too unless they are asked for otherwise."""
     spec = InitializerSpec.model_validate({"name": start, "bias_stddev": 0.3, **options})
-    return net.initial(spec, 3, jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
 
 
 def lax_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -35,7 +35,7 @@ def normal(*shape: int) -> np.ndarray:
 
 def initial(net: Network, **options: Any) -> Any:
     spec = InitializerSpec.model_validate({"name": "glorot_uniform", **options})
-    return net.initial(spec, 3, jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"))
+    return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"))
 
 
 # Recurrent networks -----------------------------------------------------------------------------------------------------------

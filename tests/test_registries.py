@@ -69,7 +69,7 @@ def test_initializers_of_a_comparison_share_their_base_draws() -> None:
     one = jnp.ones(())
 
     def kernel(name: str) -> np.ndarray:
-        params = network.initial(InitializerSpec.model_validate(name), 5, one, 0 * one, jnp.dtype("float32"))
+        params = network.initial(InitializerSpec.model_validate(name), network.keys(5), one, 0 * one, jnp.dtype("float32"))
         return np.asarray(params["layers"][0]["kernel"])
 
     ratio = kernel("he_normal") / kernel("glorot_normal")
@@ -82,7 +82,7 @@ def test_modifiers_scale_and_zero_what_they_name() -> None:
     def weights(fraction: float = 0.0, **options: object) -> list[np.ndarray]:
         spec = InitializerSpec.model_validate({"name": "he_normal", "zero_fraction": fraction, **options})
         gain, share = jnp.asarray(spec.gain), jnp.asarray(fraction)
-        return [np.asarray(w) for w in network.weights(network.initial(spec, 1, gain, share, jnp.dtype("float32")))]
+        return [np.asarray(w) for w in network.weights(network.initial(spec, network.keys(1), gain, share, jnp.dtype("float32")))]
 
     plain = weights()
     np.testing.assert_allclose(weights(gain=3.0)[1], 3 * plain[1], rtol=1e-6)

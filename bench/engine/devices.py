@@ -4,6 +4,7 @@ import os
 import platform
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -28,6 +29,8 @@ XLA_FLAGS = {
     # unrolled XOR network. (Larger loops take long to compile.)
     "xla_backend_extra_options": "xla_cpu_small_while_loop_byte_threshold=1048576",
 }
+HASTY: dict[str, Any] = {"xla_backend_optimization_level": 1}
+"""Compiler options where speed does not matter: drawing initial values is rare, and its many random draws are slow to optimize."""
 
 
 def configure() -> None:

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Key
 
-from bench.engine.seeds import KeyScalar, Seed, named, shuffled, weight_key
+from bench.engine.seeds import KeyScalar, Seed, named, shuffled, weight_keys
 from bench.initializers import initializer
 from bench.initializers.scaling import fans
 from bench.models import model
@@ -124,10 +124,15 @@ class Network:
         """The weight layers (all but biases) in the order of the model."""
         return [leaf for path, leaf in leaves(params) if path in self.weight_paths]
 
+    def keys(self, init_seed: Seed) -> Key[Array, " key"]:
+        """Of the initial values of each parameter, and of the places of the single weights of each that start at zero."""
+        names = list(map(dotted, self.paths))
+        return weight_keys(init_seed, [*names, *(f"{name}.zero_fraction" for name in names)])
+
     def initial(
         self,
         spec: InitializerSpec,
-        init_seed: Seed,
+        keys: Key[Array, " key"],
         gain: Array,
         zero_fraction: Array,
         dtype: jnp.dtype,
@@ -135,35 +140,35 @@ class Network:
         first_layer_offset: Array | float = 0.0,
         zeroed: Bool[Array, " parameter"] | None = None,
     ) -> Params:
-        """Initial parameters of one lane; the numbers may be traced, so that sweeps do not recompile. Schemes look at the examples `x`.
+        """Initial parameters of one lane from its `keys`; the numbers may be traced, so that sweeps do not recompile.
 
+        Schemes look at the examples `x`.
         `zeroed` tells which parameters start at zero, where that is not what the `zero_layers` of `spec` say.
         """
         general = initializer[spec.name].bind(spec.options)
         named_laws = {name: initializer[one.name].bind(one.options) for name, one in spec.layers.items()}
         special = {path: law for name, law in named_laws.items() for path in self.matching(name)}
         law = {path: special.get(path, general) for path in {*self.weight_paths, *special}}
-        drawn = self._drawn(law, init_seed, dtype)
+        drawn = self._drawn(law, keys, dtype)
 
         def value(path: Path, shape: tuple[int, ...]) -> Array:
-            name = dotted(path)
             if path in self.weight_paths:
-                return weights(path, name, gain * drawn[path])
+                return weights(path, gain * drawn[path])
             if path in special:
                 return drawn[path]
             if path in self._built:
                 return jnp.asarray(self._built[path], dtype)
-            key = weight_key(init_seed, name)
+            key = keys[self.paths.index(path)]
             bias = self._bias(spec.bias_law, key, path, shape, dtype)
             spread = spec.bias_stddev
             return bias + spread * jax.random.normal(named(key, "spread"), shape, dtype) if spread else bias
 
-        def weights(path: Path, name: str, drawn: Array) -> Array:
+        def weights(path: Path, drawn: Array) -> Array:
             if path == self.weight_paths[0]:
                 drawn = drawn + first_layer_offset
             if spec.zero_fraction == 0:
                 return drawn
-            rank = shuffled(weight_key(init_seed, f"{name}.zero_fraction"), drawn.size)
+            rank = shuffled(keys[len(self.paths) + self.paths.index(path)], drawn.size)
             # Only a fraction of 1 zeroes a whole layer.
             zeros = jnp.minimum(jnp.round(zero_fraction * drawn.size), jnp.where(zero_fraction < 1, drawn.size - 1, drawn.size))
             kept = rank.reshape(drawn.shape) >= zeros
@@ -175,7 +180,7 @@ class Network:
         params = jax.tree.unflatten(jax.tree.structure(self.shapes), kept)
         return scheme[spec.scheme].target(params, self, x) if spec.scheme else params
 
-    def _drawn(self, law: dict[Path, Callable[..., Array]], init_seed: Seed, dtype: jnp.dtype) -> dict[Path, Array]:
+    def _drawn(self, law: dict[Path, Callable[..., Array]], keys: Key[Array, " key"], dtype: jnp.dtype) -> dict[Path, Array]:
         """A draw for each of these parameters; those of one initializer and shape together, which leaves less to compile."""
         shapes = {path: leaf.shape for path, leaf in leaves(self.shapes)}
         alike: dict[Any, list[Path]] = {}
@@ -183,8 +188,8 @@ class Network:
             alike.setdefault((law[path], shapes[path]), []).append(path)
         drawn: dict[Path, Array] = {}
         for (one, shape), paths in alike.items():
-            keys = jnp.stack([weight_key(init_seed, dotted(path)) for path in paths])
-            drawn.update(zip(paths, jax.vmap(lambda key, one=one, shape=shape: one(key, shape, dtype))(keys), strict=True))
+            chosen = keys[np.array([self.paths.index(path) for path in paths])]
+            drawn.update(zip(paths, jax.vmap(lambda key, one=one, shape=shape: one(key, shape, dtype))(chosen), strict=True))
         return drawn
 
     def zeroed(self, spec: InitializerSpec) -> tuple[bool, ...]:

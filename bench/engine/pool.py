@@ -20,7 +20,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from bench.engine.book import EMPTY, Batch, Book, Chunk, Lanes
-from bench.engine.devices import AXIS, lane_sharding, precision
+from bench.engine.devices import AXIS, HASTY, lane_sharding, precision
 from bench.engine.digest import digest
 from bench.engine.lanes_last import lanes_last, to_back, to_front
 from bench.engine.program import Fixed, Inputs, Program, State, Status, Variant
@@ -127,12 +127,10 @@ class Pool:
         fill, one = (self.fill_blocks,), self._many(integer, 1)
         index = self._many(integer, *fill, self.width)
         starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index
-        # Drawing initial values is rare, and its many random draws are slow to optimize.
-        hasty = {"xla_backend_optimization_level": 1}
         with ThreadPoolExecutor() as threads:
             # Each compiles while the next is traced.
             compiling = [
-                threads.submit(self._lowered(self._fill, slots, *starts, donate=(0,)).compile, hasty),
+                threads.submit(self._lowered(self._fill, slots, *starts, donate=(0,)).compile, HASTY),
                 threads.submit(self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)).compile),
                 threads.submit(self._lowered(self._read, slots, index).compile),
                 threads.submit(self._lowered(lambda: self._empty(slots, log)).compile),
@@ -185,44 +183,46 @@ class Pool:
         def sample(task: TaskSpec, seeds: Array) -> Data:
             return program.sample(task, seeds[0]) if together else jax.vmap(lambda seed: program.sample(task, seed))(seeds)
 
-        def begin(variant: Variant, inputs: Inputs, data: Data) -> tuple[Inputs, State]:
-            return jax.vmap(lambda one, data: program.begin(variant, one, data), (0, None if together else 0))(inputs, data)
+        def begin(variant: Variant, inputs: Inputs, keys: Array, data: Data) -> tuple[Inputs, State]:
+            return jax.vmap(partial(program.begin, variant), (0, 0, None if together else 0))(inputs, keys, data)
 
-        def start(variant: Array, inputs: Inputs) -> tuple[Inputs, State, Data | None]:
-            samples = [partial(sample, task) for task in program.tasks]
-            data = jax.lax.switch(jnp.asarray(program.task_of)[variant], samples, inputs.data_seed)
-            began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], inputs, data)
-            return began, state, None if program.sharing == "all" else data
-
-        def one(block: tuple[Array, Inputs, Array]) -> Any:
-            variant, inputs, index = block
+        def one(i: Array, slots: Slots) -> Slots:
+            (variant, group), given, where = jax.tree.map(lambda leaf: leaf[i], (block, inputs, index))
             # A loop with a sort in it is not compiled as one function, which for many branches takes most of a minute.
-            index = jnp.sort(index)
-            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(start, variant, inputs))
-            return jax.lax.cond(index[0] < self.slots, start, lambda *given: empty, variant, inputs)
+            where = jnp.sort(where)
+            samples = [partial(sample, task) for task in program.tasks]
+            data = jax.lax.switch(jnp.asarray(program.task_of)[variant], samples, given.data_seed)
+            keys = jax.vmap(program.network.keys)(given.init_seed)
+            began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], given, keys, data)
+            groups = jnp.broadcast_to(group, where.shape)
+            started = _put((slots.inputs, slots.state, slots.group), (began, state, groups), where)
+            if program.sharing == "all":
+                return Slots(*started, None)
+            return Slots(*started, _put(slots.data, data, where if program.sharing == "none" else group))
 
-        variant, group = block
-        began, state, data = jax.lax.map(one, (variant, inputs, index))
-        flat, groups = index.reshape(-1), jnp.repeat(group, self.width)
-        fresh = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (began, state))
-        inputs, state, groups = _put((slots.inputs, slots.state, slots.group), (*fresh, groups), flat)
-        if program.sharing == "none":
-            data, group = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), data), flat
-        return Slots(inputs, state, groups, _put(slots.data, data, group))
+        return jax.lax.fori_loop(0, self._used(index), one, slots)
+
+    def _used(self, index: Array) -> Array:
+        """How many of the blocks (block, lane) have lanes in them: the first ones."""
+        return jnp.sum(index[:, 0] < self.slots)
 
     def _read(self, slots: Slots, index: Array) -> dict[str, Array]:
-        """What lanes have come to (leading axes: block, lane)."""
+        """What lanes have come to (leading axes: block, lane); zeros for the blocks that are not used."""
 
         def one(index: Array) -> dict[str, Array]:
             inputs, state = _take((slots.inputs, slots.state), index)
-            measure = lambda: self._batched(self.program.measure, inputs, self._data(slots, index), state)  # noqa: E731
-            empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(measure))
-            found = jax.lax.cond(index[0] < self.slots, measure, lambda: empty)
+            found = self._batched(self.program.measure, inputs, self._data(slots, index), state)
             plain = {name: getattr(state, name) for name in ("status", "step", "loss", "loss_initial", "steps_to_solve", "break_step")}
             digests = jax.vmap(digest)(state.params)
             return {**plain, "learning_rate": inputs.learning_rate, "params_digest": digests, "measured": found}
 
-        return jax.lax.map(one, index)
+        def next_one(i: Array, kept: dict[str, Array]) -> dict[str, Array]:
+            return jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, i, 0), kept, one(index[i]))
+
+        one = _traced_once(one)
+        shapes = jax.eval_shape(one, index[0])
+        empty = jax.tree.map(lambda leaf: jnp.zeros((len(index), *leaf.shape), leaf.dtype), shapes)
+        return jax.lax.fori_loop(0, self._used(index), next_one, empty)
 
     def _advance(self, slots: Slots, log: Log, looks: Array, rounds: Array, floor: Array) -> tuple[Slots, Log, Array, Array, Array]:
         """Rounds of so many looks at every running lane, until only `floor` still run or the log is full.
@@ -284,15 +284,18 @@ class Pool:
 
     def _looks(self, inputs: Inputs, data: Data | None, state: State, looks: Array) -> tuple[State, dict[str, Array]]:
         """So many looks at a block, or until none of its lanes runs; also what was seen (look, lane)."""
+        given: Any
         if self.form is Form.UNROLLED:
             fixed, state = unroll_block(Fixed(inputs, data), state, self.program.constant_data is None)
-            advance = self._unrolled(fixed, looks)
+            given = fixed, jnp.broadcast_to((looks > 0).astype(self.program.dtype), (self.width,))
         elif self.form is Form.LANES_LAST:
-            advance = self._lanes_last(inputs, data, looks)
+            ones = (looks > 0).astype(self.program.dtype), (looks > -1).astype(self.program.dtype)
+            given = to_back(Fixed(inputs, data and data._replace(test_x=None, test_y=None))), ones
             state = to_back(state)
         else:
-            advance = self._vectorized(inputs, data)
-        shapes = jax.eval_shape(advance, state)[1]
+            given = inputs, data
+        advance = _traced_once({Form.UNROLLED: self._unrolled, Form.LANES_LAST: self._lanes_last, Form.LANES_FIRST: self._vectorized}[self.form])
+        shapes = jax.eval_shape(advance, given, state)[1]
         empty = {name: jnp.zeros((MAX_LOOKS, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
 
         def more(carried: Any) -> Array:
@@ -302,7 +305,7 @@ class Pool:
 
         def look(carried: Any) -> Any:
             i, state, trace = carried
-            state, seen = advance(state)
+            state, seen = advance(given, state)
             trace = jax.tree.map(lambda kept, new: jax.lax.dynamic_update_index_in_dim(kept, new, i, 0), trace, _plain(seen))
             return i + 1, state, trace
 
@@ -314,24 +317,21 @@ class Pool:
         back = {Form.UNROLLED: join, Form.LANES_LAST: to_front, Form.LANES_FIRST: lambda same: same}
         return back[self.form](state), trace
 
-    def _vectorized(self, inputs: Inputs, data: Data | None) -> Callable[..., Any]:
-        """One look at a block."""
+    # One look at a block, in each form.
 
+    def _vectorized(self, given: tuple[Inputs, Data | None], state: State) -> tuple[State, dict[str, Array]]:
         def over_block(value: Array) -> Array:
             return value if self.width == 1 else jax.lax.pmax(value, LANE)
 
-        return lambda state: self._batched(self.program.advance, inputs, data, state, over_block)
+        return self._batched(self.program.advance, *given, state, over_block)
 
-    def _unrolled(self, fixed: Fixed, looks: Array) -> Callable[..., Any]:
-        """One look at a block, unrolled."""
-        one = jnp.broadcast_to((looks > 0).astype(self.program.dtype), (self.width,))
-        return lambda state: unrolled(self.program.advance_alone, one)(fixed, state)
+    def _unrolled(self, given: tuple[Fixed, Array], state: State) -> tuple[State, dict[str, Array]]:
+        fixed, one = given
+        return unrolled(self.program.advance_alone, one)(fixed, state)
 
-    def _lanes_last(self, inputs: Inputs, data: Data | None, looks: Array) -> Callable[..., Any]:
-        """One look at a block, lanes last."""
-        ones = (looks > 0).astype(self.program.dtype), (looks > -1).astype(self.program.dtype)
-        fixed = to_back(Fixed(inputs, data and data._replace(test_x=None, test_y=None)))
-        return lambda state: lanes_last(self.program.advance_alone, ones)(fixed, state)
+    def _lanes_last(self, given: tuple[Fixed, tuple[Array, Array]], state: State) -> tuple[State, dict[str, Array]]:
+        fixed, ones = given
+        return lanes_last(self.program.advance_alone, ones)(fixed, state)
 
     def _bits_ignore_position(self) -> bool:
         """Whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.
@@ -428,6 +428,11 @@ class Pool:
 
     def _put(self, arrays: Any) -> Any:
         return jax.device_put(arrays, self._sharding)
+
+
+def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is part of the program that calls it, traced at the first of its uses only: tracing takes seconds."""
+    return jax.jit(function, inline=True)
 
 
 def _plain(seen: dict[str, Any]) -> dict[str, Array]:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
@@ -433,14 +433,14 @@ class Program:
     def start(self, variant: Variant, inputs: Inputs) -> tuple[Fixed, State]:
         """A lane before its first step, with its data."""
         data = self.sample(variant.task, inputs.data_seed)
-        inputs, state = self.begin(variant, inputs, data)
+        inputs, state = self.begin(variant, inputs, self.network.keys(inputs.init_seed), data)
         return Fixed(inputs, data), state
 
-    def begin(self, variant: Variant, inputs: Inputs, data: Data) -> tuple[Inputs, State]:
-        """A lane before its first step, on this data; its learning rate is now a number."""
+    def begin(self, variant: Variant, inputs: Inputs, keys: Key[Array, " key"], data: Data) -> tuple[Inputs, State]:
+        """A lane before its first step, with the keys of its network and on this data; its learning rate is now a number."""
         params = self.network.initial(
             variant.initializer,
-            inputs.init_seed,
+            keys,
             inputs.gain,
             inputs.zero_fraction,
             jnp.dtype(self.dtype),
@@ -489,7 +489,7 @@ class Program:
 
         def look(outputs: Array) -> dict[str, Array]:
             loss = self._loss(outputs, state.params, data.y, data, inputs.l2)
-            return {"loss": loss, **self._probe(self.track, state.params, fixed)}
+            return {"loss": loss, **self._probe(self.track, Views(self, state.params, fixed))}
 
         if self.batch_size:
             assert over_block is not None
@@ -506,7 +506,7 @@ class Program:
             if self.noisy:
                 outputs = self.network.trace(state.params, data.x)[0]
             if over_block is None:
-                seen = {"loss": loss, **self._probe(self.track, state.params, fixed)}
+                seen = {"loss": loss, **self._probe(self.track, Views(self, state.params, fixed))}
             else:
                 seen, loss = self._look_if_due(lambda: look(outputs), fixed, state, fixed_point, over_block)
 
@@ -580,25 +580,23 @@ class Program:
     def measure(self, fixed: Fixed, state: State) -> dict[str, Array]:
         """Metric, test loss and metric, gradient norm and all probes of a lane as it stands."""
         data = fixed.data
-        outputs, _ = self.network.trace(state.params, data.x)
-        gradients = self.gradient(state.params, fixed, data.x, data.y)[2]
+        views = Views(self, state.params, fixed)
         found = {
-            "metric": metric(self.task, outputs, data.y),
-            "grad_norm": optax.tree.norm(gradients),
+            "metric": metric(self.task, views.outputs, data.y),
+            "grad_norm": optax.tree.norm(views.gradient),
         }
         if data.test_x is not None and data.test_y is not None:
             test_outputs, _ = self.network.trace(state.params, data.test_x)
             found["test_loss"] = total_loss(self.task.loss, test_outputs, data.test_y)
             found["test_metric"] = metric(self.task, test_outputs, data.test_y)
-        for name, value in self._probe(self.probes, state.params, fixed).items():
+        for name, value in self._probe(self.probes, views).items():
             if value.ndim == 0:
                 found[name] = value
             else:
                 found.update({f"{name}_{layer}": value[layer] for layer in range(len(value))})
         return found
 
-    def _probe(self, probes: dict[str, tuple[Any, tuple[str, ...], Any]], params: Params, fixed: Fixed) -> dict[str, Array]:
-        views = Views(self, params, fixed)
+    def _probe(self, probes: dict[str, tuple[Any, tuple[str, ...], Any]], views: Views) -> dict[str, Array]:
         found = {}
         for name, (function, seen, over_layers) in probes.items():
             shown = [getattr(views, argument) for argument in seen]

@@ -4,6 +4,7 @@ Every initializer of a comparison meets the same data and the same base draws; n
 """
 
 import zlib
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,11 @@ Seed = UInt32[Array, ""] | int
 
 def named(key: KeyScalar, name: str) -> KeyScalar:
     """The key of a purpose or a parameter, by its name."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+    return jax.random.fold_in(key, _number(name))
+
+
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode())
 
 
 def data_key(data_seed: Seed) -> KeyScalar:
@@ -23,9 +28,10 @@ def data_key(data_seed: Seed) -> KeyScalar:
     return jax.random.fold_in(named(jax.random.key(0), "data"), data_seed)
 
 
-def weight_key(init_seed: Seed, path: str) -> KeyScalar:
-    """Key of the initial values of one parameter, by its path in the model."""
-    return named(named(jax.random.fold_in(named(jax.random.key(0), "init"), init_seed), "weights"), path)
+def weight_keys(init_seed: Seed, names: Sequence[str]) -> Key[Array, " name"]:
+    """Keys of the initial values of parameters, by their paths in the model; all at once, which leaves less to compile."""
+    key = named(jax.random.fold_in(named(jax.random.key(0), "init"), init_seed), "weights")
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray([_number(name) for name in names], jnp.uint32))
 
 
 def order_key(init_seed: Seed, data_seed: Seed, epoch: Int[Array, ""]) -> KeyScalar:

@@ -36,8 +36,16 @@ class Views:
         return [layer.reshape(-1, layer.shape[-1]) for layer in self.weights[: len(self.units)]]
 
     @cached_property
+    def _trace(self) -> tuple[Array, list[Any]]:
+        return self._program.network.trace(self._params, self._fixed.data.x)
+
+    @property
+    def outputs(self) -> Array:
+        return self._trace[0]
+
+    @property
     def _hidden(self) -> list[Any]:
-        return self._program.network.trace(self._params, self._fixed.data.x)[1]
+        return self._trace[1]
 
     @cached_property
     def pre_activation(self) -> list[Array]:
@@ -52,9 +60,13 @@ class Views:
         return [layer.squashed for layer in self._hidden]
 
     @cached_property
-    def gradients(self) -> list[Array]:
+    def gradient(self) -> Params:
         data = self._fixed.data
-        return self._program.network.weights(self._program.gradient(self._params, self._fixed, data.x, data.y)[2])
+        return self._program.gradient(self._params, self._fixed, data.x, data.y)[2]
+
+    @cached_property
+    def gradients(self) -> list[Array]:
+        return self._program.network.weights(self.gradient)
 
     @cached_property
     def hidden_gradients(self) -> list[Array]:
@@ -72,8 +84,7 @@ class Views:
 
     @cached_property
     def player_losses(self) -> Array:
-        data = self._fixed.data
-        return jnp.mean(self._program.network.trace(self._params, data.x)[0], axis=0)
+        return jnp.mean(self.outputs, axis=0)
 
     @cached_property
     def _shown(self) -> tuple[Array, Array]:

@@ -99,7 +99,11 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
 
     def train(seed: Any) -> Any:
         params = program.network.initial(
-            settings.initializer, seed, jnp.float32(settings.initializer.gain), jnp.float32(0), jnp.dtype("float32")
+            settings.initializer,
+            program.network.keys(seed),
+            jnp.float32(settings.initializer.gain),
+            jnp.float32(0),
+            jnp.dtype("float32"),
         )
         carried = params, optimizer.init(params)
         if not size:
