@@ -9,8 +9,7 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, starts
-from bench.engine.network import Network
+from analysis.theory.law import SAMPLE, cells_of, law, network, starts
 from bench.engine.program import problem
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
@@ -117,8 +116,7 @@ def identity_branches(run: Run) -> tuple[bool, str, int]:
             loss = -np.mean(np.take_along_axis(log_softmax(logits, axis=1), fixed.data.y[lane][:, None], axis=1))
             worst = max(worst, abs(float(few["loss_initial"].iloc[lane]) / loss - 1))
         shares = _gradient_shares(rows)
-        task = problem(cell.settings.task)
-        names = Network(cell.settings.model, task.inputs, task.outputs).weight_names
+        names = network(cell).weight_names
         inner, last = ([index for index, name in enumerate(names) if f".{layer}." in name] for layer in ("first", "second"))
         moves = shares[:, last] > 0 if _zero_end(cell) == "layer" else shares[:, last] == 0
         agree += int((np.all(shares[:, inner] == 0, axis=1) & np.all(moves, axis=1)).sum())

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, starts
+from analysis.theory.law import SAMPLE, cells_of, law, network, starts
 from bench.engine.network import Network, Noise
-from bench.engine.program import problem
 from bench.models.activations import ACTIVATIONS
 from bench.spec import Cell
 
@@ -24,12 +23,10 @@ def dropout_is_zeroing(run: Run) -> tuple[bool, str, int]:
     worst, n = 0.0, 0
     for cell, rows in cells_of(run, _drops_units):
         rows = rows.head(SAMPLE // 4)
-        described = problem(cell.settings.task)
-        network = Network(cell.settings.model, described.inputs, described.outputs)
         fixed, state = starts(run, cell, rows)
         for i, seed in enumerate(rows["init_seed"]):
             params = jax.tree.map(lambda leaf, i=i: leaf[i], state.params)
-            worst = max(worst, dropped_apart(network, cell, params, fixed.data.x[i], int(seed)))
+            worst = max(worst, dropped_apart(network(cell), cell, params, fixed.data.x[i], int(seed)))
         n += len(rows)
     return worst < 1e-12, f"largest difference {worst:.1e}", n
 

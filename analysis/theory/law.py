@@ -10,9 +10,10 @@ import pandas as pd
 
 from analysis.load import Run
 from bench.engine.devices import HASTY
-from bench.engine.program import Fixed, Inputs, Program, State
+from bench.engine.network import Network
+from bench.engine.program import Fixed, Inputs, Program, State, problem
 from bench.messages import nearest
-from bench.spec import Cell
+from bench.spec import Cell, ModelSpec
 
 JOINT_LEVEL = 0.01
 SAMPLE = 100
@@ -86,6 +87,17 @@ def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
 @lru_cache(maxsize=64)
 def _compiled(program: Program, variant: int) -> Callable[[Inputs], tuple[Fixed, State]]:
     return jax.jit(jax.vmap(partial(program.start, program.variants[variant])), compiler_options=HASTY)
+
+
+def network(cell: Cell) -> Network:
+    """The network of a cell; the same one for all cells of a model."""
+    task = problem(cell.settings.task)
+    return _network(cell.settings.model.model_dump_json(), task.inputs, task.outputs)
+
+
+@lru_cache(maxsize=64)
+def _network(model: str, inputs: int, outputs: int) -> Network:
+    return Network(ModelSpec.model_validate_json(model), inputs, outputs)
 
 
 def cells_of(run: Run, wanted: Callable[[Cell], bool]) -> list[tuple[Cell, pd.DataFrame]]:

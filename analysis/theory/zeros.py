@@ -7,9 +7,7 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, starts
-from bench.engine.network import Network
-from bench.engine.program import problem
+from analysis.theory.law import SAMPLE, cells_of, law, network, starts
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
@@ -24,8 +22,7 @@ def weight_layers(cell: Cell) -> int:
 
 def zeroed_layers(cell: Cell) -> list[int]:
     """Indices of the weight layers that a cell's initializer sets to zero."""
-    task = problem(cell.settings.task)
-    return Network(cell.settings.model, task.inputs, task.outputs).zeroed_layers(cell.settings.initializer)
+    return network(cell).zeroed_layers(cell.settings.initializer)
 
 
 def moving_layers(cell: Cell) -> list[int] | None:

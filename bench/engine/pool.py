@@ -194,11 +194,11 @@ class Pool:
             data = jax.lax.switch(jnp.asarray(program.task_of)[variant], samples, given.data_seed)
             keys = jax.vmap(program.network.keys)(given.init_seed)
             began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], given, keys, data)
-            groups = jnp.broadcast_to(group, where.shape)
-            started = _put((slots.inputs, slots.state, slots.group), (began, state, groups), where)
-            if program.sharing == "all":
-                return Slots(*started, None)
-            return Slots(*started, _put(slots.data, data, where if program.sharing == "none" else group))
+            fresh = began, state, jnp.broadcast_to(group, where.shape)
+            began, state, groups = _put((slots.inputs, slots.state, slots.group), fresh, where)
+            place = {"none": where, "some": group, "all": None}[program.sharing]
+            kept = None if place is None else _put(slots.data, data, place)
+            return Slots(began, state, groups, kept)
 
         return jax.lax.fori_loop(0, self._used(index), one, slots)
 
@@ -294,7 +294,9 @@ class Pool:
             state = to_back(state)
         else:
             given = inputs, data
-        advance = _traced_once({Form.UNROLLED: self._unrolled, Form.LANES_LAST: self._lanes_last, Form.LANES_FIRST: self._vectorized}[self.form])
+        advance = _traced_once(
+            {Form.UNROLLED: self._unrolled, Form.LANES_LAST: self._lanes_last, Form.LANES_FIRST: self._vectorized}[self.form]
+        )
         shapes = jax.eval_shape(advance, given, state)[1]
         empty = {name: jnp.zeros((MAX_LOOKS, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
 
