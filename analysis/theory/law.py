@@ -13,7 +13,7 @@ from bench.engine.devices import HASTY
 from bench.engine.network import Network
 from bench.engine.program import Fixed, Inputs, Program, State, problem
 from bench.messages import nearest
-from bench.spec import Cell, ModelSpec
+from bench.spec import Cell
 
 JOINT_LEVEL = 0.01
 SAMPLE = 100
@@ -91,13 +91,14 @@ def _compiled(program: Program, variant: int) -> Callable[[Inputs], tuple[Fixed,
 
 def network(cell: Cell) -> Network:
     """The network of a cell; the same one for all cells of a model."""
-    task = problem(cell.settings.task)
-    return _network(cell.settings.model.model_dump_json(), task.inputs, task.outputs)
+    model, task = cell.settings.model, problem(cell.settings.task)
+    key = model.model_dump_json(), task.inputs, task.outputs
+    if key not in _networks:
+        _networks[key] = Network(model, task.inputs, task.outputs)
+    return _networks[key]
 
 
-@lru_cache(maxsize=64)
-def _network(model: str, inputs: int, outputs: int) -> Network:
-    return Network(ModelSpec.model_validate_json(model), inputs, outputs)
+_networks: dict[tuple[str, int, int], Network] = {}
 
 
 def cells_of(run: Run, wanted: Callable[[Cell], bool]) -> list[tuple[Cell, pd.DataFrame]]:
