@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from bench import run
+from bench.engine.devices import HASTY
 from bench.engine.network import Network
 from bench.engine.program import Inputs, programs
 from bench.initializers import initializer
@@ -197,7 +198,8 @@ def test_every_probe_is_measured_on_some_network_as_a_finite_number() -> None:
         wanted = experiment(**settings, probes=list(probe), track=[])
         [program] = programs(wanted.cells, wanted.probes, wanted.track)
         inputs = program.inputs_of(wanted.cells[0], np.array([0, 0]), np.array([0, 1]))
-        measured = jax.vmap(lambda one, program=program: program.measure(*program.start(program.variants[0], one)))(Inputs(*inputs))
+        measure = jax.vmap(lambda one, program=program: program.measure(*program.start(program.variants[0], one)))
+        measured = jax.jit(measure, compiler_options=HASTY)(Inputs(*inputs))
         for name in probe:
             columns = [column for column in measured if column == name or column.startswith(f"{name}_")]
             assert all(bool(jnp.all(jnp.isfinite(measured[column]))) for column in columns)
