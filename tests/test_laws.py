@@ -3,14 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.claims import judge
 from analysis.load import Run, load
 from analysis.theory import check_law, laws
-from analysis.theory.law import starts
+from analysis.theory.law import SAMPLE, starts
 from bench import Experiment, run
+from bench.engine.program import Inputs
 from tests.conftest import experiment
 from tests.laws import SETTINGS, WRONG
 
@@ -40,6 +43,21 @@ def test_a_law_holds_and_on_wrong_rows_it_fails_and_withholds_the_verdicts(name:
 
 def test_a_law_that_nothing_was_held_against_has_not_held(tmp_path: Path) -> None:
     assert not check_law("ols_steps", trained("restarts", tmp_path)).holds
+
+
+@pytest.mark.parametrize("n", [0, 1, SAMPLE, SAMPLE + 3])
+def test_what_lanes_start_from_does_not_depend_on_how_many_are_asked_for(n: int, tmp_path: Path) -> None:
+    wanted = experiment(task="blobs", training={"steps": 1}, seeds={"init": 2, "data": "paired"}, track=[])
+    found = load(run(wanted, tmp_path))
+    seeds = 7 + np.arange(n)
+    fixed, state = starts(found, wanted.cells[0], pd.DataFrame({"data_seed": seeds, "init_seed": seeds}))
+    assert len(fixed.data.x) == len(state.params["layers"][0]["kernel"]) == n
+    [program] = found.programs
+    for lane in {0, n - 1} if n else set():
+        [inputs] = [Inputs(*row) for row in zip(*program.inputs_of(wanted.cells[0], seeds[[lane]], seeds[[lane]]), strict=True)]
+        alone = program.start(program.variants[0], inputs)
+        for one, many in zip(jax.tree.leaves(alone), jax.tree.leaves((fixed, state)), strict=True):
+            np.testing.assert_allclose(many[lane], one, rtol=1e-6, atol=1e-6)
 
 
 def test_gradient_descent_is_that_of_a_plain_loop(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a law is, and how it finds what its lanes started from."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -73,14 +74,13 @@ def jointly(p_values: list[float]) -> tuple[bool, str]:
 
 def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
     """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
-    program = next(one for one in run.programs if cell.id in {member.id for member in one.cells})
+    program = next(one for one in run.programs if any(cell.id == member.id for member in one.cells))
     start = _compiled(program, program.variant_of(cell))
     # So many at a time, the last ones padded, that one compiled function does for all cells that start alike.
-    padded = np.arange(-(-len(rows) // SAMPLE) * SAMPLE).clip(max=len(rows) - 1)
-    seeds = rows[["data_seed", "init_seed"]].to_numpy()[padded]
-    inputs = program.inputs_of(cell, seeds[:, 0], seeds[:, 1])
+    seeds = np.zeros((max(1, math.ceil(len(rows) / SAMPLE)) * SAMPLE, 2), np.int64)
+    seeds[: len(rows)] = rows[["data_seed", "init_seed"]]
     with jax.enable_x64(cell.settings.training.dtype == "float64"):
-        parts = [start(jax.tree.map(lambda leaf, i=i: leaf[i : i + SAMPLE], inputs)) for i in range(0, len(padded), SAMPLE)]
+        parts = [start(program.inputs_of(cell, *part.T)) for part in np.split(seeds, len(seeds) // SAMPLE)]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *parts)
 
 
