@@ -1,7 +1,7 @@
 """The answer page: every claim of the thread with its verdict."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from typing import Any
@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
 from analysis.result import Result
-from analysis.words import MARKS, condition, interval, markdown, number, place
+from analysis.words import condition, interval, markdown, marked, number, place
 
 FEW = 8
 """So many conditions are named one by one."""
@@ -26,22 +26,28 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     picture = (
         "![Share of lanes that learn the task from zero and from random weights, for every problem trained from both"
         "](figures/headline.png)\n\n*Share of lanes that learn the task from all-zero and from random weights, with 95% intervals, "
-        "for every problem that was trained from both on the same data.*"
+        "for every problem that was trained from both on the same data.*\n"
+        "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
+        "`initbench report reports --out reports`."
     )
     families = _families(results)
     verdicts = {family: overall([verdict for _, verdict in found]) for family, found in families.items()}
-    chart = _chart(verdicts)
+    every = [verdict for result in results for verdict in result.verdicts]
+    chart = _chart(every)
     sections = [
         "# When is it safe to initialize weights to zero?",
         f"{lanes:,} training runs in {len(results)} experiments. Claims and criteria were fixed in each experiment's file before it ran; "
         "verdicts come from intervals, after the exact laws named in each report have held.",
-        paragraph(verdicts, [verdict for found in families.values() for _, verdict in found]),
+        paragraph(verdicts, every),
         "## Should this start at zero?" if chart else "",
         chart,
-        "## Verdicts",
-        markdown(_answer_frame(families)),
+        "## Verdicts" if families else "",
+        markdown(_linked(answer_frame(results))) if families else "",
         "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
-        "is that of a failing condition where there is one, and of the widest interval among those.",
+        "is that of a failing condition where there is one, and of the widest interval among those. "
+        "The table for a paper: [LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)."
+        if families
+        else "",
         "## At a glance" if has_headline else "",
         picture if has_headline else "",
         "## Experiments",
@@ -52,7 +58,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
                         f"[{r.name}]({r.name}/README.md)",
                         r.run.experiment.question,
                         f"{r.run.manifest['lanes']:,}",
-                        ", ".join(f"{law.name}: {law.number}" for law in r.laws) or "none",
+                        ", ".join(f"{law.name}: {law.number}" for law in r.laws if law.name in r.run.experiment.laws) or "none",
                     )
                     for r in results
                 ],
@@ -62,6 +68,10 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "## How it was run",
         f"`initbench reproduce {names}`: {seconds:,.0f} s of compilation and training on {', '.join(devices)}. "
         "Versions, flags and commits stand in each report.",
+        "## Limits",
+        _limits(results),
+        "## Cite",
+        _citation(results, lanes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -76,7 +86,7 @@ def _families(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
     return families
 
 
-def paragraph(verdicts: Mapping[str, str], every: Iterable[Verdict]) -> str:
+def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
     """The answer in sentences: each clause stands for a claim, and is there if the claim has a verdict that it is written for and single
     verdicts are what its words need."""
     clauses = [
@@ -94,7 +104,7 @@ def paragraph(verdicts: Mapping[str, str], every: Iterable[Verdict]) -> str:
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
-def _spoken_of(need: dict[str, Any], family: str, every: Iterable[Verdict]) -> list[Verdict]:
+def _spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts that a clause's words are about."""
     where = need.get("where", {})
     return [
@@ -106,52 +116,87 @@ def _spoken_of(need: dict[str, Any], family: str, every: Iterable[Verdict]) -> l
     ]
 
 
-def _is_met(need: dict[str, Any], family: str, every: Iterable[Verdict]) -> bool:
+def _is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
     """Whether all (or some) of the verdicts that a clause's words are about, of which there must be one, are what it needs."""
-    found = {verdict.verdict for verdict in _spoken_of(need, family, every)}
-    return need["some"] in found if "some" in need else found == {need["all"]}
+    wanted = need["some"] if "some" in need else need["all"]
+    met = [
+        verdict.verdict == wanted and ("at_least" not in need or verdict.low >= need["at_least"])
+        for verdict in _spoken_of(need, family, every)
+    ]
+    return any(met) if "some" in need else bool(met) and all(met)
 
 
-def _chart(verdicts: Mapping[str, str]) -> str:
-    """A flow chart in Mermaid's language; a leaf whose claim has another verdict than it is written for says so."""
+def _chart(every: Sequence[Verdict]) -> str:
+    """A flow chart in Mermaid's language; a leaf says what it is written for if the verdicts that it rests on are those that it needs."""
     content = _answer_text()
-    if not any(leaf["claim"] in verdicts for leaf in content["leaf"]):
+    known = {verdict.family for verdict in every}
+    if not any(need["claim"] in known for leaf in content["leaf"] for need in leaf["needs"]):
         return ""
     lines = ["```mermaid", "flowchart TD"]
     for step in content["step"]:
         lines.append(f'  {step["id"]}{{"{step["question"]}"}}')
         lines += [f'  {step["id"]} -- "{answer}" --> {target}' for answer, target in step["answers"].items()]
     for leaf in content["leaf"]:
-        verdict = verdicts.get(leaf["claim"], "undecided")
-        lines.append(f'  {leaf["id"]}["{leaf.get(verdict, "Not settled")} ({leaf["claim"]}: {MARKS[verdict]})"]')
+        text = leaf["says"] if all(_is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
+        lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
     return "\n".join([*lines, "```"])
+
+
+def _limits(results: list[Result]) -> str:
+    cells = [cell.settings for result in results for cell in result.run.experiment.cells]
+    tasks = ", ".join(sorted({settings.task.name for settings in cells}))
+    return (
+        f"The verdicts are about what these experiments trained: the tasks {tasks}; "
+        f"at most {max(settings.training.steps for settings in cells):,} steps; "
+        "networks that are small enough to be trained thousands of times. What holds for them need not hold for larger ones. "
+        "A lane that is unsolved when its budget is spent has not been shown to be unsolvable. Where n counts one data set, the interval "
+        "is about starts on that data set; where it counts several, it is by data set."
+    )
+
+
+def _citation(results: list[Result], lanes: int) -> str:
+    versions = ", ".join(sorted({result.run.manifest["versions"]["initbench"] for result in results}))
+    year = max(result.run.manifest["ended"] for result in results)[:4]
+    return (
+        "Each experiment's page has an entry of its own. For the whole:\n\n```bibtex\n@software{initbench,\n"
+        "  title = {initbench: when is it safe to initialize weights to zero?},\n  author = {{The initbench developers}},\n"
+        f"  version = {{{versions}}},\n  year = {{{year}}},\n  note = {{{lanes:,} training runs in {len(results)} experiments}}\n}}\n```"
+    )
 
 
 def _answer_text() -> dict[str, Any]:
     return tomllib.loads((files("analysis") / "answer.toml").read_text())
 
 
-def _answer_frame(families: dict[str, list[tuple[Result, Verdict]]]) -> pd.DataFrame:
+def answer_frame(results: list[Result]) -> pd.DataFrame:
+    """A line per claim of the thread."""
     statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
     lines = []
-    for family, found in sorted(families.items(), key=lambda item: (len(item[0]), item[0])):
+    for family, found in sorted(_families(results).items(), key=lambda item: (len(item[0]), item[0])):
         verdicts = [verdict for _, verdict in found]
         shown = deciding(verdicts)
-        links = ", ".join(f"[{name}]({name}/README.md)" for name in dict.fromkeys(result.name for result, _ in found))
         lines.append(
             {
-                "claim": f'<a id="{family.lower()}"></a>{family}',
+                "claim": family,
                 "says": statements.get(family, shown.says),
-                "verdict": MARKS[overall(verdicts)],
+                "verdict": overall(verdicts),
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
                 "n": f"{sum(v.n_lanes for v in verdicts):,} lanes, up to {max(v.n_data_seeds for v in verdicts):,} data seeds "
                 f"and {max(v.n_init_seeds for v in verdicts):,} init seeds",
                 "holds": _places(verdicts, "supported"),
                 "fails": _places(verdicts, "refuted"),
-                "report": links,
+                "report": ", ".join(dict.fromkeys(result.name for result, _ in found)),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _linked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with marks, a place to link to in each line, and links to the reports."""
+    return marked(table).assign(
+        claim=[f'<a id="{family.lower()}"></a>{family}' for family in table["claim"]],
+        report=[", ".join(f"[{name}]({name}/README.md)" for name in names.split(", ")) for names in table["report"]],
+    )
 
 
 def _places(verdicts: list[Verdict], kind: str) -> str:

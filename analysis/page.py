@@ -11,7 +11,7 @@ from analysis.measures import RATES, measured
 from analysis.result import Result
 from analysis.summary import rate_interval
 from analysis.theory import Law
-from analysis.words import MARKS, condition, interval, markdown, number
+from analysis.words import condition, interval, markdown, marked, number
 
 MANY = 24
 """Longer tables are folded away."""
@@ -21,7 +21,7 @@ def experiment_page(result: Result) -> str:
     """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in markdown."""
     run, manifest = result.run, result.run.manifest
     experiment = run.experiment
-    laws = [(law.name, law.says, _standing(law, experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
+    frames = tables(result)
     again = f"`initbench report reports/{experiment.name} --out reports`"
     figures = "\n\n".join(
         f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
@@ -34,20 +34,22 @@ def experiment_page(result: Result) -> str:
         f"# {experiment.name}",
         experiment.question,
         "## Verdicts",
-        _withheld(result) + _verdicts(result),
+        _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
         "Each interval is the one that decides: its confidence is corrected within the claims of one family in this experiment (Holm), "
-        "exact for shares (Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians.",
+        "exact for shares (Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians."
+        if result.verdicts
+        else "",
         "## Laws",
         "Exact predictions that these rows must meet before a verdict is printed."
-        if laws
+        if result.laws
         else "No exact law is declared for this experiment.",
-        markdown(pd.DataFrame(laws, columns=["law", "says", "", "number", "n"])) if laws else "",
+        markdown(frames["laws"]) if result.laws else "",
         "## Beside published numbers" if experiment.published else "",
-        markdown(_published(run)) if experiment.published else "",
+        markdown(frames["published"]) if experiment.published else "",
         "## Figures" if figures else "",
         figures,
         "## Cells",
-        _folded(cell_frame(result), "cells"),
+        _folded(frames["cells"], "cells"),
         _about_cells(result),
         "## Setting",
         "The experiment file is the registration: cells, claims and criteria stood there before the run "
@@ -61,8 +63,7 @@ def experiment_page(result: Result) -> str:
         f"Rows: [lanes.parquet](lanes.parquet){', [curves.parquet](curves.parquet)' if len(run.curves) else ''}; "
         "numbers, each with its cell, columns, estimator and the rows' checksum: [summary.csv](summary.csv) "
         "([its columns](summary.columns.csv)), [claims.json](claims.json); "
-        "tables: verdicts ([LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)), cells "
-        "([LaTeX](tables/cells.tex), [CSV](tables/cells.csv)).",
+        f"tables: {', '.join(f'{name} ([LaTeX](tables/{name}.tex), [CSV](tables/{name}.csv))' for name in frames)}.",
         f"To train it again: `initbench run {experiment.name}`. To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
         "```bibtex\n"
@@ -74,6 +75,18 @@ def experiment_page(result: Result) -> str:
         f"spec {manifest['spec_hash'][:16]}}}\n}}\n```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """The tables of the page, by name; those without a line are left out."""
+    laws = [(law.name, law.says, _standing(law, result.run.experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
+    frames = {
+        "verdicts": verdict_frame(result),
+        "laws": pd.DataFrame(laws, columns=["law", "says", "", "number", "n"]),
+        "published": _published(result.run),
+        "cells": cell_frame(result),
+    }
+    return {name: frame for name, frame in frames.items() if len(frame)}
 
 
 def _standing(law: Law, gates: tuple[str, ...]) -> str:
@@ -99,11 +112,10 @@ def _withheld(result: Result) -> str:
     return f"**Withheld: {', '.join(failed)} failed; no verdict rests on these rows.**\n\n" if failed else ""
 
 
-def _verdicts(result: Result) -> str:
+def _verdicts(result: Result, every: pd.DataFrame) -> str:
     """All verdicts; where they are many, first a line per claim."""
-    every = verdict_frame(result)
     if len(every) <= MANY:
-        return markdown(every)
+        return markdown(marked(every))
     lines = []
     for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
         verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
@@ -113,13 +125,13 @@ def _verdicts(result: Result) -> str:
             {
                 "claim": shown.family if shown.family != result.name else "",
                 "says": shown.says,
-                "verdict": MARKS[overall(verdicts)],
+                "verdict": overall(verdicts),
                 "holds in": f"{held} of {len(verdicts)}",
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
                 "where": condition(shown),
             }
         )
-    return f"{markdown(pd.DataFrame(lines))}\n\n{_folded(every, 'verdicts')}"
+    return f"{markdown(marked(pd.DataFrame(lines)))}\n\n{_folded(marked(every), 'verdicts')}"
 
 
 def _folded(table: pd.DataFrame, title: str) -> str:
@@ -177,7 +189,7 @@ def verdict_frame(result: Result) -> pd.DataFrame:
                 "claim": verdict.family if verdict.family != result.name else "",
                 "says": verdict.says,
                 "where": condition(verdict),
-                "verdict": MARKS[verdict.verdict],
+                "verdict": verdict.verdict,
                 "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
                 "measured": number(verdict),
                 "interval": interval(verdict),

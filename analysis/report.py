@@ -22,17 +22,17 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from analysis.answer import answer_page  # noqa: E402
+from analysis.answer import answer_frame, answer_page  # noqa: E402
 from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import rc, to_columns  # noqa: E402
 from analysis.load import Run, load  # noqa: E402
-from analysis.page import cell_frame, experiment_page, verdict_frame  # noqa: E402
+from analysis.page import experiment_page, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
-from analysis.words import condition, interval, number  # noqa: E402
+from analysis.words import condition, interval, latex, number  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
 
 T = TypeVar("T")
@@ -82,6 +82,8 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats)
+    if len(verdicts := answer_frame(results)):
+        _write_table(verdicts, out / "tables" / "verdicts")
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
@@ -156,9 +158,9 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
         "claims": [verdict.record() for verdict in result.verdicts],
     }
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
-    for name, table in (("verdicts", verdict_frame(result)), ("cells", cell_frame(result))):
-        write_whole(folder / "tables" / f"{name}.tex", table.to_latex(index=False, escape=True).encode())
-        write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
+    shutil.rmtree(folder / "tables", ignore_errors=True)
+    for name, table in tables(result).items():
+        _write_table(table, folder / "tables" / name)
     for figure in run.experiment.figure:
         with mpl.rc_context(rc()):
             drawing = figure_kind[figure.kind].target(run, figure)
@@ -183,6 +185,11 @@ def _described(summary: pd.DataFrame) -> pd.DataFrame:
     """Per column of the summary what it is computed from, and how; the others say which cell the line is about."""
     known = [(name, *ESTIMATORS.get(name, ("", "of the cell"))) for name in summary]
     return pd.DataFrame(known, columns=["column", "computed from", "estimator"])
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    write_whole(path.with_suffix(".tex"), latex(table).encode())
+    write_whole(path.with_suffix(".csv"), table.to_csv(index=False).encode())
 
 
 def _store(path: Path, rows: pd.DataFrame) -> dict[str, Any]:

@@ -13,6 +13,10 @@ MARKS = {
     "undecided": "? undecided",
     "withheld": "– withheld (a law failed)",
 }
+LONG = 20
+"""Longer texts are broken into lines, in LaTeX."""
+PAGE = 30
+"""Lines of a table that one page holds."""
 
 
 def number(verdict: Verdict) -> str:
@@ -52,7 +56,28 @@ def place(axis: str, value: str) -> str:
         return f"{label(axis)} {value_label(value)}" if value.startswith("[") and value.endswith("]") else value_label(value)
 
 
+def marked(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose verdicts carry their marks."""
+    return table.assign(verdict=table["verdict"].map(MARKS))
+
+
 def markdown(table: pd.DataFrame) -> str:
     """A GitHub table."""
     rows = [list(map(str, table.columns)), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A table for LaTeX (booktabs; longtable where it is longer than a page) as wide as a line: long texts are set as paragraphs."""
+    text = table.astype(str)
+    longest = pd.Series({name: max([len(name), *column.str.len()]) for name, column in text.items()})
+    # A paragraph of four times the length is twice as wide.
+    paragraphs = longest[longest > LONG] ** 0.5
+    room = max(0.98 - 0.012 * longest[longest <= LONG].sum() - 0.03 * len(longest), 0.1 * len(paragraphs))
+    widths = room * paragraphs / paragraphs.sum()
+    columns = "".join(
+        rf">{{\raggedright\arraybackslash}}p{{{widths[name]:.2f}\linewidth}}" if name in widths else "l" for name in longest.index
+    )
+    table_text = text.to_latex(index=False, escape=True, column_format=columns, longtable=len(text) > PAGE)
+    # Of the characters in use the only one that LaTeX has to be told about.
+    return "% \\usepackage{array,booktabs,longtable}\n" + table_text.replace("²", r"\textsuperscript{2}")

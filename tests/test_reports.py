@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from analysis.report import save
 from bench.records import parquet_bytes
 from tests.test_cli import MINE, call
 
+COMMITTED = Path(__file__).parents[1] / "reports"
 SMALL = "[[figure]]".join(MINE.split("[[figure]]")[:2])
 """With one figure."""
 
@@ -127,6 +130,28 @@ def test_what_does_not_follow_from_the_rows_is_named(what: str, reports: Path) -
     done = call("verify", reports)
     assert done.exit_code == 1, done.output
     assert named in done.output
+
+
+LATEX = r"""\documentclass{article}
+\usepackage{array,booktabs,longtable}
+\usepackage[margin=2cm]{geometry}
+\begin{document}
+\footnotesize
+%s
+\end{document}
+"""
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
+def test_the_committed_tables_are_set_by_latex_on_a_page(tmp_path: Path) -> None:
+    paths = sorted(COMMITTED.glob("**/tables/*.tex"))
+    assert len(paths) > 50
+    (tmp_path / "all.tex").write_text(LATEX % "\n\n".join(path.read_text() for path in paths))
+    done = subprocess.run(["pdflatex", "-interaction=batchmode", "-halt-on-error", "all"], cwd=tmp_path, check=False)
+    log = (tmp_path / "all.log").read_text(errors="replace")
+    assert done.returncode == 0, log[-2000:]
+    wider = [float(points) for points in re.findall(r"Overfull .hbox .([\d.]+)pt too wide", log)]
+    assert not [points for points in wider if points > 100], log
 
 
 def test_a_folder_without_reports_is_said(tmp_path: Path) -> None:

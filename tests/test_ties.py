@@ -1,5 +1,7 @@
 """Starts with and without ties, the last bit of a tie, and the figures about both."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,10 @@ import pytest
 
 from analysis.figures.growth import local_rates
 from analysis.figures.trend import setting
+from analysis.load import load
 from analysis.theory.dropping import mean_apart, zeroed_apart
+from analysis.theory.symmetry import _stays_equal
+from bench import run
 from bench.initializers.ties import constant_noise, distinct, primes
 from bench.probes.ties import tie_range
 from tests.conftest import experiment
@@ -78,3 +83,11 @@ def test_dropped_units_are_zeroed_weights_and_only_with_their_own_mask() -> None
     assert zeroed_apart(outputs, kept, unit, v, c, 0.3) < 1e-12
     assert zeroed_apart(outputs, ~kept, unit, v, c, 0.3) > 0.1
     assert mean_apart(unit, v, c, 0.3) < 1e-12
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-6])
+def test_units_that_start_apart_do_not_end_as_one(eps: float, tmp_path: Path) -> None:
+    start = {"name": "constant_noise", "eps": eps}
+    [cell] = (wanted := experiment(task="blobs", initializer=start, training={"steps": 30}, seeds={"init": 3, "data": "paired"})).cells
+    found = load(run(wanted, tmp_path))
+    np.testing.assert_array_equal(_stays_equal(found, cell, found.lanes), eps == 0)

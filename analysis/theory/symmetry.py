@@ -15,6 +15,8 @@ from bench.spec import Cell
 
 QUOTIENTS = SAMPLE // 4
 """Lanes per cell that are trained again in NumPy."""
+REPEATED = 4
+"""Lanes per cell that are trained again with all their units."""
 STILL_TIED = 1e-9
 """Units that end no further apart than this have not been separated by rounding."""
 
@@ -54,6 +56,19 @@ def tied_units(run: Run) -> tuple[bool, str, int]:
             worst = max(worst, float(np.max(np.abs(quotient_loss(run, cell, rows) - rows["loss_final"]))))
         n += len(rows)
     return worst < 1e-9, f"largest difference {worst:.1e}", n
+
+
+@law
+def same_order(run: Run) -> tuple[bool, str, int]:
+    """It takes sums whose terms are not added in the same order for all units to tear ties: trained again in NumPy, in the same precision
+    and from the same data, every sum taken term by term, units that start equal stay equal to the last bit. Looked at first are lanes
+    whose units came apart."""
+    equal, torn, n = 0, 0, 0
+    for cell, rows in cells_of(run, is_tied):
+        rows = rows[rows["outcome"] != "diverged"].sort_values("break_step", kind="stable").head(REPEATED)
+        equal += int(_stays_equal(run, cell, rows).sum())
+        torn, n = torn + int(rows["break_step"].notna().sum()), n + len(rows)
+    return equal == n, f"equal in {equal:,} of {n:,} lanes, of which {torn:,} had come apart", n
 
 
 @law
@@ -195,6 +210,33 @@ class _Quotient:
             v - rate * (np.einsum("ln,lnc->lc", self.shape.value(z), errors) + self.l2 * v),
         )
         self.c = self.c - rate * errors.sum(axis=1)
+
+
+def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
+    """Whether all units of each lane end as one, trained with sums that add their terms one after another, whatever unit they are for."""
+    fixed, state = starts(run, cell, rows)
+    # Axes: the terms of a sum first, which NumPy adds up in order, then unit or output, lane.
+    x, y = np.moveaxis(fixed.data.x, 0, 2), np.moveaxis(fixed.data.y, 0, -1)
+    first, last = state.params["layers"][0], state.params["layers"][1]
+    w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
+    shape, steps = _SHAPES[cell.settings.model.options["activation"]], rows["steps_run"].to_numpy(int)
+    rate, l2, n = rows["learning_rate"].to_numpy(w.dtype), w.dtype.type(cell.settings.training.l2), w.dtype.type(len(x))
+    for step in range(steps.max()):
+        z = np.sum(x.swapaxes(0, 1)[:, :, None] * w[:, None], axis=0) + b
+        hidden = shape.value(z)
+        out = np.sum(hidden.swapaxes(0, 1)[:, :, None] * v[:, None], axis=0) + c
+        errors = (softmax(out, axis=1) - (y[:, None] == np.arange(out.shape[1])[:, None]) if y.ndim == 2 else expit(out) - y) / n
+        errors = errors.astype(w.dtype)
+        back = np.sum(errors.swapaxes(0, 1)[:, :, None] * v.swapaxes(0, 1)[:, None], axis=0) * shape.slope(z)
+        slopes = (
+            np.sum(x[:, :, None] * back[:, None], axis=0) + l2 * w,
+            np.sum(back, axis=0),
+            np.sum(hidden[:, :, None] * errors[:, None], axis=0) + l2 * v,
+            np.sum(errors, axis=0),
+        )
+        goes_on = rate * (step < steps)
+        w, b, v, c = (leaf - goes_on * slope for leaf, slope in zip((w, b, v, c), slopes, strict=True))
+    return np.all([np.all(leaf == leaf[..., :1, :], axis=tuple(range(leaf.ndim - 1))) for leaf in (w, b, v.swapaxes(0, 1))], axis=0)
 
 
 def quotient_loss(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:

@@ -182,7 +182,8 @@ class Book:
         fresh = np.ones_like(at, bool)
         fresh[:, 1:] = at[:, 1:] > at[:, :-1]
         ended = chunk.ended[number, position][:, None]
-        row, look = np.nonzero(fresh & ((at < now) & np.isin(at, self.log_steps) | (ended & (at == now))))
+        first, last = np.searchsorted(self.log_steps, [before.min(), now.max()])
+        row, look = np.nonzero(fresh & ((at < now) & np.isin(at, self.log_steps[first:last]) | (ended & (at == now))))
         points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, look]}
         return points | {name: values[number[row], look, position[row]] for name, values in chunk.seen.items()}
 

@@ -33,11 +33,12 @@ __all__ = ["Batch", "Costs", "Lanes", "Pool"]
 
 LANE = "lane"
 """The axis over the lanes of a block."""
-MAX_LOOKS = 32
-"""Most looks at a block in one round, the time between two gatherings of the running lanes."""
+MAX_LOOKS = {Form.UNROLLED: 128, Form.LANES_LAST: 32, Form.LANES_FIRST: 32}
+"""Most looks at a block in one round, the time between two gatherings of the running lanes. Gathering costs as much as about ten looks at
+unrolled lanes (with 128 XOR censuses take 10 to 20% less time than with 32)."""
 UNROLLED_LOOKS = 8
 """An unrolled block asks after so many looks whether any of its lanes still runs: asking costs as much as a tenth of a look."""
-FILL_LANES = 1024
+FILL_LANES = 4096
 """So many lanes start, or are read, at a time on each device: fewer calls for the host, less padding where few end."""
 MAX_FILL_BLOCKS = 32
 LOG_BYTES = 1 << 23
@@ -100,6 +101,7 @@ class Pool:
         kept = self.width > 0
         self.width = self.width or block_width(self.program)
         self.form = form(self.program)
+        self.most_looks = MAX_LOOKS[self.form]
         with precision(self.program.dtype):
             self._compile()
             if not kept and self.width > 1 and not self._bits_ignore_position():
@@ -121,9 +123,9 @@ class Pool:
         data = {"none": self._many(fixed.data, self.slots), "some": self._many(fixed.data, self.blocks), "all": None}[program.sharing]
         slots = Slots(self._many(inputs, self.slots), self._many(state, self.slots), self._many(integer, self.slots), data)
         item = sum(leaf.dtype.itemsize for leaf in seen.values())
-        self.chunks = int(np.clip(LOG_BYTES // (MAX_LOOKS * self.width * item), 4, 256))
+        self.chunks = int(np.clip(LOG_BYTES // (self.most_looks * self.width * item), 4, 256))
         number, flag = (self._many(jax.ShapeDtypeStruct((), kind), self.chunks, self.width) for kind in (jnp.int32, jnp.bool_))
-        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, MAX_LOOKS, self.width))
+        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, self.most_looks, self.width))
         fill, one = (self.fill_blocks,), self._many(integer, 1)
         index = self._many(integer, *fill, self.width)
         starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index
@@ -298,7 +300,7 @@ class Pool:
             {Form.UNROLLED: self._unrolled, Form.LANES_LAST: self._lanes_last, Form.LANES_FIRST: self._vectorized}[self.form]
         )
         shapes = jax.eval_shape(advance, given, state)[1]
-        empty = {name: jnp.zeros((MAX_LOOKS, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
+        empty = {name: jnp.zeros((self.most_looks, self.width), leaf.dtype) for name, leaf in _plain(shapes).items()}
 
         def more(carried: Any) -> Array:
             i, state, _ = carried
@@ -356,7 +358,7 @@ class Pool:
             rolled = jax.tree.map(lambda v: np.roll(v.reshape(self.devices, 1, -1), shift, axis=2).repeat(self.fill_blocks, 1), inputs)
             slots, log = self._vacant()
             slots = self._fill_with(slots, blocks, group.reshape(-1), rolled, index)
-            slots, *_ = self._advanced(slots, log, *(self._number(n) for n in (MAX_LOOKS // 2, 1, 0)))
+            slots, *_ = self._advanced(slots, log, *(self._number(n) for n in (self.most_looks // 2, 1, 0)))
             found = self._found(slots, self._put(index.reshape(-1, self.width)))
             shape = (self.devices, self.fill_blocks, self.width, -1)
             return [np.roll(np.asarray(leaf).reshape(shape)[:, 0], -shift, axis=1) for leaf in jax.tree.leaves(found)]
@@ -393,7 +395,7 @@ class Pool:
             self.costs.host_seconds += time.perf_counter() - ready
             # A share of what runs, never all of it: there may be no room for those that wait.
             floor = (LOW_WATER * np.sum(book.lane != EMPTY, axis=1)).astype(np.int32) if book.waiting else np.zeros(self.devices, np.int32)
-            round_looks = min(looks, MAX_LOOKS)
+            round_looks = min(looks, self.most_looks)
             started = time.perf_counter()
             numbers = self._number(round_looks), self._number(looks // round_looks), self._put(floor)
             slots, log, status, step, rounds = self._advanced(slots, log, *numbers)
@@ -406,7 +408,7 @@ class Pool:
             seconds_per_look = (time.perf_counter() - started) / (round_looks * max(int(np.max(rounds)), 1))
             looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
             # Whole rounds; an unrolled block takes its looks by eights.
-            unit = UNROLLED_LOOKS if self.form is Form.UNROLLED and looks < MAX_LOOKS else min(looks, MAX_LOOKS)
+            unit = UNROLLED_LOOKS if self.form is Form.UNROLLED and looks < self.most_looks else min(looks, self.most_looks)
             looks = max(unit, looks // unit * unit)
         yield from (book.batch(*one) for one in ended)
 
@@ -420,10 +422,14 @@ class Pool:
         counts = np.asarray(log.used)
         if not counts.any():
             return
-        arrays = [jax.tree.map(lambda leaf: np.asarray(leaf).reshape(self.devices, self.chunks, *leaf.shape[1:]), part) for part in log[1:]]
+        shards = jax.tree.map(lambda leaf: sorted(leaf.addressable_shards, key=lambda shard: shard.index[0].start or 0), tuple(log[1:]))
         for device, count in enumerate(counts):
             if count:
-                yield Chunk(device, *(jax.tree.map(lambda leaf, d=device, c=count: leaf[d, :c], part) for part in arrays))
+                # What lies on the device's own part of an array is not copied.
+                kept = jax.tree.map(
+                    lambda each, d=device, c=count: np.asarray(each[d].data)[:c], shards, is_leaf=lambda one: isinstance(one, list)
+                )
+                yield Chunk(device, *kept)
 
     def _number(self, value: int) -> Array:
         return self._put(np.full(self.devices, value, np.int32))

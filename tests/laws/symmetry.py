@@ -23,6 +23,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training": {"steps": 60, "dtype": "float64"},
         "seeds": {"init": 5, "data": "paired"},
     },
+    "same_order": {
+        "task": {"name": "blobs", "n": 40},
+        "model": {"name": "mlp", "widths": [5]},
+        "grid": {"model.activation": ["sigmoid", "tanh"], "training.dtype": ["float32", "float64"]},
+        "initializer": {"name": "constant", "value": 0.3},
+        "training": {"steps": 60},
+        "seeds": {"init": 5, "data": "paired"},
+        "track": ["tie_spread"],
+    },
 }
 
 WRONG: dict[str, Any] = {
