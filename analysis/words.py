@@ -13,6 +13,7 @@ MARKS = {
     "undecided": "? undecided",
     "withheld": "– withheld (a law failed)",
 }
+UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
 LONG = 20
 """Longer texts are broken into lines, in LaTeX."""
 PAGE = 30
@@ -78,6 +79,7 @@ def latex(table: pd.DataFrame) -> str:
     columns = "".join(
         rf">{{\raggedright\arraybackslash}}p{{{widths[name]:.2f}\linewidth}}" if name in widths else "l" for name in longest.index
     )
-    table_text = text.to_latex(index=False, escape=True, column_format=columns, longtable=len(text) > PAGE)
-    # Of the characters in use the only one that LaTeX has to be told about.
-    return "% \\usepackage{array,booktabs,longtable}\n" + table_text.replace("²", r"\textsuperscript{2}")
+    set_text = text.to_latex(index=False, escape=True, column_format=columns, longtable=len(text) > PAGE)
+    for character, command in UNKNOWN_TO_LATEX.items():
+        set_text = set_text.replace(character, command)
+    return "% \\usepackage{array,booktabs,longtable}\n" + set_text
