@@ -120,7 +120,9 @@ def _is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool
     """Whether all (or some) of the verdicts that a clause's words are about, of which there must be one, are what it needs."""
     wanted = need["some"] if "some" in need else need["all"]
     met = [
-        verdict.verdict == wanted and ("at_least" not in need or verdict.low >= need["at_least"])
+        verdict.verdict == wanted
+        and ("at_least" not in need or verdict.low >= need["at_least"])
+        and ("at_most" not in need or verdict.high <= need["at_most"])
         for verdict in _spoken_of(need, family, every)
     ]
     return any(met) if "some" in need else bool(met) and all(met)
@@ -132,7 +134,7 @@ def _chart(every: Sequence[Verdict]) -> str:
     known = {verdict.family for verdict in every}
     if not any(need["claim"] in known for leaf in content["leaf"] for need in leaf["needs"]):
         return ""
-    lines = ["```mermaid", "flowchart TD"]
+    lines = ["```mermaid", "flowchart LR"]
     for step in content["step"]:
         lines.append(f'  {step["id"]}{{"{step["question"]}"}}')
         lines += [f'  {step["id"]} -- "{answer}" --> {target}' for answer, target in step["answers"].items()]

@@ -82,7 +82,7 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
     laws = [(law.name, law.says, _standing(law, result.run.experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
     frames = {
         "verdicts": verdict_frame(result),
-        "laws": pd.DataFrame(laws, columns=["law", "says", "", "number", "n"]),
+        "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
         "published": _published(result.run),
         "cells": cell_frame(result),
     }
@@ -151,7 +151,7 @@ def _published(run: Run) -> pd.DataFrame:
             estimate, low, high, _ = quantile_interval(measured(rows, theirs.measure))
         lines.append(
             {
-                "": theirs.says,
+                "what": theirs.says,
                 "published": f"{theirs.value:g}",
                 "here": f"{estimate:.4g} [{low:.4g}, {high:.4g}], n = {len(rows):,}",
                 "source": theirs.source,

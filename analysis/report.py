@@ -82,6 +82,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats)
+    shutil.rmtree(out / "tables", ignore_errors=True)
     if len(verdicts := answer_frame(results)):
         _write_table(verdicts, out / "tables" / "verdicts")
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())

@@ -51,7 +51,7 @@ def test_the_chart_says_what_is_not_settled() -> None:
     assert "Not settled" not in _chart(every)
     withheld = [replace(verdict, verdict="withheld") if verdict.family == "C1" else verdict for verdict in every]
     assert 'safe["Not settled (C1)"]' in _chart(withheld)
-    assert 'never["Not safe: units stay equal, or nothing moves (C7)"]' in _chart(withheld)
+    assert 'never["Not safe: units stay equal, or nothing moves (C7, C20)"]' in _chart(withheld)
 
 
 LEAF_NEEDS = [(leaf, need) for leaf in TEXT["leaf"] for need in leaf["needs"]]
@@ -63,7 +63,11 @@ def test_a_leaf_is_not_settled_when_what_it_rests_on_changes(leaf: dict[str, Any
     meant = _spoken_of(need, need["claim"], every)
     assert meant
     others = [verdict for verdict in every if verdict not in meant]
-    for changed in ([], [replace(meant[0], verdict="undecided"), *meant[1:]]):
+    first, *rest = meant
+    outside = [replace(first, verdict="undecided")]
+    outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
+    outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
+    for changed in ([], *([one, *rest] for one in outside)):
         assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
 
 

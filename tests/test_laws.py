@@ -24,7 +24,7 @@ def trained(name: str, folder: Path) -> Run:
 
 CLAIM = '\n[[claim]]\nid = "c"\nsays = "?"\nmeasure = "solved"\nat_least = 0\n'
 READ_NO_ROW = {"dropout_is_zeroing", "least_squares_floor", "same_order", "separability"}
-"""Laws about what lanes start from: rows cannot spoil them."""
+"""Laws about what lanes start from and where it leads: rows cannot spoil them."""
 
 
 @pytest.mark.parametrize("name", laws())

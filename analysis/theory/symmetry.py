@@ -60,14 +60,14 @@ def tied_units(run: Run) -> tuple[bool, str, int]:
 
 @law
 def same_order(run: Run) -> tuple[bool, str, int]:
-    """It takes sums whose terms are not added in the same order for all units to tear ties: trained again in NumPy, in the same precision
-    and from the same data, every sum taken term by term, units that start equal stay equal to the last bit. Looked at first are lanes
-    whose units came apart."""
+    """Units that start equal stay equal to the last bit if the same operations in the same order are done for each of them: trained again
+    in NumPy, in the same precision and from the same data, whether or not their units came apart. Looked at first are those that did."""
     equal, torn, n = 0, 0, 0
     for cell, rows in cells_of(run, is_tied):
-        rows = rows[rows["outcome"] != "diverged"].sort_values("break_step", kind="stable").head(REPEATED)
-        equal += int(_stays_equal(run, cell, rows).sum())
-        torn, n = torn + int(rows["break_step"].notna().sum()), n + len(rows)
+        rows = rows[rows["outcome"] != "diverged"].sort_values("tie_spread_final", ascending=False, kind="stable").head(REPEATED)
+        if len(rows):
+            equal += int(_stays_equal(run, cell, rows).sum())
+        torn, n = torn + int((rows["tie_spread_final"] > BREAK).sum()), n + len(rows)
     return equal == n, f"equal in {equal:,} of {n:,} lanes, of which {torn:,} had come apart", n
 
 
@@ -213,9 +213,9 @@ class _Quotient:
 
 
 def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
-    """Whether all units of each lane end as one, trained with sums that add their terms one after another, whatever unit they are for."""
+    """Whether all units of each lane end as one, trained by the same operations in the same order for each of them."""
     fixed, state = starts(run, cell, rows)
-    # Axes: the terms of a sum first, which NumPy adds up in order, then unit or output, lane.
+    # The lanes come last and the terms of a sum first, so that NumPy adds up term after term for all units alike.
     x, y = np.moveaxis(fixed.data.x, 0, 2), np.moveaxis(fixed.data.y, 0, -1)
     first, last = state.params["layers"][0], state.params["layers"][1]
     w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
