@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
+from analysis.page import trained_by
 from analysis.result import Result
 from analysis.words import condition, interval, markdown, marked, number, place
 
@@ -22,7 +23,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     lanes = sum(result.run.manifest["lanes"] for result in results)
     seconds = sum(result.run.manifest["run_seconds"] + result.run.manifest["compile_seconds"] for result in results)
     devices = sorted({f"{r.run.manifest['device']['count']} x {r.run.manifest['device']['kind']}" for r in results})
-    names = " ".join(result.name for result in results)
+    names = " ".join(trained_by(result.name) for result in results)
     picture = (
         "![Share of lanes that learn the task from zero and from random weights, for every problem trained from both"
         "](figures/headline.png)\n\n*Share of lanes that learn the task from all-zero and from random weights, with 95% intervals, "
@@ -36,7 +37,8 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     chart = _chart(every)
     sections = [
         "# When is it safe to initialize weights to zero?",
-        f"{lanes:,} training runs in {len(results)} experiments. Claims and criteria were fixed in each experiment's file before it ran; "
+        f"{lanes:,} training runs in {len(results)} experiment{'s' if len(results) > 1 else ''}. "
+        "Claims and criteria were fixed in each experiment's file before it ran; "
         "verdicts come from intervals, after the exact laws named in each report have held.",
         paragraph(verdicts, every),
         "## Should this start at zero?" if chart else "",
@@ -45,6 +47,8 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         markdown(_linked(answer_frame(results))) if families else "",
         "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
         "is that of a failing condition where there is one, and of the widest interval among those. "
+        "Where conditions are many, they are counted by the setting that tells most, as far as they have it, "
+        "or named once for several criteria. Each lane counts once. "
         "The table for a paper: [LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)."
         if families
         else "",
@@ -183,7 +187,7 @@ def answer_frame(results: list[Result]) -> pd.DataFrame:
                 "says": statements.get(family, shown.says),
                 "verdict": overall(verdicts),
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
-                "n": f"{sum(v.n_lanes for v in verdicts):,} lanes, up to {max(v.n_data_seeds for v in verdicts):,} data seeds "
+                "n": f"{_lanes(found):,} lanes, up to {max(v.n_data_seeds for v in verdicts):,} data seeds "
                 f"and {max(v.n_init_seeds for v in verdicts):,} init seeds",
                 "holds": _places(verdicts, "supported"),
                 "fails": _places(verdicts, "refuted"),
@@ -191,6 +195,16 @@ def answer_frame(results: list[Result]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+def _lanes(found: list[tuple[Result, Verdict]]) -> int:
+    """Lanes that these verdicts rest on, each counted once; where a verdict rests on a part of a cell, no more than the parts."""
+    total = 0
+    for result in {id(result): result for result, _ in found}.values():
+        own = [verdict for one, verdict in found if one is result]
+        cells = {cell for verdict in own for cell in verdict.cells}
+        total += min(int(result.run.lanes["cell"].isin(cells).sum()), sum(verdict.n_lanes for verdict in own))
+    return total
 
 
 def _linked(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from analysis.result import Result
 from analysis.summary import rate_interval
 from analysis.theory import Law
 from analysis.words import condition, interval, markdown, marked, number
+from bench.catalog import names
 
 MANY = 24
 """Longer tables are folded away."""
@@ -64,7 +65,8 @@ def experiment_page(result: Result) -> str:
         "numbers, each with its cell, columns, estimator and the rows' checksum: [summary.csv](summary.csv) "
         "([its columns](summary.columns.csv)), [claims.json](claims.json); "
         f"tables: {', '.join(f'{name} ([LaTeX](tables/{name}.tex), [CSV](tables/{name}.csv))' for name in frames)}.",
-        f"To train it again: `initbench run {experiment.name}`. To make every figure and table on this page from the stored rows: {again}.",
+        f"To train it again: `initbench run {trained_by(experiment.name)}`. "
+        f"To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
         "```bibtex\n"
         f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
@@ -75,6 +77,11 @@ def experiment_page(result: Result) -> str:
         f"spec {manifest['spec_hash'][:16]}}}\n}}\n```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def trained_by(name: str) -> str:
+    """What the command line knows an experiment by: its name, or the file in its report."""
+    return name if name in names() else f"{name}/experiment.toml"
 
 
 def tables(result: Result) -> dict[str, pd.DataFrame]:

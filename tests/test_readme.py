@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_the_readme_s_answer_is_that_of_the_committed_reports() -> None:
 
 def test_the_readme_s_experiment_initializer_and_python_lines_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     text = block("toml", 'name = "mine"')
     Path("mine.toml").write_text(text)
     Path("my_inits.py").write_text(block("python", "def sign_scaled"))
