@@ -43,7 +43,7 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
     allowed = set(inspect.signature(known[name]).parameters) - {"learning_rate"}
     for option in options:
         if option not in allowed:
-            raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, allowed)}")
+            raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, 'learning_rate'])}")
     try:
         make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
     except (TypeError, ValueError, AttributeError) as error:
