@@ -13,6 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from bench.engine.devices import matmul_precision
+
 PACKAGES = ("initbench", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 
 
@@ -44,7 +46,7 @@ def environment(devices: list[jax.Device]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": describe_device(devices),
-        "matmul_precision": str(getattr(jax.config, "jax_default_matmul_precision", None) or "default"),
+        "matmul_precision": matmul_precision(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "relu_gradient_at_zero": float(jax.grad(jax.nn.relu)(jnp.zeros(()))),
         "git": git_state(),

@@ -49,7 +49,7 @@ def test_the_grid_has_a_cell_per_initializer_and_learning_rate() -> None:
 
 
 def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
-    with working("jit_vmap", "xor-2-4-1", 8, 5) as worker:
+    with working([("jit_vmap", "xor-2-4-1", (8, 5))]) as [worker]:
         first, second = worker.train(), worker.train()
     assert worker.compile_seconds > 0
     assert first["seconds"] > 0 and first["loss_median"] == second["loss_median"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import Run
-from bench.engine.devices import HASTY
+from bench.engine.devices import HASTY, precision
 from bench.engine.network import Network
 from bench.engine.program import Fixed, Inputs, Program, State, problem
 from bench.messages import nearest
@@ -79,7 +79,7 @@ def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
     # So many at a time, the last ones padded, that one compiled function does for all cells that start alike.
     seeds = np.zeros((max(1, math.ceil(len(rows) / SAMPLE)) * SAMPLE, 2), np.int64)
     seeds[: len(rows)] = rows[["data_seed", "init_seed"]]
-    with jax.enable_x64(cell.settings.training.dtype == "float64"):
+    with precision(cell.settings.training.dtype):
         parts = [start(program.inputs_of(cell, *part.T)) for part in np.split(seeds, len(seeds) // SAMPLE)]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *parts)
 

@@ -2,7 +2,8 @@
 
 import os
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ XLA_FLAGS = {
     # A loop whose data fit in a megabyte becomes one function instead of dozens of small calls a step: half of the time of an
     # unrolled XOR network. (Larger loops take long to compile.)
     "xla_backend_extra_options": "xla_cpu_small_while_loop_byte_threshold=1048576",
+    # On a GPU no sums in the order in which threads happen to come, and no kernels chosen by how long they took today.
+    "xla_gpu_deterministic_ops": "true",
 }
 HASTY: dict[str, Any] = {"xla_backend_optimization_level": 1}
 """Compiler options where speed does not matter: drawing initial values is rare, and its many random draws are slow to optimize."""
@@ -76,6 +79,11 @@ def _has_affinity() -> bool:
     return hasattr(os, "sched_getaffinity")
 
 
+def accelerated() -> bool:
+    """Whether JAX has something else than a CPU."""
+    return jax.default_backend() != "cpu"
+
+
 def lane_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     """All devices (or those given) on one axis, along which lanes are sharded."""
     return Mesh(np.array(devices or jax.devices()), (AXIS,))
@@ -86,6 +94,18 @@ def lane_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
-def precision(dtype: str) -> AbstractContextManager[None]:
-    """Context in which arrays of this dtype exist: JAX has no float64 unless it is asked for."""
-    return jax.enable_x64(dtype == "float64")
+@contextmanager
+def precision(dtype: str) -> Iterator[None]:
+    """Context in which arrays of this dtype exist, and matrix products have all its bits: JAX has neither unless it is asked for."""
+    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(_matmul_precision()):
+        yield
+
+
+def _matmul_precision() -> str | None:
+    """As the user has set it; otherwise the highest where it matters. Accelerators would drop bits of float32."""
+    return jax.config.values["jax_default_matmul_precision"] or ("highest" if accelerated() else None)
+
+
+def matmul_precision() -> str:
+    """Of everything that is trained or measured."""
+    return str(_matmul_precision() or "default")

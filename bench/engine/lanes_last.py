@@ -122,7 +122,7 @@ class _Evaluation:
             array = primitive.bind(*(self.spread(value, shape) for value in inputs), **parameters)
             return [Value(array, True, name in DEAR)]
         if name in REDUCTIONS:
-            return [Value(_reduced(REDUCTIONS[name], inputs[0], parameters["axes"]), True, False)]
+            return [Value(_reduced(name, inputs[0], parameters["axes"]), True, False)]
         array = MOVES[name](self, parameters, shape, *inputs)
         return [Value(array, True, name != "dot_general" and all(value.stored for value in inputs))]
 
@@ -147,10 +147,10 @@ def shape_of(value: Value) -> tuple[int, ...]:
     return value.array.shape[:-1] if value.has_lanes else value.array.shape
 
 
-def _reduced(primitive: core.Primitive, value: Value, axes: tuple[int, ...]) -> Array:
+def _reduced(name: str, value: Value, axes: tuple[int, ...]) -> Array:
     kept = [axis for axis in range(value.array.ndim) if axis not in axes]
     rows = jnp.transpose(value.array, (*axes, *kept))
-    return halved(primitive, rows.reshape(-1, *rows.shape[len(axes) :]))
+    return halved(name, rows.reshape(-1, *rows.shape[len(axes) :]))
 
 
 # With the lanes behind all other axes --------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from bench.engine.book import EMPTY, Batch, Book, Chunk, Lanes
-from bench.engine.devices import AXIS, HASTY, lane_sharding, precision
+from bench.engine.devices import AXIS, HASTY, accelerated, lane_sharding, precision
 from bench.engine.digest import digest
+from bench.engine.fused import fused
 from bench.engine.lanes_last import lanes_last, to_back, to_front
 from bench.engine.program import Fixed, Inputs, Program, State, Status, Variant
 from bench.engine.unroll import join, unrolled
@@ -33,7 +34,7 @@ __all__ = ["Batch", "Costs", "Lanes", "Pool"]
 
 LANE = "lane"
 """The axis over the lanes of a block."""
-MAX_LOOKS = {Form.UNROLLED: 128, Form.LANES_LAST: 32, Form.LANES_FIRST: 32}
+MAX_LOOKS = {Form.FUSED: 512, Form.UNROLLED: 128, Form.LANES_LAST: 32, Form.LANES_FIRST: 32}
 """Most looks at a block in one round, the time between two gatherings of the running lanes. Gathering costs as much as about ten looks at
 unrolled lanes: with 128 instead of 32 XOR censuses of 2 and 4 units take 10 to 20% less time, that of 8 units 8% more."""
 UNROLLED_LOOKS = 8
@@ -42,6 +43,8 @@ FILL_LANES = 4096
 """So many lanes start, or are read, at a time on each device: fewer calls for the host, less padding where few end."""
 MAX_FILL_BLOCKS = 32
 LOG_BYTES = 1 << 23
+LOG_LANES = 1 << 10
+"""Most lanes of a chunk of the log: of a wide block only those are kept whose curves are wanted."""
 SEGMENT_SECONDS = 0.2
 """A segment should last about this long: far more than the host's own work, short enough for a progress bar."""
 LOW_WATER = 0.25
@@ -59,7 +62,7 @@ class Slots(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What was seen of lanes whose curves are kept: a chunk per block and round (leading axis: chunk)."""
+    """What was seen of lanes whose curves are kept: chunks for each block and round (leading axis: chunk)."""
 
     used: Array
     slot: Array
@@ -123,9 +126,11 @@ class Pool:
         data = {"none": self._many(fixed.data, self.slots), "some": self._many(fixed.data, self.blocks), "all": None}[program.sharing]
         slots = Slots(self._many(inputs, self.slots), self._many(state, self.slots), self._many(integer, self.slots), data)
         item = sum(leaf.dtype.itemsize for leaf in seen.values())
-        self.chunks = int(np.clip(LOG_BYTES // (self.most_looks * self.width * item), 4, 256))
-        number, flag = (self._many(jax.ShapeDtypeStruct((), kind), self.chunks, self.width) for kind in (jnp.int32, jnp.bool_))
-        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, self.most_looks, self.width))
+        self.log_lanes = min(self.width, LOG_LANES)
+        self.block_chunks = self.width // self.log_lanes
+        self.chunks = int(np.clip(LOG_BYTES // (self.most_looks * self.log_lanes * item), max(4, 2 * self.block_chunks), 256))
+        number, flag = (self._many(jax.ShapeDtypeStruct((), kind), self.chunks, self.log_lanes) for kind in (jnp.int32, jnp.bool_))
+        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, self.most_looks, self.log_lanes))
         fill, one = (self.fill_blocks,), self._many(integer, 1)
         index = self._many(integer, *fill, self.width)
         starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index
@@ -138,6 +143,7 @@ class Pool:
                 threads.submit(self._lowered(lambda: self._empty(slots, log)).compile),
             ]
         self._filled, self._advanced, self._found, self._vacant = (one.result() for one in compiling)
+        self._chunk = jax.jit(self._sharded(lambda log, number: jax.tree.map(lambda leaf: leaf[number], tuple(log[1:]))))
         self.costs.compilations += len(compiling)
         self.costs.compile_seconds += time.perf_counter() - started
 
@@ -146,10 +152,12 @@ class Pool:
         shape = (self.devices * axes[0], *axes[1:])
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype, sharding=self._sharding), shapes)
 
-    def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
+    def _sharded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         spec = PartitionSpec(AXIS)
-        sharded = jax.shard_map(function, mesh=self.mesh, in_specs=spec, out_specs=spec, check_vma=False)
-        return jax.jit(sharded, donate_argnums=donate).lower(*shapes)
+        return jax.shard_map(function, mesh=self.mesh, in_specs=spec, out_specs=spec, check_vma=False)
+
+    def _lowered(self, function: Callable[..., Any], *shapes: Any, donate: tuple[int, ...] = ()) -> Any:
+        return jax.jit(self._sharded(function), donate_argnums=donate).lower(*shapes)
 
     def _batched(self, function: Callable[..., Any], inputs: Inputs, data: Data | None, state: State, *rest: Any) -> Any:
         """A function of `(Fixed, State, ...)` over a block of lanes, which have their own data or all the same."""
@@ -235,9 +243,12 @@ class Pool:
         def running(slots: Slots) -> Array:
             return jnp.sum(slots.state.status == Status.RUNNING)
 
+        def has_room(log: Log) -> Array:
+            return log.used[0] <= self.chunks - self.block_chunks
+
         def more_rounds(carried: Any) -> Array:
             done, slots, log = carried
-            return (done < rounds[0]) & (running(slots) > floor[0]) & (log.used[0] < self.chunks)
+            return (done < rounds[0]) & (running(slots) > floor[0]) & has_room(log)
 
         def round_of_all(carried: Any) -> Any:
             done, slots, log = carried
@@ -247,11 +258,11 @@ class Pool:
                 sorted_slots = jnp.argsort(jnp.where(at_work, slots.group, self.slots), stable=True)
                 order = jnp.where(jnp.arange(self.slots) < count, sorted_slots, self.slots)
             else:
-                order = jnp.flatnonzero(at_work, size=self.slots, fill_value=self.slots)
+                order = _places(at_work, self.slots)
             order = jnp.concatenate([order, jnp.full(self.width, self.slots)]).astype(jnp.int32)
 
             def more_blocks(carried: Any) -> Array:
-                return (carried[0] < count) & (carried[2].used[0] < self.chunks)
+                return (carried[0] < count) & has_room(carried[2])
 
             def block(carried: Any) -> Any:
                 first, slots, log = carried
@@ -279,14 +290,25 @@ class Pool:
         slots = slots._replace(state=_put(slots.state, state, index))
         kept = mine & inputs.logged
         chunk = (jnp.where(kept, index, self.slots), before, state.step, state.status != Status.RUNNING, seen)
-        place = log.used[0]
-        written = jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, place, 0), tuple(log[1:]), chunk)
-        # Without a lane to keep, the next block writes over this one's chunk.
-        return slots, Log(log.used + jnp.any(kept), *written)
+        if self.block_chunks == 1:
+            # Without a lane to keep, the next block writes over this one's chunk.
+            return slots, _written(log, chunk, jnp.any(kept))
+        order, count = _places(kept, self.width), jnp.sum(kept)
+
+        def part(first: Array, log: Log) -> Log:
+            lanes = jax.lax.dynamic_slice_in_dim(order, first * self.log_lanes, self.log_lanes)
+            slot, *rest = jax.tree.map(lambda leaf: jnp.take(leaf, lanes, axis=-1, mode="clip"), chunk)
+            return _written(log, (jnp.where(lanes < self.width, slot, self.slots), *rest), True)
+
+        return slots, jax.lax.fori_loop(0, -(-count // self.log_lanes), part, log)
 
     def _looks(self, inputs: Inputs, data: Data | None, state: State, looks: Array) -> tuple[State, dict[str, Array]]:
         """So many looks at a block, or until none of its lanes runs; also what was seen (look, lane)."""
         given: Any
+        if self.form is Form.FUSED:
+            fixed, state = unroll_block(Fixed(inputs, data), state, self.program.constant_data is None)
+            state, trace = fused(self.program.advance_alone, fixed, state, looks, self.most_looks)
+            return join(state), trace
         if self.form is Form.UNROLLED:
             fixed, state = unroll_block(Fixed(inputs, data), state, self.program.constant_data is None)
             given = fixed, jnp.broadcast_to((looks > 0).astype(self.program.dtype), (self.width,))
@@ -383,7 +405,7 @@ class Pool:
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
         slots, log = self._vacant()
         ended: list[Any] = []
-        looks, ready = UNROLLED_LOOKS, time.perf_counter()
+        looks, ready = self.most_looks if self.form is Form.FUSED else UNROLLED_LOOKS, time.perf_counter()
         while True:
             for index, released in book.ended():
                 ended.append((released, self._found(slots, self._put(index.reshape(-1, self.width)))))
@@ -422,6 +444,14 @@ class Pool:
         counts = np.asarray(log.used)
         if not counts.any():
             return
+        if accelerated():
+            # Chunk by chunk: the whole log is far more than what is in it.
+            for number in range(max(counts)):
+                parts = jax.tree.map(np.asarray, self._chunk(log, self._number(number)))
+                for device in range(self.devices):
+                    if number < counts[device]:
+                        yield Chunk(device, *jax.tree.map(lambda leaf, d=device: leaf[d : d + 1], parts))
+            return
         shards = jax.tree.map(lambda leaf: sorted(leaf.addressable_shards, key=lambda shard: shard.index[0].start or 0), tuple(log[1:]))
         for device, count in enumerate(counts):
             if count:
@@ -453,4 +483,23 @@ def _take(tree: Any, index: Array) -> Any:
 
 
 def _put(tree: Any, new: Any, index: Array) -> Any:
-    return jax.tree.map(lambda kept, fresh: kept.at[index].set(fresh, mode="drop"), tree, new)
+    def one(kept: Array, fresh: Array) -> Array:
+        # Different places, also those beyond the last one: otherwise a GPU writes them one after another, so that the last one stays.
+        places = jnp.where(index < len(kept), index, len(kept) + jnp.arange(index.size).reshape(index.shape))
+        return kept.at[places].set(fresh, mode="drop", unique_indices=True)
+
+    return jax.tree.map(one, tree, new)
+
+
+def _places(flags: Array, beyond: int) -> Array:
+    """Where flags are set, in order; `beyond` behind the last one."""
+    numbers = jnp.arange(len(flags), dtype=jnp.int32)
+    places = jnp.where(flags, jnp.cumsum(flags) - 1, len(flags) + numbers)
+    return jnp.full(len(flags), beyond, jnp.int32).at[places].set(numbers, mode="drop", unique_indices=True)
+
+
+def _written(log: Log, chunk: Any, counts: Array | bool) -> Log:
+    """A chunk written behind those that count."""
+    place = log.used[0]
+    written = jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, place, 0), tuple(log[1:]), chunk)
+    return Log(log.used + counts, *written)

@@ -83,32 +83,34 @@ def join(tree: Any) -> Any:
     return jax.tree.map(one, tree, is_leaf=_is_unrolled)
 
 
-def unrolled(function: Callable[..., Any], one: Array) -> Callable[..., Any]:
+def unrolled(function: Callable[..., Any], one: Array, registers: bool = False) -> Callable[..., Any]:
     """`function` of one lane as a function of trees of `Unrolled`.
 
-    `one` is a vector (lane,) of ones, of the function's float dtype, that the compiler cannot know to be ones (see `_emitted`).
+    `one` is a vector (lane,) of ones, of the function's float dtype, that the compiler cannot know to be ones (see `_emitted`). With
+    `registers` it becomes the body of a kernel, where every value stays in a register.
     """
 
     def many(*arguments: Any) -> Any:
-        results, outs = _Graph().trace(function, arguments)
-        vectors = iter(_emitted([element for result in results for element in result.elements.flat], one))
+        results, outs = _Graph(registers=registers).trace(function, arguments)
+        elements = [element for result in results for element in result.elements.flat]
+        vectors = iter(_emitted(elements, one, math.inf if registers else KEPT_ABOVE))
         wrapped = [Unrolled(result.elements.shape, [next(vectors) for _ in result.elements.flat]) for result in results]
         return jax.tree.unflatten(jax.tree.structure(outs), wrapped)
 
     return many
 
 
-def operations(function: Callable[..., Any], arguments: Any, most: int) -> float:
-    """Operations on vectors that unrolling takes; infinite beyond `most`, or if there is a part that cannot be unrolled.
+def operations(function: Callable[..., Any], arguments: Any, most: int) -> Counter[str] | None:
+    """Operations on vectors that unrolling takes, by name; None beyond `most`, or if there is a part that cannot be unrolled.
 
     `arguments` are trees of `Unrolled` shapes.
     """
     try:
         graph = _Graph(most)
         graph.trace(function, arguments)
-        return graph.size
+        return graph.names
     except NotUnrollable:
-        return math.inf
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +140,15 @@ class Value:
 class _Graph:
     """The operations of one step on single numbers, each written down once."""
 
-    def __init__(self, most: float = math.inf) -> None:
+    def __init__(self, most: float = math.inf, registers: bool = False) -> None:
         self._nodes: dict[Any, Node] = {}
         self._most = most
+        self._over = whole if registers else halved
         self._examples = 0
 
     @property
-    def size(self) -> int:
-        return len(self._nodes)
+    def names(self) -> Counter[str]:
+        return Counter(node.name for node in self._nodes.values())
 
     def trace(self, function: Callable[..., Any], arguments: Any) -> tuple[list[Value], Any]:
         """Results of a function, and the shapes that it returns."""
@@ -253,7 +256,7 @@ class _Graph:
             return elements[0]
         known = tuple(element for element in elements if isinstance(element, np.generic))
         if len(known) == len(elements):
-            return self._node(("column", keys), "given", elements[0].dtype, True, lambda: jnp.asarray(np.array(known))[:, None])
+            return self._node(("column", keys), "known column", elements[0].dtype, True, lambda: jnp.asarray(np.array(known))[:, None])
         if known:
             raise NotUnrollable("a column of known and unknown values")
         return self._node(("column", keys), "column", elements[0].dtype, True, lambda *v: jnp.stack(v), tuple(elements))
@@ -271,8 +274,7 @@ class _Graph:
 
     def _over_examples(self, name: str, element: Any) -> Any:
         if isinstance(element, Node) and element.wide:
-            reduced = partial(halved, REDUCTIONS[name])
-            return self._node((name, element.place), "over", element.dtype, False, reduced, (element,))
+            return self._node((name, element.place), name, element.dtype, False, partial(self._over, name), (element,))
         if name not in ("reduce_sum", "reduce_prod"):
             return element
         number = np.asarray(self._examples, element.dtype)[()]
@@ -315,8 +317,9 @@ class _Graph:
         return Value(_array(found, (*left_shape, *right_shape[len(right_batch) :])), kept[0] if kept else None)
 
 
-def halved(primitive: core.Primitive, values: Array) -> Array:
+def halved(name: str, values: Array) -> Array:
     """Reduction over the first axis, half with half: XLA's own goes through a lane's examples one by one, without vectors."""
+    primitive = REDUCTIONS[name]
     while len(values) > 1:
         half = len(values) // 2
         rest = values[2 * half :]
@@ -325,7 +328,12 @@ def halved(primitive: core.Primitive, values: Array) -> Array:
     return values[0]
 
 
-def _emitted(results: list[Any], one: Array) -> list[Array]:
+def whole(name: str, values: Array) -> Array:
+    """Reduction over the first axis by the operation of its own."""
+    return getattr(jnp, name.removeprefix("reduce_"))(values, axis=0)
+
+
+def _emitted(results: list[Any], one: Array, kept_above: float) -> list[Array]:
     """The vectors of these results, computed.
 
     XLA fuses a cheap operation into each of its consumers: all that leads to the loss would be computed again wherever the loss is
@@ -352,19 +360,20 @@ def _emitted(results: list[Any], one: Array) -> list[Array]:
 
     for place in sorted(nodes):
         node = nodes[place]
-        if node.name == "given":
+        if not node.operands:
             vectors[place], repeated[place] = node.compute(), 0
             continue
-        spread = node.wide and node.name != "column" or node.name == "over"
+        over = node.name in REDUCTIONS
+        spread = node.wide and node.name != "column" or over
         vectors[place] = node.compute(*[vector(operand, spread) for operand in node.operands])
         cost = 1 + sum(repeated[operand.place] for operand in node.operands if isinstance(operand, Node))
-        cost *= examples if node.name == "over" else 1
+        cost *= examples if over else 1
         repeats = (uses[place] - 1) * cost
         if node.name in DEAR and uses[place] > 1:
             cost = 0
-        elif repeats > KEPT_ABOVE and node.dtype == one.dtype:
+        elif repeats > kept_above and node.dtype == one.dtype:
             vectors[place], cost = vectors[place] / one, 0
-        elif repeats > KEPT_ABOVE and node.dtype == bool:
+        elif repeats > kept_above and node.dtype == bool:
             vectors[place], cost = jnp.where(vectors[place], one, 0) / one > 0, 1
         repeated[place] = cost
     return [vector(result, False) for result in results]

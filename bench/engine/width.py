@@ -10,6 +10,8 @@ from functools import cache
 
 import jax
 
+from bench.engine.devices import accelerated
+from bench.engine.fused import fusible
 from bench.engine.lanes_last import fits
 from bench.engine.program import Fixed, Inputs, Program, State
 from bench.engine.unroll import operations, split
@@ -31,15 +33,21 @@ UNROLLED_WIDTH = 128
 LAST_BYTES = 1 << 8
 """What one number of each lane takes, with the lanes last. Measured on networks of 8 to 16 units, 1 to 8 layers deep: half of it is up to
 1.2 times, twice of it up to 1.7 times as slow. Twice a block's usual bytes may be in use, as each layer's are met in turn."""
+FUSED_WIDTH = 1 << 16
+"""Lanes of one kernel: four warps for each scheduler of a large GPU."""
 ACCELERATOR = 1 << 8
 """An accelerator has no cache to stay in and needs this many times as many lanes at once."""
-POOL_BYTES = 1 << 26
-MAX_BLOCKS = 256
+HESSIAN_BYTES = 1 << 31
+"""What the second derivatives of a block's lanes may take together, where probes look at them."""
+POOL_BYTES, MAX_BLOCKS = 1 << 26, 256
+ACCELERATOR_POOL_BYTES, ACCELERATOR_MAX_BLOCKS = 1 << 30, 8
 
 
 class Form(Enum):
     """Where the lanes of a block are."""
 
+    FUSED = auto()
+    """Every number of a lane is in a register of a GPU's thread, for all looks of a round."""
     UNROLLED = auto()
     """Every number of a lane is a vector over lanes of its own."""
     LANES_LAST = auto()
@@ -59,13 +67,10 @@ def form(program: Program) -> Form:
         most = MAX_OPERATIONS_OWN_DATA if given else MAX_OPERATIONS
         # No parameter takes fewer than three operations; that much is known without tracing.
         if _unrolled_width(program) >= FEWEST_LANES and 3 * program.n_parameters <= most:
-            if (
-                operations(
-                    program.advance_alone, jax.eval_shape(lambda fixed, state: unroll_block(fixed, state, given), fixed, state), most
-                )
-                < math.inf
-            ):
-                return Form.UNROLLED
+            block = jax.eval_shape(lambda fixed, state: unroll_block(fixed, state, given), fixed, state)
+            names = operations(program.advance_alone, block, most)
+            if names is not None:
+                return Form.FUSED if fusible(names, block) else Form.UNROLLED
         # How matrix products round is what tears ties: there, all units of a layer would be summed alike.
         if "tie_spread" in program.track:
             return Form.LANES_FIRST
@@ -100,13 +105,26 @@ def slot_bytes(program: Program) -> int:
 
 def block_width(program: Program) -> int:
     """Lanes per block: a power of two."""
-    factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR
+    return min(_width_of_form(program), _hessian_width(program))
+
+
+def _width_of_form(program: Program) -> int:
+    factor = ACCELERATOR if accelerated() else 1
+    if form(program) is Form.FUSED:
+        return FUSED_WIDTH
     if form(program) is Form.UNROLLED:
         return factor * _unrolled_width(program)
     if form(program) is Form.LANES_LAST:
         return factor * _last_width(program)
     width = BLOCK_BYTES * factor / lane_bytes(program)
     return 2 ** math.floor(math.log2(min(max(width, MIN_WIDTH), MAX_WIDTH * factor)))
+
+
+def _hessian_width(program: Program) -> int:
+    seen = {view for _, views, _ in program.probes.values() for view in views}
+    item = 8 if program.dtype == "float64" else 4
+    each = item * program.n_parameters**2 if "curvatures" in seen else 1
+    return 2 ** math.floor(math.log2(max(HESSIAN_BYTES / each, 1)))
 
 
 def _unrolled_width(program: Program) -> int:
@@ -123,5 +141,7 @@ def _last_width(program: Program) -> int:
 
 def block_count(program: Program, width: int) -> int:
     """Blocks per device, as far as the memory set aside for a pool goes; a block without lanes costs nothing."""
-    bytes_each = width * max(lane_bytes(program) if form(program) is not Form.UNROLLED else 0, slot_bytes(program))
-    return max(1, min(POOL_BYTES // bytes_each, MAX_BLOCKS))
+    small = form(program) in (Form.FUSED, Form.UNROLLED)
+    bytes_each = width * max(0 if small else lane_bytes(program), slot_bytes(program))
+    memory, most = (ACCELERATOR_POOL_BYTES, ACCELERATOR_MAX_BLOCKS) if accelerated() else (POOL_BYTES, MAX_BLOCKS)
+    return max(1, min(memory // bytes_each, most))

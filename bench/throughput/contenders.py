@@ -27,6 +27,9 @@ from bench.tasks.definition import total_loss
 
 Train = Callable[[], np.ndarray]
 
+MAP_LANES = 64
+"""What `lax.map` trains at a time."""
+
 contender = Registry("contender", supplied=("experiment",))
 
 
@@ -61,7 +64,7 @@ def jit_vmap(experiment: Experiment) -> Train:
 @contender
 def lax_map(experiment: Experiment) -> Train:
     """Plain JAX: `jax.lax.map` over all seeds, 64 at a time."""
-    return _plain(experiment, lambda train: partial(jax.lax.map, train, batch_size=64))
+    return _plain(experiment, lambda train: partial(jax.lax.map, train, batch_size=MAP_LANES))
 
 
 def _plain(experiment: Experiment, over_seeds: Callable[..., Any]) -> Train:
@@ -123,8 +126,7 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
 @contender(peer=True)
 def torch_loop(experiment: Experiment) -> Train:
     """PyTorch: one run after another, `torch.nn` and `torch.optim` as in its tutorials."""
-    import torch
-
+    torch = _torch()
     cell = experiment.cells[0]
     x, y = _torch_data(cell)
     settings = cell.settings
@@ -155,7 +157,7 @@ def torch_loop(experiment: Experiment) -> Train:
 @contender(peer=True, models=("mlp", "neuron"))
 def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
     """PyTorch: `torch.func.vmap` of `torch.func.grad` over stacked parameters, so many lanes at a time."""
-    import torch
+    torch = _torch()
     from torch.func import grad, vmap
 
     cell = experiment.cells[0]
@@ -199,10 +201,25 @@ def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
                     p.sub_(rate * (m / bias[0]) / ((v / bias[1]).sqrt() + 1e-8))
                 else:
                     p.sub_(g, alpha=rate)
-        return vmap(loss, in_dims=(0, None, None))(params, x, y).numpy()
+        return vmap(loss, in_dims=(0, None, None))(params, x, y).cpu().numpy()
 
     lanes = len(experiment.seeds)
     return lambda: np.concatenate([block(min(width, lanes - done)) for done in range(0, lanes, width)])
+
+
+def _torch() -> Any:
+    """PyTorch, on its GPU if it has one."""
+    import torch
+
+    torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch
+
+
+def torch_memory_bytes() -> int:
+    """Largest memory so far of PyTorch's GPU, 0 without one."""
+    import torch
+
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
 
 
 def _torch_data(cell: Cell) -> tuple[Any, Any]:

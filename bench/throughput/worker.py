@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.engine.devices import accelerated
 from bench.provenance import peak_memory_bytes
-from bench.throughput.contenders import contender
+from bench.throughput.contenders import contender, torch_memory_bytes
 from bench.throughput.workloads import WORKLOADS
 
 
@@ -40,13 +41,13 @@ def say(content: dict[str, Any]) -> None:
 
 def memory(name: str) -> int:
     if contender[name].traits.get("peer"):
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return torch_memory_bytes() or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak_memory_bytes(jax.devices())
 
 
 def ceilings() -> dict[str, float]:
     """GFLOP/s of a large float32 matrix product and GB/s of adding two arrays that no cache holds, on all that one device has."""
-    size = 4096 if jax.default_backend() != "cpu" else 2048
+    size = 4096 if accelerated() else 2048
     matrix = jnp.ones((size, size))
     long = jnp.ones(1 << 26)
     product = best(jax.jit(lambda a: a @ a / size), matrix)
