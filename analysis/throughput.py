@@ -70,7 +70,7 @@ def speed_figure(rows: pd.DataFrame) -> Figure:
             if part.empty:
                 continue
             scale = part["ratio"] / part["speed"]
-            error = [part["ratio"] - part["slowest"] * scale, part["fastest"] * scale - part["ratio"]]
+            error = [np.maximum(part["ratio"] - part["slowest"] * scale, 0), np.maximum(part["fastest"] * scale - part["ratio"], 0)]
             place = part["workload"].map(workloads.index)
             axis.errorbar(part["ratio"], place, xerr=error, fmt=mark, color=color, ms=4.5, lw=1, capsize=0, label=text)
         axis.axvline(1, color="0.8", lw=0.7, zorder=0)
@@ -122,12 +122,20 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "Lanes do not depend on one another, so hosts share them without talking: on several, these times divide by their number, less the "
         "time to start and to compile. "
     )
-    no_accelerator = "No accelerator was at hand for this page, so none is listed." if device["platform"] == "cpu" else ""
+    accelerated = device["platform"] != "cpu"
+    no_accelerator = "" if accelerated else "No accelerator was at hand for this page, so none is listed."
+    grid = "once" if accelerated else "at most 3 times"
+    precision = (
+        " Matrix products of this engine have all bits of float32; the others keep the device's default, which may drop some. `lax.map` "
+        "trains one batch of lanes: those after it would only take their turns. All contenders compile at the same time."
+        if accelerated
+        else ""
+    )
     sections = [
         f"# Throughput on {device['count']} x {device['kind']}",
         f"Measured {measured['measured']} on {measured['cpu']}, {device['count']} JAX devices, Python {measured['python']}, "
         f"jax {versions['jax']}, at commit {commit[:12]}. Each contender runs in a process of its own with its own default settings and is "
-        f"compiled there; the contenders of a workload train in turn, {measured['repeats']} times each (the grid at most 3 times). "
+        f"compiled there; the contenders of a workload train in turn, {measured['repeats']} times each (the grid {grid}). "
         "Numbers are medians, ranges are the slowest and the fastest repeat. Compilation stands apart, except in the grid, which starts "
         "cold.",
         "![Speed of each contender relative to plain jit(vmap), per workload](figures/speed.png)",
@@ -138,7 +146,7 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "counts for the loss and its gradient; transcendental functions do not count. Bytes are those that a step cannot avoid if nothing "
         "stays in a cache, so a share above 100% means that it does. The engine also looks at the loss where a curve or a threshold needs "
         "it (at every step where lanes are unrolled), ends lanes, and measures gradient norm, metric and test loss at the start and at the "
-        "end, which the others do not; in a census it stops a lane that has solved its task, and the others cannot.",
+        "end, which the others do not; in a census it stops a lane that has solved its task, and the others cannot." + precision,
         _peer_note(rows),
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",

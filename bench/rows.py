@@ -1,7 +1,11 @@
 """Cells and seeds as lanes, and ended lanes as rows."""
 
+import binascii
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bench.engine.devices import precision
 from bench.engine.pool import Batch, Lanes
@@ -10,9 +14,6 @@ from bench.spec import Cell, Experiment
 
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
-
-
-OUTCOMES = np.array([status.name.lower() for status in Status], dtype=object)
 
 
 class LaneTable:
@@ -46,10 +47,13 @@ class LaneTable:
             logged=(self.data_seed[seeds] < CURVE_SEEDS) & (self.init_seed[seeds] < CURVE_SEEDS),
         )
 
-    def _identity(self, lane: np.ndarray) -> dict[str, np.ndarray]:
+    def _identity(self, lane: np.ndarray) -> dict[str, Any]:
         cell, seed = np.divmod(lane, len(self.experiment.seeds))
-        ids = np.array([one.id for one in self.experiment.cells], dtype=object)
-        return {"cell": ids[cell], "data_seed": self.data_seed[seed], "init_seed": self.init_seed[seed]}
+        return {
+            "cell": _texts([one.id for one in self.experiment.cells], cell),
+            "data_seed": self.data_seed[seed],
+            "init_seed": self.init_seed[seed],
+        }
 
     def rows(self, batch: Batch) -> pd.DataFrame:
         """One row per ended lane, with the columns of the file format."""
@@ -67,12 +71,12 @@ class LaneTable:
 
         steps_to_solve = np.where((status == Status.SOLVED), found["steps_to_solve"], -1)
         columns = {
-            "experiment": np.full(count, self.experiment.name, dtype=object),
+            "experiment": _texts([self.experiment.name], np.zeros(count, int)),
             "cell": identity.pop("cell"),
             **{axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell] for axis in self.experiment.axes},
             **identity,
             **(self.experiment.seeds.map.places(identity["init_seed"]) if self.experiment.seeds.map else {}),
-            "outcome": OUTCOMES[status],
+            "outcome": _texts([one.name.lower() for one in Status], status),
             "steps_to_solve": pd.array(np.where(steps_to_solve < 0, 0, steps_to_solve), "Int64"),
             "steps_run": found["step"].astype(np.int64),
             "learning_rate": real("learning_rate"),
@@ -90,9 +94,9 @@ class LaneTable:
         if "tie_spread" in self.tracked:
             columns["break_step"] = pd.array(np.maximum(found["break_step"], 0), "Int64")
             columns["break_step"][found["break_step"] < 0] = pd.NA
-        columns["params_digest"] = found["params_digest"]
+        columns["params_digest"] = _hexadecimal(found["params_digest"])
         columns["steps_to_solve"][steps_to_solve < 0] = pd.NA
-        frame = pd.DataFrame(columns)
+        frame = pd.DataFrame(columns, copy=False)
         return frame.astype({axis: _axis_type(values) for axis, values in self.experiment.axes.items()})
 
     def curves(self, batch: Batch) -> pd.DataFrame:
@@ -103,6 +107,19 @@ class LaneTable:
         values = {name: np.asarray(points.get(name, np.full(len(lane), np.nan)), float) for name in names}
         values = {name: np.where(np.isfinite(column), column, np.nan) for name, column in values.items()}
         return pd.DataFrame({**self._identity(lane), "step": points.get("step", lane).astype(np.int64), **values})
+
+
+def _texts(names: list[str], index: np.ndarray) -> pd.Series:
+    """These names, by their numbers."""
+    return pa.array(names, pa.string()).take(pa.array(index)).to_pandas()
+
+
+def _hexadecimal(words: np.ndarray) -> pd.Series:
+    """Each row of 32-bit words as text."""
+    size = 8 * words.shape[1]
+    places = size * np.arange(len(words) + 1, dtype=np.int32)
+    text = binascii.hexlify(words.astype(">u4").tobytes())
+    return pa.StringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text)).to_pandas()
 
 
 def _axis_type(values: list[object]) -> type:

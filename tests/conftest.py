@@ -8,11 +8,17 @@ from collections.abc import Callable  # noqa: E402  (the devices come first)
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+import jax  # noqa: E402
 import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 
 from bench import Experiment, run  # noqa: E402
+from bench.engine.devices import accelerated  # noqa: E402
 from bench.records import read_manifest, read_rows  # noqa: E402
+
+if accelerated():
+    # What tests compute beside the engine has all bits as well.
+    jax.config.update("jax_default_matmul_precision", "highest")
 
 XOR: dict[str, Any] = {
     "name": "xor-test",

@@ -187,6 +187,22 @@ def test_the_bits_depend_on_the_block_width_alone(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(usual["loss_final"], narrow["loss_final"], rtol=1e-3)
 
 
+@pytest.mark.parametrize("setting", ["xor", "adam on digits", "minibatches", "a scheme that sees the data"])
+def test_loops_that_ask_no_host_train_the_same(setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an accelerator: epochs of known length, losses that are always looked at, a log that is read chunk by chunk."""
+
+    def trained(name: str) -> list[pd.DataFrame]:
+        out = run(experiment(**{"track": [], **SETTINGS[setting]}), tmp_path / name)
+        return [read_rows(out, read_manifest(out), kind).sort_values(["cell", "init_seed"]) for kind in ("lanes", "curves")]
+
+    usual = trained("usual")
+    for module in ("pool", "program"):
+        monkeypatch.setattr(f"bench.engine.{module}.accelerated", lambda: True)
+    for ours, theirs in zip(trained("accelerated"), usual, strict=True):
+        ours, theirs = (frame.drop(columns="params_digest", errors="ignore") for frame in (ours, theirs))
+        pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
 def test_more_seeds_compute_only_the_new_lanes(tmp_path: Path) -> None:
     out = run(experiment(seeds={"init": 40}), tmp_path)
     before = read_manifest(out)

@@ -15,6 +15,13 @@ from bench.models.activations import ACTIVATIONS
 from bench.spec import Experiment
 from tests.conftest import Rows, experiment
 
+
+@pytest.fixture(autouse=True)
+def unfused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU as well."""
+    monkeypatch.setattr(width, "fusible", lambda *_: False)
+
+
 LANES = 16
 ONE = jnp.ones(LANES)
 

@@ -1,6 +1,5 @@
 """The host's account of which lane sits in which slot."""
 
-import binascii
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -196,7 +195,7 @@ class Book:
         for name, values in found.items():
             if name not in ("measured", "params_digest"):
                 columns[name] = np.asarray(values).reshape(-1)[real]
-        columns["params_digest"] = _hexadecimal(np.asarray(found["params_digest"]).reshape(-1, 4)[real])
+        columns["params_digest"] = np.asarray(found["params_digest"]).reshape(-1, 4)[real]
         self._settle_initial()
         for name, values in found["measured"].items():  # type: ignore[attr-defined]
             columns[f"{name}_initial"] = self._at_start[name][lanes]
@@ -213,10 +212,3 @@ class Book:
                     self._at_start[name] = np.full(len(self.lanes), np.nan)
                 self._at_start[name][lanes[real]] = np.asarray(values).reshape(-1)[real]
         self._initial = []
-
-
-def _hexadecimal(words: np.ndarray) -> np.ndarray:
-    """Each row of 32-bit words as text."""
-    size = 8 * words.shape[1]
-    text = binascii.hexlify(words.astype(">u4").tobytes())
-    return np.frombuffer(text, f"S{size}").astype(str).astype(object) if len(words) else np.zeros(0, object)

@@ -37,8 +37,9 @@ LANE = "lane"
 MAX_LOOKS = {Form.FUSED: 512, Form.UNROLLED: 128, Form.LANES_LAST: 32, Form.LANES_FIRST: 32}
 """Most looks at a block in one round, the time between two gatherings of the running lanes. Gathering costs as much as about ten looks at
 unrolled lanes: with 128 instead of 32 XOR censuses of 2 and 4 units take 10 to 20% less time, that of 8 units 8% more."""
-UNROLLED_LOOKS = 8
-"""An unrolled block asks after so many looks whether any of its lanes still runs: asking costs as much as a tenth of a look."""
+LOOKS_IN_A_ROW = 8
+"""Where asking whether any of a block's lanes still runs is dear, it is asked after so many looks: at unrolled lanes it costs as much as a
+tenth of a look, and an accelerator has to ask the host."""
 FILL_LANES = 4096
 """So many lanes start, or are read, at a time on each device: fewer calls for the host, less padding where few end."""
 MAX_FILL_BLOCKS = 32
@@ -105,6 +106,8 @@ class Pool:
         self.width = self.width or block_width(self.program)
         self.form = form(self.program)
         self.most_looks = MAX_LOOKS[self.form]
+        steps_dear = self.form is Form.UNROLLED or accelerated() and not self.program.batch_size
+        self.in_a_row = LOOKS_IN_A_ROW if steps_dear else 1
         with precision(self.program.dtype):
             self._compile()
             if not kept and self.width > 1 and not self._bits_ignore_position():
@@ -336,10 +339,10 @@ class Pool:
             return i + 1, state, trace
 
         def looks_in_a_row(carried: Any) -> Any:
-            return jax.lax.fori_loop(0, UNROLLED_LOOKS, lambda _, carried: look(carried), carried)
+            return jax.lax.fori_loop(0, self.in_a_row, lambda _, carried: look(carried), carried)
 
         start = (jnp.zeros((), jnp.int32), state, empty)
-        _, state, trace = jax.lax.while_loop(more, looks_in_a_row if self.form is Form.UNROLLED else look, start)
+        _, state, trace = jax.lax.while_loop(more, looks_in_a_row if self.in_a_row > 1 else look, start)
         back = {Form.UNROLLED: join, Form.LANES_LAST: to_front, Form.LANES_FIRST: lambda same: same}
         return back[self.form](state), trace
 
@@ -405,7 +408,7 @@ class Pool:
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
         slots, log = self._vacant()
         ended: list[Any] = []
-        looks, ready = self.most_looks if self.form is Form.FUSED else UNROLLED_LOOKS, time.perf_counter()
+        looks, ready = self.most_looks if self.form is Form.FUSED else LOOKS_IN_A_ROW, time.perf_counter()
         while True:
             for index, released in book.ended():
                 ended.append((released, self._found(slots, self._put(index.reshape(-1, self.width)))))
@@ -429,8 +432,8 @@ class Pool:
             self.costs.seed_steps += book.look(status, step, self._chunks(log))
             seconds_per_look = (time.perf_counter() - started) / (round_looks * max(int(np.max(rounds)), 1))
             looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
-            # Whole rounds; an unrolled block takes its looks by eights.
-            unit = UNROLLED_LOOKS if self.form is Form.UNROLLED and looks < self.most_looks else min(looks, self.most_looks)
+            # Whole rounds, and whole rows of looks.
+            unit = self.in_a_row if self.in_a_row > 1 and looks < self.most_looks else min(looks, self.most_looks)
             looks = max(unit, looks // unit * unit)
         yield from (book.batch(*one) for one in ended)
 

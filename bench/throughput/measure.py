@@ -24,6 +24,7 @@ from bench.throughput.workloads import WORKLOADS, Workload
 REPEATS = 5
 LADDER = (100, 1000, 10_000, 100_000, 1_000_000)
 LADDER_STEPS = 200
+STEPS = (500, 1000, 2000, 4000, 8000)
 ACCELERATOR_LANES = 16
 """An accelerator gets so many times the lanes of a workload."""
 PEER_WIDTHS = (256, 1024, 4096, 16_384)
@@ -52,6 +53,11 @@ class Worker:
         self._process.stdin.flush()
         return self._line()
 
+    def stop(self) -> None:
+        """Gives back what it holds."""
+        self._process.kill()
+        self._process.communicate()
+
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -76,9 +82,8 @@ def working(wanted: Iterable[tuple[str, str, tuple[int, ...]]], devices: int | N
                 environment["JAX_NUM_CPU_DEVICES"] = str(devices)
             command = [sys.executable, "-m", "bench.throughput.worker", name, workload, *map(str, size)]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-            stack.callback(process.communicate)
-            stack.callback(process.kill)
             workers.append(Worker(process))
+            stack.callback(workers[-1].stop)
             if not accelerated():
                 assert workers[-1].compile_seconds >= 0
         yield workers
@@ -94,13 +99,11 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     command = [sys.executable, "-m", "bench.throughput.worker", "ceilings"]
     say("ceilings of the device")
     ceilings = json.loads(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
-    rows: list[Row] = []
-    for workload in WORKLOADS.values():
-        rows += list(
-            _grid(workload, say, min(repeats, 3), shrink)
-            if workload.name == "grid"
-            else _side_by_side(workload, peers, say, repeats, shrink)
-        )
+    side_by_side = [workload for workload in WORKLOADS.values() if workload.name != "grid"]
+    # What waits for an accelerator compiles meanwhile; on a CPU it would be in the way.
+    groups = [side_by_side] if accelerated() else [[workload] for workload in side_by_side]
+    rows = [row for group in groups for row in _side_by_side(group, peers, say, repeats, shrink)]
+    rows += _grid(WORKLOADS["grid"], say, 1 if accelerated() else min(repeats, 3), shrink)
     return {
         **provenance.environment(jax.devices()),
         "cpu": _cpu(),
@@ -124,51 +127,67 @@ def _cpuinfo() -> list[str]:
         return []
 
 
-def _side_by_side(workload: Workload, peers: bool, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
-    """All contenders of one workload, in turn: first each one once, then each one again."""
+def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
+    """All contenders of each workload, in turn: first each one once, then each one again."""
+    planned = [(workload, _sizes(workload, peers, say, shrink)) for workload in workloads]
+    wanted = [(name, workload.name, size) for workload, sizes in planned for name, size in sizes.items()]
+    say(f"{', '.join(workload.name for workload in workloads)}: compilation")
+    with working(wanted) as started:
+        waiting, costs = iter(started), [_cost(workload) for workload in workloads]
+        for (workload, sizes), cost in zip(planned, costs, strict=True):
+            workers = {name: next(waiting) for name in sizes}
+            for worker in workers.values():
+                worker.train()  # The first one pays for memory and libraries.
+            found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
+            for repeat in range(repeats):
+                for name, worker in workers.items():
+                    say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
+                    found[name].append(worker.train())
+            for name, worker in workers.items():
+                yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), **cost}
+                worker.stop()
+
+
+def _sizes(workload: Workload, peers: bool, say: Say, shrink: int) -> dict[str, tuple[int, ...]]:
+    """Lanes, steps and, if it has one, width of each contender."""
     lanes = max(workload.lanes * (ACCELERATOR_LANES if accelerated() else 1) // shrink, 16)
     steps = max(workload.steps // shrink, 1)
-    experiment = workload.experiment(lanes, steps)
-    [program] = programs(experiment.cells, experiment.probes, experiment.track)
-    cost = step_costs(program, experiment.cells[0])
-    names = ["engine", "jit_vmap", *(["lax_map"] if workload.solved_below is None else [])]
-    sizes: dict[str, tuple[int, ...]] = {name: (lanes, steps) for name in names}
-    if "lax_map" in names and accelerated():
-        sizes["lax_map"] = min(lanes, MAP_LANES), steps  # All others would take their turns after these.
-    if peers and workload.solved_below is None:
-        for name in _peers(experiment.cells[0].settings.model.name):
+    sizes: dict[str, tuple[int, ...]] = {"engine": (lanes, steps), "jit_vmap": (lanes, steps)}
+    if workload.solved_below is None:
+        # On an accelerator one batch: all others would take their turns after it.
+        sizes["lax_map"] = min(lanes, MAP_LANES) if accelerated() else lanes, steps
+        for name in _peers(workload.settings["model"]) if peers else []:
             say(f"{workload.name}: size for {name}")
             sizes[name] = _peer_size(name, workload, lanes, steps)
-    say(f"{workload.name}: {', '.join(sizes)} compile")
-    with working((name, workload.name, size) for name, size in sizes.items()) as started:
-        workers = dict(zip(sizes, started, strict=True))
-        for worker in workers.values():
-            worker.train()  # The first one pays for memory and libraries.
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
-        for repeat in range(repeats):
-            for name, worker in workers.items():
-                say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
-                found[name].append(worker.train())
-    for name, runs in found.items():
-        lanes, steps, *width = sizes[name]
-        yield {
-            "workload": workload.name,
-            "says": workload.says,
-            "contender": name,
-            "lanes": lanes,
-            "steps": steps,
-            "width": width[0] if width else None,
-            "seconds": [run["seconds"] for run in runs],
-            "compile_seconds": workers[name].compile_seconds,
-            "peak_memory_bytes": max(run["peak_memory_bytes"] for run in runs),
-            "loss_median": runs[-1]["loss_median"],
-            "host_share": statistics.median(run["host_seconds"] / run["seconds"] for run in runs) if "host_seconds" in runs[0] else None,
-            **cost,
-        }
+    return sizes
 
 
-def _peers(model: str) -> list[str]:
+def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: float, runs: list[dict[str, Any]]) -> Row:
+    lanes, steps, *width = size
+    return {
+        "workload": workload.name,
+        "says": workload.says,
+        "contender": name,
+        "lanes": lanes,
+        "steps": steps,
+        "width": width[0] if width else None,
+        "seconds": [run["seconds"] for run in runs],
+        "compile_seconds": compile_seconds,
+        "peak_memory_bytes": max(run["peak_memory_bytes"] for run in runs),
+        "loss_median": runs[-1]["loss_median"],
+        "host_share": statistics.median(run["host_seconds"] / run["seconds"] for run in runs) if "host_seconds" in runs[0] else None,
+    }
+
+
+def _cost(workload: Workload) -> dict[str, float]:
+    experiment = workload.experiment(1, 1)
+    [program] = programs(experiment.cells, experiment.probes, experiment.track)
+    return step_costs(program, experiment.cells[0])
+
+
+def _peers(model: Any) -> list[str]:
     """The contenders from other packages that can train this model."""
+    model = model if isinstance(model, str) else model["name"]
     peers = [name for name in contender if contender[name].traits.get("peer")]
     return [name for name in peers if model in contender[name].traits.get("models", (model,))]
 
@@ -212,31 +231,30 @@ def _grid(workload: Workload, say: Say, repeats: int, shrink: int) -> Iterator[R
 
 
 def _growth(say: Say, shrink: int) -> Iterator[Row]:
-    """Seconds and memory against lanes (engine, jit_vmap, lax_map), and against steps, width and devices (engine)."""
-
-    def together(
-        along: str, value: int, names: Iterable[str], workload: str, lanes: int, steps: int, devices: int | None = None
-    ) -> Iterator[Row]:
-        say(f"growth with {along}: {value:,}")
-        size = max(lanes // shrink, 8), max(steps // shrink, 1)
-        with working([(name, workload, size) for name in names], devices) as workers:
-            for name, worker in zip(names, workers, strict=True):
-                worker.train()
-                found = worker.train()
-                yield {
-                    **{"along": along, "value": value, "contender": name, "workload": workload, "lanes": lanes, "steps": steps},
-                    "seconds": found["seconds"],
-                    "compile_seconds": worker.compile_seconds,
-                    "peak_memory_bytes": found["peak_memory_bytes"],
-                }
-
+    """Seconds and memory against lanes (engine, plain JAX), and against steps, width and devices (engine)."""
     # On an accelerator, batches of `lax.map` one after another: its time is known without waiting for it.
     names = ["engine", "jit_vmap", *([] if accelerated() else ["lax_map"])]
-    for lanes in LADDER:
-        yield from together("lanes", lanes, names, "xor-2-4-1", lanes, LADDER_STEPS)
-    for steps in (500, 1000, 2000, 4000, 8000):
-        yield from together("steps", steps, ["engine"], "xor-2-4-1", 16_384, steps)
-    for width in (2, 4, 8):
-        yield from together("width", width, ["engine"], f"census-2-{width}-1", 16_384, 5000)
-    for devices in range(1, (1 if accelerated() else jax.device_count()) + 1):
-        yield from together("devices", devices, ["engine"], "xor-2-4-1", 16_384, 2000, devices)
+    points: list[Row] = [
+        {"along": "lanes", "value": lanes, "contender": name, "workload": "xor-2-4-1", "lanes": lanes, "steps": LADDER_STEPS}
+        for lanes in LADDER
+        for name in names
+    ]
+    lanes = 16_384 * (ACCELERATOR_LANES if accelerated() else 1)
+    engine = {"contender": "engine", "lanes": lanes}
+    points += [{"along": "steps", "value": steps, "workload": "xor-2-4-1", "steps": steps, **engine} for steps in STEPS]
+    points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]
+    if not accelerated():
+        counts = range(1, jax.device_count() + 1)
+        points += [{"along": "devices", "value": count, "workload": "xor-2-4-1", "steps": 2000, **engine} for count in counts]
+    for group in [points] if accelerated() else [[point] for point in points]:
+        wanted = [
+            (point["contender"], point["workload"], (max(point["lanes"] // shrink, 8), max(point["steps"] // shrink, 1))) for point in group
+        ]
+        devices = group[0]["value"] if group[0]["along"] == "devices" else None
+        with working(wanted, devices) as workers:
+            for point, worker in zip(group, workers, strict=True):
+                say(f"growth with {point['along']}: {point['contender']}, {point['value']:,}")
+                worker.train()
+                found = worker.train()
+                worker.stop()
+                yield {**point, "compile_seconds": worker.compile_seconds, **{key: found[key] for key in ("seconds", "peak_memory_bytes")}}
