@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,14 +40,13 @@ class Worker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    @cached_property
-    def compile_seconds(self) -> float:
-        """Asking for it waits until all is compiled."""
-        return self._line()["compile_seconds"]
+    def ready(self) -> None:
+        """Waits until all is compiled."""
+        self.compile_seconds = self._line()["compile_seconds"]
 
     def train(self) -> dict[str, Any]:
         """One whole training."""
-        assert self._process.stdin is not None and self.compile_seconds >= 0
+        assert self._process.stdin is not None
         self._process.stdin.write("train\n")
         self._process.stdin.flush()
         return self._line()
@@ -85,7 +83,10 @@ def working(wanted: Iterable[tuple[str, str, tuple[int, ...]]], devices: int | N
             workers.append(Worker(process))
             stack.callback(workers[-1].stop)
             if not accelerated():
-                assert workers[-1].compile_seconds >= 0
+                workers[-1].ready()
+        if accelerated():
+            for worker in workers:
+                worker.ready()
         yield workers
 
 
@@ -133,8 +134,8 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
     wanted = [(name, workload.name, size) for workload, sizes in planned for name, size in sizes.items()]
     say(f"{', '.join(workload.name for workload in workloads)}: compilation")
     with working(wanted) as started:
-        waiting, costs = iter(started), [_cost(workload) for workload in workloads]
-        for (workload, sizes), cost in zip(planned, costs, strict=True):
+        waiting = iter(started)
+        for workload, sizes in planned:
             workers = {name: next(waiting) for name in sizes}
             for worker in workers.values():
                 worker.train()  # The first one pays for memory and libraries.
@@ -143,6 +144,7 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
                 for name, worker in workers.items():
                     say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
                     found[name].append(worker.train())
+            cost = _cost(workload)
             for name, worker in workers.items():
                 yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), **cost}
                 worker.stop()
@@ -181,8 +183,9 @@ def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: 
 
 def _cost(workload: Workload) -> dict[str, float]:
     experiment = workload.experiment(1, 1)
-    [program] = programs(experiment.cells, experiment.probes, experiment.track)
-    return step_costs(program, experiment.cells[0])
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        [program] = programs(experiment.cells, experiment.probes, experiment.track)
+        return step_costs(program, experiment.cells[0])
 
 
 def _peers(model: Any) -> list[str]:
