@@ -24,7 +24,7 @@ LOOKS = {
     "torch_vmap": ("torch.func.vmap", "#009E73", "^"),
     "torch_loop": ("PyTorch loop", "#CC79A7", "v"),
 }
-CENSUSES = {"10^6": 1e6, "10^9": 1e9}
+CENSUSES = {"10^6 lanes": 1e6, "10^9 lanes": 1e9, "10^9 on 8 such devices": 1e9 / 8, "10^9 on 64": 1e9 / 64}
 
 
 def write_throughput(measured: dict[str, Any], out: Path) -> Path:
@@ -119,12 +119,12 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
     device, ceilings, versions = measured["device"], measured["ceilings"], measured["versions"]
     commit = measured["git"]["commit"] or "not recorded"
     hosts = (
-        "Lanes do not depend on one another, so hosts share them without talking: on several, these times divide by their number, less the "
-        "time to start and to compile. "
+        "Lanes do not depend on one another, so hosts and devices share them without talking: for several, the time of one is divided by "
+        "their number, which was not measured here and leaves out the time to start and to compile. "
     )
     accelerated = device["platform"] != "cpu"
     no_accelerator = "" if accelerated else "No accelerator was at hand for this page, so none is listed."
-    grid = "once" if accelerated else "at most 3 times"
+    grid = f" (the grid {'once' if accelerated else 'at most 3 times'})" if "grid" in set(rows["workload"]) else ""
     precision = (
         " Matrix products of this engine have all bits of float32; the others keep the device's default, which may drop some. `lax.map` "
         "trains one batch of lanes: those after it would only take their turns. All contenders compile at the same time."
@@ -133,9 +133,10 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
     )
     sections = [
         f"# Throughput on {device['count']} x {device['kind']}",
-        f"Measured {measured['measured']} on {measured['cpu']}, {device['count']} JAX devices, Python {measured['python']}, "
+        f"Measured {measured['measured']} on {measured['cpu']}, {device['count']} JAX {'device' if device['count'] == 1 else 'devices'}, "
+        f"Python {measured['python']}, "
         f"jax {versions['jax']}, at commit {commit[:12]}. Each contender runs in a process of its own with its own default settings and is "
-        f"compiled there; the contenders of a workload train in turn, {measured['repeats']} times each (the grid {grid}). "
+        f"compiled there; the contenders of a workload train in turn, {measured['repeats']} times each{grid}. "
         "Numbers are medians, ranges are the slowest and the fastest repeat. Compilation stands apart, except in the grid, which starts "
         "cold.",
         "![Speed of each contender relative to plain jit(vmap), per workload](figures/speed.png)",
@@ -151,9 +152,9 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",
         markdown(_growth_table(growth)),
-        _growth_text(growth),
+        _growth_text(growth, accelerated),
         "## What a census costs",
-        "XOR, until solved or 5,000 steps, from the rates above on this device:",
+        f"XOR, until solved or 5,000 steps, at the rates above; a device is all of {device['count']} x {device['kind']}:",
         markdown(_census_table(rows)),
         hosts + no_accelerator,
         "To measure another device: `initbench throughput --peers`. Numbers: [measured.json](measured.json).",
@@ -211,20 +212,26 @@ def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _growth_text(growth: pd.DataFrame) -> str:
-    lanes = growth[(growth["along"] == "lanes") & (growth["contender"] == "engine")].sort_values("value")
+def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
+    engine = growth[growth["contender"] == "engine"].sort_values("value")
+    lanes, steps = (engine[engine["along"] == along] for along in ("lanes", "steps"))
     low, high = lanes.iloc[0], lanes.iloc[-1]
     more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
+    place = " on the device grows by {} bytes per lane; rows go to the host." if accelerated else " grows by {} bytes per lane: its rows."
+    short, long = steps.iloc[0], steps.iloc[-1]
+    each = (long["seconds"] - short["seconds"]) / (long["value"] - short["value"])
     return (
-        f"From {low['value']:,} to {high['value']:,} lanes the engine's peak memory grows by {more:,.0f} bytes per lane: its rows. "
-        "What trains is as large as the pool."
+        f"From {low['value']:,} to {high['value']:,} lanes the engine's peak memory{place.format(f'{more:,.0f}')} What trains is as large "
+        f"as the pool. Between {short['value']:,} and {long['value']:,} steps it takes {1e6 * each:.0f} microseconds for each step of "
+        f"{short['lanes']:,} lanes, which is {short['lanes'] / each:,.0f} seed-steps/s; starting lanes, reading them and making their rows "
+        f"takes {short['seconds'] - each * short['value']:.2f} s, whatever the steps."
     )
 
 
 def _census_table(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for _, row in rows[rows["census"]].iterrows():
-        costs = {f"{text} lanes": _duration(lanes / row["speed"]) for text, lanes in CENSUSES.items()}
+        costs = {text: _duration(lanes / row["speed"]) for text, lanes in CENSUSES.items()}
         lines.append({"network": row["says"], "contender": LOOKS[row["contender"]][0], **costs})
     return pd.DataFrame(lines)
 

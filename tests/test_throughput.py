@@ -104,7 +104,7 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     assert folder == tmp_path / "throughput" / "cpu-2"
     text = (folder / "README.md").read_text()
     assert "500 [250, 1,000] seed-steps/s" in text and "0.50 (0.5%)" in text
-    assert "100 bytes per lane" in text
+    assert "100 bytes per lane" in text and "1,000,000 seed-steps/s" in text
     assert json.loads((folder / "measured.json").read_text()) == MEASURED
     for name in ("speed", "growth"):
         assert (folder / "figures" / f"{name}.svg").stat().st_size > 1000
