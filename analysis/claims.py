@@ -79,7 +79,7 @@ def judge(run: Run) -> tuple[list[Law], list[Verdict]]:
     for family in dict.fromkeys(_family(run, question.claim) for question in questions):
         _ask([question for question in questions if _family(run, question.claim) == family])
     held = all(law.holds for law in gates)
-    return list(checked.values()), [_verdict(run, question, held) for question in questions]
+    return list(checked.values()), [_verdict(run, question, held, checked) for question in questions]
 
 
 def _family(run: Run, claim: Claim) -> str:
@@ -103,7 +103,7 @@ def _ask(questions: list[Question]) -> None:
         waiting = still
 
 
-def _verdict(run: Run, question: Question, held: bool) -> Verdict:
+def _verdict(run: Run, question: Question, held: bool, checked: dict[str, Law]) -> Verdict:
     claim, interval = question.claim, question.interval(question.level)
     outcome: Outcome = {True: "supported", False: "refuted", None: "undecided"}[question.answer]  # type: ignore[assignment]
     return Verdict(
@@ -118,7 +118,8 @@ def _verdict(run: Run, question: Question, held: bool) -> Verdict:
         low=interval.low,
         high=interval.high,
         level=question.level,
-        n_lanes=len(question.rows),
+        # A law may look at some of the lanes only.
+        n_lanes=checked[claim.law].n if claim.law else len(question.rows),
         n_data_seeds=int(question.rows["data_seed"].nunique()),
         # The points of a map share one draw of the weights.
         n_init_seeds=1 if run.experiment.seeds.map else int(question.rows["init_seed"].nunique()),

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, network, starts
+from analysis.theory.law import SAMPLE, cells_of, law, network, starts, within
 from bench.engine.program import problem
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
@@ -38,7 +38,8 @@ def zero_gradients(run: Run) -> tuple[bool, str, int]:
         expected = np.sqrt(np.sum((1 / classes - shares) ** 2, axis=0))
         worst = max(worst, float(np.max(np.abs(few["grad_norm_initial"].to_numpy(float) / expected - 1))))
         n += len(rows)
-    return agree == n and worst < ROUNDING, f"{agree:,} of {n:,} lanes; largest relative difference of the bias's gradient {worst:.1e}", n
+    close, difference = within(worst, ROUNDING)
+    return agree == n and close, f"{agree:,} of {n:,} lanes; largest relative difference of the bias's gradient {difference}", n
 
 
 def _is_silent(cell: Cell) -> bool:
@@ -92,7 +93,8 @@ def false_equilibrium(run: Run) -> tuple[bool, str, int]:
             for when in ("initial", "final"):
                 worst = max(worst, float(np.max(np.abs(rows[f"{name}_{when}"].to_numpy(float) / value - 1))))
         n += len(rows)
-    return agree == n and worst < 1e-6, f"{agree:,} of {n:,} lanes; largest relative difference of a loss {worst:.1e}", n
+    close, difference = within(worst, 1e-6)
+    return agree == n and close, f"{agree:,} of {n:,} lanes; largest relative difference of a loss {difference}", n
 
 
 def _are_zero_players(cell: Cell) -> bool:
@@ -121,7 +123,8 @@ def identity_branches(run: Run) -> tuple[bool, str, int]:
         moves = shares[:, last] > 0 if _zero_end(cell) == "layer" else shares[:, last] == 0
         agree += int((np.all(shares[:, inner] == 0, axis=1) & np.all(moves, axis=1)).sum())
         n += len(rows)
-    return agree == n and worst < ROUNDING, f"{agree:,} of {n:,} lanes; largest relative difference of the first loss {worst:.1e}", n
+    close, difference = within(worst, ROUNDING)
+    return agree == n and close, f"{agree:,} of {n:,} lanes; largest relative difference of the first loss {difference}", n
 
 
 def _zero_end(cell: Cell) -> str | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law, starts
+from analysis.theory.law import cells_of, law, starts, within
 from bench.spec import Cell
 
 BARELY = 1e-6
@@ -50,7 +50,8 @@ def trainability_boundary(run: Run) -> tuple[bool, str, int]:
         finite = rows[rows["outcome"] != "diverged"]
         predicted = _losses(run, cell, finite)
         worst = max(worst, float(np.max(np.abs(finite["loss_final"].to_numpy() / predicted - 1), initial=0.0)))
-    return agree == n and worst < 1e-6, f"{agree:,} of {n:,} lanes on their side; losses within {worst:.1e}", n
+    close, difference = within(worst, 1e-6)
+    return agree == n and close, f"{agree:,} of {n:,} lanes on their side; largest relative difference of a loss {difference}", n
 
 
 def _losses(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:

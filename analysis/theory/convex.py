@@ -5,7 +5,7 @@ from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, starts
+from analysis.theory.law import SAMPLE, cells_of, law, starts, within
 from bench.engine.program import Fixed
 from bench.spec import Cell
 
@@ -31,7 +31,8 @@ def least_squares_floor(run: Run) -> tuple[bool, str, int]:
             least = np.sum(residual**2) / (1 if cell.settings.task.options["loss"] == "rss" else len(y))
             worst = max(worst, abs(least - floor) / max(least, 1e-300))
             n += 1
-    return worst < 1e-9, f"largest relative difference {worst:.1e}", n
+    close, difference = within(worst, 1e-9)
+    return close, f"largest relative difference {difference}", n
 
 
 @law
@@ -122,4 +123,5 @@ def logistic_optimum(run: Run) -> tuple[bool, str, int]:
             worst_loss = max(worst_loss, abs(rows["loss_final"].iloc[i] - loss))
             worst_norm = max(worst_norm, abs(rows["weight_norm_final"].iloc[i] / norm - 1))
             n += 1
-    return worst_loss < 1e-6 and worst_norm < 0.01, f"loss within {worst_loss:.1e}, norm within {worst_norm:.1e}", n
+    (same_loss, of_loss), (same_norm, of_norm) = within(worst_loss, 1e-6), within(worst_norm, 0.01)
+    return same_loss and same_norm, f"largest difference of a loss {of_loss}, relative one of a norm {of_norm}", n

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit, log_softmax, softmax
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law, starts
+from analysis.theory.law import cells_of, law, starts, within
 from bench.spec import Cell
 
 LANES = 10
@@ -37,7 +37,8 @@ def momentum_descent(run: Run) -> tuple[bool, str, int]:
             differences.append(abs(loss - found))
         worst = max(worst, float(np.median(differences)))
         n += len(rows)
-    return worst < 1e-5, f"largest median difference {worst:.1e}", n
+    close, difference = within(worst, 1e-5)
+    return close, f"largest median difference {difference}", n
 
 
 def trained(cell: Cell, layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray, y: np.ndarray, steps: int) -> float:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, network, starts
+from analysis.theory.law import SAMPLE, cells_of, law, network, starts, within
 from bench.engine.network import Network, Noise
 from bench.models.activations import ACTIVATIONS
 from bench.spec import Cell
@@ -28,7 +28,8 @@ def dropout_is_zeroing(run: Run) -> tuple[bool, str, int]:
             params = jax.tree.map(lambda leaf, i=i: leaf[i], state.params)
             worst = max(worst, dropped_apart(network(cell), cell, params, fixed.data.x[i], int(seed)))
         n += len(rows)
-    return worst < 1e-12, f"largest difference {worst:.1e}", n
+    close, difference = within(worst, 1e-12)
+    return close, f"largest difference {difference}", n
 
 
 def _drops_units(cell: Cell) -> bool:

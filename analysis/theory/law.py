@@ -72,6 +72,13 @@ def jointly(p_values: list[float]) -> tuple[bool, str]:
     return least > JOINT_LEVEL, f"smallest adjusted p-value {min(least, 1):.3f} of {len(p_values)} tests"
 
 
+def within(worst: float, allowed: float) -> tuple[bool, str]:
+    """Whether a difference is allowed, and what is said of it: the allowed one. The true one is rounding, which every processor does
+    in its own way, and a report should read the same on all of them."""
+    bound = f"{allowed:.0e}".replace("e-0", "e-")
+    return worst <= allowed, f"at most {bound}" if worst <= allowed else f"{worst:.1e}, more than {bound}"
+
+
 def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
     """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
     program = next(one for one in run.programs if any(cell.id == member.id for member in one.cells))

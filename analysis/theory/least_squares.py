@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law, starts
+from analysis.theory.law import cells_of, law, starts, within
 from bench.spec import Cell
 
 
@@ -42,4 +42,5 @@ def minimum_norm(run: Run) -> tuple[bool, str, int]:
             loss = error if cell.settings.task.options.get("loss") == "rss" else error / fixed.data.test_y[0].size
             worst = max(worst, float(np.max(np.abs(rows["test_loss_final"] / loss - 1))))
         n += len(rows)
-    return worst < 1e-5, f"largest relative difference {worst:.1e}", n
+    close, difference = within(worst, 1e-5)
+    return close, f"largest relative difference {difference}", n

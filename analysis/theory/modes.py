@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law, starts
+from analysis.theory.law import cells_of, law, starts, within
 from bench.spec import Cell
 
 Array = np.ndarray
@@ -90,4 +90,5 @@ def saxe_modes(run: Run) -> tuple[bool, str, int]:
             steps = coarse.settings.optimizer.rate / fine.settings.optimizer.rate
             orders.append(np.log(np.abs(ratio)) / np.log(steps))
     low, high = (np.min(orders), np.max(orders)) if orders else (np.nan, np.nan)
-    return worst < 1e-9 and 0.9 < low and high < 1.1, f"recursion within {worst:.1e}; order {low:.3f} to {high:.3f}", n
+    close, difference = within(worst, 1e-9)
+    return close and 0.9 < low and high < 1.1, f"difference from the recursion {difference}; order {low:.3f} to {high:.3f}", n

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, jointly, law
+from analysis.theory.law import cells_of, jointly, law, within
 from bench.engine.program import problem
 from bench.spec import Cell, InitializerSpec
 
@@ -76,7 +76,8 @@ def weight_norms(run: Run) -> tuple[bool, str, int]:
             p_values.append(stats.ttest_1samp(ratio, 1).pvalue)
         n += len(rows)
     holds, text = jointly(p_values)
-    return holds and worst < ROUNDING, f"{text}; largest relative error of those without chance {worst:.1e}", n
+    close, difference = within(worst, ROUNDING)
+    return holds and close, f"{text}; largest relative error of those without chance {difference}", n
 
 
 def _as_drawn(cell: Cell) -> bool:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import expit, log_softmax, softmax
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, starts
+from analysis.theory.law import SAMPLE, cells_of, law, starts, within
 from bench.engine.program import BREAK, NOISE
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
@@ -55,7 +55,8 @@ def tied_units(run: Run) -> tuple[bool, str, int]:
         if len(rows):
             worst = max(worst, float(np.max(np.abs(quotient_loss(run, cell, rows) - rows["loss_final"]))))
         n += len(rows)
-    return worst < 1e-9, f"largest difference {worst:.1e}", n
+    close, difference = within(worst, 1e-9)
+    return close, f"largest difference {difference}", n
 
 
 @law

@@ -6,7 +6,7 @@ from scipy import stats
 
 from analysis.load import Run
 from analysis.orbits import recorded
-from analysis.theory.law import SAMPLE, cells_of, jointly, law, starts
+from analysis.theory.law import SAMPLE, cells_of, jointly, law, starts, within
 from bench.spec import Cell
 
 DRAWS = 4000
@@ -62,7 +62,8 @@ def student_teacher(run: Run) -> tuple[bool, str, int]:
             n += 1
         p_values.append(2 * stats.norm.sf(abs(difference) / np.sqrt(variance)))
     holds, text = jointly(p_values)
-    return holds and worst < 1e-10, f"integral within {worst:.1e}, {text}", n
+    close, apart = within(worst, 1e-10)
+    return holds and close, f"difference from the integral {apart}, {text}", n
 
 
 @law
@@ -73,7 +74,8 @@ def recorded_units(run: Run) -> tuple[bool, str, int]:
         for units, loss in zip(recorded(cell, rows), rows["loss_final"], strict=False):
             worst = max(worst, abs(quadrature_loss(units[:, :-1]) - loss))
             n += 1
-    return worst < 1e-6, f"largest difference {worst:.1e}", n
+    close, difference = within(worst, 1e-6)
+    return close, f"largest difference {difference}", n
 
 
 @law
