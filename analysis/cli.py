@@ -34,7 +34,8 @@ Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Init seeds pe
 
 
 def clean(command: Callable[..., None]) -> Callable[..., None]:
-    """Bad input ends in one line on stderr and exit code 2, never in a traceback. A user's own modules are found in the current folder."""
+    """Bad input, or too little memory for it, ends in one line on stderr and exit code 2, never in a traceback. A user's own modules are
+    found in the current folder."""
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
@@ -42,7 +43,7 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
             sys.path.append(os.getcwd())
         try:
             command(*arguments, **options)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
 
     return guarded

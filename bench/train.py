@@ -169,6 +169,7 @@ def _train(
             progress.note = ""
             for batch in pool.run(table.lanes(program, cells[index], missing), program.log_steps):
                 pending.append(batch)
+                progress.note = pool.note
                 progress.done += len(batch.columns["status"])
                 progress.solved += int(np.sum(batch.columns["status"] == Status.SOLVED))
                 progress.seed_steps = trained + pool.costs.seed_steps

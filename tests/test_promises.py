@@ -203,6 +203,61 @@ def test_loops_that_ask_no_host_train_the_same(setting: str, tmp_path: Path, mon
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
+def fail_for_memory(monkeypatch: pytest.MonkeyPatch, name: str, fails: set[int]) -> None:
+    """These calls of a compiled function find no memory."""
+    compiled, calls = Pool._compile, 0
+
+    def compile_to_fail(self: Pool) -> None:
+        compiled(self)
+        function = getattr(self, name)
+
+        def failing(*arguments: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls in fails:
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
+            return function(*arguments)
+
+        setattr(self, name, failing)
+
+    monkeypatch.setattr(Pool, "_compile", compile_to_fail)
+
+
+@pytest.mark.parametrize("fails", [{1}, {5}, {1, 2, 7}], ids=["while it is built", "while lanes run", "again and again"])
+def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = experiment(grid={"initializer": ["glorot_normal", "he_uniform"]}, seeds={"init": 300})
+    monkeypatch.setattr(pool_module, "SEGMENT_SECONDS", 0.001)
+    monkeypatch.setattr(pool_module, "block_count", lambda program, width: 8)
+    notes: list[str] = []
+
+    def trained(name: str) -> list[pd.DataFrame]:
+        out = run(wanted, tmp_path / name, watch=lambda progress: notes.append(progress.note))
+        return [read_rows(out, read_manifest(out), kind) for kind in ("lanes", "curves")]
+
+    usual = trained("usual")
+    assert not any("memory" in note for note in notes)
+    fail_for_memory(monkeypatch, "_advanced", fails)
+    for ours, theirs in zip(trained("shrunk"), usual, strict=True):
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    lanes = 128 * 8 // 2 ** len(fails)
+    assert f"out of memory: {lanes:,} lanes at a time on each device instead of {2 * lanes:,}" in notes
+
+
+def test_a_pool_that_can_not_shrink_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_for_memory(monkeypatch, "_advanced", set(range(100)))
+    with pytest.raises(MemoryError, match="model 'mlp': too little memory on cpu for 128 lanes at a time"):
+        run(experiment(), tmp_path)
+
+
+def test_other_errors_of_a_device_are_not_taken_for_it(monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
+    def broken(self: Pool, lanes: Any, log_steps: Any) -> Any:
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    monkeypatch.setattr(Pool, "_batches", broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        rows(experiment())
+
+
 def test_more_seeds_compute_only_the_new_lanes(tmp_path: Path) -> None:
     out = run(experiment(seeds={"init": 40}), tmp_path)
     before = read_manifest(out)

@@ -27,6 +27,13 @@ class Lanes:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def without(self, ids: list[np.ndarray]) -> "Lanes":
+        """The lanes but these."""
+        if not ids:
+            return self
+        left = ~np.isin(self.ids, np.concatenate(ids))
+        return Lanes(self.ids[left], self.variant[left], Inputs(*(values[left] for values in self.inputs)), self.logged[left])
+
 
 class Batch(NamedTuple):
     """Lanes that ended: their columns, and the logged points of curves."""

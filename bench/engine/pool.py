@@ -98,6 +98,8 @@ class Pool:
     mesh: Mesh
     width: int = 0
     costs: Costs = field(default_factory=Costs)
+    note: str = ""
+    """What became of a pool that found too little memory."""
 
     def __post_init__(self) -> None:
         self.devices = self.mesh.size
@@ -105,21 +107,45 @@ class Pool:
         kept = self.width > 0
         self.width = self.width or block_width(self.program)
         self.form = form(self.program)
+        self.most_blocks = block_count(self.program, self.width)
         self.most_looks = MAX_LOOKS[self.form]
         steps_dear = self.form is Form.UNROLLED or accelerated() and not self.program.batch_size
         self.in_a_row = LOOKS_IN_A_ROW if steps_dear else 1
         with precision(self.program.dtype):
+            while not self._fits(kept):
+                pass
+
+    def _fits(self, kept: bool) -> bool:
+        """Compile for lanes that get the same bits wherever they stand; whether there was memory for it."""
+        try:
             self._compile()
             if not kept and self.width > 1 and not self._bits_ignore_position():
                 self.width = 1
+                self.most_blocks = block_count(self.program, self.width)
                 self._compile()
+        except jax.errors.JaxRuntimeError as error:
+            self._shrink(error)
+            return False
+        return True
+
+    def _shrink(self, error: jax.errors.JaxRuntimeError) -> None:
+        """From now on half of the blocks, if it was memory that there was too little of; the width, and so all bits, stay."""
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise error
+        if self.blocks == 1:
+            raise MemoryError(
+                f"model '{self.program.cells[0].settings.model.name}': too little memory on {self.mesh.devices.flat[0].device_kind} for "
+                f"{self.width} lanes at a time, which is the least; a smaller model, data set or batch takes less"
+            ) from error
+        self.most_blocks = self.blocks // 2
+        self.note = f"out of memory: {self.most_blocks * self.width:,} lanes at a time on each device instead of {self.slots:,}"
 
     # Compiled functions -----------------------------------------------------------------------------------------
 
     def _compile(self) -> None:
         started = time.perf_counter()
         program = self.program
-        self.blocks = block_count(program, self.width)
+        self.blocks = self.most_blocks
         self.slots = self.width * self.blocks
         self.fill_blocks = min(max(FILL_LANES // self.width, 1), MAX_FILL_BLOCKS, self.blocks)
         inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in program.input_types))
@@ -394,13 +420,25 @@ class Pool:
     # The loop ---------------------------------------------------------------------------------------------------
 
     def run(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:
-        """Run all lanes to their ends; yields batches of ended lanes as they come, in no promised order."""
+        """Run all lanes to their ends; yields batches of ended lanes as they come, in no promised order.
+
+        If there is too little memory, lanes that have not ended begin again in a smaller pool; their curves then begin twice.
+        """
         started = time.perf_counter()
+        ended: list[np.ndarray] = []
         with precision(self.program.dtype):
-            for batch in self._batches(lanes, log_steps):
-                self.costs.run_seconds += time.perf_counter() - started
-                yield batch
-                started = time.perf_counter()
+            while True:
+                try:
+                    for batch in self._batches(lanes.without(ended), log_steps):
+                        self.costs.run_seconds += time.perf_counter() - started
+                        ended.append(batch.columns["lane"])
+                        yield batch
+                        started = time.perf_counter()
+                    break
+                except jax.errors.JaxRuntimeError as error:
+                    self._shrink(error)
+                # Outside of the handler, which holds on to all that the failed attempt had.
+                self._compile()
         self.costs.run_seconds += time.perf_counter() - started
 
     def _batches(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:
