@@ -146,7 +146,14 @@ def criterion_text(claim: Claim) -> str:
 
 
 def _place(other: Comparison) -> str:
-    return ", ".join(f"{axis} = {value}" for axis, value in other.where.items()) or other.measure or "itself"
+    return ", ".join(f"{axis} {_value(value)}" for axis, value in other.where.items()) or other.measure or "itself"
+
+
+def _value(value: Any) -> str:
+    """What an axis is compared with: one value, some, or a range."""
+    if isinstance(value, dict):
+        return " and ".join(f"{bound.replace('_', ' ')} {limit:g}" for bound, limit in value.items())
+    return f"= {value}"
 
 
 def overall(verdicts: list[Verdict]) -> Outcome:

@@ -26,7 +26,7 @@ from analysis.answer import answer_frame, answer_page  # noqa: E402
 from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import rc, to_columns  # noqa: E402
+from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
 from analysis.load import Run, load  # noqa: E402
 from analysis.page import experiment_page, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
@@ -205,6 +205,7 @@ def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> Non
     with mpl.rc_context(rc()):
         # One layout for all formats.
         to_columns(drawing)
+        log_ticks(drawing)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
         for kind in formats:

@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from analysis.load import Run, matching
 from bench.spec import Figure as FigureSpec
@@ -185,6 +185,21 @@ def count_note(rows: pd.DataFrame) -> str:
 
 def integer_ticks(axis: Axes) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+
+
+def log_ticks(drawing: Figure) -> None:
+    """Powers of ten on logarithmic axes; 1, 2 and 5 as plain numbers where there are fewer than two decades.
+
+    Matplotlib's labels between the powers (3 x 10^0, 4 x 10^0) stand on one another. Axes without ticks between keep their own.
+    """
+    for axes in drawing.axes:
+        for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            if axis.get_scale() != "log" or isinstance(axis.get_minor_locator(), NullLocator):
+                continue
+            axis.set_minor_formatter(NullFormatter())
+            if max(limits) / min(limits) < 100:
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter("{x:g}")
 
 
 def rc() -> Any:

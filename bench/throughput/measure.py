@@ -20,7 +20,7 @@ from bench.engine.program import programs
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
 
-REPEATS = 5
+REPEATS = 3
 LADDER = (100, 1000, 10_000, 100_000, 1_000_000)
 LADDER_STEPS = 200
 STEPS = (500, 1000, 2000, 4000, 8000)
