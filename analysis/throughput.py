@@ -120,13 +120,14 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
     commit = measured["git"]["commit"] or "not recorded"
     hosts = (
         "Lanes do not depend on one another, so hosts and devices share them without talking: for several, the time of one is divided by "
-        "their number, which was not measured here and leaves out the time to start and to compile. "
+        "their number, without the time to start and to compile. The last two columns are such quotients, not measurements. "
     )
     accelerated = device["platform"] != "cpu"
     no_accelerator = "" if accelerated else "No accelerator was at hand for this page, so none is listed."
-    grid = f" (the grid {'once' if accelerated else 'at most 3 times'})" if "grid" in set(rows["workload"]) else ""
+    grid = f" (the grid {'once' if accelerated else 'as often, from a cold start'})" if "grid" in set(rows["workload"]) else ""
     precision = (
-        " Matrix products of this engine have all bits of float32; the others keep the device's default, which may drop some. `lax.map` "
+        f" Matrix products of this engine have JAX's precision '{measured['matmul_precision']}'; the others keep the device's default, "
+        "which may drop bits of float32. `lax.map` "
         "trains one batch of lanes: those after it would only take their turns. All contenders compile at the same time."
         if accelerated
         else ""
@@ -146,8 +147,9 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         f"{ceilings['memory_gbs']:.1f} GB/s (adding to an array that no cache holds). Floating-point operations are those that XLA "
         "counts for the loss and its gradient; transcendental functions do not count. Bytes are those that a step cannot avoid if nothing "
         "stays in a cache, so a share above 100% means that it does. The engine also looks at the loss where a curve or a threshold needs "
-        "it (at every step where lanes are unrolled), ends lanes, and measures gradient norm, metric and test loss at the start and at the "
-        "end, which the others do not; in a census it stops a lane that has solved its task, and the others cannot." + precision,
+        "it (at every step where lanes are unrolled, or on an accelerator), ends lanes, and measures gradient norm, metric and test "
+        "loss at the start and at the end, which the others do not; in a census it stops lanes that are solved, which the others cannot."
+        + precision,
         _peer_note(rows),
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",

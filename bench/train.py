@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from bench import provenance
 from bench.engine.book import Batch, joined
-from bench.engine.devices import lane_mesh
+from bench.engine.devices import lane_mesh, matmul_precision
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
 from bench.records import LANE, SCHEMA_VERSION, RunFolder
@@ -47,8 +47,8 @@ def run(
     """Train the experiment's lanes into `out/<name>` and return that folder.
 
     Lanes that the folder already holds are not run again, so the same call resumes a run that was cut off, and more seeds compute
-    only the new lanes. Raises ValueError if the folder holds another experiment or was begun with other versions or devices'
-    kind, OSError if it cannot be written.
+    only the new lanes. Raises ValueError if the folder holds another experiment or was begun with other versions, kind of
+    devices or precision, OSError if it cannot be written, MemoryError if the devices have too little for the smallest pool.
     """
     mesh = lane_mesh(devices)
     here = list(mesh.devices.flat)
@@ -91,6 +91,9 @@ def _check_same(store: RunFolder, experiment: Experiment, devices: list[jax.Devi
     kind = provenance.describe_device(devices)["kind"]
     if known["device"]["kind"] != kind:
         raise ValueError(f"{store.folder}: begun on {known['device']['kind']}, this is {kind}; take another --out")
+    begun, now = known["matmul_precision"], matmul_precision()
+    if begun != now:
+        raise ValueError(f"{store.folder}: begun with matrix products of precision '{begun}', this is '{now}'; take another --out")
 
 
 def _missing(experiment: Experiment, rows: pd.DataFrame) -> np.ndarray:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from bench import run
-from bench.engine import fused, pool, width
+from bench.engine import devices, fused, pool, width
 from bench.engine.program import programs
-from bench.engine.unroll import operations, split
+from bench.engine.unroll import operations, split, unrolled
 from bench.engine.width import Form
 from bench.records import read_manifest, read_rows
 from tests.conftest import Rows, experiment
@@ -19,6 +19,8 @@ from tests.test_promises import same_lanes
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "xor": {},
+    "relu": {"model": {"name": "mlp", "widths": [3], "activation": "relu"}},
+    "flags in the optimizer's state": {"optimizer": {"name": "optimistic_gradient_descent", "learning_rate": 0.05}},
     "adam": {"optimizer": {"name": "adam", "learning_rate": 0.05}},
     "own data": {"task": "teacher_neuron", "model": {"name": "neuron", "activation": "tanh"}, "track": []},
     "float64": {"task": "regression", "model": "linear", "training": {"steps": 100, "dtype": "float64"}, "track": ["weight_norm"]},
@@ -89,12 +91,49 @@ def test_there_is_no_kernel_without_a_gpu_nor_for_what_triton_lacks(monkeypatch:
     def total(x: jax.Array) -> jax.Array:
         return jnp.sum(jnp.tanh(x))
 
+    class Device:
+        compute_capability = "7.5"
+
+    device = Device()
+    monkeypatch.setattr(jax, "devices", lambda: [device])
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert not possible(total, split(numbers))
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert not possible(total, split(numbers)), "a GPU that Triton has left behind"
+    device.compute_capability = "gfx90a"
+    assert not possible(total, split(numbers)), "another maker's"
+    device.compute_capability = "9.0"
     assert possible(total, split(numbers))
     assert not possible(lambda x: jnp.sum(jax.scipy.special.erf(x)), split(numbers))
     assert possible(total, split(jnp.ones((16, 8, 3)), wide=True))
     assert not possible(total, split(jnp.ones((16, 7, 3)), wide=True)), "examples that fill no power of two"
     assert not possible(lambda x: jnp.sum(jnp.prod(x, axis=0)), split(jnp.ones((16, 8, 3)), wide=True))
     assert not possible(total, split(jnp.ones((16, fused.MAX_VECTORS + 1))))
+
+
+def test_triton_has_all_operations_that_a_kernel_may_hold() -> None:
+    rules = pytest.importorskip("jax._src.pallas.triton.lowering").triton_lowering_rules
+    known = {primitive.name for primitive in rules}
+    # Which of the two a hyperbolic tangent's slope is depends on the version of JAX.
+    assert fused.OPERATIONS - known <= {"given", "one_minus_square"}
+
+
+def test_a_kernel_keeps_what_is_no_number() -> None:
+    numbers = jnp.array([[jnp.nan, 1.0], [1.0, jnp.nan], [2.0, 1.0], [1.0, 2.0]])
+    for function in (jnp.maximum, jnp.minimum):
+        found = unrolled(lambda x, function=function: function(x[0], x[1]), jnp.ones(4), registers=True)(split(numbers))
+        np.testing.assert_array_equal(found.vectors[0], function(*numbers.T))
+
+
+@pytest.mark.skipif(devices.accelerated(), reason="set by conftest there")
+def test_products_have_all_bits_on_an_accelerator_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def products() -> str:
+        with devices.precision("float32"):
+            return str(jax.make_jaxpr(lambda x: x @ x)(jnp.ones((2, 2))))
+
+    monkeypatch.setattr(devices, "accelerated", lambda: False)
+    assert devices.matmul_precision() == "default" and "HIGHEST" not in products()
+    monkeypatch.setattr(devices, "accelerated", lambda: True)
+    assert devices.matmul_precision() == "highest" and "HIGHEST" in products()
+    with jax.default_matmul_precision("tensorfloat32"):
+        assert devices.matmul_precision() == "tensorfloat32" and "HIGHEST" not in products()

@@ -229,16 +229,20 @@ def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Pa
     monkeypatch.setattr(pool_module, "SEGMENT_SECONDS", 0.001)
     monkeypatch.setattr(pool_module, "block_count", lambda program, width: 8)
     notes: list[str] = []
+    manifest: dict[str, Any] = {}
 
     def trained(name: str) -> list[pd.DataFrame]:
+        nonlocal manifest
         out = run(wanted, tmp_path / name, watch=lambda progress: notes.append(progress.note))
-        return [read_rows(out, read_manifest(out), kind) for kind in ("lanes", "curves")]
+        manifest = read_manifest(out)
+        return [read_rows(out, manifest, kind) for kind in ("lanes", "curves")]
 
     usual = trained("usual")
     assert not any("memory" in note for note in notes)
     fail_for_memory(monkeypatch, "_advanced", fails)
     for ours, theirs in zip(trained("shrunk"), usual, strict=True):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert manifest["seed_steps"] == usual[0]["steps_run"].sum()
     lanes = 128 * 8 // 2 ** len(fails)
     assert f"out of memory: {lanes:,} lanes at a time on each device instead of {2 * lanes:,}" in notes
 

@@ -12,9 +12,9 @@ from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
 ROUNDING = 1e-6
+"""Of sums of about a hundred numbers in float32."""
 CANCELLED = 1e-6
 """Of the terms of a gradient, what their sum may be to be rounding: some units in the last place of float32."""
-"""Of sums of about a hundred numbers in float32."""
 
 
 def weight_layers(cell: Cell) -> int:

@@ -85,7 +85,11 @@ def accelerated() -> bool:
 
 
 def lane_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """All devices (or those given) on one axis, along which lanes are sharded."""
+    """All devices (or those given) on one axis, along which lanes are sharded; ValueError if they are not of JAX's default backend."""
+    if devices and devices[0].platform != jax.default_backend():
+        raise ValueError(
+            f"devices: '{devices[0].platform}', allowed: '{jax.default_backend()}', JAX's default, which JAX_PLATFORMS can change"
+        )
     return Mesh(np.array(devices or jax.devices()), (AXIS,))
 
 
@@ -103,7 +107,7 @@ def precision(dtype: str) -> Iterator[None]:
 
 def _matmul_precision() -> str | None:
     """As the user has set it; otherwise the highest where it matters. Accelerators would drop bits of float32."""
-    return jax.config.values["jax_default_matmul_precision"] or ("highest" if accelerated() else None)
+    return getattr(jax.config, "jax_default_matmul_precision", None) or ("highest" if accelerated() else None)
 
 
 def matmul_precision() -> str:

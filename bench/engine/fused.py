@@ -4,7 +4,6 @@ The step is the flat function of `unroll`, traced from the same model and optimi
 it every step starts some kernels, which takes longer than their arithmetic and brings all parameters from memory and back.
 """
 
-import warnings
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -21,28 +20,33 @@ try:
 except ImportError:  # Versions of JAX to come may be without it; `Form.UNROLLED` needs nothing of it.
     triton = None  # type: ignore[assignment]
 
-OPERATIONS = ELEMENTWISE - {"copy", "erf", "erfc", "reduce_precision", "round"} | {
-    "given",
-    "reduce_max",
-    "reduce_min",
-    "reduce_sum",
-}
-"""What a kernel can do."""
+OPERATIONS = ELEMENTWISE - {"copy", "erf", "erfc", "reduce_precision", "round"} | {"given", "reduce_sum"}
+"""What a kernel can do. (The largest of many examples would drop what is no number.)"""
+OLDEST = 8.0
+"""Triton needs this compute capability of CUDA, Ampere's."""
 LANES = 32
-"""Of a program of the kernel: a warp, whose lanes learn from one another without a barrier whether any still runs."""
+"""Of a program of the kernel: one for each thread of a warp; with examples of their own, each lane has threads in several warps."""
 WARP_EXAMPLES = 16
-"""So many examples of a lane are one thread's."""
+"""So many examples of its lanes are one warp's."""
 MAX_VECTORS = 200
 """Arguments of a kernel are limited, and more numbers of a lane would not stay in registers."""
 
 
 def fusible(operations: Collection[str], given: Any) -> bool:
     """Whether there is a kernel for these operations on these arguments (trees of `Unrolled` shapes), here."""
-    if triton is None or jax.default_backend() != "gpu":
+    if triton is None or not _compiles_triton():
         return False
     vectors = jax.tree.leaves(given)
     sizes = {vector.shape[0] for vector in vectors if vector.ndim > 1}
     return OPERATIONS.issuperset(operations) and len(vectors) <= MAX_VECTORS and all(size & (size - 1) == 0 for size in sizes)
+
+
+def _compiles_triton() -> bool:
+    if jax.default_backend() != "gpu":
+        return False
+    # Other makers' GPUs have names there.
+    capability = str(getattr(jax.devices()[0], "compute_capability", ""))
+    return capability.replace(".", "", 1).isdigit() and float(capability) >= OLDEST
 
 
 def fused(
@@ -87,29 +91,32 @@ def fused(
 
         _, state = jax.lax.while_loop(more, look, (jnp.zeros((), jnp.int32), state))
         for reference, vector in zip(ended, jax.tree.leaves(state), strict=True):
-            reference[...] = vector
+            reference[...] = vector.astype(reference.dtype)
 
     def part(leaf: Any) -> pallas.BlockSpec:
         return pallas.BlockSpec((*leaf.shape[:-1], lanes), lambda i: (*(0,) * (leaf.ndim - 1), i))
 
-    # Flags travel as numbers.
-    passed = [leaf.astype(jnp.int32) if leaf.dtype == bool else leaf for leaf in arguments]
+    passed = [leaf.astype(_as_number(leaf.dtype)) for leaf in arguments]
+    kinds = [leaf.dtype for leaf in jax.tree.leaves(state)]
     results = [
-        *(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(state)),
+        *(jax.ShapeDtypeStruct((width,), _as_number(kind)) for kind in kinds),
         *(jax.ShapeDtypeStruct((most_looks, width), leaf.dtype) for leaf in seen.values()),
     ]
     examples = max((leaf.shape[0] for leaf in arguments if leaf.ndim > 1), default=1)
-    with warnings.catch_warnings():
-        # That Pallas will leave Triton one day: then `fusible` says no.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        ends = pallas.pallas_call(
-            kernel,
-            out_shape=results,
-            grid=(width // lanes,),
-            in_specs=[pallas.BlockSpec((1,), lambda i: (0,)), *map(part, passed)],
-            out_specs=[part(result) for result in results],
-            compiler_params=triton.CompilerParams(num_warps=max(examples // WARP_EXAMPLES, 1), num_stages=1),
-            interpret=jax.default_backend() == "cpu",
-            name="looks",
-        )(looks[None], *passed)
-    return jax.tree.unflatten(state_tree, ends[: -len(seen)]), dict(zip(seen, ends[-len(seen) :], strict=True))
+    ends = pallas.pallas_call(
+        kernel,
+        out_shape=results,
+        grid=(width // lanes,),
+        in_specs=[pallas.BlockSpec((1,), lambda i: (0,)), *map(part, passed)],
+        out_specs=[part(result) for result in results],
+        compiler_params=triton.CompilerParams(num_warps=max(examples // WARP_EXAMPLES, 1), num_stages=1),
+        interpret=jax.default_backend() == "cpu",
+        name="looks",
+    )(looks[None], *passed)
+    state = [end.astype(kind) for end, kind in zip(ends[: -len(seen)], kinds, strict=True)]
+    return jax.tree.unflatten(state_tree, state), dict(zip(seen, ends[-len(seen) :], strict=True))
+
+
+def _as_number(kind: Any) -> Any:
+    """How a kernel is given numbers of this kind, and gives them back: flags are 0 or 1."""
+    return jnp.dtype(jnp.int32) if jnp.issubdtype(kind, jnp.bool_) else kind

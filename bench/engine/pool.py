@@ -6,6 +6,7 @@ ended and fills their slots. A block is what is vectorized, always `width` lanes
 its slot or on its neighbors.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,8 @@ from bench.spec import TaskSpec
 from bench.tasks.definition import Data
 
 __all__ = ["Batch", "Costs", "Lanes", "Pool"]
+
+log = logging.getLogger("initbench")
 
 LANE = "lane"
 """The axis over the lanes of a block."""
@@ -107,26 +110,25 @@ class Pool:
         kept = self.width > 0
         self.width = self.width or block_width(self.program)
         self.form = form(self.program)
-        self.most_blocks = block_count(self.program, self.width)
+        self._blocks = block_count(self.program, self.width)
         self.most_looks = MAX_LOOKS[self.form]
         steps_dear = self.form is Form.UNROLLED or accelerated() and not self.program.batch_size
         self.in_a_row = LOOKS_IN_A_ROW if steps_dear else 1
         with precision(self.program.dtype):
-            while not self._fits(kept):
-                pass
+            self._build(kept)
 
-    def _fits(self, kept: bool) -> bool:
-        """Compile for lanes that get the same bits wherever they stand; whether there was memory for it."""
-        try:
-            self._compile()
-            if not kept and self.width > 1 and not self._bits_ignore_position():
-                self.width = 1
-                self.most_blocks = block_count(self.program, self.width)
+    def _build(self, kept: bool) -> None:
+        """Compile, so that lanes get the same bits wherever they stand, for as many blocks as there is memory for."""
+        while True:
+            try:
                 self._compile()
-        except jax.errors.JaxRuntimeError as error:
-            self._shrink(error)
-            return False
-        return True
+                if not kept and self.width > 1 and not self._bits_ignore_position():
+                    self.width = 1
+                    self._blocks = block_count(self.program, self.width)
+                    self._compile()
+                return
+            except jax.errors.JaxRuntimeError as error:
+                self._shrink(error)
 
     def _shrink(self, error: jax.errors.JaxRuntimeError) -> None:
         """From now on half of the blocks, if it was memory that there was too little of; the width, and so all bits, stay."""
@@ -137,15 +139,16 @@ class Pool:
                 f"model '{self.program.cells[0].settings.model.name}': too little memory on {self.mesh.devices.flat[0].device_kind} for "
                 f"{self.width} lanes at a time, which is the least; a smaller model, data set or batch takes less"
             ) from error
-        self.most_blocks = self.blocks // 2
-        self.note = f"out of memory: {self.most_blocks * self.width:,} lanes at a time on each device instead of {self.slots:,}"
+        self._blocks = self.blocks // 2
+        self.note = f"out of memory: {self._blocks * self.width:,} lanes at a time on each device instead of {self.slots:,}"
+        log.warning(self.note)
 
     # Compiled functions -----------------------------------------------------------------------------------------
 
     def _compile(self) -> None:
         started = time.perf_counter()
         program = self.program
-        self.blocks = self.most_blocks
+        self.blocks = self._blocks
         self.slots = self.width * self.blocks
         self.fill_blocks = min(max(FILL_LANES // self.width, 1), MAX_FILL_BLOCKS, self.blocks)
         inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in program.input_types))
@@ -424,21 +427,24 @@ class Pool:
 
         If there is too little memory, lanes that have not ended begin again in a smaller pool; their curves then begin twice.
         """
-        started = time.perf_counter()
         ended: list[np.ndarray] = []
+        steps = self.costs.seed_steps
         with precision(self.program.dtype):
             while True:
+                started = time.perf_counter()
                 try:
                     for batch in self._batches(lanes.without(ended), log_steps):
                         self.costs.run_seconds += time.perf_counter() - started
                         ended.append(batch.columns["lane"])
+                        steps += int(np.sum(batch.columns["step"]))
                         yield batch
                         started = time.perf_counter()
                     break
                 except jax.errors.JaxRuntimeError as error:
                     self._shrink(error)
-                # Outside of the handler, which holds on to all that the failed attempt had.
-                self._compile()
+                # Outside of the handler, which holds on to all that the failed attempt had. What it did to unended lanes does not count.
+                self.costs.seed_steps = steps
+                self._build(kept=True)
         self.costs.run_seconds += time.perf_counter() - started
 
     def _batches(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:

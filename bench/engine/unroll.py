@@ -144,6 +144,7 @@ class _Graph:
         self._nodes: dict[Any, Node] = {}
         self._most = most
         self._over = whole if registers else halved
+        self._own = {"max": _larger, "min": _smaller} if registers else {}
         self._examples = 0
 
     @property
@@ -225,7 +226,8 @@ class _Graph:
                     return known
         key = (name, tag, dtype, *map(_identity, operands))
         wide = any(operand.wide for operand in operands if isinstance(operand, Node))
-        return self._node(key, name, dtype, wide, lambda *vectors: primitive.bind(*vectors, **parameters), tuple(operands))
+        compute = self._own.get(name) or (lambda *vectors: primitive.bind(*vectors, **parameters))
+        return self._node(key, name, dtype, wide, compute, tuple(operands))
 
     def _elementwise(self, primitive: core.Primitive, parameters: dict[str, Any], inputs: list[Value], out: Any) -> Value:
         if "sharding" in parameters:
@@ -326,6 +328,15 @@ def halved(name: str, values: Array) -> Array:
         values = primitive.bind(values[:half], values[half : 2 * half])
         values = jnp.concatenate([values, rest]) if len(rest) else values
     return values[0]
+
+
+def _larger(a: Array, b: Array) -> Array:
+    """The larger one, or what is no number, which Triton's own would drop."""
+    return jnp.where((a > b) | (a != a), a, b)
+
+
+def _smaller(a: Array, b: Array) -> Array:
+    return jnp.where((a < b) | (a != a), a, b)
 
 
 def whole(name: str, values: Array) -> Array:

@@ -1,7 +1,7 @@
 """The form of a program: how its lanes are laid out, how many stand side by side in a block, how many a device holds.
 
-All of it shapes the compiled program, and with it a lane's last bits, so it comes from a cost model of the program alone: never
-from a timing, the number of seeds, or the number of devices.
+All of it shapes the compiled program, and with it a lane's last bits, so it comes from a cost model of the program on a kind of device:
+never from a timing, the number of seeds, or the number of devices.
 """
 
 import math
@@ -41,6 +41,7 @@ HESSIAN_BYTES = 1 << 31
 """What the second derivatives of a block's lanes may take together, where probes look at them."""
 POOL_BYTES, MAX_BLOCKS = 1 << 26, 256
 ACCELERATOR_POOL_BYTES, ACCELERATOR_MAX_BLOCKS = 1 << 30, 8
+"""Blocks are far wider there; few keep the device busy while the host reads those that ended."""
 
 
 class Form(Enum):
@@ -121,9 +122,10 @@ def _width_of_form(program: Program) -> int:
 
 
 def _hessian_width(program: Program) -> int:
-    seen = {view for _, views, _ in program.probes.values() for view in views}
+    seen = {view for probes in (program.probes, program.track) for _, views, _ in probes.values() for view in views}
+    curved = "curvatures" in seen or any(variant.relative_rate for variant in program.variants)
     item = 8 if program.dtype == "float64" else 4
-    each = item * program.n_parameters**2 if "curvatures" in seen else 1
+    each = item * program.n_parameters**2 if curved else 1
     return 2 ** math.floor(math.log2(max(HESSIAN_BYTES / each, 1)))
 
 

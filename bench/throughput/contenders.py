@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from bench.engine.book import joined
-from bench.engine.devices import lane_mesh
+from bench.engine.devices import accelerated, lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import Program, programs
 from bench.engine.seeds import order_key
@@ -208,15 +208,15 @@ def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
 
 
 def _torch() -> Any:
-    """PyTorch, on its GPU if it has one."""
+    """PyTorch, on a GPU if JAX is on one and it has one as well."""
     import torch
 
-    torch.set_default_device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_default_device("cuda" if accelerated() and torch.cuda.is_available() else "cpu")
     return torch
 
 
 def torch_memory_bytes() -> int:
-    """Largest memory so far of PyTorch's GPU, 0 without one."""
+    """Largest memory so far of PyTorch's GPU, 0 if it has not used one."""
     import torch
 
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0

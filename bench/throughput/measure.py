@@ -24,8 +24,6 @@ REPEATS = 3
 LADDER = (100, 1000, 10_000, 100_000, 1_000_000)
 LADDER_STEPS = 200
 STEPS = (500, 1000, 2000, 4000, 8000)
-ACCELERATOR_LANES = 16
-"""An accelerator gets so many times the lanes of a workload."""
 PEER_WIDTHS = (256, 1024, 4096, 16_384)
 PEER_SECONDS = 4.0
 """A peer that is too slow for all lanes and steps is timed on as many as take about this long."""
@@ -60,7 +58,7 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("a contender has died; its own message stands above")
+            raise ChildProcessError("a contender has died; its own message stands above")
         return json.loads(line)
 
 
@@ -104,7 +102,7 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     # What waits for an accelerator compiles meanwhile; on a CPU it would be in the way.
     groups = [side_by_side] if accelerated() else [[workload] for workload in side_by_side]
     rows = [row for group in groups for row in _side_by_side(group, peers, say, repeats, shrink)]
-    rows += _grid(WORKLOADS["grid"], say, 1 if accelerated() else min(repeats, 3), shrink)
+    rows += _grid(WORKLOADS["grid"], say, 1 if accelerated() else repeats, shrink)
     return {
         **provenance.environment(jax.devices()),
         "cpu": _cpu(),
@@ -152,7 +150,7 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
 
 def _sizes(workload: Workload, peers: bool, say: Say, shrink: int) -> dict[str, tuple[int, ...]]:
     """Lanes, steps and, if it has one, width of each contender."""
-    lanes = max(workload.lanes * (ACCELERATOR_LANES if accelerated() else 1) // shrink, 16)
+    lanes = max(workload.lanes * (workload.wider if accelerated() else 1) // shrink, 16)
     steps = max(workload.steps // shrink, 1)
     sizes: dict[str, tuple[int, ...]] = {"engine": (lanes, steps), "jit_vmap": (lanes, steps)}
     if workload.solved_below is None:
@@ -183,7 +181,11 @@ def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: 
 
 def _cost(workload: Workload) -> dict[str, float]:
     experiment = workload.experiment(1, 1)
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    try:
+        device = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX was told to leave the CPU alone.
+        device = None
+    with jax.default_device(device):
         [program] = programs(experiment.cells, experiment.probes, experiment.track)
         return step_costs(program, experiment.cells[0])
 
@@ -242,7 +244,8 @@ def _growth(say: Say, shrink: int) -> Iterator[Row]:
         for lanes in LADDER
         for name in names
     ]
-    lanes = 16_384 * (ACCELERATOR_LANES if accelerated() else 1)
+    xor = WORKLOADS["xor-2-4-1"]
+    lanes = xor.lanes * (xor.wider if accelerated() else 1)
     engine = {"contender": "engine", "lanes": lanes}
     points += [{"along": "steps", "value": steps, "workload": "xor-2-4-1", "steps": steps, **engine} for steps in STEPS]
     points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]

@@ -27,6 +27,8 @@ class Workload:
     settings: dict[str, Any] = field(hash=False)
     solved_below: float | None = None
     """If set, a census: the engine ends a lane that is solved; the others cannot and train it to the end."""
+    wider: int = 16
+    """An accelerator gets so many times the lanes."""
 
     def experiment(self, lanes: int, steps: int) -> Experiment:
         """So many lanes, from one data set, with nothing measured but the loss."""
@@ -72,9 +74,14 @@ WORKLOADS = {
         Workload("neuron-64", "one sigmoid neuron, 64 examples, full batch, SGD", 16_384, 2000, NEURON),
         Workload("digits-64-64-64-64-10", "digits, 64-64-64-64-10 ReLU, full batch of 512, SGD", 64, 100, DEEP),
         Workload(
-            "digits-cnn", "digits, convolutions of 8 and 16 channels, ReLU, batches of 64, Adam", 128, 1050, {**CONVOLUTIONAL, **ADAM}
+            "digits-cnn",
+            "digits, convolutions of 8 and 16 channels, ReLU, batches of 64, Adam",
+            128,
+            1050,
+            {**CONVOLUTIONAL, **ADAM},
+            wider=8,
         ),
-        Workload("digits-lstm", "digits row by row, LSTM of 32 units, batches of 64, Adam", 128, 1050, {**RECURRENT, **ADAM}),
+        Workload("digits-lstm", "digits row by row, LSTM of 32 units, batches of 64, Adam", 128, 1050, {**RECURRENT, **ADAM}, wider=8),
         *(
             Workload(f"census-2-{width}-1", f"XOR, 2-{width}-1 tanh, until solved or 5,000 steps", 16_384, 5000, _xor(width), 0.05)
             for width in (2, 4, 8)
