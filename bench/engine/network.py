@@ -40,7 +40,8 @@ SILENT = Noise()
 class Network:
     """The functional view of a model: parameters apart from what is computed with them."""
 
-    def __init__(self, spec: ModelSpec, inputs: int, outputs: int) -> None:
+    def __init__(self, spec: ModelSpec, inputs: int, outputs: int, examples_last: bool = False) -> None:
+        """`examples_last`: whether a model that can do so works on arrays (feature, example) and not (example, feature)."""
         kind: Any = model[spec.name].target
         build = model[spec.name].bind({**spec.options, "inputs": inputs, "outputs": outputs})
         self._graph, self._state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
@@ -65,6 +66,7 @@ class Network:
         """Whether the model can drop hidden units, and tell what is propagated back to them."""
         self._whole_batch: bool = getattr(kind, "whole_batch", False)
         """Whether the model traces all examples of a batch at once rather than one."""
+        self._examples_last: bool = examples_last and getattr(kind, "examples_last", False)
         self.players: tuple[str, ...] = getattr(kind, "players", ())
         """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
 
@@ -90,6 +92,9 @@ class Network:
 
         if self._whole_batch and noise.dropconnect == 0:
             return self.module(params).trace(x, Forward(None, noise.shifts))
+        if self._examples_last and noise.key is None:
+            x, shifts = jax.tree.map(jnp.transpose, (x, noise.shifts))
+            return jax.tree.map(jnp.transpose, self.module(params).trace(x, Forward(None, shifts)))
         whole = noise.key
         keys = None if whole is None else jax.vmap(lambda i: jax.random.fold_in(whole, i))(jnp.arange(len(x)))
         return jax.vmap(one)(x, keys, noise.shifts)

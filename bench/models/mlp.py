@@ -22,6 +22,8 @@ class MLP(nnx.Module):
     During training each hidden unit is dropped with probability `dropout`.
     """
 
+    examples_last = True
+
     def __init__(
         self,
         inputs: int,
@@ -38,12 +40,14 @@ class MLP(nnx.Module):
         self.activation = activation
         self.dropout = dropout
 
-    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+    def trace(
+        self, x: Float[Array, "input *example"], forward: Forward = PLAIN
+    ) -> tuple[Float[Array, "output *example"], list[Hidden]]:
         hidden: list[Hidden] = []
         for index, layer in enumerate(self.layers[:-1]):
-            hidden.append(forward.hidden(index, self.activation, layer(x), self.dropout))
+            hidden.append(forward.hidden(index, self.activation, affine(layer, x), self.dropout))
             x = hidden[-1].activation
-        return self.layers[-1](x), hidden
+        return affine(self.layers[-1], x), hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
         layers: list[Any] = list(self.layers)
@@ -52,3 +56,11 @@ class MLP(nnx.Module):
             jnp.concatenate([layer.kernel[...].T, *bias, after.kernel[...]], axis=1)
             for (layer, after), bias in zip(pairwise(layers), biases, strict=False)
         ]
+
+
+def affine(layer: nnx.Linear, x: Float[Array, "input *example"]) -> Float[Array, "output *example"]:
+    """What a layer makes of one example, or of several behind one another."""
+    if x.ndim == 1:
+        return layer(x)
+    product = layer.kernel[...].T @ x
+    return product if layer.bias is None else product + layer.bias[...][:, None]

@@ -16,6 +16,7 @@ import optax
 
 from bench.engine.book import joined
 from bench.engine.devices import accelerated, lane_mesh
+from bench.engine.network import Network
 from bench.engine.pool import Pool
 from bench.engine.program import Program, programs
 from bench.engine.seeds import order_key
@@ -85,9 +86,10 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
     data = jax.tree.map(np.asarray, program.sample(program.tasks[0], 0))
     optimizer = make_optimizer(settings.optimizer.name, settings.optimizer.options, settings.optimizer.rate)
     size, n = settings.training.batch_size, program.n_examples
+    network = _as_written(program)
 
     def loss(params: Any, x: Any, y: Any) -> Any:
-        outputs, _ = program.network.trace(params, x)
+        outputs, _ = network.trace(params, x)
         if program.task.loss == "mse":
             return jnp.mean(optax.squared_error(outputs, y))
         if outputs.shape[-1] == 1:
@@ -101,9 +103,9 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
         return (optax.apply_updates(params, updates), state), value
 
     def train(seed: Any) -> Any:
-        params = program.network.initial(
+        params = network.initial(
             settings.initializer,
-            program.network.keys(seed),
+            network.keys(seed),
             jnp.float32(settings.initializer.gain),
             jnp.float32(0),
             jnp.dtype("float32"),
@@ -121,6 +123,11 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
         return loss(carried[0], data.x, data.y)
 
     return train
+
+
+def _as_written(program: Program) -> Network:
+    """The program's network with its examples in front of their features, wherever the engine would put them."""
+    return Network(program.cells[0].settings.model, program.task.inputs, program.task.outputs)
 
 
 @contender(peer=True)
@@ -301,11 +308,12 @@ def step_costs(program: Program, cell: Cell) -> dict[str, float]:
     size = settings.training.batch_size or program.n_examples
     whole = program.sample(program.tasks[0], 0)
     x, y = whole.x[:size], whole.y[:size]
-    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), program.network.shapes)
+    network = _as_written(program)
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.float32), network.shapes)
     state = make_optimizer(settings.optimizer.name, settings.optimizer.options, 0.1).init(params)
 
     def loss(params: Any) -> Any:
-        return total_loss(program.task.loss, program.network.trace(params, x)[0], y)
+        return total_loss(program.task.loss, network.trace(params, x)[0], y)
 
     counted = jax.jit(jax.value_and_grad(loss)).lower(params).compile().cost_analysis() or {}
     held = sum(leaf.nbytes for leaf in jax.tree.leaves((params, state)))
