@@ -181,7 +181,9 @@ class Program:
             self.constant_data = constant_data(settings.task, self.dtype)
         self._own_data = own_data
         self.n_examples = len(self.data_shapes.x)
-        self.network = Network(settings.model, self.task.inputs, self.task.outputs, not self.batch_size and self.n_examples >= EXAMPLES_LAST)
+        self.network = Network(
+            settings.model, self.task.inputs, self.task.outputs, not self.batch_size and self.n_examples >= EXAMPLES_LAST
+        )
         self._frozen = [path for name in self.training.frozen for path in self.network.matching(name)]
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
         self.variants = list({repr(variant): variant for variant in map(Variant.of, (c.settings for c in cells))}.values())

@@ -40,9 +40,7 @@ class MLP(nnx.Module):
         self.activation = activation
         self.dropout = dropout
 
-    def trace(
-        self, x: Float[Array, "input *example"], forward: Forward = PLAIN
-    ) -> tuple[Float[Array, "output *example"], list[Hidden]]:
+    def trace(self, x: Float[Array, "input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, "output *example"], list[Hidden]]:
         hidden: list[Hidden] = []
         for index, layer in enumerate(self.layers[:-1]):
             hidden.append(forward.hidden(index, self.activation, affine(layer, x), self.dropout))
