@@ -176,7 +176,7 @@ class Book:
         before = self.steps
         self.status, self.steps = status.reshape(self.lane.shape), steps.reshape(self.lane.shape)
         self._points += [self._logged(chunk) for chunk in chunks]
-        return int(np.sum((self.steps - before)[self.lane != EMPTY]))
+        return int(np.sum(self.steps - before, where=self.lane != EMPTY))
 
     def _logged(self, chunk: Chunk) -> Columns:
         """Points of curves: at the logged steps, and where a lane ended."""

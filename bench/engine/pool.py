@@ -452,7 +452,9 @@ class Pool:
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
         slots, log = self._vacant()
         ended: list[Any] = []
-        looks, ready = self.most_looks if self.form is Form.FUSED else LOOKS_IN_A_ROW, time.perf_counter()
+        # A first segment of a round of small networks takes far less than a segment should, and a short one would be all host.
+        small = self.form in (Form.FUSED, Form.UNROLLED)
+        looks, ready = self.most_looks if small else LOOKS_IN_A_ROW, time.perf_counter()
         while True:
             for index, released in book.ended():
                 ended.append((released, self._found(slots, self._put(index.reshape(-1, self.width)))))
