@@ -33,8 +33,8 @@ XLA_FLAGS = {
     "xla_gpu_deterministic_ops": "true",
 }
 ALONE: dict[str, Any] = {"xla_disable_hlo_passes": f"{XLA_FLAGS['xla_disable_hlo_passes']},cpu-parallel-task-assigner"}
-"""Compiler options of what runs on all devices at once: no loop is shared with the threads of others. A network whose products are
-XLA's largest loops takes 5% less time, with the same bits."""
+"""Compiler options of what runs on all devices at once: XLA would split a device's large loops over the threads of the others.
+Without that a network of three layers of 64 units on 512 examples took 5% less time, with the same bits."""
 HASTY: dict[str, Any] = {"xla_backend_optimization_level": 1}
 """Compiler options where speed does not matter: drawing initial values is rare, and its many random draws are slow to optimize."""
 

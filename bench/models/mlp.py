@@ -23,6 +23,7 @@ class MLP(nnx.Module):
     """
 
     examples_last = True
+    """`trace` takes one example, or several as an array (input, example)."""
 
     def __init__(
         self,
