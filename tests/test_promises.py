@@ -14,7 +14,7 @@ import pytest
 
 from bench import Experiment, run
 from bench.engine import pool as pool_module
-from bench.engine.devices import lane_mesh
+from bench.engine.devices import alone, lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
 from bench.records import read_manifest, read_rows
@@ -441,3 +441,9 @@ def test_experiment_made_in_python_is_stored_as_toml(tmp_path: Path) -> None:
     out = run(experiment(), tmp_path)
     again = Experiment.parse((out / "experiment.toml").read_text())
     assert again.hash == experiment().hash
+
+
+@pytest.mark.parametrize("flags, kept", [("", []), ("--a=1 --xla_disable_hlo_passes=one,two --b=2", ["one", "two"])])
+def test_what_a_pool_switches_off_leaves_the_user_s_flags(flags: str, kept: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert alone()["xla_disable_hlo_passes"].split(",") == [*kept, "cpu-parallel-task-assigner"]

@@ -21,7 +21,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from bench.engine.book import EMPTY, Batch, Book, Chunk, Lanes
-from bench.engine.devices import ALONE, AXIS, HASTY, accelerated, lane_sharding, precision
+from bench.engine.devices import AXIS, HASTY, accelerated, alone, lane_sharding, precision
 from bench.engine.digest import digest
 from bench.engine.fused import fused
 from bench.engine.lanes_last import lanes_last, to_back, to_front
@@ -169,9 +169,9 @@ class Pool:
         with ThreadPoolExecutor() as threads:
             # Each compiles while the next is traced.
             compiling = [
-                threads.submit(self._lowered(self._fill, slots, *starts, donate=(0,)).compile, HASTY | ALONE),
-                threads.submit(self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)).compile, ALONE),
-                threads.submit(self._lowered(self._read, slots, index).compile, ALONE),
+                threads.submit(self._lowered(self._fill, slots, *starts, donate=(0,)).compile, HASTY | alone()),
+                threads.submit(self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)).compile, alone()),
+                threads.submit(self._lowered(self._read, slots, index).compile, alone()),
                 threads.submit(self._lowered(lambda: self._empty(slots, log)).compile),
             ]
         self._filled, self._advanced, self._found, self._vacant = (one.result() for one in compiling)
