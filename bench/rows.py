@@ -73,7 +73,7 @@ class LaneTable:
         columns = {
             "experiment": _texts([self.experiment.name], np.zeros(count, int)),
             "cell": identity.pop("cell"),
-            **{axis: np.array([one.axes[axis] for one in self.experiment.cells], dtype=object)[cell] for axis in self.experiment.axes},
+            **{axis: self._axis(axis).take(cell) for axis in self.experiment.axes},
             **identity,
             **(self.experiment.seeds.map.places(identity["init_seed"]) if self.experiment.seeds.map else {}),
             "outcome": _texts([one.name.lower() for one in Status], status),
@@ -96,8 +96,11 @@ class LaneTable:
             columns["break_step"][found["break_step"] < 0] = pd.NA
         columns["params_digest"] = _hexadecimal(found["params_digest"])
         columns["steps_to_solve"][steps_to_solve < 0] = pd.NA
-        frame = pd.DataFrame(columns, copy=False)
-        return frame.astype({axis: _axis_type(values) for axis, values in self.experiment.axes.items()})
+        return pd.DataFrame(columns, copy=False)
+
+    def _axis(self, name: str) -> pd.api.extensions.ExtensionArray | np.ndarray:
+        """An axis' value in each cell."""
+        return pd.Series([one.axes[name] for one in self.experiment.cells], dtype=_axis_type(self.experiment.axes[name])).array
 
     def curves(self, batch: Batch) -> pd.DataFrame:
         """One row per kept lane and logged step."""

@@ -88,6 +88,7 @@ class Book:
         self._inputs = lanes.inputs._replace(logged=lanes.logged)
         self._initial: list[tuple[np.ndarray, Any]] = []
         self._at_start: Columns = {}
+        self._seen: list[tuple[np.ndarray, Chunk]] = []
         self._points: list[Columns] = []
 
     @property
@@ -98,28 +99,37 @@ class Book:
     def waiting(self) -> bool:
         return self.next < len(self.lanes)
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks the lanes fill on the device where they are most."""
+        places = [self._in_blocks(device, self.lane[device] != EMPTY)[1] for device in range(self.devices)]
+        return max(int(place[-1]) // self.width + 1 if len(place) else 0 for place in places)
+
     def ended(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Slots of ended lanes in padded blocks (device, block, lane), and the lanes that sat there; the slots are free now."""
         over = (self.lane != EMPTY) & (self.status != Status.RUNNING)
-        queues = [self._blocks_of(device, np.flatnonzero(over[device])) for device in range(self.devices)]
-        while any(queues):
-            index = np.full((self.devices, self.fill_blocks, self.width), self.slots, np.int32)
+        queues = [self._in_blocks(device, over[device]) for device in range(self.devices)]
+        size = self.fill_blocks * self.width
+        for first in range(0, max(place[-1] + 1 if len(place) else 0 for _, place in queues), size):
+            index = np.full((self.devices, size), self.slots, np.int32)
             released = np.full(index.shape, EMPTY)
-            for device, queue in enumerate(queues):
-                for block, slots in enumerate(queue[: self.fill_blocks]):
-                    index[device, block, : len(slots)] = slots
-                    released[device, block, : len(slots)] = self.lane[device, slots]
-                    self.lane[device, slots] = EMPTY
-            queues = [queue[self.fill_blocks :] for queue in queues]
-            yield index, released
+            for device, (slots, place) in enumerate(queues):
+                part = slice(*np.searchsorted(place, [first, first + size]))
+                index[device, place[part] - first] = slots[part]
+                released[device, place[part] - first] = self.lane[device, slots[part]]
+                self.lane[device, slots[part]] = EMPTY
+            shape = (self.devices, self.fill_blocks, self.width)
+            yield index.reshape(shape), released.reshape(shape)
 
-    def _blocks_of(self, device: int, slots: np.ndarray) -> list[np.ndarray]:
-        """These slots, at most `width` at a time, and of one data set each where blocks share it."""
-        if self.shared:
-            slots = slots[np.argsort(self.group[device, slots], kind="stable")]
-        bounds = [0, *(np.flatnonzero(np.diff(self.group[device, slots])) + 1), len(slots)]
-        parts = [slots[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)] if self.shared else [slots]
-        return [part[i : i + self.width] for part in parts for i in range(0, len(part), self.width)]
+    def _in_blocks(self, device: int, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Chosen slots of a device, and the places that they take in blocks of `width`, of one data set each where blocks share it."""
+        slots = np.flatnonzero(chosen)
+        if not self.shared:
+            return slots, np.arange(len(slots))
+        slots = slots[np.argsort(self.group[device, slots], kind="stable")]
+        _, first, run, count = np.unique(self.group[device, slots], return_index=True, return_inverse=True, return_counts=True)
+        blocks = -(-count // self.width)
+        return slots, np.arange(len(slots)) + ((np.cumsum(blocks) - blocks) * self.width - first)[run]
 
     def next_lanes(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Inputs]]:
         """Slots to fill (device, block, lane; padded), the branch that starts each block, where its data go, and the inputs."""
@@ -134,20 +144,22 @@ class Book:
             share = -(-min(len(self.lanes) - self.next, self.devices * self.fill_blocks * self.width) // self.devices)
             placed = 0
             for device in sorted(range(self.devices), key=lambda d: -len(free[d])):
-                left = min(len(free[device]), share)
-                for block in range(self.fill_blocks):
-                    count = min(left, self.width, self._run_end[self.next] - self.next if self.waiting else 0)
-                    data = self._place_for_data(device) if count else None
+                left, block = min(len(free[device]), share), 0
+                while left and block < self.fill_blocks and self.waiting:
+                    # A run of lanes that start alike, as far as there is room for it.
+                    count = min(left, self._run_end[self.next] - self.next, (self.fill_blocks - block) * self.width)
+                    data = self._place_for_data(device)
                     if data is None:
                         break
-                    taken = np.arange(self.next, self.next + count)
-                    slots, free[device] = free[device][:count], free[device][count:]
-                    index[device, block, :count] = slots
-                    chosen[device, block, :count], chosen[device, block, count:] = taken, taken[0]
-                    variant[device, block], group[device, block] = self.lanes.variant[taken[0]], data
+                    blocks = slice(block, block + -(-count // self.width))
+                    taken, slots, free[device] = np.arange(self.next, self.next + count), free[device][:count], free[device][count:]
+                    index[device, blocks].reshape(-1)[:count] = slots
+                    chosen[device, blocks] = taken[0]
+                    chosen[device, blocks].reshape(-1)[:count] = taken
+                    variant[device, blocks], group[device, blocks] = self.lanes.variant[taken[0]], data
                     self.lane[device, slots], self.group[device, slots] = taken, data
                     self.steps[device, slots], self.status[device, slots] = 0, Status.RUNNING
-                    self.next, left, placed = self.next + count, left - count, placed + count
+                    self.next, left, placed, block = self.next + count, left - count, placed + count, blocks.stop
             if placed == 0:
                 return
             yield index, variant, group, Inputs(*(values[chosen] for values in self._inputs))
@@ -172,16 +184,17 @@ class Book:
         self._initial.append((lanes.reshape(-1), found["measured"]))
 
     def look(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk]) -> int:
-        """After a segment: where every lane stands, and the logged points of curves; how many steps were taken."""
+        """After a segment: where every lane stands, and what was seen of those whose curves are kept; how many steps were taken."""
         before = self.steps
         self.status, self.steps = status.reshape(self.lane.shape), steps.reshape(self.lane.shape)
-        self._points += [self._logged(chunk) for chunk in chunks]
-        return int(np.sum(self.steps - before, where=self.lane != EMPTY))
+        # The lanes by name: others may sit in their slots by the time that the points of their curves are picked.
+        self._seen += [(np.append(self.lane[chunk.device], EMPTY)[chunk.slot], chunk) for chunk in chunks]
+        return int(np.sum(self.steps - before))
 
-    def _logged(self, chunk: Chunk) -> Columns:
-        """Points of curves: at the logged steps, and where a lane ended."""
-        number, position = np.nonzero(chunk.slot < self.slots)
-        lanes = self.lane[chunk.device, chunk.slot[number, position]]
+    def _logged(self, lane: np.ndarray, chunk: Chunk) -> Columns:
+        """Points of curves: at the logged steps, and where a lane (chunk, lane) ended."""
+        number, position = np.nonzero(lane != EMPTY)
+        lanes = lane[number, position]
         before, now = chunk.before[number, position][:, None], chunk.after[number, position][:, None]
         looks = np.arange(next(iter(chunk.seen.values())).shape[1])
         at = np.minimum(before + self.check_every * looks, self.lanes.inputs.budget[lanes][:, None])
@@ -193,8 +206,19 @@ class Book:
         points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, look]}
         return points | {name: values[number[row], look, position[row]] for name, values in chunk.seen.items()}
 
+    def settle(self) -> None:
+        """Put in their places what devices sent about starts and curves: work that can wait until they are busy again."""
+        self._points += [self._logged(*one) for one in self._seen]
+        for lanes, measured in self._initial:
+            real = np.flatnonzero(lanes != EMPTY)
+            for name, values in measured.items():
+                if name not in self._at_start:
+                    self._at_start[name] = np.full(len(self.lanes), np.nan)
+                self._at_start[name][lanes[real]] = np.asarray(values).reshape(-1)[real]
+        self._seen, self._initial = [], []
+
     def batch(self, released: np.ndarray, found: dict[str, Array]) -> Batch:
-        """Columns of the lanes that were released, from what the devices sent back."""
+        """Columns of the lanes that were released, from what the devices sent back, and all points of curves that have been settled."""
         flat = released.reshape(-1)
         real = np.flatnonzero(flat != EMPTY)
         lanes = flat[real]
@@ -203,19 +227,9 @@ class Book:
             if name not in ("measured", "params_digest"):
                 columns[name] = np.asarray(values).reshape(-1)[real]
         columns["params_digest"] = np.asarray(found["params_digest"]).reshape(-1, 4)[real]
-        self._settle_initial()
         for name, values in found["measured"].items():  # type: ignore[attr-defined]
             columns[f"{name}_initial"] = self._at_start[name][lanes]
             columns[f"{name}_final"] = np.asarray(values).reshape(-1)[real]
         points, self._points = self._points, []
         curves = {name: np.concatenate([part[name] for part in points]) for name in points[0]} if points else {}
         return Batch(columns, curves)
-
-    def _settle_initial(self) -> None:
-        for lanes, measured in self._initial:
-            real = np.flatnonzero(lanes != EMPTY)
-            for name, values in measured.items():
-                if name not in self._at_start:
-                    self._at_start[name] = np.full(len(self.lanes), np.nan)
-                self._at_start[name][lanes[real]] = np.asarray(values).reshape(-1)[real]
-        self._initial = []

@@ -46,6 +46,8 @@ tenth of a look, and an accelerator has to ask the host."""
 FILL_LANES = 4096
 """So many lanes start, or are read, at a time on each device: fewer calls for the host, less padding where few end."""
 MAX_FILL_BLOCKS = 32
+FIRST_ROUNDS = 4
+"""Rounds of a first segment of small networks."""
 LOG_BYTES = 1 << 23
 LOG_LANES = 1 << 10
 """Most lanes of a chunk of the log: of a wide block only those are kept whose curves are wanted."""
@@ -269,7 +271,7 @@ class Pool:
     def _advance(self, slots: Slots, log: Log, looks: Array, rounds: Array, floor: Array) -> tuple[Slots, Log, Array, Array, Array]:
         """Rounds of so many looks at every running lane, until only `floor` still run or the log is full.
 
-        Also returned: status and step of all lanes, and the number of rounds.
+        Also returned: status and step of all lanes, and how many times a block was looked at for a round.
         """
 
         def running(slots: Slots) -> Array:
@@ -279,11 +281,11 @@ class Pool:
             return log.used[0] <= self.chunks - self.block_chunks
 
         def more_rounds(carried: Any) -> Array:
-            done, slots, log = carried
+            done, _, slots, log = carried
             return (done < rounds[0]) & (running(slots) > floor[0]) & has_room(log)
 
         def round_of_all(carried: Any) -> Any:
-            done, slots, log = carried
+            done, blocks, slots, log = carried
             at_work, count = slots.state.status == Status.RUNNING, running(slots)
             if self.program.sharing == "some":
                 # Lanes with the same data stand together.
@@ -294,24 +296,26 @@ class Pool:
             order = jnp.concatenate([order, jnp.full(self.width, self.slots)]).astype(jnp.int32)
 
             def more_blocks(carried: Any) -> Array:
-                return (carried[0] < count) & has_room(carried[2])
+                first, _, _, log = carried
+                return (first < count) & has_room(log)
 
             def block(carried: Any) -> Any:
-                first, slots, log = carried
+                first, blocks, slots, log = carried
                 index = jax.lax.dynamic_slice_in_dim(order, first, self.width)
                 if self.program.sharing == "some":
                     # A block has one data set: it ends before the first lane with another.
                     groups = slots.group[jnp.minimum(index, self.slots - 1)]
                     index = jnp.where(jnp.cumsum(groups != groups[0]) == 0, index, self.slots)
                 slots, log = self._advance_block(slots, log, index, looks[0])
-                return first + jnp.sum(index < self.slots), slots, log
+                return first + jnp.sum(index < self.slots), blocks + 1, slots, log
 
-            _, slots, log = jax.lax.while_loop(more_blocks, block, (jnp.zeros((), count.dtype), slots, log))
-            return done + 1, slots, log
+            _, blocks, slots, log = jax.lax.while_loop(more_blocks, block, (jnp.zeros((), count.dtype), blocks, slots, log))
+            return done + 1, blocks, slots, log
 
         log = log._replace(used=jnp.zeros_like(log.used))
-        done, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (jnp.zeros((), jnp.int32), slots, log))
-        return slots, log, slots.state.status, slots.state.step, done[None]
+        none = jnp.zeros((), jnp.int32)
+        _, blocks, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (none, none, slots, log))
+        return slots, log, slots.state.status, slots.state.step, blocks[None]
 
     def _advance_block(self, slots: Slots, log: Log, index: Array, looks: Array) -> tuple[Slots, Log]:
         mine = index < self.slots
@@ -412,7 +416,7 @@ class Pool:
             rolled = jax.tree.map(lambda v: np.roll(v.reshape(self.devices, 1, -1), shift, axis=2).repeat(self.fill_blocks, 1), inputs)
             slots, log = self._vacant()
             slots = self._fill_with(slots, blocks, group.reshape(-1), rolled, index)
-            slots, *_ = self._advanced(slots, log, *(self._number(n) for n in (self.most_looks // 2, 1, 0)))
+            slots, *_ = self._advanced(slots, log, *self._numbers(self.most_looks // 2, 1, 0))
             found = self._found(slots, self._put(index.reshape(-1, self.width)))
             shape = (self.devices, self.fill_blocks, self.width, -1)
             return [np.roll(np.asarray(leaf).reshape(shape)[:, 0], -shift, axis=1) for leaf in jax.tree.leaves(found)]
@@ -448,40 +452,43 @@ class Pool:
         self.costs.run_seconds += time.perf_counter() - started
 
     def _batches(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:
+        slots, log = self._vacant()
         shared = self.program.sharing == "some"
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
-        slots, log = self._vacant()
-        ended: list[Any] = []
-        # A first segment of a round of small networks takes far less than a segment should, and a short one would be all host.
-        small = self.form in (Form.FUSED, Form.UNROLLED)
-        looks, ready = self.most_looks if small else LOOKS_IN_A_ROW, time.perf_counter()
+        # A first segment of some rounds of small networks takes less than a segment should, and a short one would be all host.
+        looks = FIRST_ROUNDS * self.most_looks if self.form in (Form.FUSED, Form.UNROLLED) else LOOKS_IN_A_ROW
+        look_seconds, ready = 0.0, time.perf_counter()
         while True:
-            for index, released in book.ended():
-                ended.append((released, self._found(slots, self._put(index.reshape(-1, self.width)))))
+            ended = [(released, self._found(slots, self._put(index.reshape(-1, self.width)))) for index, released in book.ended()]
             for index, variant, group, inputs in book.next_lanes():
                 slots = self._fill_with(slots, variant.reshape(-1), group.reshape(-1), inputs, index)
                 book.started(index, self._found(slots, self._put(index.reshape(-1, self.width))))
-            if book.idle:
-                break
-            self.costs.host_seconds += time.perf_counter() - ready
-            # A share of what runs, never all of it: there may be no room for those that wait.
-            floor = (LOW_WATER * np.sum(book.lane != EMPTY, axis=1)).astype(np.int32) if book.waiting else np.zeros(self.devices, np.int32)
-            round_looks = min(looks, self.most_looks)
-            started = time.perf_counter()
-            numbers = self._number(round_looks), self._number(looks // round_looks), self._put(floor)
-            slots, log, status, step, rounds = self._advanced(slots, log, *numbers)
+            over = book.idle
+            if not over:
+                # A share of what runs, never all of it: there may be no room for those that wait.
+                floor = (LOW_WATER * np.sum(book.lane != EMPTY, axis=1)).astype(np.int32) if book.waiting else 0
+                if look_seconds:
+                    looks = self._fitting(SEGMENT_SECONDS / (look_seconds * book.blocks), looks // 2)
+                round_looks = min(looks, self.most_looks)
+                numbers = self._numbers(round_looks, looks // round_looks, floor)
+                started = time.perf_counter()
+                slots, log, *seen = self._advanced(slots, log, *numbers)
+                self.costs.host_seconds += started - ready
             # The host's share of the work, while the devices are busy with the next segment.
+            book.settle()
             yield from (book.batch(*one) for one in ended)
-            ended = []
-            status, step = np.array(status), np.array(step)
+            if over:
+                return
+            status, step, blocks = (np.array(one) for one in seen)
             ready = time.perf_counter()
             self.costs.seed_steps += book.look(status, step, self._chunks(log))
-            seconds_per_look = (time.perf_counter() - started) / (round_looks * max(int(np.max(rounds)), 1))
-            looks = max(1, int(np.clip(SEGMENT_SECONDS / seconds_per_look, looks / 2, looks * 4)))
-            # Whole rounds, and whole rows of looks.
-            unit = self.in_a_row if self.in_a_row > 1 and looks < self.most_looks else min(looks, self.most_looks)
-            looks = max(unit, looks // unit * unit)
-        yield from (book.batch(*one) for one in ended)
+            look_seconds = (ready - started) / (round_looks * np.max(blocks))
+
+    def _fitting(self, looks: float, least: int) -> int:
+        """So many looks, as whole rounds or at least as whole rows."""
+        looks = max(int(looks), least, 1)
+        unit = self.in_a_row if self.in_a_row > 1 and looks < self.most_looks else min(looks, self.most_looks)
+        return max(unit, looks // unit * unit)
 
     def _fill_with(self, slots: Slots, variant: np.ndarray, group: np.ndarray, inputs: Inputs, index: np.ndarray) -> Slots:
         shape = (self.devices * self.fill_blocks, self.width)
@@ -496,22 +503,19 @@ class Pool:
         if accelerated():
             # Chunk by chunk: the whole log is far more than what is in it.
             for number in range(max(counts)):
-                parts = jax.tree.map(np.asarray, self._chunk(log, self._number(number)))
+                parts = jax.tree.map(np.asarray, self._chunk(log, *self._numbers(number)))
                 for device in range(self.devices):
                     if number < counts[device]:
                         yield Chunk(device, *jax.tree.map(lambda leaf, d=device: leaf[d : d + 1], parts))
             return
-        shards = jax.tree.map(lambda leaf: sorted(leaf.addressable_shards, key=lambda shard: shard.index[0].start or 0), tuple(log[1:]))
         for device, count in enumerate(counts):
             if count:
-                # What lies on the device's own part of an array is not copied.
-                kept = jax.tree.map(
-                    lambda each, d=device, c=count: np.asarray(each[d].data)[:c], shards, is_leaf=lambda one: isinstance(one, list)
-                )
-                yield Chunk(device, *kept)
+                # From the device's own part of an array only what is used is copied.
+                yield Chunk(device, *jax.tree.map(lambda leaf, d=device, c=count: np.asarray(leaf.addressable_data(d))[:c].copy(), tuple(log[1:])))
 
-    def _number(self, value: int) -> Array:
-        return self._put(np.full(self.devices, value, np.int32))
+    def _numbers(self, *values: int | np.ndarray) -> list[Array]:
+        """Each the same on all devices, or one for each of them."""
+        return self._put([np.full(self.devices, value, np.int32) for value in values])
 
     def _put(self, arrays: Any) -> Any:
         return jax.device_put(arrays, self._sharding)

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from bench.engine.book import joined
 from bench.engine.devices import accelerated, lane_mesh
 from bench.engine.network import Network
 from bench.engine.pool import Pool
@@ -47,7 +46,7 @@ def engine(experiment: Experiment) -> Train:
         losses = []
         for program, pool in zip(plan, pools, strict=True):
             lanes = table.lanes(program, [position[cell.id] for cell in program.cells], missing)
-            losses.append(table.rows(joined(list(pool.run(lanes, program.log_steps))))["loss_final"].to_numpy())
+            losses += [table.rows(batch)["loss_final"].to_numpy() for batch in pool.run(lanes, program.log_steps)]
         train.spent = {"host_seconds": sum(pool.costs.host_seconds for pool in pools)}  # type: ignore[attr-defined]
         for pool in pools:
             pool.costs.host_seconds = 0.0
