@@ -151,12 +151,14 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "loss at the start and at the end, which the others do not; in a census it stops lanes that are solved, which the others cannot."
         + precision,
         _peer_note(rows),
+        *_idle(measured),
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",
         markdown(_growth_table(growth)),
         _growth_text(growth, accelerated),
         "## What a census costs",
-        f"XOR, until solved or 5,000 steps, at the rates above; a device is all of {device['count']} x {device['kind']}:",
+        f"XOR, until solved or 5,000 steps, at the rates above (measured with {rows[rows['census']]['lanes'].min():,} lanes; with more: "
+        f"'census' in the table of growth); a device is all of {device['count']} x {device['kind']}:",
         markdown(_census_table(rows)),
         hosts + no_accelerator,
         "To measure another device: `initbench throughput --peers`. Numbers: [measured.json](measured.json).",
@@ -189,14 +191,28 @@ def _speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame
 
 def _peer_note(rows: pd.DataFrame) -> str:
     widths = rows[rows["contender"] == "torch_vmap"]
-    host = rows["host_share"].dropna()
-    note = (
-        f"Between segments the engine's host held the devices up for at most {host.max():.1%} of any workload's time." if len(host) else ""
+    found = ", ".join(f"{row['workload']} {row['width']:,.0f}" for _, row in widths.iterrows())
+    return f"`torch.func.vmap` ran at its fastest of four widths: {found}." if found else ""
+
+
+def _idle(measured: dict[str, Any]) -> list[str]:
+    """How long the engine's devices wait for its host."""
+    profiled = [row for row in measured["workloads"] + measured["growth"] if row.get("idle_shares")]
+    lines = [
+        {
+            "workload": row["workload"],
+            "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
+            "no device works": f"{np.median(row['idle_shares']):.1%}",
+            "smallest and largest": f"{min(row['idle_shares']):.1%}, {max(row['idle_shares']):.1%}",
+            "profiles": len(row["idle_shares"]),
+        }
+        for row in profiled
+    ]
+    text = (
+        "Share of a training's time, rows included, in which no device works, from JAX's profiler (median). The profiled trainings are not "
+        "those timed above: tracing takes time of its own."
     )
-    if len(widths):
-        found = ", ".join(f"{row['workload']} {row['width']:,.0f}" for _, row in widths.iterrows())
-        note += f" `torch.func.vmap` ran at its fastest of four widths: {found}."
-    return note.strip()
+    return ["## Time in which no device works", text, markdown(pd.DataFrame(lines))] if lines else []
 
 
 def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:

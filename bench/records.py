@@ -9,12 +9,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 SCHEMA_VERSION = 2
@@ -56,6 +59,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_part(folder: Path, part: dict[str, Any]) -> pd.DataFrame:
     """Rows of one listed part; ValueError with one line if it is missing or not as it was written."""
+    rows = _read_table(folder, part).to_pandas()
+    return rows.astype({name: "Int64" for name in STEPS_OR_NULL if name in rows})
+
+
+def _read_table(folder: Path, part: dict[str, Any]) -> pa.Table:
     path = folder / part["file"]
     try:
         content = path.read_bytes()
@@ -63,8 +71,7 @@ def read_part(folder: Path, part: dict[str, Any]) -> pd.DataFrame:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != part["sha256"]:
         raise ValueError(f"{path}: corrupt, its sha256 is not the one in run.json")
-    rows = pq.read_table(pa.BufferReader(content)).to_pandas()
-    return rows.astype({name: "Int64" for name in STEPS_OR_NULL if name in rows})
+    return pq.read_table(pa.BufferReader(content))
 
 
 def is_kind(part: dict[str, Any], kind: str) -> bool:
@@ -140,21 +147,29 @@ class RunFolder:
 
     def put_in_order(self, order: list[str]) -> None:
         """Rewrite the parts in the order of the cells and seeds; the same rows then give the same files."""
-        parts = []
+        parts: list[dict[str, Any]] = []
         for kind in ("lanes", "curves"):
-            rows = read_rows(self.folder, self.manifest, kind)
-            if rows.empty:
+            tables = [_read_table(self.folder, part) for part in self.manifest["parts"] if is_kind(part, kind)]
+            if not tables:
                 continue
-            rows["cell"] = pd.Categorical(rows["cell"], order)
-            keys = [*LANE, "step"] if kind == "curves" else LANE
+            rows = pa.concat_tables(tables).combine_chunks()
+            names = ["data_seed", "init_seed", *(["step"] if kind == "curves" else [])]
+            keys = [pc.index_in(rows["cell"], pa.array(order, rows["cell"].type)).to_numpy(), *(rows[name].to_numpy() for name in names)]
+            places = np.lexsort(keys[::-1])
             # A lane that was cut off and ran again has left the beginning of its curve twice.
-            rows = rows.drop_duplicates(keys).sort_values(keys, ignore_index=True)
-            rows["cell"] = rows["cell"].astype(str)
-            for first in range(0, len(rows), ROWS_PER_PART):
-                prefix = f"{first // ROWS_PER_PART:06d}-"
-                parts.append(self._write(kind, rows.iloc[first : first + ROWS_PER_PART], prefix))
+            fresh = np.any([np.diff(key[places], prepend=-1) != 0 for key in keys], axis=0)
+            parts += self._write_slices(kind, rows, places[fresh])
         self.save(parts=parts)
         self._remove_unlisted()
+
+    def _write_slices(self, kind: str, rows: pa.Table, places: np.ndarray) -> Iterator[dict[str, Any]]:
+        """Rows in this order as parts."""
+
+        def write(first: int) -> dict[str, Any]:
+            return self._write(kind, rows.take(pa.array(places[first : first + ROWS_PER_PART])), f"{first // ROWS_PER_PART:06d}-")
+
+        with ThreadPoolExecutor(os.cpu_count()) as at_once:
+            yield from at_once.map(write, range(0, len(places), ROWS_PER_PART))
 
     def _remove_unlisted(self) -> None:
         listed = {part["file"] for part in self.manifest.get("parts", [])}
@@ -163,7 +178,7 @@ class RunFolder:
                 if f"{kind}/{path.name}" not in listed:
                     path.unlink(missing_ok=True)
 
-    def _write(self, kind: str, rows: pd.DataFrame, prefix: str = "") -> dict[str, Any]:
+    def _write(self, kind: str, rows: pd.DataFrame | pa.Table, prefix: str = "") -> dict[str, Any]:
         content = parquet_bytes(rows)
         checksum = hashlib.sha256(content).hexdigest()
         # Named by its content, so that a new part never overwrites a listed one.
@@ -172,12 +187,12 @@ class RunFolder:
         return {"file": file, "rows": len(rows), "sha256": checksum}
 
 
-def parquet_bytes(rows: pd.DataFrame) -> bytes:
+def parquet_bytes(rows: pd.DataFrame | pa.Table) -> bytes:
     """Rows as one zstd parquet file, NaN as null; the same rows give the same bytes.
 
     Numbers that hardly repeat are smallest byte by byte, and digests as they are (a quarter less than all in dictionaries)."""
     sink = pa.BufferOutputStream()
-    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
     floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     repeating = [name for name in table.column_names if name not in (*floats, "params_digest")]
     pq.write_table(table, sink, compression="zstd", use_dictionary=repeating, use_byte_stream_split=floats)

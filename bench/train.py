@@ -98,6 +98,8 @@ def _check_same(store: RunFolder, experiment: Experiment, devices: list[jax.Devi
 
 def _missing(experiment: Experiment, rows: pd.DataFrame) -> np.ndarray:
     """(cell, lane) table of the lanes that are not on disk."""
+    if rows.empty:
+        return np.ones((len(experiment.cells), len(experiment.seeds)), bool)
     data_seed, init_seed = experiment.seeds.pairs()
     wanted = pd.MultiIndex.from_arrays(
         [
@@ -106,7 +108,7 @@ def _missing(experiment: Experiment, rows: pd.DataFrame) -> np.ndarray:
             np.tile(init_seed, len(experiment.cells)),
         ]
     )
-    missing = ~wanted.isin(pd.MultiIndex.from_frame(rows[LANE])) if len(rows) else np.ones(len(wanted), bool)
+    missing = ~wanted.isin(pd.MultiIndex.from_frame(rows[LANE]))
     return np.asarray(missing).reshape(len(experiment.cells), len(experiment.seeds))
 
 
@@ -145,18 +147,25 @@ def _train(
     pending: list[Batch] = []
     flushed, trained = time.perf_counter(), 0
 
-    def flush() -> None:
-        nonlocal flushed
-        if pending:
-            batch = joined(pending)
-            store.append(table.rows(batch), table.curves(batch))
-            pending.clear()
-        flushed = time.perf_counter()
+    def write(batches: list[Batch], widths: list[int]) -> None:
+        batch = joined(batches)
+        store.append(table.rows(batch), table.curves(batch), block_width=widths)
 
     position = {cell.id: index for index, cell in enumerate(experiment.cells)}
     cells = [[position[cell.id] for cell in program.cells] for program in plan]
     left = [index for index in range(len(plan)) if missing[cells[index]].any()]
-    with ThreadPoolExecutor(1) as ahead:
+    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+
+        def flush() -> None:
+            """Hand what is pending to the writer, who is at most one part behind."""
+            nonlocal flushed, pending, writing
+            if writing:
+                writing.result()
+            if pending:
+                writing = writer.submit(write, pending, list(widths))
+            flushed, pending = time.perf_counter(), []
+
         # A program is compiled while the one before it runs, unless they would share the CPU: there both took longer.
         early = mesh.devices.flat[0].platform != "cpu"
         coming: Future[Pool] | None = None
@@ -168,7 +177,6 @@ def _train(
             after = left[number + 1 : number + 2] if early else []
             coming = ahead.submit(Pool, plan[after[0]], mesh, widths[after[0]]) if after else None
             widths[index] = pool.width
-            store.save(block_width=widths)
             progress.note = ""
             for batch in pool.run(table.lanes(program, cells[index], missing), program.log_steps):
                 pending.append(batch)
@@ -185,6 +193,8 @@ def _train(
                 spent[name] += getattr(pool.costs, name)
             spent["programs"] += 1
             flush()
+        if writing:
+            writing.result()
     store.put_in_order([cell.id for cell in experiment.cells])
     store.save(
         **spent,

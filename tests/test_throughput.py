@@ -1,16 +1,20 @@
 """Contenders do the same work; what was measured becomes a page."""
 
 import json
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from analysis.throughput import speeds, write_throughput
 from bench.engine.program import programs
 from bench.throughput.contenders import contender, step_costs
+from bench.throughput.idle import idle_share, uncovered
 from bench.throughput.measure import working
 from bench.throughput.workloads import WORKLOADS
 
@@ -51,8 +55,24 @@ def test_the_grid_has_a_cell_per_initializer_and_learning_rate() -> None:
 def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
     with working([("jit_vmap", "xor-2-4-1", (8, 5))]) as [worker]:
         first, second = worker.train(), worker.train()
+        assert 0 < worker.idle_share() < 1
     assert worker.compile_seconds > 0
     assert first["seconds"] > 0 and first["loss_median"] == second["loss_median"]
+
+
+def test_a_profile_shows_the_time_in_which_no_device_works() -> None:
+    assert uncovered((0, 10), [(-2, 1), (2, 5), (3, 4), (8, 12)]) == pytest.approx(0.4)
+    assert uncovered((0, 10), []) == 1
+
+    matrix = jnp.ones((1000, 1000))
+    products = jax.jit(lambda a: jax.lax.fori_loop(0, 20, lambda _, b: a @ b / 1000, a)).lower(matrix).compile()
+
+    def train(pause: float) -> None:
+        products(matrix).block_until_ready()
+        time.sleep(pause)
+
+    assert idle_share(lambda: train(0)) < 0.3
+    assert 0.7 < idle_share(lambda: train(1)) < 1
 
 
 def test_the_work_of_a_step_is_that_of_its_matrix_products() -> None:
@@ -77,8 +97,8 @@ MEASURED: dict[str, Any] = {
     "ceilings": {"matrix_gflops": 100.0, "memory_gbs": 10.0},
     "workloads": [
         {"workload": name, "says": name, "contender": who, "lanes": 100, "steps": 10, "width": None, "seconds": [s, 2 * s, 4 * s],
-         "compile_seconds": 1.0, "peak_memory_bytes": 2**30, "loss_median": 0.1, "host_share": 0.01 if who == "engine" else None,
-         "step_flops": 1e6, "step_bytes": 1e4}
+         "compile_seconds": 1.0, "peak_memory_bytes": 2**30, "loss_median": 0.1,
+         "idle_shares": [0.01, 0.03, 0.02] if who == "engine" else None, "step_flops": 1e6, "step_bytes": 1e4}
         for name in ("xor", "census-2-4-1") for who, s in (("engine", 1.0), ("jit_vmap", 3.0))
     ],
     "growth": [
@@ -104,6 +124,7 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     assert folder == tmp_path / "throughput" / "cpu-2"
     text = (folder / "README.md").read_text()
     assert "500 [250, 1,000] seed-steps/s" in text and "0.50 (0.5%)" in text
+    assert "| xor | 100 x 10 | 2.0% | 1.0%, 3.0% | 3 |" in text
     assert "100 bytes per lane" in text and "1,000,000 seed-steps/s" in text
     assert json.loads((folder / "measured.json").read_text()) == MEASURED
     for name in ("speed", "growth"):

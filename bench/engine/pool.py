@@ -87,8 +87,6 @@ class Costs:
     compile_seconds: float = 0.0
     compilations: int = 0
     run_seconds: float = 0.0
-    host_seconds: float = 0.0
-    """Between segments: at most the time in which no device works."""
     seed_steps: int = 0
 
 
@@ -457,7 +455,7 @@ class Pool:
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
         # A first segment of some rounds of small networks takes less than a segment should, and a short one would be all host.
         looks = FIRST_ROUNDS * self.most_looks if self.form in (Form.FUSED, Form.UNROLLED) else LOOKS_IN_A_ROW
-        look_seconds, ready = 0.0, time.perf_counter()
+        look_seconds = 0.0
         while True:
             ended = [(released, self._found(slots, self._put(index.reshape(-1, self.width)))) for index, released in book.ended()]
             for index, variant, group, inputs in book.next_lanes():
@@ -473,16 +471,14 @@ class Pool:
                 numbers = self._numbers(round_looks, looks // round_looks, floor)
                 started = time.perf_counter()
                 slots, log, *seen = self._advanced(slots, log, *numbers)
-                self.costs.host_seconds += started - ready
             # The host's share of the work, while the devices are busy with the next segment.
             book.settle()
             yield from (book.batch(*one) for one in ended)
             if over:
                 return
             status, step, blocks = (np.array(one) for one in seen)
-            ready = time.perf_counter()
+            look_seconds = (time.perf_counter() - started) / (round_looks * np.max(blocks))
             self.costs.seed_steps += book.look(status, step, self._chunks(log))
-            look_seconds = (ready - started) / (round_looks * np.max(blocks))
 
     def _fitting(self, looks: float, least: int) -> int:
         """So many looks, as whole rounds or at least as whole rows."""
@@ -511,7 +507,8 @@ class Pool:
         for device, count in enumerate(counts):
             if count:
                 # From the device's own part of an array only what is used is copied.
-                yield Chunk(device, *jax.tree.map(lambda leaf, d=device, c=count: np.asarray(leaf.addressable_data(d))[:c].copy(), tuple(log[1:])))
+                own = jax.tree.map(lambda leaf, d=device: np.asarray(leaf.addressable_data(d)), tuple(log[1:]))
+                yield Chunk(device, *jax.tree.map(lambda leaf, c=count: leaf[:c].copy(), own))
 
     def _numbers(self, *values: int | np.ndarray) -> list[Array]:
         """Each the same on all devices, or one for each of them."""

@@ -47,9 +47,6 @@ def engine(experiment: Experiment) -> Train:
         for program, pool in zip(plan, pools, strict=True):
             lanes = table.lanes(program, [position[cell.id] for cell in program.cells], missing)
             losses += [table.rows(batch)["loss_final"].to_numpy() for batch in pool.run(lanes, program.log_steps)]
-        train.spent = {"host_seconds": sum(pool.costs.host_seconds for pool in pools)}  # type: ignore[attr-defined]
-        for pool in pools:
-            pool.costs.host_seconds = 0.0
         return np.concatenate(losses)
 
     return train

@@ -44,15 +44,22 @@ class Worker:
 
     def train(self) -> dict[str, Any]:
         """One whole training."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("train\n")
-        self._process.stdin.flush()
-        return self._line()
+        return self._answer("train")
+
+    def idle_share(self) -> float:
+        """The share of one more training in which no device works, by a profile."""
+        return self._answer("profile")["idle_share"]
 
     def stop(self) -> None:
         """Gives back what it holds."""
         self._process.kill()
         self._process.communicate()
+
+    def _answer(self, request: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(request + "\n")
+        self._process.stdin.flush()
+        return self._line()
 
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -144,7 +151,10 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
                     found[name].append(worker.train())
             cost = _cost(workload)
             for name, worker in workers.items():
-                yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), **cost}
+                # Elsewhere a profile has a million events, and no more than 4% of such a training was idle.
+                profiled = name == "engine" and workload.solved_below is not None
+                idle = [worker.idle_share() for _ in range(repeats)] if profiled else None
+                yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), "idle_shares": idle, **cost}
                 worker.stop()
 
 
@@ -175,7 +185,6 @@ def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: 
         "compile_seconds": compile_seconds,
         "peak_memory_bytes": max(run["peak_memory_bytes"] for run in runs),
         "loss_median": runs[-1]["loss_median"],
-        "host_share": statistics.median(run["host_seconds"] / run["seconds"] for run in runs) if "host_seconds" in runs[0] else None,
     }
 
 
@@ -249,6 +258,8 @@ def _growth(say: Say, shrink: int) -> Iterator[Row]:
     engine = {"contender": "engine", "lanes": lanes}
     points += [{"along": "steps", "value": steps, "workload": "xor-2-4-1", "steps": steps, **engine} for steps in STEPS]
     points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]
+    census = {"along": "census", "contender": "engine", "lanes": LADDER[-1], "steps": 5000}
+    points += [{**census, "workload": f"census-2-{width}-1", "value": LADDER[-1]} for width in (2, 4, 8)]
     if not accelerated():
         counts = range(1, jax.device_count() + 1)
         points += [{"along": "devices", "value": count, "workload": "xor-2-4-1", "steps": 2000, **engine} for count in counts]
@@ -261,6 +272,8 @@ def _growth(say: Say, shrink: int) -> Iterator[Row]:
             for point, worker in zip(group, workers, strict=True):
                 say(f"growth with {point['along']}: {point['contender']}, {point['value']:,}")
                 worker.train()
-                found = worker.train()
+                found = {key: value for key, value in worker.train().items() if key != "loss_median"}
+                if point["along"] == "census":
+                    found["idle_shares"] = [worker.idle_share()]
                 worker.stop()
-                yield {**point, "compile_seconds": worker.compile_seconds, **{key: found[key] for key in ("seconds", "peak_memory_bytes")}}
+                yield {**point, "compile_seconds": worker.compile_seconds, **found}

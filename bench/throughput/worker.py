@@ -1,7 +1,7 @@
 """One contender in a process of its own: `python -m bench.throughput.worker CONTENDER WORKLOAD LANES STEPS [WIDTH]`.
 
-Prints a line of JSON when it has compiled, then one for every line that it reads: what a whole training took. With `ceilings` as
-contender it prints what the device can do at all.
+Prints a line of JSON when it has compiled, then one for every line that it reads: what a whole training took, or, for `profile`, the
+share of it in which no device works. With `ceilings` as contender it prints what the device can do at all.
 """
 
 import json
@@ -18,20 +18,24 @@ import numpy as np
 from bench.engine.devices import accelerated
 from bench.provenance import peak_memory_bytes
 from bench.throughput.contenders import contender, torch_memory_bytes
+from bench.throughput.idle import idle_share
 from bench.throughput.workloads import WORKLOADS
 
 
 def main(name: str, workload: str, lanes: str, steps: str, *width: str) -> None:
-    """Compile, say so, and train as often as asked to."""
+    """Compile, say so, and train or profile as often as asked to."""
     experiment = WORKLOADS[workload].experiment(int(lanes), int(steps))
     started = time.perf_counter()
     train = contender[name].target(experiment, *map(int, width))
     say({"compile_seconds": time.perf_counter() - started})
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        if line.strip() == "profile":
+            say({"idle_share": idle_share(train)})
+            continue
         started = time.perf_counter()
         losses = train()
         found = {"seconds": time.perf_counter() - started, "loss_median": float(np.median(losses))}
-        say({**found, **getattr(train, "spent", {}), "peak_memory_bytes": memory(name)})
+        say({**found, "peak_memory_bytes": memory(name)})
 
 
 def say(content: dict[str, Any]) -> None:

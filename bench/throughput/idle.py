@@ -1,0 +1,45 @@
+"""Time in which no device works, by JAX's profiler."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import jax
+import numpy as np
+
+TRAINING = "training"
+WORK = ("tf_XLA", "Stream", "XLA Ops")
+"""How the lines of a profile begin that show a device's work: threads of a CPU, streams of a GPU, a TPU's core."""
+
+Spans = list[tuple[float, float]]
+
+
+def idle_share(train: Callable[[], object]) -> float:
+    """The share of a training's time, between 0 and 1, in which no device works; the training is traced, and takes longer for it."""
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    with TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder, profiler_options=options), jax.profiler.TraceAnnotation(TRAINING):
+            train()
+        [file] = Path(folder).glob("**/*.xplane.pb")
+        profile = jax.profiler.ProfileData.from_file(str(file))
+    [whole] = _spans(profile, lambda line, event: event == TRAINING)
+    return uncovered(whole, list(_spans(profile, lambda line, event: line.startswith(WORK) and "wait" not in event.lower())))
+
+
+def _spans(profile: jax.profiler.ProfileData, wanted: Callable[[str, str], bool]) -> Iterator[tuple[float, float]]:
+    """Start and end, in nanoseconds, of the events that are wanted by the names of their line and their own."""
+    for plane in profile.planes:
+        for line in plane.lines:
+            for event in line.events:
+                if wanted(line.name, event.name):
+                    yield event.start_ns, event.start_ns + event.duration_ns
+
+
+def uncovered(whole: tuple[float, float], spans: Spans) -> float:
+    """The share of a span of time that none of the others covers."""
+    start, end = np.clip(np.array(sorted(spans)).reshape(-1, 2), *whole).T
+    # Where everything that began before has ended.
+    reached = np.maximum.accumulate(np.concatenate([whole[:1], end]))
+    gaps = np.maximum(np.append(start, whole[1]) - reached, 0)
+    return float(np.sum(gaps) / (whole[1] - whole[0]))
