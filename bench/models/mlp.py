@@ -62,4 +62,4 @@ def affine(layer: nnx.Linear, x: Float[Array, "input *example"]) -> Float[Array,
     if x.ndim == 1:
         return layer(x)
     product = layer.kernel[...].T @ x
-    return product if layer.bias is None else product + layer.bias[...][:, None]
+    return product if layer.bias is None else product + layer.bias[...][:, None] @ jnp.ones((1, x.shape[1]), x.dtype)
