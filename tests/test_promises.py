@@ -49,6 +49,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "sgd", "learning_rate": 0.1},
         "training": {"steps": 20, "solved_below": 0.3},
     },
+    "large minibatches": {
+        "task": {"name": "digits", "n_train": 256},
+        "model": {"name": "mlp", "widths": [9, 8], "activation": "relu"},
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+        "training": {"steps": 20, "batch_size": 64, "solved_below": 0.3},
+    },
     "a scheme that sees the data": {
         "task": {"name": "blobs", "n": 24},
         "model": {"name": "mlp", "widths": [6]},

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
@@ -61,5 +62,30 @@ def affine(layer: nnx.Linear, x: Float[Array, "input *example"]) -> Float[Array,
     """What a layer makes of one example, or of several behind one another."""
     if x.ndim == 1:
         return layer(x)
-    product = layer.kernel[...].T @ x
-    return product if layer.bias is None else product + layer.bias[...][:, None] @ jnp.ones((1, x.shape[1]), x.dtype)
+    outputs = product(layer.kernel[...], x)
+    if layer.bias is None:
+        return outputs
+    # As a product, so that its gradient is one: sums over examples would be taken one by one.
+    return outputs + layer.bias[...][:, None] @ jnp.ones((1, x.shape[1]), x.dtype)
+
+
+@jax.custom_vjp
+def product(kernel: Float[Array, "input output"], x: Float[Array, "input example"]) -> Float[Array, "output example"]:
+    """`kernel.T @ x`, and its gradients, as products of arrays as they lie in memory: those are what a CPU's libraries are fast at.
+
+    The barriers keep XLA from folding a transposition into the product.
+    """
+    return _product(kernel, x)[0]
+
+
+def _product(kernel: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
+    return jax.lax.optimization_barrier(kernel.T) @ x, (kernel, x)
+
+
+def _product_gradients(factors: tuple[Array, Array], outputs: Array) -> tuple[Array, Array]:
+    kernel, x = factors
+    outputs = jax.lax.optimization_barrier(outputs)
+    return jax.lax.optimization_barrier(outputs @ x.T).T, kernel @ outputs
+
+
+product.defvjp(_product, _product_gradients)
