@@ -476,14 +476,14 @@ class Program:
         """The optimizer's state; of a model with players, one for each."""
         return {player: init(params[player]) for player in self.network.players} if self.network.players else init(params)
 
-    def _due(self, inputs: Inputs, state: State) -> Bool[Array, ""]:
+    def due(self, inputs: Inputs, state: State) -> Bool[Array, ""]:
         """Whether a lane's loss over all examples is needed: at its start and end, to see it solved or its tie broken, for its curve.
 
         A loss that overflows while the parameters do not is seen at these steps alone.
         """
         watched = (inputs.solved_below > -jnp.inf) | ("tie_spread" in self.track)
         on_curve = inputs.logged & jnp.any(state.step == jnp.asarray(self.log_steps))
-        return watched | on_curve | (state.step == 0) | (state.step >= inputs.budget)
+        return watched | on_curve | (state.step == 0) | (state.step >= inputs.budget) | ~_finite(state.params)
 
     def advance(self, fixed: Fixed, state: State, over_block: Callable[[Array], Array] | None = None) -> tuple[State, dict[str, Array]]:
         """Look at the training loss and then take the steps until the next look, unless the lane has ended.
@@ -493,7 +493,6 @@ class Program:
         """
         inputs, data = fixed.inputs, fixed.data
         running = state.status == Status.RUNNING
-        infinite = _infinite(state.params, over_block)
 
         def look(outputs: Array) -> dict[str, Array]:
             loss = self._loss(outputs, state.params, data.y, data, inputs.l2)
@@ -504,7 +503,7 @@ class Program:
             left = jnp.where(running, jnp.minimum(inputs.budget - state.step, self.check_every), 0)
             new = self._epoch(fixed, state, over_block(left))
             fixed_point = jnp.zeros((), bool)
-            seen, loss = self._look_if_due(lambda: look(self._outputs(state.params, data.x)), fixed, state, infinite, over_block)
+            seen, loss = self._look_if_due(lambda: look(self._outputs(state.params, data.x)), fixed, state, fixed_point, over_block)
         else:
             key = noise_key(inputs.init_seed, inputs.data_seed, state.step) if self.noisy else None
             loss, outputs, gradients = self.gradient(state.params, fixed, data.x, data.y, key)
@@ -516,7 +515,7 @@ class Program:
             if over_block is None:
                 seen = {"loss": loss, **self._probe(self.track, Views(self, state.params, fixed))}
             else:
-                seen, loss = self._look_if_due(lambda: look(outputs), fixed, state, infinite | fixed_point, over_block)
+                seen, loss = self._look_if_due(lambda: look(outputs), fixed, state, fixed_point, over_block)
 
         solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
         steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
@@ -527,7 +526,7 @@ class Program:
 
         solved = steps_to_solve >= 0
         finished = (solved & inputs.stop_when_solved) | (state.step >= inputs.budget)
-        healthy = jnp.isfinite(loss) & ~infinite
+        healthy = jnp.isfinite(loss) & _finite(state.params)
         goes_on = running & healthy & ~finished
         # Decided from what is known before the update, so that the update and this choice are one operation.
         params, optimizer = _choose(goes_on, new, (state.params, state.optimizer))
@@ -554,7 +553,7 @@ class Program:
         self, look: Callable[[], dict[str, Array]], fixed: Fixed, state: State, ends: Array, over_block: Callable[[Array], Array]
     ) -> tuple[dict[str, Array], Array]:
         """What is seen if that is due for any lane of the block, and the loss: the last one seen, if it is not due for this lane."""
-        due = (self._due(fixed.inputs, state) | ends) & (state.status == Status.RUNNING)
+        due = (self.due(fixed.inputs, state) | ends) & (state.status == Status.RUNNING)
         if accelerated() and not self.batch_size and not self.track:
             # The loss is there already; an accelerator would wait for the host to learn whether it is wanted.
             seen = look()
@@ -642,13 +641,16 @@ def _choose(condition: Array, new: Any, old: Any) -> Any:
 
 def _same(new: Any, old: Any, over_block: Callable[[Array], Array] | None) -> Bool[Array, ""]:
     """Whether two trees are equal in every bit."""
-    pairs = sorted(zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True), key=lambda pair: pair[0].size)
+    pairs = list(zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True))
 
     def equal(pairs: list[tuple[Array, Array]]) -> Array:
         return jnp.all(jnp.stack([jnp.all(_bits(a) == _bits(b)) for a, b in pairs]))
 
+    if over_block is None:
+        return equal(pairs)
     # Nearly always the smallest leaf has changed.
-    return _if_any(equal(pairs[:1]), lambda: equal(pairs), over_block)
+    suspected = equal([min(pairs, key=lambda pair: pair[0].size)])
+    return jax.lax.cond(over_block(suspected.astype(jnp.int32)) > 0, lambda: equal(pairs), lambda: jnp.zeros((), bool))
 
 
 def _bits(leaf: Array) -> Array:
@@ -657,16 +659,5 @@ def _bits(leaf: Array) -> Array:
     return jax.lax.bitcast_convert_type(leaf, jnp.dtype(f"uint{8 * leaf.dtype.itemsize}"))
 
 
-def _infinite(tree: Any, over_block: Callable[[Array], Array] | None) -> Bool[Array, ""]:
-    """Whether a tree has a number that is infinite, or none."""
-    leaves = jax.tree.leaves(tree)
-    # Of finite numbers the sum is finite, unless it overflows; as a product it is a fast one.
-    total = sum(leaf.reshape(-1) @ jnp.ones(leaf.size, leaf.dtype) for leaf in leaves)
-    return _if_any(~jnp.isfinite(total), lambda: ~jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves])), over_block)
-
-
-def _if_any(suspected: Array, exactly: Callable[[], Array], over_block: Callable[[Array], Array] | None) -> Array:
-    """What is known exactly, where it is suspected for any lane of the block, and False elsewhere; a lane alone always asks exactly."""
-    if over_block is None:
-        return exactly()
-    return jax.lax.cond(over_block(suspected.astype(jnp.int32)) > 0, exactly, lambda: jnp.zeros((), bool))
+def _finite(tree: Any) -> Bool[Array, ""]:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
