@@ -20,7 +20,7 @@ from bench.engine.program import programs
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
 
-REPEATS = 3
+REPEATS = 5
 LADDER = (100, 1000, 10_000, 100_000, 1_000_000)
 LADDER_STEPS = 200
 STEPS = (500, 1000, 2000, 4000, 8000)
@@ -151,7 +151,7 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
                     found[name].append(worker.train())
             cost = _cost(workload)
             for name, worker in workers.items():
-                # Elsewhere a profile has a million events, and no more than 4% of such a training was idle.
+                # Elsewhere a profile may have a million events.
                 profiled = name == "engine" and workload.solved_below is not None
                 idle = [worker.idle_share() for _ in range(repeats)] if profiled else None
                 yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), "idle_shares": idle, **cost}
