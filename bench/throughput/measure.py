@@ -20,9 +20,11 @@ from bench.engine.program import programs
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
 
-REPEATS = 5
+REPEATS = 3
 LADDER = (100, 1000, 10_000, 100_000, 1_000_000)
 LADDER_STEPS = 200
+CENSUS_LANES = 1 << 18
+"""Lanes of a larger census. A profile of a million 2-2-1 lanes takes more than 24 GB."""
 STEPS = (500, 1000, 2000, 4000, 8000)
 PEER_WIDTHS = (256, 1024, 4096, 16_384)
 PEER_SECONDS = 4.0
@@ -258,8 +260,8 @@ def _growth(say: Say, shrink: int) -> Iterator[Row]:
     engine = {"contender": "engine", "lanes": lanes}
     points += [{"along": "steps", "value": steps, "workload": "xor-2-4-1", "steps": steps, **engine} for steps in STEPS]
     points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]
-    census = {"along": "census", "contender": "engine", "lanes": LADDER[-1], "steps": 5000}
-    points += [{**census, "workload": f"census-2-{width}-1", "value": LADDER[-1]} for width in (2, 4, 8)]
+    census = {"along": "census", "value": CENSUS_LANES, "lanes": CENSUS_LANES, "steps": 5000, "contender": "engine"}
+    points += [{**census, "workload": f"census-2-{width}-1"} for width in (2, 4, 8)]
     if not accelerated():
         counts = range(1, jax.device_count() + 1)
         points += [{"along": "devices", "value": count, "workload": "xor-2-4-1", "steps": 2000, **engine} for count in counts]
