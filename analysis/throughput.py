@@ -235,7 +235,7 @@ def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
     lanes, steps = (engine[engine["along"] == along] for along in ("lanes", "steps"))
     low, high = lanes.iloc[0], lanes.iloc[-1]
     more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
-    place = " on the device grows by {} bytes per lane; rows go to the host." if accelerated else " grows by {} bytes per lane: its rows."
+    place = " on the device grows by {} bytes per lane; rows go to the host." if accelerated else " grows by {} bytes per lane on the host."
     short, long = steps.iloc[0], steps.iloc[-1]
     each = (long["seconds"] - short["seconds"]) / (long["value"] - short["value"])
     return (
