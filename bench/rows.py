@@ -24,6 +24,11 @@ class LaneTable:
         self.data_seed, self.init_seed = experiment.seeds.pairs()
         measured = [name for program in plan for name in program.measured]
         self.probes = [name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")]
+        cells = experiment.cells
+        self.axes = {
+            axis: pd.Series([cell.axes[axis] for cell in cells], dtype=_axis_type(values)).array for axis, values in experiment.axes.items()
+        }
+        """The value of each axis in each cell."""
         self.tracked = list(dict.fromkeys(name for program in plan for name in program.track))
 
     def lanes(self, program: Program, cells: list[int], missing: np.ndarray) -> Lanes:
@@ -69,15 +74,14 @@ class LaneTable:
             hidden = ~np.isfinite(values) if blank is None else ~np.isfinite(values) | blank
             return np.where(hidden, np.nan, values)
 
-        steps_to_solve = np.where((status == Status.SOLVED), found["steps_to_solve"], -1)
         columns = {
             "experiment": _texts([self.experiment.name], np.zeros(count, int)),
             "cell": identity.pop("cell"),
-            **{axis: self._axis(axis).take(cell) for axis in self.experiment.axes},
+            **{axis: values.take(cell) for axis, values in self.axes.items()},
             **identity,
             **(self.experiment.seeds.map.places(identity["init_seed"]) if self.experiment.seeds.map else {}),
             "outcome": _texts([one.name.lower() for one in Status], status),
-            "steps_to_solve": pd.array(np.where(steps_to_solve < 0, 0, steps_to_solve), "Int64"),
+            "steps_to_solve": _natural(np.where(status == Status.SOLVED, found["steps_to_solve"], -1)),
             "steps_run": found["step"].astype(np.int64),
             "learning_rate": real("learning_rate"),
             "loss_initial": real("loss_initial"),
@@ -92,15 +96,9 @@ class LaneTable:
             columns[f"{name}_initial"] = real(f"{name}_initial")
             columns[f"{name}_final"] = real(f"{name}_final", diverged)
         if "tie_spread" in self.tracked:
-            columns["break_step"] = pd.array(np.maximum(found["break_step"], 0), "Int64")
-            columns["break_step"][found["break_step"] < 0] = pd.NA
+            columns["break_step"] = _natural(found["break_step"])
         columns["params_digest"] = _hexadecimal(found["params_digest"])
-        columns["steps_to_solve"][steps_to_solve < 0] = pd.NA
         return pd.DataFrame(columns, copy=False)
-
-    def _axis(self, name: str) -> pd.api.extensions.ExtensionArray | np.ndarray:
-        """An axis' value in each cell."""
-        return pd.Series([one.axes[name] for one in self.experiment.cells], dtype=_axis_type(self.experiment.axes[name])).array
 
     def curves(self, batch: Batch) -> pd.DataFrame:
         """One row per kept lane and logged step."""
@@ -112,17 +110,22 @@ class LaneTable:
         return pd.DataFrame({**self._identity(lane), "step": points.get("step", lane).astype(np.int64), **values})
 
 
-def _texts(names: list[str], index: np.ndarray) -> pd.Series:
+def _texts(names: list[str], index: np.ndarray) -> pd.api.extensions.ExtensionArray:
     """These names, by their numbers."""
-    return pa.array(names, pa.string()).take(pa.array(index)).to_pandas()
+    return pa.array(names, pa.string()).take(pa.array(index)).to_pandas().array
 
 
-def _hexadecimal(words: np.ndarray) -> pd.Series:
+def _natural(numbers: np.ndarray) -> pd.arrays.IntegerArray:
+    """These numbers, missing where they are negative."""
+    return pd.arrays.IntegerArray(np.maximum(numbers, 0).astype(np.int64), numbers < 0)
+
+
+def _hexadecimal(words: np.ndarray) -> pd.api.extensions.ExtensionArray:
     """Each row of 32-bit words as text."""
     size = 8 * words.shape[1]
     places = size * np.arange(len(words) + 1, dtype=np.int32)
     text = binascii.hexlify(words.astype(">u4").tobytes())
-    return pa.StringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text)).to_pandas()
+    return pa.StringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text)).to_pandas().array
 
 
 def _axis_type(values: list[object]) -> type:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
@@ -80,6 +81,8 @@ class Book:
         self.status = np.full(shape, Status.SOLVED, np.int32)
         self.steps = np.zeros(shape, np.int32)
         self.group = np.zeros(shape, np.int32)
+        self.fresh = np.zeros(shape, bool)
+        """Where lanes were placed of which nothing has been measured yet."""
         self.next = 0
         keys = np.stack([lanes.variant, lanes.inputs.data_seed if shared else np.zeros(len(lanes))])
         changes = np.flatnonzero(np.any(keys[:, 1:] != keys[:, :-1], axis=0)) + 1
@@ -88,6 +91,7 @@ class Book:
         self._inputs = lanes.inputs._replace(logged=lanes.logged)
         self._initial: list[tuple[np.ndarray, Any]] = []
         self._at_start: Columns = {}
+        self._ended: list[tuple[np.ndarray, Any]] = []
         self._seen: list[tuple[np.ndarray, Chunk]] = []
         self._points: list[Columns] = []
 
@@ -102,34 +106,10 @@ class Book:
     @property
     def blocks(self) -> int:
         """How many blocks the lanes fill on the device where they are most."""
-        places = [self._in_blocks(device, self.lane[device] != EMPTY)[1] for device in range(self.devices)]
-        return max(int(place[-1]) // self.width + 1 if len(place) else 0 for place in places)
-
-    def ended(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Slots of ended lanes in padded blocks (device, block, lane), and the lanes that sat there; the slots are free now."""
-        over = (self.lane != EMPTY) & (self.status != Status.RUNNING)
-        queues = [self._in_blocks(device, over[device]) for device in range(self.devices)]
-        size = self.fill_blocks * self.width
-        for first in range(0, max(place[-1] + 1 if len(place) else 0 for _, place in queues), size):
-            index = np.full((self.devices, size), self.slots, np.int32)
-            released = np.full(index.shape, EMPTY)
-            for device, (slots, place) in enumerate(queues):
-                part = slice(*np.searchsorted(place, [first, first + size]))
-                index[device, place[part] - first] = slots[part]
-                released[device, place[part] - first] = self.lane[device, slots[part]]
-                self.lane[device, slots[part]] = EMPTY
-            shape = (self.devices, self.fill_blocks, self.width)
-            yield index.reshape(shape), released.reshape(shape)
-
-    def _in_blocks(self, device: int, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Chosen slots of a device, and the places that they take in blocks of `width`, of one data set each where blocks share it."""
-        slots = np.flatnonzero(chosen)
-        if not self.shared:
-            return slots, np.arange(len(slots))
-        slots = slots[np.argsort(self.group[device, slots], kind="stable")]
-        _, first, run, count = np.unique(self.group[device, slots], return_index=True, return_inverse=True, return_counts=True)
-        blocks = -(-count // self.width)
-        return slots, np.arange(len(slots)) + ((np.cumsum(blocks) - blocks) * self.width - first)[run]
+        held = self.lane != EMPTY
+        # Of one data set each, where blocks share it.
+        sizes = [np.bincount(group[mine]) if self.shared else np.sum(mine) for group, mine in zip(self.group, held, strict=True)]
+        return max(int(np.sum(-(-size // self.width))) for size in sizes)
 
     def next_lanes(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Inputs]]:
         """Slots to fill (device, block, lane; padded), the branch that starts each block, where its data go, and the inputs."""
@@ -159,6 +139,7 @@ class Book:
                     variant[device, blocks], group[device, blocks] = self.lanes.variant[taken[0]], data
                     self.lane[device, slots], self.group[device, slots] = taken, data
                     self.steps[device, slots], self.status[device, slots] = 0, Status.RUNNING
+                    self.fresh[device, slots] = True
                     self.next, left, placed, block = self.next + count, left - count, placed + count, blocks.stop
             if placed == 0:
                 return
@@ -177,18 +158,22 @@ class Book:
         free = np.setdiff1d(np.arange(self.slots // self.width), groups)
         return int(free[0]) if len(free) else None
 
-    def started(self, index: np.ndarray, found: dict[str, Any]) -> None:
-        """Remember what was measured at the start of the lanes that were just placed."""
-        device = np.arange(self.devices)[:, None, None]
-        lanes = np.where(index < self.slots, self.lane[device, np.minimum(index, self.slots - 1)], EMPTY)
-        self._initial.append((lanes.reshape(-1), found["measured"]))
+    def started(self, found: dict[str, Any]) -> None:
+        """Remember what was measured of the lanes that were just placed."""
+        self._initial.append((self.lane.copy(), found))
+        self.fresh = np.zeros_like(self.fresh)
 
-    def look(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk]) -> int:
-        """After a segment: where every lane stands, and what was seen of those whose curves are kept; how many steps were taken."""
+    def look(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk], found: dict[str, Array]) -> int:
+        """After a segment: where every lane stands, what was seen of those whose curves are kept, and what those have come to that ended.
+
+        Their slots are free now. Returned: how many steps were taken.
+        """
         before = self.steps
         self.status, self.steps = status.reshape(self.lane.shape), steps.reshape(self.lane.shape)
         # The lanes by name: others may sit in their slots by the time that the points of their curves are picked.
         self._seen += [(np.append(self.lane[chunk.device], EMPTY)[chunk.slot], chunk) for chunk in chunks]
+        self._ended.append((self.lane, found))
+        self.lane = np.where(self.status == Status.RUNNING, self.lane, EMPTY)
         return int(np.sum(self.steps - before))
 
     def _logged(self, lane: np.ndarray, chunk: Chunk) -> Columns:
@@ -209,27 +194,37 @@ class Book:
     def settle(self) -> None:
         """Put in their places what devices sent about starts and curves: work that can wait until they are busy again."""
         self._points += [self._logged(*one) for one in self._seen]
-        for lanes, measured in self._initial:
-            real = np.flatnonzero(lanes != EMPTY)
-            for name, values in measured.items():
-                if name not in self._at_start:
-                    self._at_start[name] = np.full(len(self.lanes), np.nan)
-                self._at_start[name][lanes[real]] = np.asarray(values).reshape(-1)[real]
+        for lane, found in self._initial:
+            lanes, values = self._by_lane(lane, found)
+            for name, column in values["measured"].items():
+                self._at_start.setdefault(name, np.full(len(self.lanes), np.nan))[lanes] = column
         self._seen, self._initial = [], []
 
-    def batch(self, released: np.ndarray, found: dict[str, Array]) -> Batch:
-        """Columns of the lanes that were released, from what the devices sent back, and all points of curves that have been settled."""
-        flat = released.reshape(-1)
-        real = np.flatnonzero(flat != EMPTY)
-        lanes = flat[real]
-        columns: Columns = {"lane": self.lanes.ids[lanes]}
-        for name, values in found.items():
-            if name not in ("measured", "params_digest"):
-                columns[name] = np.asarray(values).reshape(-1)[real]
-        columns["params_digest"] = np.asarray(found["params_digest"]).reshape(-1, 4)[real]
-        for name, values in found["measured"].items():  # type: ignore[attr-defined]
-            columns[f"{name}_initial"] = self._at_start[name][lanes]
-            columns[f"{name}_final"] = np.asarray(values).reshape(-1)[real]
-        points, self._points = self._points, []
-        curves = {name: np.concatenate([part[name] for part in points]) for name in points[0]} if points else {}
-        return Batch(columns, curves)
+    def batches(self) -> Iterator[Batch]:
+        """Columns of the lanes that ended, and all points of curves that have been settled."""
+        for lane, found in self._ended:
+            lanes, values = self._by_lane(lane, found)
+            if not len(lanes):
+                continue
+            measured = values.pop("measured")
+            columns = {"lane": self.lanes.ids[lanes], **values}
+            for name, column in measured.items():
+                columns[f"{name}_initial"] = self._at_start[name][lanes]
+                columns[f"{name}_final"] = column
+            points, self._points = self._points, []
+            curves = {name: np.concatenate([part[name] for part in points]) for name in points[0]} if points else {}
+            yield Batch(columns, curves)
+        self._ended = []
+
+    def _by_lane(self, lane: np.ndarray, found: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+        """The lanes of which something was found when they sat in these slots, and what, by lane."""
+        counts = np.asarray(found["count"])
+
+        def used(values: Array) -> list[np.ndarray]:
+            # From the devices' own parts of an array only what is used is copied.
+            return [np.asarray(values.addressable_data(device))[:count] for device, count in enumerate(counts)]
+
+        slots = used(found["slot"])
+        values = {name: values for name, values in found.items() if name not in ("count", "slot")}
+        lanes = np.concatenate([lane[device, slot] for device, slot in enumerate(slots)])
+        return lanes, jax.tree.map(lambda values: np.concatenate(used(values)), values)

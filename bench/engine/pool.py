@@ -8,6 +8,7 @@ its slot or on its neighbors.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ tenth of a look, and an accelerator has to ask the host."""
 FILL_LANES = 4096
 """So many lanes start, or are read, at a time on each device: fewer calls for the host, less padding where few end."""
 MAX_FILL_BLOCKS = 32
-FIRST_ROUNDS = 4
+FIRST_ROUNDS = 2
 """Rounds of a first segment of small networks."""
 LOG_BYTES = 1 << 23
 LOG_LANES = 1 << 10
@@ -55,6 +56,8 @@ SEGMENT_SECONDS = 0.2
 """A segment should last about this long: far more than the host's own work, short enough for a progress bar."""
 LOW_WATER = 0.25
 """While lanes wait, a segment ends when no more than this share of the slots still runs."""
+IN_FLIGHT = 2
+"""So many segments are handed to the devices at a time once no lane waits, so that no device waits for the host."""
 
 
 class Slots(NamedTuple):
@@ -78,6 +81,20 @@ class Log(NamedTuple):
     ended: Array
     seen: dict[str, Array]
     """(chunk, look, lane)."""
+
+
+class Segment(NamedTuple):
+    """What a device gives back of some rounds."""
+
+    looks: int
+    """At a block in a round."""
+    log: Log
+    status: Array
+    step: Array
+    blocks: Array
+    """How many times a block was looked at for a round."""
+    found: dict[str, Array]
+    """What the lanes have come to that ended, see `Pool._read`."""
 
 
 @dataclass
@@ -163,18 +180,19 @@ class Pool:
         self.chunks = int(np.clip(LOG_BYTES // (self.most_looks * self.log_lanes * item), max(4, 2 * self.block_chunks), 256))
         number, flag = (self._many(jax.ShapeDtypeStruct((), kind), self.chunks, self.log_lanes) for kind in (jnp.int32, jnp.bool_))
         log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, self.most_looks, self.log_lanes))
-        fill, one = (self.fill_blocks,), self._many(integer, 1)
-        index = self._many(integer, *fill, self.width)
-        starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), index
+        fill, pace = (self.fill_blocks,), self._many(integer, 1, 3)
+        starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), self._many(integer, *fill, self.width)
+        chosen = self._many(jax.ShapeDtypeStruct((), jnp.bool_), self.slots)
         with ThreadPoolExecutor() as threads:
             # Each compiles while the next is traced.
             compiling = [
                 threads.submit(self._lowered(self._fill, slots, *starts, donate=(0,)).compile, HASTY | alone()),
-                threads.submit(self._lowered(self._advance, slots, log, one, one, one, donate=(0, 1)).compile, alone()),
-                threads.submit(self._lowered(self._read, slots, index).compile, alone()),
-                threads.submit(self._lowered(lambda: self._empty(slots, log)).compile),
+                threads.submit(self._lowered(self._advance, slots, log, pace, donate=(0, 1)).compile, alone()),
+                threads.submit(self._lowered(self._read, slots, chosen).compile, alone()),
+                threads.submit(self._lowered(lambda: self._empty(slots)).compile),
+                threads.submit(self._lowered(lambda: self._zeros(log)).compile),
             ]
-        self._filled, self._advanced, self._found, self._vacant = (one.result() for one in compiling)
+        self._filled, self._advanced, self._found, self._vacant, self._unwritten = (one.result() for one in compiling)
         self._chunk = jax.jit(self._sharded(lambda log, number: jax.tree.map(lambda leaf: leaf[number], tuple(log[1:]))))
         self.costs.compilations += len(compiling)
         self.costs.compile_seconds += time.perf_counter() - started
@@ -211,11 +229,14 @@ class Pool:
             return _take(slots.data, index)
         return jax.tree.map(lambda leaf: leaf[slots.group[jnp.minimum(index[0], self.slots - 1)]], slots.data)
 
-    def _empty(self, slots: Slots, log: Log) -> tuple[Slots, Log]:
-        """Slots without running lanes, and an empty log, of these shapes on all devices."""
-        slots, log = jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0] // self.devices, *leaf.shape[1:]), leaf.dtype), (slots, log))
+    def _zeros(self, shapes: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0] // self.devices, *leaf.shape[1:]), leaf.dtype), shapes)
+
+    def _empty(self, slots: Slots) -> Slots:
+        """Slots of these shapes on all devices, without running lanes."""
+        slots = self._zeros(slots)
         ended = jnp.full_like(slots.state.status, Status.SOLVED)
-        return slots._replace(state=slots.state._replace(status=ended)), log
+        return slots._replace(state=slots.state._replace(status=ended))
 
     def _fill(self, slots: Slots, block: tuple[Array, Array], inputs: Inputs, index: Array) -> Slots:
         """Start lanes, block by block; `block` is (the branch that starts it, where its shared data are kept)."""
@@ -242,14 +263,31 @@ class Pool:
             kept = None if place is None else _put(slots.data, data, place)
             return Slots(began, state, groups, kept)
 
-        return jax.lax.fori_loop(0, self._used(index), one, slots)
+        used = jnp.sum(index[:, 0] < self.slots)
+        return jax.lax.fori_loop(0, used, one, slots)
 
-    def _used(self, index: Array) -> Array:
-        """How many of the blocks (block, lane) have lanes in them: the first ones."""
-        return jnp.sum(index[:, 0] < self.slots)
+    def _order(self, slots: Slots, chosen: Array) -> tuple[Array, Array]:
+        """Chosen slots as blocks take them, followed by at least a block of places beyond the last slot; and how many there are."""
+        count = jnp.sum(chosen)
+        if self.program.sharing == "some":
+            # Lanes with the same data stand together.
+            sorted_slots = jnp.argsort(jnp.where(chosen, slots.group, self.slots), stable=True)
+            order = jnp.where(jnp.arange(self.slots) < count, sorted_slots, self.slots)
+        else:
+            order = _places(chosen, self.slots)
+        return jnp.concatenate([order, jnp.full(self.width, self.slots)]).astype(jnp.int32), count
 
-    def _read(self, slots: Slots, index: Array) -> dict[str, Array]:
-        """What lanes have come to (leading axes: block, lane); zeros for the blocks that are not used."""
+    def _block(self, slots: Slots, order: Array, first: Array) -> Array:
+        """The slots of the block that begins at this place of an order."""
+        index = jax.lax.dynamic_slice_in_dim(order, first, self.width)
+        if self.program.sharing != "some":
+            return index
+        # A block has one data set: it ends before the first lane with another.
+        groups = slots.group[jnp.minimum(index, self.slots - 1)]
+        return jnp.where(jnp.cumsum(groups != groups[0]) == 0, index, self.slots)
+
+    def _read(self, slots: Slots, chosen: Array) -> dict[str, Array]:
+        """What the lanes in these slots have come to: how many there are, their slots, and their values in the same order."""
 
         def one(index: Array) -> dict[str, Array]:
             inputs, state = _take((slots.inputs, slots.state), index)
@@ -258,19 +296,30 @@ class Pool:
             digests = jax.vmap(digest)(state.params)
             return {**plain, "learning_rate": inputs.learning_rate, "params_digest": digests, "measured": found}
 
-        def next_one(i: Array, kept: dict[str, Array]) -> dict[str, Array]:
-            return jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, i, 0), kept, one(index[i]))
+        def more(carried: Any) -> Array:
+            first, _ = carried
+            return first < count
+
+        def block(carried: Any) -> Any:
+            first, kept = carried
+            index = self._block(slots, order, first)
+            kept = jax.tree.map(lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, first, 0), kept, one(index))
+            return first + jnp.sum(index < self.slots), kept
 
         one = _traced_once(one)
-        shapes = jax.eval_shape(one, index[0])
-        empty = jax.tree.map(lambda leaf: jnp.zeros((len(index), *leaf.shape), leaf.dtype), shapes)
-        return jax.lax.fori_loop(0, self._used(index), next_one, empty)
+        order, count = self._order(slots, chosen)
+        shapes = jax.eval_shape(one, order[: self.width])
+        empty = jax.tree.map(lambda leaf: jnp.zeros((len(order), *leaf.shape[1:]), leaf.dtype), shapes)
+        _, found = jax.lax.while_loop(more, block, (jnp.zeros_like(count), empty))
+        return {"count": count[None], "slot": order, **found}
 
-    def _advance(self, slots: Slots, log: Log, looks: Array, rounds: Array, floor: Array) -> tuple[Slots, Log, Array, Array, Array]:
-        """Rounds of so many looks at every running lane, until only `floor` still run or the log is full.
+    def _advance(self, slots: Slots, log: Log, pace: Array) -> tuple[Slots, Log, Array, Array, Array, Array]:
+        """Rounds of so many looks at every running lane, until only so many (`pace`: rounds, looks, floor) still run or the log is full.
 
-        Also returned: status and step of all lanes, and how many times a block was looked at for a round.
+        Also returned: status and step of all lanes, how many times a block was looked at for a round, and which lanes ended.
         """
+        rounds, looks, floor = pace[0]
+        ran = slots.state.status == Status.RUNNING
 
         def running(slots: Slots) -> Array:
             return jnp.sum(slots.state.status == Status.RUNNING)
@@ -280,18 +329,11 @@ class Pool:
 
         def more_rounds(carried: Any) -> Array:
             done, _, slots, log = carried
-            return (done < rounds[0]) & (running(slots) > floor[0]) & has_room(log)
+            return (done < rounds) & (running(slots) > floor) & has_room(log)
 
         def round_of_all(carried: Any) -> Any:
             done, blocks, slots, log = carried
-            at_work, count = slots.state.status == Status.RUNNING, running(slots)
-            if self.program.sharing == "some":
-                # Lanes with the same data stand together.
-                sorted_slots = jnp.argsort(jnp.where(at_work, slots.group, self.slots), stable=True)
-                order = jnp.where(jnp.arange(self.slots) < count, sorted_slots, self.slots)
-            else:
-                order = _places(at_work, self.slots)
-            order = jnp.concatenate([order, jnp.full(self.width, self.slots)]).astype(jnp.int32)
+            order, count = self._order(slots, slots.state.status == Status.RUNNING)
 
             def more_blocks(carried: Any) -> Array:
                 first, _, _, log = carried
@@ -299,12 +341,8 @@ class Pool:
 
             def block(carried: Any) -> Any:
                 first, blocks, slots, log = carried
-                index = jax.lax.dynamic_slice_in_dim(order, first, self.width)
-                if self.program.sharing == "some":
-                    # A block has one data set: it ends before the first lane with another.
-                    groups = slots.group[jnp.minimum(index, self.slots - 1)]
-                    index = jnp.where(jnp.cumsum(groups != groups[0]) == 0, index, self.slots)
-                slots, log = self._advance_block(slots, log, index, looks[0])
+                index = self._block(slots, order, first)
+                slots, log = self._advance_block(slots, log, index, looks)
                 return first + jnp.sum(index < self.slots), blocks + 1, slots, log
 
             _, blocks, slots, log = jax.lax.while_loop(more_blocks, block, (jnp.zeros((), count.dtype), blocks, slots, log))
@@ -313,7 +351,7 @@ class Pool:
         log = log._replace(used=jnp.zeros_like(log.used))
         none = jnp.zeros((), jnp.int32)
         _, blocks, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (none, none, slots, log))
-        return slots, log, slots.state.status, slots.state.step, blocks[None]
+        return slots, log, slots.state.status, slots.state.step, blocks[None], ran & (slots.state.status != Status.RUNNING)
 
     def _advance_block(self, slots: Slots, log: Log, index: Array, looks: Array) -> tuple[Slots, Log]:
         mine = index < self.slots
@@ -412,12 +450,12 @@ class Pool:
         def ends(shift: int) -> list[np.ndarray]:
             blocks = np.full((self.devices * self.fill_blocks,), variant, np.int32)
             rolled = jax.tree.map(lambda v: np.roll(v.reshape(self.devices, 1, -1), shift, axis=2).repeat(self.fill_blocks, 1), inputs)
-            slots, log = self._vacant()
-            slots = self._fill_with(slots, blocks, group.reshape(-1), rolled, index)
-            slots, *_ = self._advanced(slots, log, *self._numbers(self.most_looks // 2, 1, 0))
-            found = self._found(slots, self._put(index.reshape(-1, self.width)))
-            shape = (self.devices, self.fill_blocks, self.width, -1)
-            return [np.roll(np.asarray(leaf).reshape(shape)[:, 0], -shift, axis=1) for leaf in jax.tree.leaves(found)]
+            slots = self._fill_with(self._vacant(), blocks, group, rolled, index)
+            slots, *_ = self._advanced(slots, self._unwritten(), self._pace(1, self.most_looks // 2, 0))
+            found = self._found(slots, np.tile(np.arange(self.slots) < self.width, self.devices))
+            del found["count"], found["slot"]
+            shape = (self.devices, self.slots + self.width, -1)
+            return [np.roll(np.asarray(leaf).reshape(shape)[:, : self.width], -shift, axis=1) for leaf in jax.tree.leaves(found)]
 
         first = ends(0)
         return all(all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, self.width // 2))
@@ -450,35 +488,48 @@ class Pool:
         self.costs.run_seconds += time.perf_counter() - started
 
     def _batches(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:
-        slots, log = self._vacant()
+        slots = self._vacant()
         shared = self.program.sharing == "some"
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
         # A first segment of some rounds of small networks takes less than a segment should, and a short one would be all host.
         looks = FIRST_ROUNDS * self.most_looks if self.form in (Form.FUSED, Form.UNROLLED) else LOOKS_IN_A_ROW
         look_seconds = 0.0
-        while True:
-            ended = [(released, self._found(slots, self._put(index.reshape(-1, self.width)))) for index, released in book.ended()]
-            for index, variant, group, inputs in book.next_lanes():
-                slots = self._fill_with(slots, variant.reshape(-1), group.reshape(-1), inputs, index)
-                book.started(index, self._found(slots, self._put(index.reshape(-1, self.width))))
-            over = book.idle
-            if not over:
+        flight: deque[Segment] = deque()
+        logs: list[Log] = []
+
+        def dispatch(most: int) -> None:
+            """Hand segments to the devices until so many are in flight."""
+            nonlocal slots, looks
+            while not book.idle and len(flight) < most:
                 # A share of what runs, never all of it: there may be no room for those that wait.
                 floor = (LOW_WATER * np.sum(book.lane != EMPTY, axis=1)).astype(np.int32) if book.waiting else 0
                 if look_seconds:
                     looks = self._fitting(SEGMENT_SECONDS / (look_seconds * book.blocks), looks // 2)
-                round_looks = min(looks, self.most_looks)
-                numbers = self._numbers(round_looks, looks // round_looks, floor)
-                started = time.perf_counter()
-                slots, log, *seen = self._advanced(slots, log, *numbers)
-            # The host's share of the work, while the devices are busy with the next segment.
+                in_round = min(looks, self.most_looks)
+                log = logs.pop() if logs else self._unwritten()
+                slots, log, status, step, blocks, over = self._advanced(slots, log, self._pace(looks // in_round, in_round, floor))
+                flight.append(Segment(in_round, log, status, step, blocks, self._found(slots, over)))
+
+        seen = time.perf_counter()
+        while True:
+            for index, variant, group, inputs in book.next_lanes():
+                slots = self._fill_with(slots, variant, group, inputs, index)
+            if book.fresh.any():
+                book.started(self._found(slots, book.fresh.reshape(-1)))
+            dispatch(1)
+            # The host's share of the work, while the devices are busy with a segment.
             book.settle()
-            yield from (book.batch(*one) for one in ended)
-            if over:
+            yield from book.batches()
+            if book.idle:
                 return
-            status, step, blocks = (np.array(one) for one in seen)
-            look_seconds = (time.perf_counter() - started) / (round_looks * np.max(blocks))
-            self.costs.seed_steps += book.look(status, step, self._chunks(log))
+            # On CPU devices this waits for the segment before: they take no work while they have some.
+            dispatch(1 if book.waiting else IN_FLIGHT)
+            segment = flight.popleft()
+            status, step, blocks = (np.array(one) for one in (segment.status, segment.step, segment.blocks))
+            started, seen = seen, time.perf_counter()
+            look_seconds = (seen - started) / (segment.looks * np.max(blocks))
+            self.costs.seed_steps += book.look(status, step, self._chunks(segment.log), segment.found)
+            logs.append(segment.log)
 
     def _fitting(self, looks: float, least: int) -> int:
         """So many looks, as whole rounds or at least as whole rows."""
@@ -487,9 +538,14 @@ class Pool:
         return max(unit, looks // unit * unit)
 
     def _fill_with(self, slots: Slots, variant: np.ndarray, group: np.ndarray, inputs: Inputs, index: np.ndarray) -> Slots:
-        shape = (self.devices * self.fill_blocks, self.width)
-        given = jax.tree.map(lambda values: values.reshape(shape), inputs)
-        return self._filled(slots, *self._put(((variant, group), given, index.reshape(shape))))
+        def on_devices(values: np.ndarray) -> np.ndarray:
+            return values.reshape(-1, *values.shape[2:])
+
+        return self._filled(slots, *jax.tree.map(on_devices, ((variant, group), inputs, index)))
+
+    def _pace(self, *values: int | np.ndarray) -> np.ndarray:
+        """Each the same on all devices, or one for each of them."""
+        return np.stack([np.full(self.devices, value, np.int32) for value in values], axis=1)
 
     def _chunks(self, log: Log) -> Iterator[Chunk]:
         """The chunks that each device has written."""
@@ -499,7 +555,7 @@ class Pool:
         if accelerated():
             # Chunk by chunk: the whole log is far more than what is in it.
             for number in range(max(counts)):
-                parts = jax.tree.map(np.asarray, self._chunk(log, *self._numbers(number)))
+                parts = jax.tree.map(np.asarray, self._chunk(log, np.full(self.devices, number, np.int32)))
                 for device in range(self.devices):
                     if number < counts[device]:
                         yield Chunk(device, *jax.tree.map(lambda leaf, d=device: leaf[d : d + 1], parts))
@@ -509,13 +565,6 @@ class Pool:
                 # From the device's own part of an array only what is used is copied.
                 own = jax.tree.map(lambda leaf, d=device: np.asarray(leaf.addressable_data(d)), tuple(log[1:]))
                 yield Chunk(device, *jax.tree.map(lambda leaf, c=count: leaf[:c].copy(), own))
-
-    def _numbers(self, *values: int | np.ndarray) -> list[Array]:
-        """Each the same on all devices, or one for each of them."""
-        return self._put([np.full(self.devices, value, np.int32) for value in values])
-
-    def _put(self, arrays: Any) -> Any:
-        return jax.device_put(arrays, self._sharding)
 
 
 def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
