@@ -111,8 +111,8 @@ class LaneTable:
 
 
 def _texts(names: list[str], index: np.ndarray) -> pd.api.extensions.ExtensionArray:
-    """These names, by their numbers."""
-    return pa.array(names, pa.string()).take(pa.array(index)).to_pandas().array
+    """These names, by their numbers; as pandas keeps them, so that nothing is cast."""
+    return pa.array(names, pa.large_string()).take(pa.array(index)).to_pandas().array
 
 
 def _natural(numbers: np.ndarray) -> pd.arrays.IntegerArray:
@@ -123,9 +123,9 @@ def _natural(numbers: np.ndarray) -> pd.arrays.IntegerArray:
 def _hexadecimal(words: np.ndarray) -> pd.api.extensions.ExtensionArray:
     """Each row of 32-bit words as text."""
     size = 8 * words.shape[1]
-    places = size * np.arange(len(words) + 1, dtype=np.int32)
+    places = size * np.arange(len(words) + 1, dtype=np.int64)
     text = binascii.hexlify(words.astype(">u4").tobytes())
-    return pa.StringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text)).to_pandas().array
+    return pa.LargeStringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text)).to_pandas().array
 
 
 def _axis_type(values: list[object]) -> type:
