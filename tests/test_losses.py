@@ -18,7 +18,7 @@ def binary(outputs: jax.Array) -> jax.Array:
 @pytest.mark.parametrize(("dtype", "exact"), [("float32", np.float64), ("float64", np.longdouble)])
 def test_binary_cross_entropy_is_exact_to_a_few_last_bits(dtype: str, exact: type) -> None:
     logits = LOGITS.astype(dtype)
-    wide = logits.astype(exact)
+    wide: np.ndarray = logits.astype(exact)
     expected = np.maximum(wide, 0) + np.log1p(np.exp(-np.abs(wide)))
     with precision(dtype):
         found = np.asarray(jax.jit(binary)(jnp.asarray(logits)))

@@ -526,9 +526,8 @@ class Pool:
             yield from book.batches()
             if book.idle:
                 return
-            if not book.waiting and not flight[0].status.is_ready():
-                # CPU devices take no work while they have some: there this waits for the segment before.
-                dispatch(IN_FLIGHT)
+            # CPU devices take no work while they have some: there this waits for the segment before.
+            dispatch(1 if book.waiting else IN_FLIGHT)
             segment = flight.popleft()
             status, step, blocks = (np.array(one) for one in (segment.status, segment.step, segment.blocks))
             started, seen = seen, time.perf_counter()
