@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from bench.engine.network import Network, Noise
-from bench.engine.program import EXAMPLES_LAST, MINIBATCH_LAST, programs
+from bench.engine.program import EXAMPLES_LAST, programs
 from bench.models.activations import Activation
 from bench.spec import InitializerSpec, ModelSpec
 from tests.conftest import Rows, experiment
@@ -69,12 +69,12 @@ def test_second_derivatives_agree() -> None:
     agree(*(jax.hessian(lambda p, n=network: jnp.sum(jnp.sin(n.trace(parts(p), X)[0])))(flat) for network in (front, behind)))
 
 
-@pytest.mark.parametrize(("batch_size", "solved_below"), [(0, 0.3), (MINIBATCH_LAST, 0.5)])
+@pytest.mark.parametrize(("batch_size", "solved_below"), [(0, 0.3), (EXAMPLES_LAST, 0.5)])
 def test_a_program_trains_as_with_its_examples_in_front(
     batch_size: int, solved_below: float, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = experiment(
-        task={"name": "digits", "n_train": EXAMPLES_LAST},
+        task={"name": "digits", "n_train": 4 * EXAMPLES_LAST},
         model={"name": "mlp", "widths": [9, 8], "activation": "relu"},
         optimizer={"name": "adam", "learning_rate": 0.01},
         training={"steps": 40, "solved_below": solved_below, **({"batch_size": batch_size} if batch_size else {})},
@@ -82,10 +82,9 @@ def test_a_program_trains_as_with_its_examples_in_front(
     )
     [program] = programs(wanted.cells, wanted.probes, wanted.track)
     layer = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), program.network.shapes)
-    assert f"[9,{EXAMPLES_LAST}] = dot_general" in str(jax.make_jaxpr(program.network.trace)(layer, program.data_shapes.x))
+    assert f"[9,{program.n_examples}] = dot_general" in str(jax.make_jaxpr(program.network.trace)(layer, program.data_shapes.x))
     behind = rows(wanted)
-    for name in ("EXAMPLES_LAST", "MINIBATCH_LAST"):
-        monkeypatch.setattr(f"bench.engine.program.{name}", EXAMPLES_LAST + 1)
+    monkeypatch.setattr("bench.engine.program.EXAMPLES_LAST", program.n_examples + 1)
     front = rows(wanted, "front")
     assert behind["outcome"].tolist() == front["outcome"].tolist()
     assert behind["outcome"].nunique() > 1
@@ -98,7 +97,7 @@ def test_a_program_trains_as_with_its_examples_in_front(
     "changes",
     [
         {"task": {"name": "digits", "n_train": EXAMPLES_LAST - 1}},
-        {"training": {"steps": 20, "batch_size": MINIBATCH_LAST - 1}},
+        {"training": {"steps": 20, "batch_size": EXAMPLES_LAST - 1}},
         {"model": "linear"},
         {"model": {"name": "resmlp", "width": 9}},
     ],

@@ -33,11 +33,10 @@ BREAK = 1e-2
 """A tie counts as broken once the tie spread exceeds this."""
 MAX_HESSIAN = 4096
 """Most parameters of which a dense Hessian is formed."""
-EXAMPLES_LAST = 256
-MINIBATCH_LAST = 64
+EXAMPLES_LAST = 64
 """Full batches and minibatches of so many examples or more stand behind the features. Measured on two AVX-512 cores, in steps a second of
-networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03 to 1.4 times with minibatches of 64 and 128; with
-minibatches of 16 and 32 it is 0.9 to 1.4 times."""
+networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03 to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5
+times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 to 1.4 times."""
 SHARED_BYTES = 1 << 14
 """Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
@@ -182,7 +181,7 @@ class Program:
             self.constant_data = constant_data(settings.task, self.dtype)
         self._own_data = own_data
         self.n_examples = len(self.data_shapes.x)
-        behind = self.batch_size >= MINIBATCH_LAST if self.batch_size else self.n_examples >= EXAMPLES_LAST
+        behind = (self.batch_size or self.n_examples) >= EXAMPLES_LAST
         self.network = Network(settings.model, self.task.inputs, self.task.outputs, examples_last=behind)
         self._frozen = [path for name in self.training.frozen for path in self.network.matching(name)]
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
