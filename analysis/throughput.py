@@ -197,22 +197,42 @@ def _peer_note(rows: pd.DataFrame) -> str:
 
 def _idle(measured: dict[str, Any]) -> list[str]:
     """How long the engine's devices wait for its host."""
-    profiled = [row for row in measured["workloads"] + measured["growth"] if row.get("idle_shares")]
-    lines = [
-        {
-            "workload": row["workload"],
-            "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
-            "no device works": f"{np.median(row['idle_shares']):.1%}",
-            "smallest and largest": f"{min(row['idle_shares']):.1%}, {max(row['idle_shares']):.1%}",
-            "profiles": len(row["idle_shares"]),
-        }
-        for row in profiled
-    ]
+    groups = [[row for row in measured[part] if row.get("idle_shares")] for part in ("workloads", "growth")]
+    lines = [line for profiled in groups for line in [*map(_idle_line, profiled), *_idle_together(profiled)]]
     text = (
-        "Share of a training's time, rows included, in which no device works, from JAX's profiler (median). The profiled trainings are not "
-        "those timed above: tracing takes time of its own."
+        "Share of a training's time, rows included, in which no device works, from JAX's profiler (median); all together as of one "
+        "training, by the time that each takes. The profiled trainings are not those timed above: tracing takes time of its own."
     )
     return ["## Time in which no device works", text, markdown(pd.DataFrame(lines))] if lines else []
+
+
+def _idle_line(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "workload": row["workload"],
+        "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
+        "no device works": f"{np.median(row['idle_shares']):.1%}",
+        "smallest and largest": f"{min(row['idle_shares']):.1%}, {max(row['idle_shares']):.1%}",
+        "profiles": len(row["idle_shares"]),
+    }
+
+
+def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A line for all of these trainings one after another, if there are several."""
+    if len(profiled) < 2:
+        return []
+    share, low, high = (
+        np.average([of(row["idle_shares"]) for row in profiled], weights=[np.median(row["seconds"]) for row in profiled])
+        for of in (np.median, np.min, np.max)
+    )
+    return [
+        {
+            "workload": "all together",
+            "lanes x steps": f"{len(profiled)} x {profiled[0]['lanes']:,} x {profiled[0]['steps']:,}",
+            "no device works": f"{share:.1%}",
+            "smallest and largest": f"{low:.1%}, {high:.1%}",
+            "profiles": sum(len(row["idle_shares"]) for row in profiled),
+        }
+    ]
 
 
 def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
