@@ -65,7 +65,7 @@ class Chunk(NamedTuple):
 
 
 class Book:
-    """Lanes, slots, and what was measured when a lane started.
+    """Lanes, slots, and what was measured when a lane started and when it ended.
 
     `shape` is (devices, slots on each); slots are filled in blocks of `width`, `fill_blocks` on each device at a time. With `shared` data
     a block holds lanes of one data seed, and a device one data set for each block that it has room for.
@@ -166,7 +166,7 @@ class Book:
     def look(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk], found: dict[str, Array]) -> int:
         """After a segment: where every lane stands, what was seen of those whose curves are kept, and what those have come to that ended.
 
-        Their slots are free now. Returned: how many steps were taken.
+        The slots of those that ended are free now. Returned: how many steps were taken.
         """
         before = self.steps
         self.status, self.steps = status.reshape(self.lane.shape), steps.reshape(self.lane.shape)
@@ -203,9 +203,9 @@ class Book:
     def batches(self) -> Iterator[Batch]:
         """Columns of the lanes that ended, and all points of curves that have been settled."""
         for lane, found in self._ended:
-            lanes, values = self._by_lane(lane, found)
-            if not len(lanes):
+            if not np.asarray(found["count"]).any():
                 continue
+            lanes, values = self._by_lane(lane, found)
             measured = values.pop("measured")
             columns = {"lane": self.lanes.ids[lanes], **values}
             for name, column in measured.items():
@@ -220,11 +220,10 @@ class Book:
         """The lanes of which something was found when they sat in these slots, and what, by lane."""
         counts = np.asarray(found["count"])
 
-        def used(values: Array) -> list[np.ndarray]:
-            # From the devices' own parts of an array only what is used is copied.
-            return [np.asarray(values.addressable_data(device))[:count] for device, count in enumerate(counts)]
+        def used(leaf: Array) -> list[np.ndarray]:
+            # On a CPU only what is used is copied.
+            return [np.asarray(leaf.addressable_data(device))[:count] for device, count in enumerate(counts)]
 
-        slots = used(found["slot"])
-        values = {name: values for name, values in found.items() if name not in ("count", "slot")}
-        lanes = np.concatenate([lane[device, slot] for device, slot in enumerate(slots)])
-        return lanes, jax.tree.map(lambda values: np.concatenate(used(values)), values)
+        lanes = np.concatenate([lane[device, slot] for device, slot in enumerate(used(found["slot"]))])
+        columns = {name: leaves for name, leaves in found.items() if name not in ("count", "slot")}
+        return lanes, jax.tree.map(lambda leaf: np.concatenate(used(leaf)), columns)

@@ -1,9 +1,9 @@
 """Continuous batching: a fixed number of lane slots on each device, refilled as lanes end.
 
 A device works in rounds: it gathers the running lanes into blocks of `width`, takes some looks at each block, and puts the lanes
-back into their slots, so that ended lanes cost nothing. The host visits between segments of many rounds, reads the lanes that
-ended and fills their slots. A block is what is vectorized, always `width` lanes, padded; nothing that a lane computes depends on
-its slot or on its neighbors.
+back into their slots, so that ended lanes cost nothing. The host visits between segments of many rounds, learns which lanes ended
+and what they have come to, and fills their slots. A block is what is vectorized, always `width` lanes, padded; nothing that a lane
+computes depends on its slot or on its neighbors.
 """
 
 import logging
@@ -45,7 +45,7 @@ LOOKS_IN_A_ROW = 8
 """Where asking whether any of a block's lanes still runs is dear, it is asked after so many looks: at unrolled lanes it costs as much as a
 tenth of a look, and an accelerator has to ask the host."""
 FILL_LANES = 4096
-"""So many lanes start, or are read, at a time on each device: fewer calls for the host, less padding where few end."""
+"""So many lanes start at a time on each device: the first of them while the host writes down the next."""
 MAX_FILL_BLOCKS = 32
 FIRST_ROUNDS = 2
 """Rounds of a first segment of small networks."""
@@ -57,7 +57,7 @@ SEGMENT_SECONDS = 0.2
 LOW_WATER = 0.25
 """While lanes wait, a segment ends when no more than this share of the slots still runs."""
 IN_FLIGHT = 2
-"""So many segments are handed to the devices at a time once no lane waits, so that no device waits for the host."""
+"""So many segments are in flight once no lane waits: the next one is there when the host begins to look at one that has ended."""
 
 
 Trace = dict[str, Array]
@@ -88,8 +88,10 @@ class Log(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """What a device gives back of some rounds."""
+    """What the devices give back of some rounds."""
 
+    sent: float
+    """When it was handed to them."""
     looks: int
     """At a block in a round."""
     log: Log
@@ -234,6 +236,7 @@ class Pool:
         return jax.tree.map(lambda leaf: leaf[slots.group[jnp.minimum(index[0], self.slots - 1)]], slots.data)
 
     def _zeros(self, shapes: Any) -> Any:
+        """Each device's part of arrays of these shapes on all devices."""
         return jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0] // self.devices, *leaf.shape[1:]), leaf.dtype), shapes)
 
     def _empty(self, slots: Slots) -> Slots:
@@ -492,7 +495,7 @@ class Pool:
         self.costs.run_seconds += time.perf_counter() - started
 
     def _batches(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:
-        # Takes the devices about as long as the host takes to write down who begins.
+        # First of all, so that the devices are busy while the host writes down who begins.
         slots, logs = self._vacant(), [self._unwritten()]
         shared = self.program.sharing == "some"
         book = Book(lanes, log_steps, self.program.check_every, (self.devices, self.slots), self.width, self.fill_blocks, shared)
@@ -512,26 +515,26 @@ class Pool:
                 in_round = min(looks, self.most_looks)
                 log = logs.pop() if logs else self._unwritten()
                 slots, log, status, step, blocks, over = self._advanced(slots, log, self._pace(looks // in_round, in_round, floor))
-                flight.append(Segment(in_round, log, status, step, blocks, self._found(slots, over)))
+                flight.append(Segment(time.perf_counter(), in_round, log, status, step, blocks, self._found(slots, over)))
 
-        seen = time.perf_counter()
+        seen = 0.0
         while True:
             for index, variant, group, inputs in book.next_lanes():
                 slots = self._fill_with(slots, variant, group, inputs, index)
             if book.fresh.any():
                 book.started(self._found(slots, book.fresh.reshape(-1)))
-            dispatch(1)
+            # CPU devices take no work while they have some: there a second one would make the host wait for the first.
+            dispatch(IN_FLIGHT if accelerated() and not book.waiting else 1)
             # The host's share of the work, while the devices are busy with a segment.
             book.settle()
             yield from book.batches()
             if book.idle:
                 return
-            # CPU devices take no work while they have some: there this waits for the segment before.
             dispatch(1 if book.waiting else IN_FLIGHT)
             segment = flight.popleft()
             status, step, blocks = (np.array(one) for one in (segment.status, segment.step, segment.blocks))
-            started, seen = seen, time.perf_counter()
-            look_seconds = (seen - started) / (segment.looks * np.max(blocks))
+            began, seen = max(segment.sent, seen), time.perf_counter()
+            look_seconds = (seen - began) / (segment.looks * np.max(blocks))
             self.costs.seed_steps += book.look(status, step, self._chunks(segment.log), segment.found)
             logs.append(segment.log)
 

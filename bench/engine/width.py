@@ -41,7 +41,7 @@ HESSIAN_BYTES = 1 << 31
 """What the second derivatives of a block's lanes may take together, where probes look at them."""
 POOL_BYTES, MAX_BLOCKS = 1 << 26, 256
 ACCELERATOR_POOL_BYTES, ACCELERATOR_MAX_BLOCKS = 1 << 30, 8
-"""Blocks are far wider there; few keep the device busy while the host reads those that ended."""
+"""Blocks are far wider there; few keep the device busy while the host reads what others have come to."""
 
 
 class Form(Enum):
