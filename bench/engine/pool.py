@@ -550,9 +550,9 @@ class Pool:
 
         return self._filled(slots, *jax.tree.map(on_devices, ((variant, group), inputs, index)))
 
-    def _pace(self, *values: int | np.ndarray) -> np.ndarray:
-        """Each the same on all devices, or one for each of them."""
-        return np.stack([np.full(self.devices, value, np.int32) for value in values], axis=1)
+    def _pace(self, rounds: int, looks: int, floor: int | np.ndarray) -> np.ndarray:
+        """What `_advance` is told, the same on all devices but for the floor."""
+        return np.stack([np.full(self.devices, value, np.int32) for value in (rounds, looks, floor)], axis=1)
 
     def _chunks(self, log: Log) -> Iterator[Chunk]:
         """The chunks that each device has written."""
