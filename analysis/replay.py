@@ -16,7 +16,7 @@ from bench.engine.book import joined
 from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
-from bench.records import LANE
+from bench.records import LANE, as_frame
 from bench.rows import LaneTable
 
 
@@ -50,7 +50,7 @@ def replay(folder: Path, **choice: Any) -> Replay:
     lanes = table.lanes(program, [place], wanted)
     pool = Pool(program, lane_mesh(), run.manifest["block_width"][number])
     batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
-    replayed, curve = table.rows(batch).iloc[0], table.curves(batch)
+    replayed, curve = as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch))
     return Replay(_name(stored), run, stored, replayed, curve, _differences(run, stored, replayed), _elsewhere(run))
 
 

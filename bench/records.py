@@ -59,8 +59,13 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_part(folder: Path, part: dict[str, Any]) -> pd.DataFrame:
     """Rows of one listed part; ValueError with one line if it is missing or not as it was written."""
-    rows = _read_table(folder, part).to_pandas()
-    return rows.astype({name: "Int64" for name in STEPS_OR_NULL if name in rows})
+    return as_frame(_read_table(folder, part))
+
+
+def as_frame(rows: pa.Table) -> pd.DataFrame:
+    """Rows as the analysis takes them."""
+    frame = rows.to_pandas()
+    return frame.astype({name: "Int64" for name in STEPS_OR_NULL if name in frame})
 
 
 def _read_table(folder: Path, part: dict[str, Any]) -> pa.Table:
@@ -138,7 +143,7 @@ class RunFolder:
         self._remove_unlisted()
         return (pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=LANE)), faults
 
-    def append(self, lanes: pd.DataFrame, curves: pd.DataFrame, **changes: Any) -> None:
+    def append(self, lanes: pa.Table, curves: pa.Table, **changes: Any) -> None:
         """Add rows as new parts and list them."""
         # Curves first: a lane that is listed has its curve.
         parts = [self._write("curves", curves)] if len(curves) else []
@@ -178,7 +183,7 @@ class RunFolder:
                 if f"{kind}/{path.name}" not in listed:
                     path.unlink(missing_ok=True)
 
-    def _write(self, kind: str, rows: pd.DataFrame | pa.Table, prefix: str = "") -> dict[str, Any]:
+    def _write(self, kind: str, rows: pa.Table, prefix: str = "") -> dict[str, Any]:
         content = parquet_bytes(rows)
         checksum = hashlib.sha256(content).hexdigest()
         # Named by its content, so that a new part never overwrites a listed one.

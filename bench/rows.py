@@ -1,7 +1,6 @@
 """Cells and seeds as lanes, and ended lanes as rows."""
 
 import binascii
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,8 @@ class LaneTable:
         self.probes = [name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")]
         cells = experiment.cells
         self.axes = {
-            axis: pd.Series([cell.axes[axis] for cell in cells], dtype=_axis_type(values)).array for axis, values in experiment.axes.items()
+            axis: pa.array(pd.Series([cell.axes[axis] for cell in cells], dtype=_axis_type(values)))
+            for axis, values in experiment.axes.items()
         }
         """The value of each axis in each cell."""
         self.tracked = list(dict.fromkeys(name for program in plan for name in program.track))
@@ -52,37 +52,35 @@ class LaneTable:
             logged=(self.data_seed[seeds] < CURVE_SEEDS) & (self.init_seed[seeds] < CURVE_SEEDS),
         )
 
-    def _identity(self, lane: np.ndarray) -> dict[str, Any]:
-        cell, seed = np.divmod(lane, len(self.experiment.seeds))
+    def _identity(self, cell: np.ndarray, seed: np.ndarray) -> dict[str, pa.Array]:
         return {
             "cell": _texts([one.id for one in self.experiment.cells], cell),
-            "data_seed": self.data_seed[seed],
-            "init_seed": self.init_seed[seed],
+            "data_seed": pa.array(self.data_seed[seed]),
+            "init_seed": pa.array(self.init_seed[seed]),
         }
 
-    def rows(self, batch: Batch) -> pd.DataFrame:
+    def rows(self, batch: Batch) -> pa.Table:
         """One row per ended lane, with the columns of the file format."""
         found = batch.columns
-        cell = found["lane"] // len(self.experiment.seeds)
-        identity = self._identity(found["lane"])
+        cell, seed = np.divmod(found["lane"], len(self.experiment.seeds))
+        identity = self._identity(cell, seed)
         status = found["status"]
         diverged = status == Status.DIVERGED
         count = len(status)
+        nothing = np.full(count, np.nan)
 
-        def real(name: str, blank: np.ndarray | None = None) -> np.ndarray:
-            values = np.asarray(found.get(name, np.full(count, np.nan)), float)
-            hidden = ~np.isfinite(values) if blank is None else ~np.isfinite(values) | blank
-            return np.where(hidden, np.nan, values)
+        def real(name: str, blank: np.ndarray | bool = False) -> pa.Array:
+            return _finite(found.get(name, nothing), blank)
 
         columns = {
             "experiment": _texts([self.experiment.name], np.zeros(count, int)),
             "cell": identity.pop("cell"),
-            **{axis: values.take(cell) for axis, values in self.axes.items()},
+            **{axis: values.take(pa.array(cell)) for axis, values in self.axes.items()},
             **identity,
-            **(self.experiment.seeds.map.places(identity["init_seed"]) if self.experiment.seeds.map else {}),
+            **(self.experiment.seeds.map.places(self.init_seed[seed]) if self.experiment.seeds.map else {}),
             "outcome": _texts([one.name.lower() for one in Status], status),
             "steps_to_solve": _natural(np.where(status == Status.SOLVED, found["steps_to_solve"], -1)),
-            "steps_run": found["step"].astype(np.int64),
+            "steps_run": pa.array(found["step"].astype(np.int64)),
             "learning_rate": real("learning_rate"),
             "loss_initial": real("loss_initial"),
             "loss_final": real("loss", diverged),
@@ -98,34 +96,39 @@ class LaneTable:
         if "tie_spread" in self.tracked:
             columns["break_step"] = _natural(found["break_step"])
         columns["params_digest"] = _hexadecimal(found["params_digest"])
-        return pd.DataFrame(columns, copy=False)
+        return pa.table(columns)
 
-    def curves(self, batch: Batch) -> pd.DataFrame:
+    def curves(self, batch: Batch) -> pa.Table:
         """One row per kept lane and logged step."""
         points = batch.curves
-        names = ["loss", *self.tracked]
         lane = points.get("lane", np.zeros(0, np.int64))
-        values = {name: np.asarray(points.get(name, np.full(len(lane), np.nan)), float) for name in names}
-        values = {name: np.where(np.isfinite(column), column, np.nan) for name, column in values.items()}
-        return pd.DataFrame({**self._identity(lane), "step": points.get("step", lane).astype(np.int64), **values})
+        nothing = np.full(len(lane), np.nan)
+        seen = {name: _finite(points.get(name, nothing)) for name in ("loss", *self.tracked)}
+        place = np.divmod(lane, len(self.experiment.seeds))
+        return pa.table({**self._identity(*place), "step": pa.array(points.get("step", lane).astype(np.int64)), **seen})
 
 
-def _texts(names: list[str], index: np.ndarray) -> pd.api.extensions.ExtensionArray:
-    """These names, by their numbers; as pandas keeps them, so that nothing is cast."""
-    return pa.array(names, pa.large_string()).take(pa.array(index)).to_pandas().array
+def _texts(names: list[str], index: np.ndarray) -> pa.Array:
+    """These names, by their numbers."""
+    return pa.array(names, pa.large_string()).take(pa.array(index))
 
 
-def _natural(numbers: np.ndarray) -> pd.arrays.IntegerArray:
+def _finite(numbers: np.ndarray, blank: np.ndarray | bool = False) -> pa.Array:
+    """These numbers, missing where they are not finite or shall be blank."""
+    return pa.array(numbers.astype(np.float64, copy=False), mask=~np.isfinite(numbers) | blank)
+
+
+def _natural(numbers: np.ndarray) -> pa.Array:
     """These numbers, missing where they are negative."""
-    return pd.arrays.IntegerArray(np.maximum(numbers, 0).astype(np.int64), numbers < 0)
+    return pa.array(numbers.astype(np.int64), mask=numbers < 0)
 
 
-def _hexadecimal(words: np.ndarray) -> pd.api.extensions.ExtensionArray:
+def _hexadecimal(words: np.ndarray) -> pa.Array:
     """Each row of 32-bit words as text."""
     size = 8 * words.shape[1]
     places = size * np.arange(len(words) + 1, dtype=np.int64)
     text = binascii.hexlify(words.astype(">u4").tobytes())
-    return pa.LargeStringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text)).to_pandas().array
+    return pa.LargeStringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text))
 
 
 def _axis_type(values: list[object]) -> type:

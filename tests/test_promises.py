@@ -17,7 +17,7 @@ from bench.engine import pool as pool_module
 from bench.engine.devices import alone, lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
-from bench.records import read_manifest, read_rows
+from bench.records import as_frame, read_manifest, read_rows
 from bench.rows import CURVE_SEEDS, LaneTable
 from tests.conftest import Rows, experiment
 
@@ -181,7 +181,7 @@ def test_same_lane_same_bits_in_another_order_and_another_slot(monkeypatch: pyte
         shuffled = jax.tree.map(lambda values: values[order], (lanes.ids, lanes.variant, lanes.inputs, lanes.logged))
         pool = Pool(program, lane_mesh())
         batches = list(pool.run(pool_module.Lanes(*shuffled), np.array([0])))
-        return pd.concat([table.rows(batch) for batch in batches])
+        return pd.concat([as_frame(table.rows(batch)) for batch in batches])
 
     forward = trained(np.arange(600), 0.05)
     shuffled = trained(np.random.default_rng(0).permutation(600), 0.001)

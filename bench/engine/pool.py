@@ -530,7 +530,8 @@ class Pool:
             yield from book.batches()
             if book.idle:
                 return
-            dispatch(1 if book.waiting else IN_FLIGHT)
+            if not flight[0].status.is_ready():  # type: ignore[attr-defined]
+                dispatch(1 if book.waiting else IN_FLIGHT)
             segment = flight.popleft()
             status, step, blocks = (np.array(one) for one in (segment.status, segment.step, segment.blocks))
             began, seen = max(segment.sent, seen), time.perf_counter()
