@@ -35,6 +35,9 @@ class LaneTable:
         """The missing lanes of a program's cells."""
         with precision(program.dtype):
             parts = [self._cell_lanes(program, self.experiment.cells[cell], cell, missing[cell]) for cell in cells]
+        if len(parts) == 1:
+            # What is the same for all lanes of a cell takes no memory.
+            return parts[0]
         fields = zip(*(part.inputs for part in parts), strict=True)
         return Lanes(
             ids=np.concatenate([part.ids for part in parts]),
@@ -45,11 +48,12 @@ class LaneTable:
 
     def _cell_lanes(self, program: Program, cell: Cell, index: int, missing: np.ndarray) -> Lanes:
         seeds = np.flatnonzero(missing)
+        data_seed, init_seed = self.data_seed[seeds], self.init_seed[seeds]
         return Lanes(
             ids=index * len(self.experiment.seeds) + seeds,
             variant=np.full(seeds.shape, program.variant_of(cell), np.int32),
-            inputs=program.inputs_of(cell, self.data_seed[seeds], self.init_seed[seeds]),
-            logged=(self.data_seed[seeds] < CURVE_SEEDS) & (self.init_seed[seeds] < CURVE_SEEDS),
+            inputs=program.inputs_of(cell, data_seed, init_seed),
+            logged=(data_seed < CURVE_SEEDS) & (init_seed < CURVE_SEEDS),
         )
 
     def _identity(self, cell: np.ndarray, seed: np.ndarray) -> dict[str, pa.Array]:
