@@ -212,8 +212,8 @@ def throughput(
         table.add_column(heading)
     for _, row in speeds(measured).iterrows():
         unit = "seeds/s" if row["census"] else "seed-steps/s"
-        speed = f"{row['speed']:,.0f} {unit}"
-        table.add_row(row["workload"], row["contender"], speed, f"{row['ratio']:.3g}", f"{row['compile_seconds']:.1f}")
+        cells = (f"{row['speed']:,.0f} {unit}", f"{row['ratio']:.3g}", f"{row['compile_seconds']:.1f}")
+        table.add_row(row["workload"], row["contender"], *(cells if row["speed"] > 0 else ("died",)))
     out.print(table)
     out.print(f"Report: {where / 'README.md'}", soft_wrap=True)
 

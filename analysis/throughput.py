@@ -33,7 +33,7 @@ def write_throughput(measured: dict[str, Any], out: Path) -> Path:
     folder = out / "throughput" / f"{device['kind'].lower().replace(' ', '-')}-{device['count']}"
     write_whole(folder / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
     rows = speeds(measured)
-    growth = pd.DataFrame(measured["growth"])
+    growth = pd.DataFrame(measured["growth"]).astype({"seconds": float, "peak_memory_bytes": float})
     save(speed_figure(rows), folder / "figures" / "speed")
     save(growth_figure(growth), folder / "figures" / "growth")
     write_whole(folder / "README.md", page(measured, rows, growth).encode())
@@ -45,10 +45,11 @@ def speeds(measured: dict[str, Any]) -> pd.DataFrame:
 
     In a census a seed counts as its whole budget of steps for those who train it to the end; speed is then seeds per second.
     """
-    rows = pd.DataFrame(measured["workloads"])
+    rows = pd.DataFrame(measured["workloads"]).astype({"compile_seconds": float, "peak_memory_bytes": float})
     rows["census"] = rows["workload"].str.startswith("census")
     work = rows["lanes"] * np.where(rows["census"], 1, rows["steps"])
-    seconds = pd.DataFrame(rows["seconds"].tolist())
+    # Without seconds: a contender that has died.
+    seconds = pd.DataFrame([pd.Series(one, dtype=float) for one in rows["seconds"]])
     rows["speed"], rows["slowest"], rows["fastest"] = work / seconds.median(axis=1), work / seconds.max(axis=1), work / seconds.min(axis=1)
     rows["seconds_median"] = seconds.median(axis=1)
     rows["seeds_per_minute"] = 60 * rows["lanes"] / rows["seconds_median"]
@@ -170,23 +171,26 @@ def _speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame
     lines = []
     for _, row in rows.iterrows():
         unit = "seeds/s" if row["census"] else "seed-steps/s"
-        share = "" if np.isnan(row["gflops"]) else f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"
-        memory = "" if np.isnan(row["gbs"]) else f"{row['gbs'] / ceilings['memory_gbs']:.1%}"
         lines.append(
             {
                 "workload": row["says"],
                 "contender": LOOKS[row["contender"]][0],
                 "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
-                "speed": f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}",
-                "v jit(vmap)": f"{row['ratio']:.3g}",
-                "seeds/minute": f"{row['seeds_per_minute']:,.0f}",
-                "GFLOP/s (of ceiling)": share,
-                "of memory ceiling": memory,
-                "compile s": f"{row['compile_seconds']:.1f}",
-                "peak MiB": f"{row['peak_memory_bytes'] / 2**20:,.0f}",
+                "speed": _known(row["speed"], f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}", "died"),
+                "v jit(vmap)": _known(row["ratio"], f"{row['ratio']:.3g}"),
+                "seeds/minute": _known(row["speed"], f"{row['seeds_per_minute']:,.0f}"),
+                "GFLOP/s (of ceiling)": _known(row["gflops"], f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"),
+                "of memory ceiling": _known(row["gbs"], f"{row['gbs'] / ceilings['memory_gbs']:.1%}"),
+                "compile s": _known(row["compile_seconds"], f"{row['compile_seconds']:.1f}"),
+                "peak MiB": _known(row["speed"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _known(number: float, text: str, otherwise: str = "") -> str:
+    """The text that has this number, if there is a number; a contender that has died has none."""
+    return otherwise if np.isnan(number) else text
 
 
 def _peer_note(rows: pd.DataFrame) -> str:
@@ -239,8 +243,8 @@ def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
             "value": f"{row['value']:,}",
             "contender": LOOKS[row["contender"]][0],
             "workload": f"{row['workload']}, {row['lanes']:,} lanes x {row['steps']:,} steps",
-            "seconds": f"{row['seconds']:.3g}",
-            "peak MiB": f"{row['peak_memory_bytes'] / 2**20:,.0f}",
+            "seconds": _known(row["seconds"], f"{row['seconds']:.3g}", "died"),
+            "peak MiB": _known(row["seconds"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
         }
         for _, row in growth.iterrows()
     ]
@@ -248,7 +252,7 @@ def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
 
 
 def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
-    engine = growth[growth["contender"] == "engine"].sort_values("value")
+    engine = growth[growth["contender"] == "engine"].dropna(subset="seconds").sort_values("value")
     lanes, steps = (engine[engine["along"] == along] for along in ("lanes", "steps"))
     low, high = lanes.iloc[0], lanes.iloc[-1]
     more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
@@ -265,7 +269,7 @@ def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
 
 def _census_table(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
-    for _, row in rows[rows["census"]].iterrows():
+    for _, row in rows[rows["census"]].dropna(subset="speed").iterrows():
         costs = {text: _duration(lanes / row["speed"]) for text, lanes in CENSUSES.items()}
         lines.append({"network": row["says"], "contender": LOOKS[row["contender"]][0], **costs})
     return pd.DataFrame(lines)

@@ -13,6 +13,7 @@ import pytest
 
 from analysis.throughput import speeds, write_throughput
 from bench.engine.program import programs
+from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs
 from bench.throughput.idle import idle_share, uncovered
 from bench.throughput.measure import working
@@ -54,10 +55,21 @@ def test_the_grid_has_a_cell_per_initializer_and_learning_rate() -> None:
 
 def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
     with working([("jit_vmap", "xor-2-4-1", (8, 5))]) as [worker]:
-        first, second = worker.train(), worker.train()
-        assert 0 < worker.idle_share() < 1
-    assert worker.compile_seconds > 0
-    assert first["seconds"] > 0 and first["loss_median"] == second["loss_median"]
+        first, second, idle = worker.train(), worker.train(), worker.idle_share()
+    assert idle and 0 < idle < 1
+    assert worker.compile_seconds and worker.compile_seconds > 0
+    assert first and second and first["seconds"] > 0 and first["loss_median"] == second["loss_median"]
+
+
+def test_a_contender_that_dies_leaves_the_others_their_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(measure, "_sizes", lambda *_: {"engine": (8, 5), "jit_vmap": (8, 5), "lax_map": (8, -1)})
+    rows = list(measure._side_by_side([WORKLOADS["xor-2-4-1"]], peers=False, say=lambda note: None, repeats=2, shrink=1))
+    assert {row["contender"]: len(row["seconds"]) for row in rows} == {"engine": 2, "jit_vmap": 2, "lax_map": 0}
+
+    lost = [{**point, "seconds": None, "peak_memory_bytes": None} for point in MEASURED["growth"] if point["value"] == 1000]
+    folder = write_throughput(MEASURED | {"workloads": rows, "growth": MEASURED["growth"] + lost}, tmp_path)
+    lines = [line for line in (folder / "README.md").read_text().splitlines() if " died " in line]
+    assert len(lines) == 1 + len(lost) and "lax.map" in lines[0] and "nan" not in lines[0]
 
 
 def test_a_profile_shows_the_time_in_which_no_device_works() -> None:

@@ -27,6 +27,8 @@ CENSUS_LANES = 1 << 18
 """Lanes of a larger census. A profile of a million 2-2-1 lanes takes more than 24 GB."""
 STEPS = (500, 1000, 2000, 4000, 8000)
 PEER_WIDTHS = (256, 1024, 4096, 16_384)
+PROFILES = 9
+"""Of one training; two profiles of a twentieth of a second differ by a factor of up to three."""
 PEER_SECONDS = 4.0
 """A peer that is too slow for all lanes and steps is timed on as many as take about this long."""
 
@@ -35,22 +37,23 @@ Row = dict[str, Any]
 
 
 class Worker:
-    """A contender that compiles, and then waits to be told to train."""
+    """A contender that compiles, and then waits to be told to train. What it is asked after its process has died is None."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self.compile_seconds: float | None = None
 
     def ready(self) -> None:
         """Waits until all is compiled."""
-        self.compile_seconds = self._line()["compile_seconds"]
+        self.compile_seconds = self._line().get("compile_seconds")
 
-    def train(self) -> dict[str, Any]:
+    def train(self) -> dict[str, Any] | None:
         """One whole training."""
-        return self._answer("train")
+        return self._answer("train") or None
 
-    def idle_share(self) -> float:
+    def idle_share(self) -> float | None:
         """The share of one more training in which no device works, by a profile."""
-        return self._answer("profile")["idle_share"]
+        return self._answer("profile").get("idle_share")
 
     def stop(self) -> None:
         """Gives back what it holds."""
@@ -59,16 +62,16 @@ class Worker:
 
     def _answer(self, request: str) -> dict[str, Any]:
         assert self._process.stdin is not None
-        self._process.stdin.write(request + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(request + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return {}
         return self._line()
 
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise ChildProcessError("a contender has died; its own message stands above")
-        return json.loads(line)
+        return json.loads(self._process.stdout.readline() or "{}")
 
 
 @contextmanager
@@ -146,7 +149,7 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
             workers = {name: next(waiting) for name in sizes}
             for worker in workers.values():
                 worker.train()  # The first one pays for memory and libraries.
-            found: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
+            found: dict[str, list[dict[str, Any] | None]] = {name: [] for name in workers}
             for repeat in range(repeats):
                 for name, worker in workers.items():
                     say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
@@ -155,7 +158,7 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
             for name, worker in workers.items():
                 # Elsewhere a profile may have a million events.
                 profiled = name == "engine" and workload.solved_below is not None
-                idle = [worker.idle_share() for _ in range(repeats)] if profiled else None
+                idle = _idle_shares(worker, PROFILES) if profiled else None
                 yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), "idle_shares": idle, **cost}
                 worker.stop()
 
@@ -174,8 +177,11 @@ def _sizes(workload: Workload, peers: bool, say: Say, shrink: int) -> dict[str, 
     return sizes
 
 
-def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: float, runs: list[dict[str, Any]]) -> Row:
+def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: float | None, found: list[dict[str, Any] | None]) -> Row:
+    """What a contender took; without any seconds if it has died."""
     lanes, steps, *width = size
+    runs = [run for run in found if run]
+    runs = runs if len(runs) == len(found) else []
     return {
         "workload": workload.name,
         "says": workload.says,
@@ -185,9 +191,14 @@ def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: 
         "width": width[0] if width else None,
         "seconds": [run["seconds"] for run in runs],
         "compile_seconds": compile_seconds,
-        "peak_memory_bytes": max(run["peak_memory_bytes"] for run in runs),
-        "loss_median": runs[-1]["loss_median"],
+        "peak_memory_bytes": max((run["peak_memory_bytes"] for run in runs), default=None),
+        "loss_median": runs[-1]["loss_median"] if runs else None,
     }
+
+
+def _idle_shares(worker: Worker, times: int) -> list[float]:
+    shares = [worker.idle_share() for _ in range(times)]
+    return [share for share in shares if share is not None]
 
 
 def _cost(workload: Workload) -> dict[str, float]:
@@ -215,7 +226,8 @@ def _peer_size(name: str, workload: Workload, lanes: int, steps: int) -> tuple[i
     with working((name, workload.name, size) for size in tried) as workers:
         for size, worker in zip(tried, workers, strict=True):
             worker.train()
-            rates[size] = size[0] * size[1] / worker.train()["seconds"]
+            found = worker.train()
+            rates[size] = size[0] * size[1] / found["seconds"] if found else 0.0
     (width, _, *given), rate = max(rates.items(), key=lambda item: item[1])
     possible = int(rate * PEER_SECONDS / width)
     epoch = 21 if workload.settings.get("training", {}).get("batch_size") else 1
@@ -226,24 +238,17 @@ def _peer_size(name: str, workload: Workload, lanes: int, steps: int) -> tuple[i
 def _grid(workload: Workload, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
     """The grid from a cold start: compilation counts, so every repeat is a new process."""
     lanes, steps = max(workload.lanes // shrink, 2), max(workload.steps // shrink, 1)
-    found: dict[str, list[dict[str, Any]]] = {"engine": [], "jit_vmap": []}
+    found: dict[str, list[dict[str, Any] | None]] = {"engine": [], "jit_vmap": []}
+    compiling: dict[str, list[float]] = {name: [] for name in found}
     for repeat in range(repeats):
         for name, runs in found.items():
             say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
             with working([(name, workload.name, (lanes, steps))]) as [worker]:
-                runs.append({"compile_seconds": worker.compile_seconds, **worker.train()})
+                run, seconds = worker.train(), worker.compile_seconds or 0.0
+            runs.append(run and {**run, "seconds": seconds + run["seconds"]})
+            compiling[name].append(seconds)
     for name, runs in found.items():
-        yield {
-            "workload": workload.name,
-            "says": workload.says,
-            "contender": name,
-            "lanes": 50 * lanes,
-            "steps": steps,
-            "seconds": [run["compile_seconds"] + run["seconds"] for run in runs],
-            "compile_seconds": statistics.median(run["compile_seconds"] for run in runs),
-            "peak_memory_bytes": max(run["peak_memory_bytes"] for run in runs),
-            "loss_median": runs[-1]["loss_median"],
-        }
+        yield _row(workload, name, (50 * lanes, steps), statistics.median(compiling[name]), runs)
 
 
 def _growth(say: Say, shrink: int) -> Iterator[Row]:
@@ -274,8 +279,9 @@ def _growth(say: Say, shrink: int) -> Iterator[Row]:
             for point, worker in zip(group, workers, strict=True):
                 say(f"growth with {point['along']}: {point['contender']}, {point['value']:,}")
                 worker.train()
-                found = {key: value for key, value in worker.train().items() if key != "loss_median"}
+                found = worker.train() or {"seconds": None, "peak_memory_bytes": None}
+                found.pop("loss_median", None)
                 if point["along"] == "census":
-                    found["idle_shares"] = [worker.idle_share()]
+                    found["idle_shares"] = _idle_shares(worker, 1)
                 worker.stop()
                 yield {**point, "compile_seconds": worker.compile_seconds, **found}
