@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench import run
-from bench.engine import devices, fused, pool, width
+from bench.engine import devices, fused, log, pool, width
 from bench.engine.program import programs
 from bench.engine.unroll import operations, split, unrolled
 from bench.engine.width import Form
@@ -36,7 +36,7 @@ def setting(request: pytest.FixtureRequest) -> dict[str, Any]:
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of two warps; looks in short rounds; a log that a block's lanes do not fit into at once."""
     monkeypatch.setattr(width, "FUSED_WIDTH", 64)
-    monkeypatch.setattr(pool, "LOG_LANES", 16)
+    monkeypatch.setattr(log, "LOG_LANES", 16)
     monkeypatch.setattr(pool, "MAX_LOOKS", {**pool.MAX_LOOKS, Form.FUSED: 24})
 
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from bench.engine.log import Chunk
 from bench.engine.program import Inputs, Status
 
 Columns = dict[str, np.ndarray]
@@ -51,17 +52,6 @@ def joined(batches: list[Batch]) -> Batch:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
     return Batch(columns([batch.columns for batch in batches]), columns([batch.curves for batch in batches]))
-
-
-class Chunk(NamedTuple):
-    """What one device saw of lanes whose curves are kept: (chunk, lane), and (chunk, look, lane) for `seen`."""
-
-    device: int
-    slot: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    ended: np.ndarray
-    seen: Columns
 
 
 class Book:

@@ -21,12 +21,14 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
-from bench.engine.book import EMPTY, Batch, Book, Chunk, Lanes
+from bench.engine.book import EMPTY, Batch, Book, Lanes
 from bench.engine.devices import AXIS, HASTY, accelerated, alone, lane_sharding, precision
 from bench.engine.digest import digest
 from bench.engine.fused import fused
 from bench.engine.lanes_last import lanes_last, to_back, to_front
+from bench.engine.log import Log, LogSize, Trace
 from bench.engine.program import Fixed, Inputs, Program, State, Status, Variant
+from bench.engine.slots import Slots, places, put, take
 from bench.engine.unroll import join, unrolled
 from bench.engine.width import Form, block_count, block_width, form, unroll_block
 from bench.spec import TaskSpec
@@ -49,42 +51,12 @@ FILL_LANES = 4096
 MAX_FILL_BLOCKS = 32
 FIRST_ROUNDS = 2
 """Rounds of a first segment of small networks."""
-LOG_BYTES = 1 << 23
-LOG_LANES = 1 << 10
-"""Most lanes of a chunk of the log: of a wide block only those are kept whose curves are wanted."""
 SEGMENT_SECONDS = 0.2
 """A segment should last about this long: far more than the host's own work, short enough for a progress bar."""
 LOW_WATER = 0.25
 """While lanes wait, a segment ends when no more than this share of the slots still runs."""
 IN_FLIGHT = 2
 """So many segments are in flight once no lane waits: the next one is there when the host begins to look at one that has ended."""
-
-
-Trace = dict[str, Array]
-"""What is seen of a block in a round: (look, lane)."""
-
-
-class Slots(NamedTuple):
-    """What a device holds: inputs, state and data of its lanes (leading axis: slot; data by data set where lanes share them)."""
-
-    inputs: Inputs
-    state: State
-    group: Array
-    """Which of the shared data sets is the lane's."""
-    data: Data | None
-
-
-class Log(NamedTuple):
-    """What was seen of lanes whose curves are kept: chunks for each block and round (leading axis: chunk)."""
-
-    used: Array
-    slot: Array
-    """(chunk, lane); one past the last slot where nothing is kept."""
-    before: Array
-    after: Array
-    ended: Array
-    seen: dict[str, Array]
-    """(chunk, look, lane)."""
 
 
 class Segment(NamedTuple):
@@ -181,11 +153,9 @@ class Pool:
         data = {"none": self._many(fixed.data, self.slots), "some": self._many(fixed.data, self.blocks), "all": None}[program.sharing]
         slots = Slots(self._many(inputs, self.slots), self._many(state, self.slots), self._many(integer, self.slots), data)
         item = sum(leaf.dtype.itemsize for leaf in seen.values())
-        self.log_lanes = min(self.width, LOG_LANES)
-        self.block_chunks = self.width // self.log_lanes
-        self.chunks = int(np.clip(LOG_BYTES // (self.most_looks * self.log_lanes * item), max(4, 2 * self.block_chunks), 256))
-        number, flag = (self._many(jax.ShapeDtypeStruct((), kind), self.chunks, self.log_lanes) for kind in (jnp.int32, jnp.bool_))
-        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, self.chunks, self.most_looks, self.log_lanes))
+        self.log_size = size = LogSize.of(self.width, self.most_looks, item)
+        number, flag = (self._many(jax.ShapeDtypeStruct((), kind), size.chunks, size.lanes) for kind in (jnp.int32, jnp.bool_))
+        log = Log(self._many(integer, 1), number, number, number, flag, self._many(seen, size.chunks, size.looks, size.lanes))
         fill, pace = (self.fill_blocks,), self._many(integer, 1, 3)
         starts = self._many((integer, integer), *fill), self._many(inputs, *fill, self.width), self._many(integer, *fill, self.width)
         chosen = self._many(jax.ShapeDtypeStruct((), jnp.bool_), self.slots)
@@ -199,7 +169,7 @@ class Pool:
                 threads.submit(self._lowered(lambda: self._zeros(log)).compile),
             ]
         self._filled, self._advanced, self._found, self._vacant, self._unwritten = (one.result() for one in compiling)
-        self._chunk = jax.jit(self._sharded(lambda log, number: jax.tree.map(lambda leaf: leaf[number], tuple(log[1:]))))
+        self._chunk = jax.jit(self._sharded(Log.chunk))
         self.costs.compilations += len(compiling)
         self.costs.compile_seconds += time.perf_counter() - started
 
@@ -232,7 +202,7 @@ class Pool:
     def _data(self, slots: Slots, index: Array) -> Data | None:
         """Data of a block: of each of its lanes, or the set that they share."""
         if self.program.sharing == "none":
-            return _take(slots.data, index)
+            return take(slots.data, index)
         return jax.tree.map(lambda leaf: leaf[slots.group[jnp.minimum(index[0], self.slots - 1)]], slots.data)
 
     def _zeros(self, shapes: Any) -> Any:
@@ -265,9 +235,9 @@ class Pool:
             keys = jax.vmap(program.network.keys)(given.init_seed)
             began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], given, keys, data)
             fresh = began, state, jnp.broadcast_to(group, where.shape)
-            began, state, groups = _put((slots.inputs, slots.state, slots.group), fresh, where)
+            began, state, groups = put((slots.inputs, slots.state, slots.group), fresh, where)
             place = {"none": where, "some": group, "all": None}[program.sharing]
-            kept = None if place is None else _put(slots.data, data, place)
+            kept = None if place is None else put(slots.data, data, place)
             return Slots(began, state, groups, kept)
 
         used = jnp.sum(index[:, 0] < self.slots)
@@ -281,7 +251,7 @@ class Pool:
             sorted_slots = jnp.argsort(jnp.where(chosen, slots.group, self.slots), stable=True)
             order = jnp.where(jnp.arange(self.slots) < count, sorted_slots, self.slots)
         else:
-            order = _places(chosen, self.slots)
+            order = places(chosen, self.slots)
         return jnp.concatenate([order, jnp.full(self.width, self.slots)]).astype(jnp.int32), count
 
     def _block(self, slots: Slots, order: Array, first: Array) -> Array:
@@ -297,7 +267,7 @@ class Pool:
         """What the lanes in these slots have come to: how many there are, their slots, and their values in the same order."""
 
         def one(index: Array) -> dict[str, Array]:
-            inputs, state = _take((slots.inputs, slots.state), index)
+            inputs, state = take((slots.inputs, slots.state), index)
             found = self._batched(self.program.measure, inputs, self._data(slots, index), state)
             plain = {name: getattr(state, name) for name in ("status", "step", "loss", "loss_initial", "steps_to_solve", "break_step")}
             digests = jax.vmap(digest)(state.params)
@@ -331,12 +301,9 @@ class Pool:
         def running(slots: Slots) -> Array:
             return jnp.sum(slots.state.status == Status.RUNNING)
 
-        def has_room(log: Log) -> Array:
-            return log.used[0] <= self.chunks - self.block_chunks
-
         def more_rounds(carried: Any) -> Array:
             done, _, slots, log = carried
-            return (done < rounds) & (running(slots) > floor) & has_room(log)
+            return (done < rounds) & (running(slots) > floor) & log.has_room(self.log_size)
 
         def round_of_all(carried: Any) -> Any:
             done, blocks, slots, log = carried
@@ -344,7 +311,7 @@ class Pool:
 
             def more_blocks(carried: Any) -> Array:
                 first, _, _, log, _ = carried
-                return (first < count) & has_room(log)
+                return (first < count) & log.has_room(self.log_size)
 
             def block(carried: Any) -> Any:
                 first, blocks, slots, log, trace = carried
@@ -357,31 +324,20 @@ class Pool:
             _, blocks, slots, log, _ = jax.lax.while_loop(more_blocks, block, (jnp.zeros_like(count), blocks, slots, log, trace))
             return done + 1, blocks, slots, log
 
-        log = log._replace(used=jnp.zeros_like(log.used))
         none = jnp.zeros((), jnp.int32)
-        _, blocks, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (none, none, slots, log))
+        _, blocks, slots, log = jax.lax.while_loop(more_rounds, round_of_all, (none, none, slots, log.emptied()))
         return slots, log, slots.state.status, slots.state.step, blocks[None], ran & (slots.state.status != Status.RUNNING)
 
     def _advance_block(self, slots: Slots, log: Log, trace: Trace, index: Array, looks: Array) -> tuple[Slots, Log, Trace]:
         mine = index < self.slots
-        inputs, state = _take((slots.inputs, slots.state), index)
+        inputs, state = take((slots.inputs, slots.state), index)
         before = state.step
         state = state._replace(status=jnp.where(mine, state.status, Status.SOLVED))
         state, trace = self._looks(inputs, self._data(slots, index), state, looks, trace)
-        slots = slots._replace(state=_put(slots.state, state, index))
+        slots = slots._replace(state=put(slots.state, state, index))
         kept = mine & inputs.logged
-        chunk = (jnp.where(kept, index, self.slots), before, state.step, state.status != Status.RUNNING, trace)
-        if self.block_chunks == 1:
-            # Without a lane to keep, the next block writes over this one's chunk.
-            return slots, _written(log, chunk, jnp.any(kept)), trace
-        order, count = _places(kept, self.width), jnp.sum(kept)
-
-        def part(first: Array, log: Log) -> Log:
-            lanes = jax.lax.dynamic_slice_in_dim(order, first * self.log_lanes, self.log_lanes)
-            slot, *rest = jax.tree.map(lambda leaf: jnp.take(leaf, lanes, axis=-1, mode="clip"), chunk)
-            return _written(log, (jnp.where(lanes < self.width, slot, self.slots), *rest), True)
-
-        return slots, jax.lax.fori_loop(0, -(-count // self.log_lanes), part, log), trace
+        over = state.status != Status.RUNNING
+        return slots, log.with_block(self.log_size, kept, index, self.slots, before, state.step, over, trace), trace
 
     def _looks(self, inputs: Inputs, data: Data | None, state: State, looks: Array, trace: Trace) -> tuple[State, Trace]:
         """So many looks at a block, or until none of its lanes runs; also what was seen (look, lane), written over an earlier `trace`."""
@@ -536,7 +492,7 @@ class Pool:
             status, step, blocks = (np.array(one) for one in (segment.status, segment.step, segment.blocks))
             began, seen = max(segment.sent, seen), time.perf_counter()
             look_seconds = (seen - began) / (segment.looks * np.max(blocks))
-            self.costs.seed_steps += book.look(status, step, self._chunks(segment.log), segment.found)
+            self.costs.seed_steps += book.look(status, step, segment.log.chunks(self._chunk), segment.found)
             logs.append(segment.log)
 
     def _fitting(self, looks: float, least: int) -> int:
@@ -555,25 +511,6 @@ class Pool:
         """What `_advance` is told, the same on all devices but for the floor."""
         return np.stack([np.full(self.devices, value, np.int32) for value in (rounds, looks, floor)], axis=1)
 
-    def _chunks(self, log: Log) -> Iterator[Chunk]:
-        """The chunks that each device has written."""
-        counts = np.asarray(log.used)
-        if not counts.any():
-            return
-        if accelerated():
-            # Chunk by chunk: the whole log is far more than what is in it.
-            for number in range(max(counts)):
-                parts = jax.tree.map(np.asarray, self._chunk(log, np.full(self.devices, number, np.int32)))
-                for device in range(self.devices):
-                    if number < counts[device]:
-                        yield Chunk(device, *jax.tree.map(lambda leaf, d=device: leaf[d : d + 1], parts))
-            return
-        for device, count in enumerate(counts):
-            if count:
-                # From the device's own part of an array only what is used is copied.
-                own = jax.tree.map(lambda leaf, d=device: np.asarray(leaf.addressable_data(d)), tuple(log[1:]))
-                yield Chunk(device, *jax.tree.map(lambda leaf, c=count: leaf[:c].copy(), own))
-
 
 def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that is part of the program that calls it, traced at the first of its uses only: tracing takes seconds."""
@@ -583,41 +520,3 @@ def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
 def _plain(seen: dict[str, Any]) -> dict[str, Array]:
     """Scalars of a block's lanes as arrays (lane,)."""
     return {name: jax.tree.leaves(leaf)[0] for name, leaf in seen.items()}
-
-
-def _take(tree: Any, index: Array) -> Any:
-    return jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=0, mode="clip"), tree)
-
-
-def _put(tree: Any, new: Any, index: Array) -> Any:
-    def one(kept: Array, fresh: Array) -> Array:
-        # Different places, also those beyond the last one: otherwise a GPU writes them one after another, so that the last one stays.
-        places = jnp.where(index < len(kept), index, len(kept) + jnp.arange(index.size).reshape(index.shape))
-        return kept.at[places].set(fresh, mode="drop", unique_indices=True)
-
-    return jax.tree.map(one, tree, new)
-
-
-def _places(flags: Array, beyond: int) -> Array:
-    """Where flags are set, in order; `beyond` behind the last one."""
-    numbers = jnp.arange(len(flags), dtype=jnp.int32)
-    none = jnp.full(len(flags), beyond, jnp.int32)
-    if accelerated():
-        places = jnp.where(flags, jnp.cumsum(flags) - 1, len(flags) + numbers)
-        return none.at[places].set(numbers, mode="drop", unique_indices=True)
-    # One after another up to the last one: on a CPU that takes a seventh of the time, or less than half of it if the last one stands last.
-    count = jnp.sum(flags, dtype=jnp.int32)
-
-    def one(carried: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        i, found, places = carried
-        return i + 1, found + flags[i], places.at[found].set(i)
-
-    zero = jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(lambda carried: carried[1] < count, one, (zero, zero, none))[2]
-
-
-def _written(log: Log, chunk: Any, counts: Array | bool) -> Log:
-    """A chunk written behind those that count."""
-    place = log.used[0]
-    written = jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, place, 0), tuple(log[1:]), chunk)
-    return Log(log.used + counts, *written)
