@@ -72,6 +72,13 @@ def test_a_contender_that_dies_leaves_the_others_their_turns(monkeypatch: pytest
     assert len(lines) == 1 + len(lost) and "lax.map" in lines[0] and "nan" not in lines[0]
 
 
+def test_a_peer_climbs_the_lanes_as_far_as_a_minute_goes() -> None:
+    loop = {"contender": "torch_loop", "lanes": 1, "steps": 2000, "seconds": [0.4]}
+    assert [measure._climbs(loop, lanes) for lanes in (100, 1000, 10_000)] == [True, True, False]
+    assert not measure._climbs(loop | {"seconds": []}, 100)
+    assert measure._climbs(loop | {"contender": "jit_vmap"}, 10_000)
+
+
 def test_a_profile_shows_the_time_in_which_no_device_works() -> None:
     assert uncovered((0, 10), [(-2, 1), (2, 5), (3, 4), (8, 12)]) == pytest.approx(0.4)
     assert uncovered((0, 10), []) == 1

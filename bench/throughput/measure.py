@@ -1,6 +1,7 @@
 """All contenders on all workloads, in turn, each in a process of its own."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -31,6 +32,8 @@ PROFILES = 9
 """Of one training; two profiles of a twentieth of a second differ by a factor of up to three."""
 PEER_SECONDS = 4.0
 """A peer that is too slow for all lanes and steps is timed on as many as take about this long."""
+PEER_LADDER_SECONDS = 60.0
+"""A peer climbs the ladder of lanes as far as a training takes no longer than this."""
 
 Say = Callable[[str], None]
 Row = dict[str, Any]
@@ -122,7 +125,7 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
         "repeats": repeats,
         "ceilings": ceilings,
         "workloads": rows,
-        "growth": list(_growth(say, shrink)),
+        "growth": list(_growth(rows, say, shrink)),
     }
 
 
@@ -251,29 +254,31 @@ def _grid(workload: Workload, say: Say, repeats: int, shrink: int) -> Iterator[R
         yield _row(workload, name, (50 * lanes, steps), statistics.median(compiling[name]), runs)
 
 
-def _growth(say: Say, shrink: int) -> Iterator[Row]:
-    """Seconds and memory against lanes (engine, plain JAX), and against steps, width and devices (engine)."""
-    # On an accelerator, batches of `lax.map` one after another: its time is known without waiting for it.
-    names = ["engine", "jit_vmap", *([] if accelerated() else ["lax_map"])]
-    points: list[Row] = [
-        {"along": "lanes", "value": lanes, "contender": name, "workload": "xor-2-4-1", "lanes": lanes, "steps": LADDER_STEPS}
-        for lanes in LADDER
-        for name in names
-    ]
+def _growth(rows: list[Row], say: Say, shrink: int) -> Iterator[Row]:
+    """Seconds and memory against lanes (of all that stood side by side in `rows`), and against steps, width and devices (engine)."""
     xor = WORKLOADS["xor-2-4-1"]
+    rung = {"along": "lanes", "workload": xor.name, "steps": LADDER_STEPS}
+    points: list[Row] = [
+        {**rung, "value": count, "lanes": count, "contender": row["contender"], "width": row["width"] and min(row["width"], count)}
+        for count in LADDER
+        for row in rows
+        if row["workload"] == xor.name and _climbs(row, count)
+    ]
     lanes = xor.lanes * (xor.wider if accelerated() else 1)
     engine = {"contender": "engine", "lanes": lanes}
-    points += [{"along": "steps", "value": steps, "workload": "xor-2-4-1", "steps": steps, **engine} for steps in STEPS]
+    points += [{"along": "steps", "value": steps, "workload": xor.name, "steps": steps, **engine} for steps in STEPS]
     points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]
     census = {"along": "census", "value": CENSUS_LANES, "lanes": CENSUS_LANES, "steps": 5000, "contender": "engine"}
     points += [{**census, "workload": f"census-2-{width}-1"} for width in (2, 4, 8)]
     if not accelerated():
         counts = range(1, jax.device_count() + 1)
-        points += [{"along": "devices", "value": count, "workload": "xor-2-4-1", "steps": 2000, **engine} for count in counts]
+        points += [{"along": "devices", "value": count, "workload": xor.name, "steps": 2000, **engine} for count in counts]
     for group in [points] if accelerated() else [[point] for point in points]:
-        wanted = [
-            (point["contender"], point["workload"], (max(point["lanes"] // shrink, 8), max(point["steps"] // shrink, 1))) for point in group
-        ]
+        wanted = []
+        for point in group:
+            width = [point["width"]] if point.get("width") else []
+            size = max(point["lanes"] // shrink, 8), max(point["steps"] // shrink, 1), *width
+            wanted.append((point["contender"], point["workload"], size))
         devices = group[0]["value"] if group[0]["along"] == "devices" else None
         with working(wanted, devices) as workers:
             for point, worker in zip(group, workers, strict=True):
@@ -285,3 +290,12 @@ def _growth(say: Say, shrink: int) -> Iterator[Row]:
                     found["idle_shares"] = _idle_shares(worker, 1)
                 worker.stop()
                 yield {**point, "compile_seconds": worker.compile_seconds, **found}
+
+
+def _climbs(row: Row, lanes: int) -> bool:
+    """Whether a contender, at the speed that it had, is to be timed with so many lanes."""
+    if contender[row["contender"]].traits.get("peer"):
+        seconds = statistics.median(row["seconds"] or [math.inf])
+        return lanes * LADDER_STEPS / (row["lanes"] * row["steps"]) * seconds <= PEER_LADDER_SECONDS
+    # On an accelerator, batches of `lax.map` one after another: its time is known without waiting for it.
+    return not (accelerated() and row["contender"] == "lax_map")
