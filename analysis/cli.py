@@ -201,7 +201,7 @@ def throughput(
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
-    from analysis.throughput import speeds, write_throughput
+    from analysis.throughput import known, speeds, write_throughput
     from bench.throughput.measure import measure
 
     with err.status("throughput") as status:
@@ -212,7 +212,8 @@ def throughput(
         table.add_column(heading)
     for _, row in speeds(measured).iterrows():
         unit = "seeds/s" if row["census"] else "seed-steps/s"
-        cells = (f"{row['speed']:,.0f} {unit}", f"{row['ratio']:.3g}", f"{row['compile_seconds']:.1f}")
+        ratio = known(row["ratio"], f"{row['ratio']:.3g}")
+        cells = (f"{row['speed']:,.0f} {unit}", ratio, f"{row['compile_seconds']:.1f}")
         table.add_row(row["workload"], row["contender"], *(cells if row["speed"] > 0 else ("died",)))
     out.print(table)
     out.print(f"Report: {where / 'README.md'}", soft_wrap=True)

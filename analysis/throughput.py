@@ -89,7 +89,8 @@ def speed_figure(rows: pd.DataFrame) -> Figure:
 
 def growth_figure(growth: pd.DataFrame) -> Figure:
     """Seconds and peak memory against the number of lanes, and seconds against steps."""
-    lanes, steps = growth[growth["along"] == "lanes"], growth[growth["along"] == "steps"]
+    growth = growth.dropna(subset="seconds")
+    lanes, steps = (growth[growth["along"] == along] for along in ("lanes", "steps"))
     with mpl.rc_context(rc()):
         drawing, axes = plt.subplots(1, 3, figsize=(7.4, 2.5), layout="constrained")
         for name, (text, color, mark) in LOOKS.items():
@@ -176,32 +177,32 @@ def _speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame
                 "workload": row["says"],
                 "contender": LOOKS[row["contender"]][0],
                 "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
-                "speed": _known(row["speed"], f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}", "died"),
-                "v jit(vmap)": _known(row["ratio"], f"{row['ratio']:.3g}"),
-                "seeds/minute": _known(row["speed"], f"{row['seeds_per_minute']:,.0f}"),
-                "GFLOP/s (of ceiling)": _known(row["gflops"], f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"),
-                "of memory ceiling": _known(row["gbs"], f"{row['gbs'] / ceilings['memory_gbs']:.1%}"),
-                "compile s": _known(row["compile_seconds"], f"{row['compile_seconds']:.1f}"),
-                "peak MiB": _known(row["speed"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
+                "speed": known(row["speed"], f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}", "died"),
+                "v jit(vmap)": known(row["ratio"], f"{row['ratio']:.3g}"),
+                "seeds/minute": known(row["speed"], f"{row['seeds_per_minute']:,.0f}"),
+                "GFLOP/s (of ceiling)": known(row["gflops"], f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"),
+                "of memory ceiling": known(row["gbs"], f"{row['gbs'] / ceilings['memory_gbs']:.1%}"),
+                "compile s": known(row["compile_seconds"], f"{row['compile_seconds']:.1f}"),
+                "peak MiB": known(row["speed"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
             }
         )
     return pd.DataFrame(lines)
 
 
-def _known(number: float, text: str, otherwise: str = "") -> str:
+def known(number: float, text: str, otherwise: str = "") -> str:
     """The text that has this number, if there is a number; a contender that has died has none."""
     return otherwise if np.isnan(number) else text
 
 
 def _peer_note(rows: pd.DataFrame) -> str:
-    widths = rows[rows["contender"] == "torch_vmap"]
+    widths = rows[rows["contender"] == "torch_vmap"].dropna(subset="speed")
     found = ", ".join(f"{row['workload']} {row['width']:,.0f}" for _, row in widths.iterrows())
     return f"`torch.func.vmap` ran at its fastest of four widths: {found}." if found else ""
 
 
 def _idle(measured: dict[str, Any]) -> list[str]:
     """How long the engine's devices wait for its host."""
-    groups = [[row for row in measured[part] if row.get("idle_shares")] for part in ("workloads", "growth")]
+    groups = [[row for row in measured[part] if row.get("idle_shares") is not None] for part in ("workloads", "growth")]
     lines = [line for profiled in groups for line in [*map(_idle_line, profiled), *_idle_together(profiled)]]
     text = (
         "Share of a training's time, rows included, in which no device works, from JAX's profiler (median); all together as of one "
@@ -211,18 +212,19 @@ def _idle(measured: dict[str, Any]) -> list[str]:
 
 
 def _idle_line(row: dict[str, Any]) -> dict[str, Any]:
+    shares = row["idle_shares"]
     return {
         "workload": row["workload"],
         "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
-        "no device works": f"{np.median(row['idle_shares']):.1%}",
-        "smallest and largest": f"{min(row['idle_shares']):.1%}, {max(row['idle_shares']):.1%}",
-        "profiles": len(row["idle_shares"]),
+        "no device works": f"{np.median(shares):.1%}" if shares else "died",
+        "smallest and largest": f"{min(shares):.1%}, {max(shares):.1%}" if shares else "",
+        "profiles": len(shares),
     }
 
 
 def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A line for all of these trainings one after another, if there are several."""
-    if len(profiled) < 2:
+    """A line for all of these trainings one after another, if there are several and each has been profiled."""
+    if len(profiled) < 2 or not all(row["idle_shares"] for row in profiled):
         return []
     shares, seconds = ([np.median(row[name]) for row in profiled] for name in ("idle_shares", "seconds"))
     return [
@@ -243,8 +245,8 @@ def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
             "value": f"{row['value']:,}",
             "contender": LOOKS[row["contender"]][0],
             "workload": f"{row['workload']}, {row['lanes']:,} lanes x {row['steps']:,} steps",
-            "seconds": _known(row["seconds"], f"{row['seconds']:.3g}", "died"),
-            "peak MiB": _known(row["seconds"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
+            "seconds": known(row["seconds"], f"{row['seconds']:.3g}", "died"),
+            "peak MiB": known(row["seconds"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
         }
         for _, row in growth.iterrows()
     ]
@@ -254,28 +256,34 @@ def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
 def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
     engine = growth[growth["contender"] == "engine"].dropna(subset="seconds").sort_values("value")
     lanes, steps = (engine[engine["along"] == along] for along in ("lanes", "steps"))
-    low, high = lanes.iloc[0], lanes.iloc[-1]
-    more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
-    place = " on the device grows by {} bytes per lane; rows go to the host." if accelerated else " grows by {} bytes per lane on the host."
-    short, long = steps.iloc[0], steps.iloc[-1]
-    each = (long["seconds"] - short["seconds"]) / (long["value"] - short["value"])
-    return (
-        f"From {low['value']:,} to {high['value']:,} lanes the engine's peak memory{place.format(f'{more:,.0f}')} What trains is as large "
-        f"as the pool. Between {short['value']:,} and {long['value']:,} steps it takes {1e6 * each:.0f} microseconds for each step of "
-        f"{short['lanes']:,} lanes, which is {short['lanes'] / each:,.0f} seed-steps/s; starting lanes, reading them and making their rows "
-        f"takes {short['seconds'] - each * short['value']:.2f} s, whatever the steps."
-        + (
-            " PyTorch climbs the lanes as far as a training takes no more than a minute."
-            if growth["contender"].str.startswith("torch").any()
-            else ""
+    sentences = []
+    if len(lanes) > 1:
+        low, high = lanes.iloc[0], lanes.iloc[-1]
+        more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
+        place = (
+            "on the device grows by {} bytes per lane; rows go to the host." if accelerated else "grows by {} bytes per lane on the host."
         )
-    )
+        sentences.append(
+            f"From {low['value']:,} to {high['value']:,} lanes the engine's peak memory {place.format(f'{more:,.0f}')} What trains is as "
+            "large as the pool."
+        )
+    if len(steps) > 1:
+        short, long = steps.iloc[0], steps.iloc[-1]
+        each = (long["seconds"] - short["seconds"]) / (long["value"] - short["value"])
+        sentences.append(
+            f"Between {short['value']:,} and {long['value']:,} steps it takes {1e6 * each:.0f} microseconds for each step of "
+            f"{short['lanes']:,} lanes, which is {short['lanes'] / each:,.0f} seed-steps/s; starting lanes, reading them and making their "
+            f"rows takes {short['seconds'] - each * short['value']:.2f} s, whatever the steps."
+        )
+    if growth["contender"].str.startswith("torch").any():
+        sentences.append("PyTorch climbs the lanes as far as a training takes no more than a minute.")
+    return " ".join(sentences)
 
 
 def _census_table(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
-    for _, row in rows[rows["census"]].dropna(subset="speed").iterrows():
-        costs = {text: _duration(lanes / row["speed"]) for text, lanes in CENSUSES.items()}
+    for _, row in rows[rows["census"]].iterrows():
+        costs = {text: known(row["speed"], _duration(lanes / row["speed"]), "died") for text, lanes in CENSUSES.items()}
         lines.append({"network": row["says"], "contender": LOOKS[row["contender"]][0], **costs})
     return pd.DataFrame(lines)
 

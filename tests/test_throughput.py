@@ -1,6 +1,7 @@
 """Contenders do the same work; what was measured becomes a page."""
 
 import json
+import re
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,15 +62,28 @@ def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
     assert first and second and first["seconds"] > 0 and first["loss_median"] == second["loss_median"]
 
 
-def test_a_contender_that_dies_leaves_the_others_their_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_contender_that_dies_leaves_the_others_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "_sizes", lambda *_: {"engine": (8, 5), "jit_vmap": (8, 5), "lax_map": (8, -1)})
     rows = list(measure._side_by_side([WORKLOADS["xor-2-4-1"]], peers=False, say=lambda note: None, repeats=2, shrink=1))
     assert {row["contender"]: len(row["seconds"]) for row in rows} == {"engine": 2, "jit_vmap": 2, "lax_map": 0}
 
-    lost = [{**point, "seconds": None, "peak_memory_bytes": None} for point in MEASURED["growth"] if point["value"] == 1000]
-    folder = write_throughput(MEASURED | {"workloads": rows, "growth": MEASURED["growth"] + lost}, tmp_path)
-    lines = [line for line in (folder / "README.md").read_text().splitlines() if " died " in line]
-    assert len(lines) == 1 + len(lost) and "lax.map" in lines[0] and "nan" not in lines[0]
+
+def test_the_page_names_the_dead(tmp_path: Path) -> None:
+    def page(name: str, **changes: Any) -> list[str]:
+        text = (write_throughput(MEASURED | changes, tmp_path / name) / "README.md").read_text()
+        assert not re.search(r"\bnan\b", text)
+        return [line for line in text.splitlines() if "died" in line]
+
+    dead: dict[str, Any] = {"seconds": [], "compile_seconds": None, "peak_memory_bytes": None, "idle_shares": None}
+    plain = [row | dead if row["contender"] == "jit_vmap" else row for row in MEASURED["workloads"]]
+    # In the table of speeds twice, in that of censuses once.
+    assert len(page("plain", workloads=plain)) == 3
+    assert len(page("profile", workloads=[row | {"idle_shares": []} for row in MEASURED["workloads"]])) == len(MEASURED["workloads"])
+
+    gone = {"seconds": None, "peak_memory_bytes": None}
+    for value in (100, 1000):
+        left = [point | gone if point["contender"] == "engine" and point["value"] >= value else point for point in MEASURED["growth"]]
+        assert len(page(f"growth {value}", growth=left)) == sum(point["seconds"] is None for point in left) > 0
 
 
 def test_a_peer_climbs_the_lanes_as_far_as_a_minute_goes() -> None:

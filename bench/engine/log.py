@@ -67,9 +67,11 @@ class Log(NamedTuple):
         """Whether another block fits."""
         return self.used[0] <= size.chunks - size.block_chunks
 
-    def with_block(self, size: LogSize, kept: Array, slot: Array, beyond: int, *found: Any) -> "Log":
-        """With what was found of a block's `kept` lanes in these slots: steps before and after, whether they ended, and the trace."""
-        chunk = (jnp.where(kept, slot, beyond), *found)
+    def with_block(
+        self, size: LogSize, kept: Array, slot: Array, beyond: int, before: Array, after: Array, ended: Array, trace: Trace
+    ) -> "Log":
+        """With what was found of a block's `kept` lanes in these slots; the others stand in the one `beyond`."""
+        chunk = (jnp.where(kept, slot, beyond), before, after, ended, trace)
         if size.block_chunks == 1:
             # Without a lane to keep, the next block writes over this one's chunk.
             return self._written(chunk, jnp.any(kept))

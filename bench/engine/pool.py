@@ -486,8 +486,9 @@ class Pool:
             yield from book.batches()
             if book.idle:
                 return
-            if not flight[0].status.is_ready():  # type: ignore[attr-defined]
-                dispatch(1 if book.waiting else IN_FLIGHT)
+            # What is ready may have ended all lanes: it is looked at before another segment is sent.
+            if not book.waiting and not flight[0].status.is_ready():  # type: ignore[attr-defined]
+                dispatch(IN_FLIGHT)
             segment = flight.popleft()
             status, step, blocks = (np.array(one) for one in (segment.status, segment.step, segment.blocks))
             began, seen = max(segment.sent, seen), time.perf_counter()

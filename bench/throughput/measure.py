@@ -74,7 +74,8 @@ class Worker:
 
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline() or "{}")
+        line = self._process.stdout.readline()
+        return json.loads(line) if line.endswith("\n") else {}
 
 
 @contextmanager
@@ -247,11 +248,13 @@ def _grid(workload: Workload, say: Say, repeats: int, shrink: int) -> Iterator[R
         for name, runs in found.items():
             say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
             with working([(name, workload.name, (lanes, steps))]) as [worker]:
-                run, seconds = worker.train(), worker.compile_seconds or 0.0
-            runs.append(run and {**run, "seconds": seconds + run["seconds"]})
-            compiling[name].append(seconds)
+                run, seconds = worker.train(), worker.compile_seconds
+            if seconds is not None:
+                compiling[name].append(seconds)
+            runs.append({**run, "seconds": seconds + run["seconds"]} if run and seconds is not None else None)
     for name, runs in found.items():
-        yield _row(workload, name, (50 * lanes, steps), statistics.median(compiling[name]), runs)
+        compile_seconds = statistics.median(compiling[name]) if compiling[name] else None
+        yield _row(workload, name, (50 * lanes, steps), compile_seconds, runs)
 
 
 def _growth(rows: list[Row], say: Say, shrink: int) -> Iterator[Row]:
