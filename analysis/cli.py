@@ -201,21 +201,20 @@ def throughput(
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
-    from analysis.throughput import known, speeds, write_throughput
+    from analysis.throughput import growth_table, growths, speed_table, speeds, write_throughput
     from bench.throughput.measure import measure
 
     with err.status("throughput") as status:
         measured = measure(peers, lambda note: status.update(f"throughput: {note}"))
     where = write_throughput(measured, folder)
-    table = Table(title="Speed", title_justify="left")
-    for heading in ("workload", "contender", "speed", "v jit(vmap)", "compile s"):
-        table.add_column(heading)
-    for _, row in speeds(measured).iterrows():
-        unit = "seeds/s" if row["census"] else "seed-steps/s"
-        ratio = known(row["ratio"], f"{row['ratio']:.3g}")
-        cells = (f"{row['speed']:,.0f} {unit}", ratio, f"{row['compile_seconds']:.1f}")
-        table.add_row(row["workload"], row["contender"], *(cells if row["speed"] > 0 else ("died",)))
-    out.print(table)
+    rows = speeds(measured)
+    table = speed_table(rows, measured["ceilings"]).assign(workload=rows["workload"])
+    for title, names in (
+        ("Speed", ["speed", "v jit(vmap)", "seeds/minute"]),
+        ("Use of the device", ["GFLOP/s (of ceiling)", "of memory ceiling", "compile s", "peak MiB"]),
+    ):
+        out.print(_frame_table(title, table[["workload", "contender", *names]]))
+    out.print(_frame_table("Growth", growth_table(growths(measured))))
     out.print(f"Report: {where / 'README.md'}", soft_wrap=True)
 
 
@@ -375,6 +374,13 @@ def _report(folders: list[Path], folder: Path) -> None:
         table.add_row(*row)
     out.print(table)
     out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+
+
+def _frame_table(title: str, frame: Any) -> Table:
+    table = Table(*frame.columns, title=title, title_justify="left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*row)
+    return table
 
 
 def _curve_table(curve: Any, most: int = 24, width: int = 40) -> Table:

@@ -33,7 +33,7 @@ def write_throughput(measured: dict[str, Any], out: Path) -> Path:
     folder = out / "throughput" / f"{device['kind'].lower().replace(' ', '-')}-{device['count']}"
     write_whole(folder / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
     rows = speeds(measured)
-    growth = pd.DataFrame(measured["growth"]).astype({"seconds": float, "peak_memory_bytes": float})
+    growth = growths(measured)
     save(speed_figure(rows), folder / "figures" / "speed")
     save(growth_figure(growth), folder / "figures" / "growth")
     write_whole(folder / "README.md", page(measured, rows, growth).encode())
@@ -59,6 +59,11 @@ def speeds(measured: dict[str, Any]) -> pd.DataFrame:
     rows["gflops"] = (rows["speed"] * rows["step_flops"] / 1e9).where(known)
     rows["gbs"] = (rows["speed"] * rows["step_bytes"] / 1e9).where(known)
     return rows
+
+
+def growths(measured: dict[str, Any]) -> pd.DataFrame:
+    """Seconds and peak memory along lanes, steps, width, devices and in larger censuses; without seconds where a contender has died."""
+    return pd.DataFrame(measured["growth"]).astype({"seconds": float, "peak_memory_bytes": float})
 
 
 def speed_figure(rows: pd.DataFrame) -> Figure:
@@ -144,7 +149,7 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "cold.",
         "![Speed of each contender relative to plain jit(vmap), per workload](figures/speed.png)",
         "## Side by side",
-        markdown(_speed_table(rows, ceilings)),
+        markdown(speed_table(rows, ceilings)),
         f"Ceilings, measured in the same run: {ceilings['matrix_gflops']:.0f} GFLOP/s (a large float32 matrix product), "
         f"{ceilings['memory_gbs']:.1f} GB/s (adding to an array that no cache holds). Floating-point operations are those that XLA "
         "counts for the loss and its gradient; transcendental functions do not count. Bytes are those that a step cannot avoid if nothing "
@@ -156,7 +161,7 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         *_idle(measured),
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",
-        markdown(_growth_table(growth)),
+        markdown(growth_table(growth)),
         _growth_text(growth, accelerated),
         "## What a census costs",
         f"XOR, until solved or 5,000 steps, at the rates above (measured with {rows[rows['census']]['lanes'].min():,} lanes; with more: "
@@ -168,7 +173,8 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame:
+def speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame:
+    """What each contender did in each workload, as text."""
     lines = []
     for _, row in rows.iterrows():
         unit = "seeds/s" if row["census"] else "seed-steps/s"
@@ -177,19 +183,19 @@ def _speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame
                 "workload": row["says"],
                 "contender": LOOKS[row["contender"]][0],
                 "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
-                "speed": known(row["speed"], f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}", "died"),
-                "v jit(vmap)": known(row["ratio"], f"{row['ratio']:.3g}"),
-                "seeds/minute": known(row["speed"], f"{row['seeds_per_minute']:,.0f}"),
-                "GFLOP/s (of ceiling)": known(row["gflops"], f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"),
-                "of memory ceiling": known(row["gbs"], f"{row['gbs'] / ceilings['memory_gbs']:.1%}"),
-                "compile s": known(row["compile_seconds"], f"{row['compile_seconds']:.1f}"),
-                "peak MiB": known(row["speed"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
+                "speed": _known(row["speed"], f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}", "died"),
+                "v jit(vmap)": _known(row["ratio"], f"{row['ratio']:.3g}"),
+                "seeds/minute": _known(row["speed"], f"{row['seeds_per_minute']:,.0f}"),
+                "GFLOP/s (of ceiling)": _known(row["gflops"], f"{row['gflops']:.2f} ({row['gflops'] / ceilings['matrix_gflops']:.1%})"),
+                "of memory ceiling": _known(row["gbs"], f"{row['gbs'] / ceilings['memory_gbs']:.1%}"),
+                "compile s": _known(row["compile_seconds"], f"{row['compile_seconds']:.1f}"),
+                "peak MiB": _known(row["speed"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
             }
         )
     return pd.DataFrame(lines)
 
 
-def known(number: float, text: str, otherwise: str = "") -> str:
+def _known(number: float, text: str, otherwise: str = "") -> str:
     """The text that has this number, if there is a number; a contender that has died has none."""
     return otherwise if np.isnan(number) else text
 
@@ -238,15 +244,16 @@ def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _growth_table(growth: pd.DataFrame) -> pd.DataFrame:
+def growth_table(growth: pd.DataFrame) -> pd.DataFrame:
+    """How time and memory grow, as text."""
     lines = [
         {
             "along": row["along"],
             "value": f"{row['value']:,}",
             "contender": LOOKS[row["contender"]][0],
             "workload": f"{row['workload']}, {row['lanes']:,} lanes x {row['steps']:,} steps",
-            "seconds": known(row["seconds"], f"{row['seconds']:.3g}", "died"),
-            "peak MiB": known(row["seconds"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
+            "seconds": _known(row["seconds"], f"{row['seconds']:.3g}", "died"),
+            "peak MiB": _known(row["seconds"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
         }
         for _, row in growth.iterrows()
     ]
@@ -283,7 +290,7 @@ def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
 def _census_table(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for _, row in rows[rows["census"]].iterrows():
-        costs = {text: known(row["speed"], _duration(lanes / row["speed"]), "died") for text, lanes in CENSUSES.items()}
+        costs = {text: _known(row["speed"], _duration(lanes / row["speed"]), "died") for text, lanes in CENSUSES.items()}
         lines.append({"network": row["says"], "contender": LOOKS[row["contender"]][0], **costs})
     return pd.DataFrame(lines)
 

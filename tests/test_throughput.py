@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from analysis.cli import app
 from analysis.throughput import speeds, write_throughput
 from bench.engine.program import programs
 from bench.throughput import measure
@@ -162,3 +164,11 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     assert json.loads((folder / "measured.json").read_text()) == MEASURED
     for name in ("speed", "growth"):
         assert (folder / "figures" / f"{name}.svg").stat().st_size > 1000
+
+
+def test_the_command_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(measure, "measure", lambda *_: MEASURED)
+    done = CliRunner().invoke(app, ["throughput", "--out", str(tmp_path)], env={"COLUMNS": "160"})
+    assert done.exit_code == 0
+    for text in ("500 [250, 1,000] seed-steps/s", "0.50 (0.5%)", "1,024", "xor, 1,000 lanes x 200 steps", "cpu-2/README.md"):
+        assert text in done.output
