@@ -65,9 +65,9 @@ def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
 
 
 def test_a_contender_that_dies_leaves_the_others_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "_sizes", lambda *_: {"engine": (8, 5), "jit_vmap": (8, 5), "lax_map": (8, -1)})
+    monkeypatch.setattr(measure, "_sizes", lambda *_: {"jit_vmap": (8, 5), "lax_map": (8, -1)})
     rows = list(measure._side_by_side([WORKLOADS["xor-2-4-1"]], peers=False, say=lambda note: None, repeats=2, shrink=1))
-    assert {row["contender"]: len(row["seconds"]) for row in rows} == {"engine": 2, "jit_vmap": 2, "lax_map": 0}
+    assert {row["contender"]: len(row["seconds"]) for row in rows} == {"jit_vmap": 2, "lax_map": 0}
 
 
 def test_the_page_names_the_dead(tmp_path: Path) -> None:
