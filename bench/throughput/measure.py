@@ -184,8 +184,7 @@ def _sizes(workload: Workload, peers: bool, say: Say, shrink: int) -> dict[str, 
 def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: float | None, found: list[dict[str, Any] | None]) -> Row:
     """What a contender took; without any seconds if it has died."""
     lanes, steps, *width = size
-    runs = [run for run in found if run]
-    runs = runs if len(runs) == len(found) else []
+    runs = [run for run in found if run] if all(found) else []
     return {
         "workload": workload.name,
         "says": workload.says,
