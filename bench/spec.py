@@ -330,6 +330,21 @@ class Comparison(Part):
     measure: str | None = None
 
 
+class Control(Part):
+    """A positive control: what must hold of other rows, or of the same, before a claim can be judged."""
+
+    where: dict[str, Any] = {}
+    measure: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("needs: exactly one of at_least, at_most")
+        return self
+
+
 class Claim(Part):
     """A statement and the criterion that judges it, both fixed before the run."""
 
@@ -344,26 +359,44 @@ class Claim(Part):
     equal_to: float | Comparison | None = None
     """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
+    """With `equal_to`: how far off counts as equal. With `greater_than`: the smallest difference that counts, of shares (default 0.02) or
+    of P(larger) from 1/2 (default 0.05)."""
+    each: bool = False
+    """Judge the share of runs that meet the bound, not their median."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """With `each`: the share of runs that must meet the bound (default 0.99)."""
     greater_than: Comparison | None = None
     paired: bool = False
     """Compare lanes of the same seeds: of the pairs that differ, the larger share must be this side's."""
     best: str | None = None
-    """An axis of which the best value counts, chosen on the even init seeds and judged on the odd ones, on each side of a comparison."""
+    """An axis of which the best value counts, chosen on one half of the clusters and judged on the other, on each side of a comparison."""
+    needs: Control | None = None
+    """A positive control: where it does not hold, the verdict is withheld."""
     law: str | None = None
     by: Names = ()
+    pool: Names = ()
+    """Axes whose rows are judged together on purpose; any other axis must stand in `where` or `by`, or be `best`."""
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    edited: str | None = None
+    """When and why the criterion was changed after rows existed: the claim is then exploratory until fresh seeds confirm it."""
 
     @model_validator(mode="after")
     def _one_criterion(self) -> Self:
         criteria = [name for name in ("at_least", "at_most", "equal_to", "greater_than", "law") if getattr(self, name) is not None]
         if len(criteria) != 1:
             raise ValueError(f"has {len(criteria)} criteria; exactly one of at_least, at_most, equal_to, greater_than, law")
-        if (self.equal_to is None) != (self.margin is None):
+        if self.equal_to is not None and self.margin is None:
             raise ValueError("equal_to and margin stand together")
+        if self.margin is not None and self.equal_to is None and self.greater_than is None:
+            raise ValueError("margin stands with equal_to or greater_than")
         if (self.measure is None) != (self.law is not None):
             raise ValueError("a claim has either a measure or a law")
         if self.paired and self.greater_than is None:
             raise ValueError("paired stands with greater_than")
+        if self.each and (self.greater_than is not None or self.law is not None):
+            raise ValueError("each stands with at_least, at_most or equal_to")
+        if self.share is not None and not self.each:
+            raise ValueError("share stands with each")
         return self
 
 
