@@ -20,9 +20,9 @@ MANY_VALUES = 20
 
 def answer_page(results: list[Result], has_headline: bool) -> str:
     """The answer in markdown."""
-    lanes = sum(result.run.manifest["lanes"] for result in results)
-    seconds = sum(result.run.manifest["run_seconds"] + result.run.manifest["compile_seconds"] for result in results)
-    devices = sorted({f"{r.run.manifest['device']['count']} x {r.run.manifest['device']['kind']}" for r in results})
+    lanes = sum(result.run.manifest.lanes for result in results)
+    seconds = sum(result.run.manifest.run_seconds + result.run.manifest.compile_seconds for result in results)
+    devices = sorted({f"{device.count} x {device.kind}" for r in results for device in r.run.manifest.devices})
     names = " ".join(trained_by(result.name) for result in results)
     picture = (
         "![Share of lanes that learn the task from zero and from random weights, for every problem trained from both"
@@ -61,7 +61,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
                     (
                         f"[{r.name}]({r.name}/README.md)",
                         r.run.experiment.question,
-                        f"{r.run.manifest['lanes']:,}",
+                        f"{r.run.manifest.lanes:,}",
                         ", ".join(f"{law.name}: {law.number}" for law in r.laws if law.name in r.run.experiment.laws) or "none",
                     )
                     for r in results
@@ -161,8 +161,8 @@ def _limits(results: list[Result]) -> str:
 
 
 def _citation(results: list[Result], lanes: int) -> str:
-    versions = ", ".join(sorted({result.run.manifest["versions"]["initbench"] for result in results}))
-    year = max(result.run.manifest["ended"] for result in results)[:4]
+    versions = ", ".join(sorted({result.run.manifest.latest.versions["initbench"] for result in results}))
+    year = max(result.run.manifest.ended or "" for result in results)[:4]
     return (
         "Each experiment's page has an entry of its own. For the whole:\n\n```bibtex\n@software{initbench,\n"
         "  title = {initbench: when is it safe to initialize weights to zero?},\n  author = {{The initbench developers}},\n"

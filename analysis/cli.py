@@ -254,11 +254,12 @@ def doctor() -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     device = provenance.describe_device(jax.devices())
     table.add_row("python", platform.python_version())
-    for name, version in provenance.versions().items():
+    here = provenance.environment(jax.devices())
+    for name, version in here.versions.items():
         table.add_row(name, version)
-    table.add_row("devices", f"{device['count']} x {device['kind']} ({device['platform']})")
+    table.add_row("devices", f"{device.count} x {device.kind} ({device.platform})")
     for key in ("xla_flags", "matmul_precision", "relu_gradient_at_zero"):
-        table.add_row(key, str(provenance.environment(jax.devices())[key]))
+        table.add_row(key, str(getattr(here, key)))
     out.print(table)
     text = (
         'name = "doctor"\ntask = "xor"\nmodel = "mlp"\ninitializer = "he_normal"\n'

@@ -122,9 +122,9 @@ def _disagreements(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _differences(a: Run, b: Run) -> list[str]:
-    found = []
-    for name in dict.fromkeys([*a.manifest["versions"], *b.manifest["versions"]]):
-        before, after = (run.manifest["versions"].get(name) for run in (a, b))
+    found, made = [], [run.manifest.latest for run in (a, b)]
+    for name in dict.fromkeys(name for one in made for name in one.versions):
+        before, after = (one.versions.get(name) for one in made)
         found += [f"{name} {before} v {after}"] if before != after else []
-    kinds = [run.manifest["device"]["kind"] for run in (a, b)]
+    kinds = [one.device.kind for one in made]
     return [*found, *([f"{kinds[0]} v {kinds[1]}"] if kinds[0] != kinds[1] else [])]

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bench.engine.program import Program, programs
-from bench.records import Manifest, read_manifest, read_rows
+from bench.manifest import Manifest
+from bench.records import read_manifest, read_rows
 from bench.spec import Cell, Experiment, Span, wanted_labels
 
 
@@ -52,13 +53,13 @@ def load(folder: Path | str) -> Run:
         experiment = Experiment.parse((folder / "experiment.toml").read_text(), str(folder / "experiment.toml"))
     except OSError as error:
         raise ValueError(f"{folder / 'experiment.toml'}: cannot be read: {error.strerror}") from error
-    if experiment.hash != manifest["spec_hash"]:
+    if experiment.training_hash != manifest.spec_hash:
         raise ValueError(f"{folder / 'experiment.toml'}: changed after the run, its hash is not the one in run.json")
-    if not manifest["complete"]:
+    if not manifest.complete:
         raise ValueError(f"{folder}: the run is not complete; 'initbench run' with the same arguments resumes it")
     lanes = read_rows(folder, manifest)
-    if len(lanes) != manifest["lanes"]:
-        raise ValueError(f"{folder}: {len(lanes)} rows, but run.json counts {manifest['lanes']} lanes")
+    if len(lanes) != manifest.lanes:
+        raise ValueError(f"{folder}: {len(lanes)} rows, but run.json counts {manifest.lanes} lanes")
     return Run(folder, experiment, manifest, typed(lanes, experiment), read_rows(folder, manifest, "curves"))
 
 

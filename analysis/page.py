@@ -26,11 +26,12 @@ def experiment_page(result: Result) -> str:
     again = f"`initbench report reports/{experiment.name} --out reports`"
     figures = "\n\n".join(
         f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
-        + (f"Curves are kept of the first {manifest['curve_seeds']} seeds. " if figure.kind == "curve" else "")
+        + (f"Curves are kept of the first {manifest.curve_seeds} seeds. " if figure.kind == "curve" else "")
         + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
         for figure in experiment.figure
     )
-    device = manifest["device"]
+    made = manifest.latest
+    device = made.device
     sections = [
         f"# {experiment.name}",
         experiment.question,
@@ -54,7 +55,7 @@ def experiment_page(result: Result) -> str:
         _about_cells(result),
         "## Setting",
         "The experiment file is the registration: cells, claims and criteria stood there before the run "
-        f"(hash `{manifest['spec_hash'][:16]}`).",
+        f"(hash `{manifest.spec_hash[:16]}`).",
         f"<details><summary>experiment.toml</summary>\n\n```toml\n{experiment.text.strip()}\n```\n\n</details>",
         "## Limits",
         "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
@@ -71,10 +72,10 @@ def experiment_page(result: Result) -> str:
         "```bibtex\n"
         f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
         f"  title = {{initbench: {experiment.name}}},\n"
-        f"  version = {{{manifest['versions']['initbench']}}},\n"
-        f"  year = {{{manifest['ended'][:4]}}},\n"
-        f"  note = {{{manifest['lanes']:,} lanes on {device['count']} x {device['kind']}, jax {manifest['versions']['jax']}, "
-        f"spec {manifest['spec_hash'][:16]}}}\n}}\n```",
+        f"  version = {{{made.versions['initbench']}}},\n"
+        f"  year = {{{(manifest.ended or '')[:4]}}},\n"
+        f"  note = {{{manifest.lanes:,} lanes on {device.count} x {device.kind}, jax {made.versions['jax']}, "
+        f"spec {manifest.spec_hash[:16]}}}\n}}\n```",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -169,22 +170,22 @@ def _published(run: Run) -> pd.DataFrame:
 
 
 def _provenance(run: Run) -> list[tuple[str, str]]:
-    manifest = run.manifest
-    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    device, git = manifest["device"], manifest["git"]
-    commit = f"{git['commit'][:12]}{', with changes' if git['dirty'] else ''}" if git["commit"] else "not recorded"
+    manifest, made = run.manifest, run.manifest.latest
+    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    device, git = made.device, made.git
+    commit = f"{git.commit[:12]}{', with changes' if git.dirty else ''}" if git.commit else "not recorded"
     return [
-        ("lanes", f"{manifest['lanes']:,}"),
-        ("training", f"{manifest['run_seconds']:.1f} s, {manifest['seed_steps_per_second']:,.0f} seed-steps/s"),
-        ("compilation", f"{manifest['compile_seconds']:.1f} s for {manifest['programs']} programs"),
-        ("peak memory", f"{manifest['peak_memory_bytes'] / 2**20:,.0f} MiB"),
-        ("device", f"{device['count']} x {device['kind']}"),
-        ("precision", f"{manifest['dtype']}, matrix products {manifest['matmul_precision']}"),
-        ("ReLU gradient at 0", f"{manifest['relu_gradient_at_zero']:g}"),
-        ("block widths", ", ".join(map(str, manifest["block_width"]))),
-        ("versions", f"Python {manifest['python']}, {versions}"),
+        ("lanes", f"{manifest.lanes:,}"),
+        ("training", f"{manifest.run_seconds:.1f} s, {manifest.seed_steps_per_second:,.0f} seed-steps/s"),
+        ("compilation", f"{manifest.compile_seconds:.1f} s for {manifest.programs} programs"),
+        ("peak memory", f"{manifest.peak_memory_bytes / 2**20:,.0f} MiB"),
+        ("device", f"{device.count} x {device.kind}"),
+        ("precision", f"{manifest.dtype}, matrix products {made.matmul_precision}"),
+        ("ReLU gradient at 0", f"{made.relu_gradient_at_zero:g}"),
+        ("block widths", ", ".join(map(str, manifest.block_width))),
+        ("versions", f"Python {made.python}, {versions}"),
         ("commit", commit),
-        ("ended", manifest["ended"]),
+        ("ended", manifest.ended or "not yet"),
     ]
 
 

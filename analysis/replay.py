@@ -48,7 +48,7 @@ def replay(folder: Path, **choice: Any) -> Replay:
     wanted = np.zeros((len(run.experiment.cells), len(run.experiment.seeds)), bool)
     wanted[place] = (table.data_seed == stored["data_seed"]) & (table.init_seed == stored["init_seed"])
     lanes = table.lanes(program, [place], wanted)
-    pool = Pool(program, lane_mesh(), run.manifest["block_width"][number])
+    pool = Pool(program, lane_mesh(), run.manifest.block_width[number])
     batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
     replayed, curve = as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch))
     return Replay(_name(stored), run, stored, replayed, curve, _differences(run, stored, replayed), _elsewhere(run))
@@ -127,9 +127,9 @@ def _differences(run: Run, stored: pd.Series, replayed: pd.Series) -> list[str]:
 
 
 def _elsewhere(run: Run) -> str:
-    kind, versions = provenance.describe_device(jax.devices())["kind"], provenance.versions()
-    before = [f"{name} {run.manifest['versions'][name]}" for name in ("jax", "jaxlib") if run.manifest["versions"][name] != versions[name]]
-    return ", ".join([*before, *([run.manifest["device"]["kind"]] if run.manifest["device"]["kind"] != kind else [])])
+    kind, versions, made = provenance.describe_device(jax.devices()).kind, provenance.versions(), run.manifest.latest
+    before = [f"{name} {made.versions[name]}" for name in ("jax", "jaxlib") if made.versions[name] != versions[name]]
+    return ", ".join([*before, *([made.device.kind] if made.device.kind != kind else [])])
 
 
 def drawn(replay: Replay) -> Figure:

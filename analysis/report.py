@@ -33,6 +33,7 @@ from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
 from analysis.words import condition, interval, latex, number  # noqa: E402
+from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Pages:
 
 def write_report(folders: list[Path], out: Path) -> Pages:
     """Judge these runs and write a page for each into `out`, and the answer page about all reports there."""
-    known = [read_manifest(folder)["experiment"] for folder in folders]
+    known = [read_manifest(folder).experiment for folder in folders]
     if len(set(known)) < len(known):
         twice = next(name for name in known if known.count(name) > 1)
         raise ValueError(f"several of these folders are runs of '{twice}'; a report is about one")
@@ -136,20 +137,21 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     if folder.resolve() != run.folder.resolve():
         shutil.rmtree(folder / "figures", ignore_errors=True)
     stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
-    parts = [_store(folder / "lanes.parquet", stored)]
+    made = tuple(run.manifest.provenance)
+    parts = [_store(folder / "lanes.parquet", stored, made)]
     if len(run.curves):
-        parts.append(_store(folder / "curves.parquet", run.curves))
+        parts.append(_store(folder / "curves.parquet", run.curves, made))
     else:
         (folder / "curves.parquet").unlink(missing_ok=True)
-    manifest = {**run.manifest, "parts": parts}
-    write_whole(folder / "run.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    manifest = run.manifest.model_copy(update={"parts": tuple(parts)})
+    write_whole(folder / "run.json", manifest.text.encode())
     write_whole(folder / "experiment.toml", run.experiment.text.encode())
     origin = {
-        "spec_hash": run.manifest["spec_hash"],
-        "rows_sha256": parts[0]["sha256"],
-        "versions": run.manifest["versions"],
-        "device": run.manifest["device"],
-        "git": run.manifest["git"],
+        "spec_hash": run.manifest.spec_hash,
+        "rows_sha256": parts[0].sha256,
+        "versions": run.manifest.latest.versions,
+        "device": run.manifest.latest.device.model_dump(),
+        "git": run.manifest.latest.git.model_dump(),
     }
     write_whole(folder / "summary.csv", _addressed(result.summary, origin).to_csv(index=False, float_format="%.9g").encode())
     write_whole(folder / "summary.columns.csv", _described(result.summary).to_csv(index=False).encode())
@@ -193,10 +195,10 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
     write_whole(path.with_suffix(".csv"), table.to_csv(index=False).encode())
 
 
-def _store(path: Path, rows: pd.DataFrame) -> dict[str, Any]:
+def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
     content = parquet_bytes(rows)
     write_whole(path, content)
-    return {"file": path.name, "rows": len(rows), "sha256": hashlib.sha256(content).hexdigest()}
+    return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
 
 
 def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativ
 
 from bench.registry import STRICT
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION: Literal[3] = 3
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
@@ -92,7 +92,7 @@ class CellRecord(Record):
 
 
 class Edit(Record):
-    """A change of what judges (claims, figures, laws) after rows existed."""
+    """A change of what judges (claims, laws) after rows existed."""
 
     when: str
     judges_hash: Sha256
@@ -106,7 +106,7 @@ class Manifest(Record):
     spec_hash: Sha256
     """Of what trains: cells, seeds, probes."""
     judges_hash: Sha256
-    """Of what judged when the first row was made: claims, laws, figures, published numbers."""
+    """Of what judged when the first row was made: claims and laws."""
     edits: Annotated[tuple[Edit, ...], Field(strict=False)] = ()
     provenance: dict[CellId, Provenance]
     """By their ids, in the order in which they were met."""
@@ -153,6 +153,11 @@ class Manifest(Record):
     def latest(self) -> Provenance:
         """The provenance of the newest rows."""
         return list(self.provenance.values())[-1]
+
+    @property
+    def devices(self) -> list[Device]:
+        """What its rows were made on."""
+        return [made.device for made in self.provenance.values()]
 
     @property
     def text(self) -> str:

@@ -8,12 +8,12 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from bench.engine.devices import matmul_precision
+from bench.manifest import Device, Git, Provenance
 
 PACKAGES = ("initbench", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 
@@ -34,26 +34,30 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe_device(devices: list[jax.Device]) -> dict[str, Any]:
+def describe_device(devices: list[jax.Device]) -> Device:
     """Kind and count of the devices that lanes are sharded over."""
-    return {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)}
+    return Device(platform=devices[0].platform, kind=devices[0].device_kind, count=len(devices))
 
 
-def environment(devices: list[jax.Device]) -> dict[str, Any]:
+def environment(devices: list[jax.Device]) -> Provenance:
     """Everything but the experiment that a row depends on."""
-    return {
-        "versions": versions(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": describe_device(devices),
-        "matmul_precision": matmul_precision(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "relu_gradient_at_zero": float(jax.grad(jax.nn.relu)(jnp.zeros(()))),
-        "git": git_state(),
-    }
+    return Provenance(
+        versions=versions(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=describe_device(devices),
+        cpu_features=None,
+        matmul_precision=matmul_precision(),
+        prng=None,
+        xla_flags=os.environ.get("XLA_FLAGS", ""),
+        relu_gradient_at_zero=float(jax.grad(jax.nn.relu)(jnp.zeros(()))),
+        git=git_state(),
+        source=None,
+        own={},
+    )
 
 
-def git_state() -> dict[str, Any]:
+def git_state() -> Git:
     """Commit of the checkout that this package runs from, and whether it was changed since; None outside one."""
     folder = Path(__file__).resolve().parent
 
@@ -65,8 +69,8 @@ def git_state() -> dict[str, Any]:
         return done.stdout.strip() if done.returncode == 0 else None
 
     if git("ls-files", "--error-unmatch", "provenance.py") is None:
-        return {"commit": None, "dirty": None}
-    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", ".", "../analysis"))}
+        return Git(commit=None, dirty=None)
+    return Git(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain", "--", ".", "../analysis")))
 
 
 def peak_memory_bytes(devices: list[jax.Device]) -> int:

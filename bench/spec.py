@@ -604,12 +604,17 @@ class Experiment(Part):
         return cells
 
     @property
-    def hash(self) -> str:
-        """Identifies what was registered: cells, probes, laws and claims, but not the number of seeds, which may grow."""
-        content = self.model_dump(mode="json", include={"name", "probes", "track", "laws", "claim"}, exclude_defaults=True)
+    def training_hash(self) -> str:
+        """Identifies what trains: cells and probes, but not the number of seeds, which may grow, nor anything that only judges rows."""
+        content = self.model_dump(mode="json", include={"name", "probes", "track"}, exclude_defaults=True)
         cells = [(cell.id, cell.axes) for cell in self.cells]
         seeds = self.seeds.model_dump(mode="json", include={"map"}, exclude_defaults=True)
         return digest({**content, "paired": self.seeds.data == "paired", "cells": cells, **seeds})
+
+    @property
+    def judging_hash(self) -> str:
+        """Identifies what judges: claims and laws, which can be mended without training anew."""
+        return digest(self.model_dump(mode="json", include={"laws", "claim"}, exclude_defaults=True))
 
 
 def check_sections(base: dict[str, Any]) -> None:

@@ -16,9 +16,10 @@ from bench.engine.book import Batch, joined
 from bench.engine.devices import lane_mesh, matmul_precision
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
-from bench.records import LANE, SCHEMA_VERSION, RunFolder
+from bench.manifest import SCHEMA_VERSION, CellRecord, Manifest
+from bench.records import LANE, RunFolder
 from bench.rows import CURVE_SEEDS, LaneTable
-from bench.spec import Experiment
+from bench.spec import Cell, Experiment
 
 FLUSH_SECONDS = 10.0
 
@@ -66,7 +67,7 @@ def run(
         done_before = rows["outcome"].eq("solved").sum() if len(rows) else 0
         progress.done, progress.solved = len(rows), int(done_before)
         watch(progress)
-        if missing.any() or not store.manifest.get("complete"):
+        if missing.any() or store.new or not store.manifest.complete:
             _train(experiment, store, plan, missing, mesh, progress, watch)
         store.write_experiment(experiment.text)
     return folder
@@ -74,24 +75,24 @@ def run(
 
 def _check_same(store: RunFolder, experiment: Experiment, devices: list[jax.Device]) -> None:
     """A folder goes on with the experiment, versions and kind of device that it was begun with."""
-    known = store.manifest
     if store.new:
         return
-    if known["spec_hash"] != experiment.hash:
+    known = store.manifest
+    if known.spec_hash != experiment.training_hash:
         raise ValueError(
-            f"{store.folder}: holds another experiment (spec hash {known['spec_hash'][:12]}, this one has "
-            f"{experiment.hash[:12]}); take another --out, or another name"
+            f"{store.folder}: holds another experiment (spec hash {known.spec_hash[:12]}, this one has "
+            f"{experiment.training_hash[:12]}); take another --out, or another name"
         )
-    mine = provenance.versions()
+    mine, begun_with = provenance.versions(), known.latest
     for package in ("jax", "jaxlib"):
-        if known["versions"][package] != mine[package]:
+        if begun_with.versions[package] != mine[package]:
             raise ValueError(
-                f"{store.folder}: begun with {package} {known['versions'][package]}, this is {mine[package]}; take another --out"
+                f"{store.folder}: begun with {package} {begun_with.versions[package]}, this is {mine[package]}; take another --out"
             )
-    kind = provenance.describe_device(devices)["kind"]
-    if known["device"]["kind"] != kind:
-        raise ValueError(f"{store.folder}: begun on {known['device']['kind']}, this is {kind}; take another --out")
-    begun, now = known["matmul_precision"], matmul_precision()
+    kind = provenance.describe_device(devices).kind
+    if begun_with.device.kind != kind:
+        raise ValueError(f"{store.folder}: begun on {begun_with.device.kind}, this is {kind}; take another --out")
+    begun, now = begun_with.matmul_precision, matmul_precision()
     if begun != now:
         raise ValueError(f"{store.folder}: begun with matrix products of precision '{begun}', this is '{now}'; take another --out")
 
@@ -112,6 +113,12 @@ def _missing(experiment: Experiment, rows: pd.DataFrame) -> np.ndarray:
     return np.asarray(missing).reshape(len(experiment.cells), len(experiment.seeds))
 
 
+def _record(cell: Cell) -> CellRecord:
+    label = ", ".join(f"{axis} = {value}" for axis, value in cell.axes.items())
+    settings = cell.settings
+    return CellRecord(id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, settings=settings.essence())
+
+
 def _train(
     experiment: Experiment,
     store: RunFolder,
@@ -121,35 +128,40 @@ def _train(
     progress: Progress,
     watch: Watch,
 ) -> None:
-    before = store.manifest
-    spent = {name: before.get(name, 0) for name in ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")}
-    widths = before.get("block_width", [0] * len(plan))
+    here = provenance.environment(list(mesh.devices.flat))
     started = time.perf_counter()
     if store.new:
         store.save(
-            schema_version=SCHEMA_VERSION,
-            experiment=experiment.name,
-            spec_hash=experiment.hash,
-            **provenance.environment(list(mesh.devices.flat)),
-            dtype=", ".join(sorted({program.dtype for program in plan})),
-            started=provenance.now(),
-            ended=None,
-            complete=False,
-            parts=[],
+            Manifest(
+                schema_version=SCHEMA_VERSION,
+                experiment=experiment.name,
+                spec_hash=experiment.training_hash,
+                judges_hash=experiment.judging_hash,
+                provenance={here.id: here},
+                dtype=", ".join(sorted({program.dtype for program in plan})),
+                started=provenance.now(),
+                ended=None,
+                complete=False,
+                lanes=experiment.lanes,
+                curve_seeds=CURVE_SEEDS,
+                cells=tuple(_record(cell) for cell in experiment.cells),
+                block_width=(0,) * len(plan),
+                parts=(),
+            )
         )
         store.write_experiment(experiment.text)
-    store.save(
-        complete=False,
-        curve_seeds=CURVE_SEEDS,
-        cells=[{"id": cell.id, "axes": cell.axes, "random": cell.settings.initializer.random} for cell in experiment.cells],
-    )
+    else:
+        store.change(complete=False, lanes=experiment.lanes, provenance={**store.manifest.provenance, here.id: here})
+    before = store.manifest
+    spent = {name: getattr(before, name) for name in ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")}
+    widths = list(before.block_width)
     table = LaneTable(experiment, plan)
     pending: list[Batch] = []
     flushed, trained = time.perf_counter(), 0
 
     def write(batches: list[Batch], widths: list[int]) -> None:
         batch = joined(batches)
-        store.append(table.rows(batch), table.curves(batch), block_width=widths)
+        store.append(table.rows(batch), table.curves(batch), here.id, block_width=widths)
 
     position = {cell.id: index for index, cell in enumerate(experiment.cells)}
     cells = [[position[cell.id] for cell in program.cells] for program in plan]
@@ -196,11 +208,10 @@ def _train(
         if writing:
             writing.result()
     store.put_in_order([cell.id for cell in experiment.cells])
-    store.save(
+    store.change(
         **spent,
-        lanes=experiment.lanes,
         seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
-        peak_memory_bytes=max(before.get("peak_memory_bytes", 0), provenance.peak_memory_bytes(jax.devices())),
+        peak_memory_bytes=max(before.peak_memory_bytes, provenance.peak_memory_bytes(jax.devices())),
         ended=provenance.now(),
         complete=True,
     )

@@ -12,6 +12,9 @@ from analysis.load import Run, typed
 from analysis.words import place
 from tests.conftest import experiment
 
+NO_MANIFEST: Any = None
+"""Verdicts are about rows alone."""
+
 
 def run_of(solved: dict[str, float], n: int, claims: list[dict[str, Any]], data_seeds: int = 1, **columns: Any) -> Run:
     """Rows with a given share solved per initializer, as if they had been trained."""
@@ -27,7 +30,7 @@ def run_of(solved: dict[str, float], n: int, claims: list[dict[str, Any]], data_
                  "outcome": np.where(hits, "solved", "unsolved"), **{key: value(n) for key, value in columns.items()}}
             )
         )  # fmt: skip
-    return Run(Path(), wanted, {}, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
+    return Run(Path(), wanted, NO_MANIFEST, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
 
 
 def claim(**criterion: Any) -> dict[str, Any]:
@@ -125,7 +128,7 @@ def test_a_family_of_true_nulls_is_rarely_decided() -> None:
             )
             for cell in wanted.cells
         ]  # fmt: skip
-        run = Run(Path(), wanted, {}, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
+        run = Run(Path(), wanted, NO_MANIFEST, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
         _, found = judge(run)
         assert len(found) == len(names)
         decided += any(verdict.verdict != "undecided" for verdict in found)
@@ -176,7 +179,7 @@ def rates_run(solved: dict[float, tuple[float, float]], n: int, claims: list[dic
                  "outcome": np.where(hits, "solved", "unsolved")}
             )
         )  # fmt: skip
-    return Run(Path(), wanted, {}, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
+    return Run(Path(), wanted, NO_MANIFEST, typed(pd.concat(frames, ignore_index=True), wanted), pd.DataFrame())
 
 
 RATES = {0.1: (0.2, 0.9), 1.0: (1.0, 0.4)}

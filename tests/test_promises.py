@@ -241,7 +241,7 @@ def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Pa
     monkeypatch.setattr(pool_module, "SEGMENT_SECONDS", 0.001)
     monkeypatch.setattr(pool_module, "block_count", lambda program, width: 8)
     notes: list[str] = []
-    manifest: dict[str, Any] = {}
+    manifest: Any = None
 
     def trained(name: str) -> list[pd.DataFrame]:
         nonlocal manifest
@@ -254,7 +254,7 @@ def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Pa
     fail_for_memory(monkeypatch, "_advanced", fails)
     for ours, theirs in zip(trained("shrunk"), usual, strict=True):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
-    assert manifest["seed_steps"] == usual[0]["steps_run"].sum()
+    assert manifest.seed_steps == usual[0]["steps_run"].sum()
     lanes = 128 * 8 // 2 ** len(fails)
     assert f"out of memory: {lanes:,} lanes at a time on each device instead of {2 * lanes:,}" in notes
 
@@ -281,12 +281,12 @@ def test_more_seeds_compute_only_the_new_lanes(tmp_path: Path) -> None:
     run(experiment(seeds={"init": 100}), tmp_path, watch=lambda progress: seen.append(progress.done))
     after = read_manifest(out)
     assert seen[0] == 40
-    assert after["lanes"] == 100
+    assert after.lanes == 100
     extended = read_rows(out, after)
-    assert after["seed_steps"] == extended["steps_run"].sum()
-    assert before["seed_steps"] < after["seed_steps"]
+    assert after.seed_steps == extended["steps_run"].sum()
+    assert before.seed_steps < after.seed_steps
     fresh = run(experiment(seeds={"init": 100}), tmp_path / "fresh")
-    assert [part["sha256"] for part in after["parts"]] == [part["sha256"] for part in read_manifest(fresh)["parts"]]
+    assert [part.sha256 for part in after.parts] == [part.sha256 for part in read_manifest(fresh).parts]
 
 
 def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
@@ -311,30 +311,30 @@ def test_a_killed_run_resumes_with_the_same_bytes(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"])
     out = tmp_path / "killed" / wanted.name
     deadline = time.monotonic() + 120
-    while not ((out / "run.json").exists() and read_manifest(out)["parts"]) and time.monotonic() < deadline:
+    while not ((out / "run.json").exists() and read_manifest(out).parts) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     process.wait()
     manifest = read_manifest(out)
-    partial = sum(part["rows"] for part in manifest["parts"] if part["file"].startswith("lanes/"))
-    assert not manifest["complete"]
+    partial = sum(part.rows for part in manifest.parts if part.file.startswith("lanes/"))
+    assert not manifest.complete
     assert 0 < partial < 60_000
     run(wanted, tmp_path / "killed")
     whole = run(wanted, tmp_path / "whole")
     resumed = read_manifest(out)
-    assert resumed["complete"]
-    assert [part["sha256"] for part in resumed["parts"]] == [part["sha256"] for part in read_manifest(whole)["parts"]]
+    assert resumed.complete
+    assert [part.sha256 for part in resumed.parts] == [part.sha256 for part in read_manifest(whole).parts]
 
 
 def test_a_corrupt_part_costs_only_its_lanes(tmp_path: Path) -> None:
     out = run(experiment(), tmp_path)
     good = read_manifest(out)
-    part = out / good["parts"][0]["file"]
+    part = out / good.parts[0].file
     part.write_bytes(part.read_bytes()[:-8] + b"corrupt!")
     notes: list[str] = []
     run(experiment(), tmp_path, watch=lambda progress: notes.append(progress.note))
     assert any("corrupt" in note and part.name in note for note in notes)
-    assert read_manifest(out)["parts"][0]["sha256"] == good["parts"][0]["sha256"]
+    assert read_manifest(out).parts[0].sha256 == good.parts[0].sha256
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
@@ -372,9 +372,9 @@ def test_ten_initializers_times_five_learning_rates_compile_one_program(tmp_path
     training = [r for r in caplog.records if "Compiling jit(_advance" in r.getMessage()]
     assert len(training) == 1
     manifest = read_manifest(out)
-    assert manifest["programs"] == 1
-    assert manifest["compile_seconds"] > 0
-    assert manifest["lanes"] == 1000 == len(read_rows(out, manifest))
+    assert manifest.programs == 1
+    assert manifest.compile_seconds > 0
+    assert manifest.lanes == 1000 == len(read_rows(out, manifest))
 
 
 def test_all_outcomes_are_kept_and_metrics_of_diverged_lanes_are_null(rows: Rows) -> None:
@@ -446,7 +446,7 @@ def test_paired_seeds_give_every_lane_its_own_data(rows: Rows) -> None:
 def test_experiment_made_in_python_is_stored_as_toml(tmp_path: Path) -> None:
     out = run(experiment(), tmp_path)
     again = Experiment.parse((out / "experiment.toml").read_text())
-    assert again.hash == experiment().hash
+    assert again.training_hash == experiment().training_hash
 
 
 @pytest.mark.parametrize("flags, kept", [("", []), ("--a=1 --xla_disable_hlo_passes=one,two --b=2", ["one", "two"])])

@@ -109,13 +109,15 @@ def test_a_cell_keeps_its_id_whatever_stands_beside_it() -> None:
 
 
 def test_spelled_out_defaults_change_nothing() -> None:
-    assert experiment(task={"name": "xor", "loss": "cross_entropy"}).hash == experiment().hash
+    assert experiment(task={"name": "xor", "loss": "cross_entropy"}).training_hash == experiment().training_hash
 
 
 def test_the_hash_covers_claims_and_cells_but_not_the_number_of_seeds() -> None:
-    assert Experiment.parse(TEXT).hash == Experiment.parse(TEXT, overrides={"seeds.init": 7}).hash
-    assert Experiment.parse(TEXT).hash != Experiment.parse(TEXT.replace("0.99", "0.98")).hash
-    assert Experiment.parse(TEXT).hash != Experiment.parse(TEXT.replace("5000", "4999")).hash
+    assert Experiment.parse(TEXT).training_hash == Experiment.parse(TEXT, overrides={"seeds.init": 7}).training_hash
+    mended = Experiment.parse(TEXT.replace("0.99", "0.98"))
+    assert Experiment.parse(TEXT).training_hash == mended.training_hash
+    assert Experiment.parse(TEXT).judging_hash != mended.judging_hash
+    assert Experiment.parse(TEXT).training_hash != Experiment.parse(TEXT.replace("5000", "4999")).training_hash
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_every_packaged_experiment_is_valid_and_named_like_its_file(name: str) -
 def test_a_range_stands_for_its_values() -> None:
     wanted = experiment(grid={"optimizer.learning_rate": {"from": 0.01, "to": 1, "count": 5, "log": True}})
     assert wanted.axes["optimizer.learning_rate"] == [0.01, 0.0316228, 0.1, 0.316228, 1.0]
-    assert Experiment.parse(wanted.text).hash == wanted.hash
+    assert Experiment.parse(wanted.text).training_hash == wanted.training_hash
     with pytest.raises(ValueError, match="log needs positive numbers"):
         experiment(grid={"optimizer.learning_rate": {"from": 0, "to": 1, "count": 5, "log": True}})
 

@@ -120,7 +120,7 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     rows = [row for group in groups for row in _side_by_side(group, peers, say, repeats, shrink)]
     rows += _grid(WORKLOADS["grid"], say, 1 if accelerated() else repeats, shrink)
     return {
-        **provenance.environment(jax.devices()),
+        **provenance.environment(jax.devices()).model_dump(mode="json"),
         "cpu": _cpu(),
         "measured": provenance.now(),
         "repeats": repeats,
