@@ -30,6 +30,7 @@ err = Console(stderr=True)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
+Trust = Annotated[list[str], typer.Option("--trust", metavar="MODULE", help="Import this module although the folder names it; repeatable.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Init seeds per cell instead of the file's number.")]
 
 
@@ -79,12 +80,13 @@ def report(
     folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [Path("results/runs")],  # noqa: B006
     folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
     html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
+    trust: Trust = [],  # noqa: B006
 ) -> None:
     """Statistics, verdicts, figures and pages from stored rows, without training."""
     from analysis.load import find_runs
     from analysis.site import write_site
 
-    _report(find_runs(folders), folder)
+    _report(find_runs(folders), folder, trust)
     if html:
         out.print(f"{write_site(folder)}")
 
@@ -99,11 +101,13 @@ def reproduce(
 ) -> None:
     """Run and report in one: train, judge, and print the verdicts."""
     from bench import catalog
+    from bench.spec import modules_named
 
     wanted = names or (catalog.names() if everything else catalog.headlines())
     experiments = [_read(name, seeds, []) for name in wanted]
     runs = [_train(experiment, folder / "runs") for experiment in experiments]
-    _report(runs, folder / "reports")
+    # What the user has just trained with is trusted.
+    _report(runs, folder / "reports", [module for experiment in experiments for module in modules_named(experiment, figures=True)])
 
 
 @app.command()
@@ -153,13 +157,14 @@ def replay(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="The init seed; with --cell.")] = None,
     data_seed: Annotated[int | None, typer.Option("--data-seed", min=0, help="The data seed, where it is not the init seed or 0.")] = None,
     where: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path("results/replays"),
+    trust: Trust = [],  # noqa: B006
 ) -> None:
     """Train one lane alone and compare it with its row, bit by bit; exit code 1 if it differs."""
     from analysis.replay import drawn
     from analysis.replay import replay as again
     from analysis.report import save
 
-    found = again(folder, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
+    found = again(folder, trust, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
     axes = ", ".join(f"{axis} = {found.stored[axis]}" for axis in found.run.experiment.axes)
     out.print(f"lane {found.lane} of {found.run.experiment.name}" + (f": {axes}" if axes else ""), soft_wrap=True, highlight=False)
     out.print(_curve_table(found.curve))
@@ -180,11 +185,12 @@ def replay(
 @clean
 def verify(
     folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.")] = [Path("results/reports")],  # noqa: B006
+    trust: Trust = [],  # noqa: B006
 ) -> None:
     """Recompute every number, verdict, table and figure of reports from their rows; exit code 1 if one differs."""
     from analysis.verify import verify as recompute
 
-    count, differences = recompute(folders)
+    count, differences = recompute(folders, trust)
     reports = f"{count} report" if count == 1 else f"{count} reports"
     for line in differences:
         out.print(line, soft_wrap=True, markup=False, highlight=False)
@@ -364,10 +370,10 @@ def _bar(name: str) -> Iterator[Callable[[Any], None]]:
         yield watch
 
 
-def _report(folders: list[Path], folder: Path) -> None:
+def _report(folders: list[Path], folder: Path, trust: list[str]) -> None:
     from analysis.report import write_report
 
-    pages = write_report(folders, folder)
+    pages = write_report(folders, folder, trust)
     table = Table(title="Verdicts", title_justify="left")
     for heading in ("claim", "verdict", "deciding number", "interval", "lanes", "data seeds"):
         table.add_column(heading)

@@ -1,5 +1,6 @@
 """Two runs side by side: the same lanes under two versions, devices, or experiments."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,24 @@ def _disagreements(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _differences(a: Run, b: Run) -> list[str]:
-    found, made = [], [run.manifest.latest for run in (a, b)]
-    for name in dict.fromkeys(name for one in made for name in one.versions):
-        before, after = (one.versions.get(name) for one in made)
-        found += [f"{name} {before} v {after}"] if before != after else []
-    kinds = [one.device.kind for one in made]
-    return [*found, *([f"{kinds[0]} v {kinds[1]}"] if kinds[0] != kinds[1] else [])]
+    """What the newest rows of two runs were made with, where that is not the same."""
+    one, other = (run.manifest.latest for run in (a, b))
+    pairs = [(name, one.versions.get(name), other.versions.get(name)) for name in dict.fromkeys([*one.versions, *other.versions])]
+    pairs += [("", one.device.kind, other.device.kind)]
+    named = {"CPU features": "cpu_features", "precision": "matmul_precision", "random keys": "prng", "source": "source"}
+    pairs += [(words, getattr(one, name), getattr(other, name)) for words, name in named.items()]
+    pairs += [(name, one.own.get(name), other.own.get(name)) for name in dict.fromkeys([*one.own, *other.own])]
+    flags = [set(made.xla_flags.split()) for made in (one, other)]
+    pairs += [("XLA flags", _joined(flags[0] - flags[1]), _joined(flags[1] - flags[0]))]
+    return [f"{name} {_short(before)} v {_short(after)}".strip() for name, before, after in pairs if before != after]
+
+
+def _joined(flags: set[str]) -> str:
+    return " ".join(sorted(flags)) or "none"
+
+
+def _short(value: str | None) -> str:
+    """A value of the provenance as it is shown: digests by their first digits."""
+    if value is None:
+        return "unknown"
+    return value[:12] if re.fullmatch("[0-9a-f]{64}", value) else value

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from bench.registry import STRICT
 
@@ -13,6 +13,7 @@ SCHEMA_VERSION: Literal[3] = 3
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$")]
 FileName = Annotated[str, Field(pattern=r"^(lanes|curves)(/part-([0-9]{6}-)?[0-9a-f]{12})?\.parquet$")]
 """`lanes/part-...` in a run folder, `lanes.parquet` in a report: always relative, always inside the folder."""
 
@@ -20,7 +21,7 @@ FileName = Annotated[str, Field(pattern=r"^(lanes|curves)(/part-([0-9]{6}-)?[0-9
 class Record(BaseModel):
     """A node of the manifest: strict types, unknown keys are errors."""
 
-    model_config = {**STRICT, "ser_json_inf_nan": "strings"}
+    model_config = {**STRICT, "ser_json_inf_nan": "strings", "allow_inf_nan": False}
 
 
 class Device(Record):
@@ -58,6 +59,13 @@ class Provenance(Record):
     own: dict[str, Sha256]
     """Digests of the source of the user's own modules, and of data files, by their names."""
 
+    @model_validator(mode="after")
+    def _names_what_trains(self) -> Self:
+        for package in ("initbench", "jax", "jaxlib"):
+            if package not in self.versions:
+                raise ValueError(f"versions: '{package}' is missing")
+        return self
+
     @property
     def id(self) -> str:
         """Names this provenance in the list of parts."""
@@ -79,6 +87,15 @@ class Part(Record):
         return self.file.partition("/")[0].removesuffix(".parquet")
 
 
+def _restored(content: Any) -> Any:
+    """Content of a JSON file, in which an infinite number is a text."""
+    if isinstance(content, dict):
+        return {key: _restored(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_restored(value) for value in content]
+    return float(content) if content in ("Infinity", "-Infinity") else content
+
+
 class CellRecord(Record):
     """What a reader needs to know of a cell without importing anything that it names."""
 
@@ -90,11 +107,16 @@ class CellRecord(Record):
     settings: dict[str, Any]
     """The settings that differ from the defaults; `id` is their digest."""
 
+    @field_validator("axes", "settings")
+    @classmethod
+    def _as_numbers(cls, content: dict[str, Any]) -> dict[str, Any]:
+        return _restored(content)
+
 
 class Edit(Record):
     """A change of what judges (claims, laws) after rows existed."""
 
-    when: str
+    when: Time
     judges_hash: Sha256
 
 
@@ -108,16 +130,16 @@ class Manifest(Record):
     judges_hash: Sha256
     """Of what judged when the first row was made: claims and laws."""
     edits: Annotated[tuple[Edit, ...], Field(strict=False)] = ()
-    provenance: dict[CellId, Provenance]
+    provenance: Annotated[dict[CellId, Provenance], Field(min_length=1)]
     """By their ids, in the order in which they were met."""
-    dtype: str
-    started: str
-    ended: str | None
+    dtype: Annotated[str, Field(pattern=r"^float(32|64)(, float64)?$")]
+    started: Time
+    ended: Time | None
     complete: bool
     lanes: NonNegativeInt
     """Lanes of the whole experiment, trained or not yet."""
     curve_seeds: NonNegativeInt
-    cells: Annotated[tuple[CellRecord, ...], Field(strict=False)]
+    cells: Annotated[tuple[CellRecord, ...], Field(strict=False, min_length=1)]
     block_width: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
     programs: NonNegativeInt = 0
     compilations: NonNegativeInt = 0
@@ -133,6 +155,8 @@ class Manifest(Record):
         files = [part.file for part in self.parts]
         if len(set(files)) < len(files):
             raise ValueError(f"parts: {next(file for file in files if files.count(file) > 1)} is listed twice")
+        if len({"/" in file for file in files}) > 1:
+            raise ValueError("parts: those of a run and of a report stand side by side")
         for name, provenance in self.provenance.items():
             if name != provenance.id:
                 raise ValueError(f"provenance: '{name}' is not the digest of its content")
@@ -148,6 +172,11 @@ class Manifest(Record):
         if self.complete and self.ended is None:
             raise ValueError("ended: a complete run has an end")
         return self
+
+    @property
+    def of_report(self) -> bool:
+        """Whether the rows are a report's copy, which may leave columns and curves out."""
+        return any(part.file == "lanes.parquet" for part in self.parts)
 
     @property
     def latest(self) -> Provenance:

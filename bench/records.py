@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from bench.files import read_inside
 from bench.manifest import SCHEMA_VERSION, Manifest, Part
 from bench.messages import explain
 
 ROWS_PER_PART = 1 << 17
 LANE = ["cell", "data_seed", "init_seed"]
 STEPS_OR_NULL = ("steps_to_solve", "break_step")
+MOST_MANIFEST = 1 << 28
+"""Bytes of a manifest that is read."""
+BYTES_PER_VALUE, BYTES_PER_TEXT, BYTES_BESIDE = 64, 1024, 1 << 26
+"""Most memory that a part may take: for each value as it is stored, for each text (on average), and beside both."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -47,10 +53,13 @@ def read_manifest(folder: Path) -> Manifest:
     """`run.json` of a run folder; ValueError with one line if there is none or it is broken."""
     path = folder / "run.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = read_inside(folder, "run.json", MOST_MANIFEST).decode()
+        content = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
     except FileNotFoundError as error:
         raise ValueError(f"{folder}: no run here (run.json is missing)") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
@@ -59,6 +68,19 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate(content)
     except ValidationError as error:
         raise ValueError(f"{path}: {explain(error, Manifest)}") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if a key stands in it twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key '{next(name for name in names if names.count(name) > 1)}' stands there twice")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def read_part(folder: Path, part: Part) -> pd.DataFrame:
@@ -74,13 +96,45 @@ def as_frame(rows: pa.Table) -> pd.DataFrame:
 
 def _read_table(folder: Path, part: Part) -> pa.Table:
     path = folder / part.file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    content = read_inside(folder, part.file, BYTES_BESIDE + part.rows * BYTES_PER_TEXT)
     if hashlib.sha256(content).hexdigest() != part.sha256:
         raise ValueError(f"{path}: corrupt, its sha256 is not the one in run.json")
-    return pq.read_table(pa.BufferReader(content))
+    try:
+        return _table(content, part.rows)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _table(content: bytes, count: int) -> pa.Table:
+    """The rows of a file that has so many; ValueError if it has others, or would take much more memory than such rows do."""
+    about = pq.read_metadata(pa.BufferReader(content))
+    schema = about.schema.to_arrow_schema()
+    if about.num_rows != count:
+        raise ValueError(f"has {about.num_rows:,} rows, but run.json counts {count:,}")
+    if len(set(schema.names)) < len(schema.names):
+        raise ValueError("has two columns of one name")
+    for field in schema:
+        if field.type not in _TYPES:
+            raise ValueError(f"column '{field.name}' is of type {field.type}; allowed: {', '.join(map(str, _TYPES))}")
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    stored = sum(group.column(number).total_uncompressed_size for group in groups for number in range(group.num_columns))
+    if stored > BYTES_BESIDE + BYTES_PER_VALUE * count * len(schema):
+        raise ValueError(f"would take {stored:,} bytes of memory, too many for {count:,} rows")
+    texts = [field.name for field in schema if field.type in _TEXTS]
+    # Each text once: a long one that is repeated takes no more memory than the file does.
+    rows = pq.read_table(pa.BufferReader(content), read_dictionary=texts).replace_schema_metadata(None)
+    for name in texts:
+        lengths = (pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0 for chunk in rows[name].chunks)
+        if sum(lengths) > BYTES_BESIDE + BYTES_PER_TEXT * count:
+            raise ValueError(f"the texts of column '{name}' would take too much memory")
+        place = rows.column_names.index(name)
+        plain = rows[name].cast(rows[name].type.value_type).cast(schema.field(name).type)
+        rows = rows.set_column(place, name, plain)
+    return rows
+
+
+_TEXTS = (pa.string(), pa.large_string())
+_TYPES = (*_TEXTS, pa.bool_(), pa.int64(), pa.float32(), pa.float64())
 
 
 def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataFrame:
@@ -145,7 +199,7 @@ class RunFolder:
         for part in self.known.parts:
             try:
                 frame = read_part(self.folder, part)
-            except ValueError as error:
+            except (ValueError, FileNotFoundError) as error:
                 faults.append(str(error))
                 continue
             kept.append(part)

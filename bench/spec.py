@@ -4,9 +4,9 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
@@ -30,7 +31,7 @@ from bench.messages import explain, nearest
 from bench.models import model
 from bench.optimizers import check_optimizer
 from bench.probes import probe
-from bench.registry import STRICT, Registry
+from bench.registry import STRICT, Registry, importing, is_opaque, is_reading, module_of
 from bench.schemes import scheme
 from bench.tasks import task
 
@@ -72,6 +73,9 @@ class Piece(Part):
             raw = {"name": raw}
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
             raise ValueError(f"needs a name; allowed: {', '.join(registry)}")
+        if is_opaque(raw["name"]):
+            own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
+            return {**own, "options": {key: value for key, value in raw.items() if key not in own}}
         entry = registry[raw["name"]]
         own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
         given = {key: value for key, value in raw.items() if key not in own}
@@ -90,7 +94,8 @@ class TaskSpec(Piece):
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
-        task[self.name].bind(self.options)()
+        if not is_reading():
+            task[self.name].bind(self.options)()
         return self
 
 
@@ -134,7 +139,7 @@ class InitializerSpec(Piece):
 
     @model_validator(mode="after")
     def _known_scheme(self) -> Self:
-        if self.scheme is not None:
+        if self.scheme is not None and not is_opaque(self.scheme):
             scheme[self.scheme]  # noqa: B018  (looks the name up)
         return self
 
@@ -171,7 +176,8 @@ class OptimizerSpec(Part):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        check_optimizer(self.name, self.options)
+        if not is_opaque(self.name):
+            check_optimizer(self.name, self.options)
         if self.rate < 0 or self.rate == float("inf"):
             raise ValueError(f"learning_rate = {self.learning_rate}: a finite number >= 0 or 'c/curvature'")
         return self
@@ -230,9 +236,24 @@ class Settings(Part):
         content = self.model_dump(mode="json", exclude_defaults=True)
         for section, registry in (("task", task), ("model", model), ("initializer", initializer)):
             piece = getattr(self, section)
+            if is_opaque(piece.name):
+                continue
             options = registry[piece.name].options.model_validate(piece.options)
             content[section]["options"] = options.model_dump(mode="json", exclude_defaults=True)
         return content
+
+    def foreign(self) -> Iterator[tuple[str, str]]:
+        """Kind and name of each piece that is imported from a module of the user's own."""
+        layers = ((f"initializer.layers.{layer}", piece.name) for layer, piece in self.initializer.layers.items())
+        pieces = (
+            ("task", self.task.name),
+            ("model", self.model.name),
+            ("initializer", self.initializer.name),
+            *layers,
+            ("initializer.scheme", self.initializer.scheme or ""),
+            ("optimizer", self.optimizer.name),
+        )
+        yield from ((kind, name) for kind, name in pieces if ":" in name)
 
 
 class Range(Part):
@@ -491,7 +512,8 @@ class Experiment(Part):
                 raise ValueError("case: each one needs a label")
         self.cells  # noqa: B018  (expands and validates every cell)
         for name in (*(self.probes or ()), *self.track):
-            probe[name]  # noqa: B018  (looks the name up)
+            if not is_opaque(name):
+                probe[name]  # noqa: B018  (looks the name up)
         for name in self.unreported:
             if "*" not in name and name not in (known := {*COMMON, *probe}):
                 raise ValueError(f"unreported: '{name}' is no column; {nearest(name, known)}")
@@ -509,6 +531,13 @@ class Experiment(Part):
                 if axis.path in self.axes:
                     raise ValueError(f"seeds.map: '{axis.path}' is an axis of the grid as well")
         return self
+
+    # After all others, which it goes around.
+    @model_validator(mode="wrap")
+    @classmethod
+    def _may_import(cls, raw: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        with importing():
+            return validate(raw)
 
     def _check_conditions(self, claim: Claim) -> None:
         place = f"claim '{claim.id}'"
@@ -603,6 +632,12 @@ class Experiment(Part):
             raise ValueError(f"grid: two cells have the same settings: {twin.axes}")
         return cells
 
+    def identified(self, ids: Sequence[str]) -> Self:
+        """The same experiment with these ids of its cells, as a folder keeps them: of opaque pieces they cannot be computed."""
+        other = self.model_copy()
+        other.__dict__["cells"] = [replace(cell, id=identity) for cell, identity in zip(self.cells, ids, strict=True)]
+        return other
+
     @property
     def training_hash(self) -> str:
         """Identifies what trains: cells and probes, but not the number of seeds, which may grow, nor anything that only judges rows."""
@@ -615,6 +650,14 @@ class Experiment(Part):
     def judging_hash(self) -> str:
         """Identifies what judges: claims and laws, which can be mended without training anew."""
         return digest(self.model_dump(mode="json", include={"laws", "claim"}, exclude_defaults=True))
+
+
+def modules_named(experiment: Experiment, figures: bool = False) -> list[str]:
+    """Modules of the user's own that the experiment's pieces and probes (and kinds of `figures`) come from, in alphabetical order."""
+    names = {name for cell in experiment.cells for _, name in cell.settings.foreign()}
+    others = (*(experiment.probes or ()), *experiment.track, *(figure.kind for figure in experiment.figure if figures))
+    names |= {name for name in others if ":" in name}
+    return sorted(set(map(module_of, names)))
 
 
 def check_sections(base: dict[str, Any]) -> None:
