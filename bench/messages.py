@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-
 LONGEST_MESSAGE = 1000
 LONGEST_PART = 300
 """Characters of a message, and of one value or one list of names in it."""

@@ -13,9 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bench.messages import nearest
 
-STRICT = ConfigDict(
-    extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants", allow_inf_nan=False
-)
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants", allow_inf_nan=False)
 Extended = Annotated[float, Field(allow_inf_nan=True)]
 """A number of an experiment file that may be infinite on purpose; every other one is finite."""
 
