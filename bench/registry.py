@@ -9,13 +9,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bench.messages import nearest
 
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants")
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants", allow_inf_nan=False)
+Extended = Annotated[float, Field(allow_inf_nan=True)]
+"""A number of an experiment file that may be infinite on purpose; every other one is finite."""
 
 _own: ContextVar[bool] = ContextVar("own", default=False)
 """Whether an experiment of the user's own is being read, which may import what it names."""
