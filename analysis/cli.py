@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+
+from initbench.stop import Stopped, leave, say, stoppable
 
 app = typer.Typer(
     add_completion=False,
@@ -32,6 +35,10 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Exp
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
 Trust = Annotated[list[str], typer.Option("--trust", metavar="MODULE", help="Import this module although the folder names it; repeatable.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Init seeds per cell instead of the file's number.")]
+Mixed = Annotated[bool, typer.Option("--mixed", help="Go on where earlier runs were made with other versions, devices or code; marked.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Remove what the run folder holds, and train all of it anew.")]
+LINE_SECONDS = 10.0
+"""Off a terminal, how often a line says how far training is."""
 
 
 def clean(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,9 +47,17 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
-        if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())
         try:
+            here = os.getcwd()
+        except FileNotFoundError:
+            fail("the current folder has been removed; change to one that is there")
+        if here not in sys.path:
+            sys.path.append(here)
+        try:
+            if os.environ.get("JAX_PLATFORMS"):
+                from bench.engine.devices import check_platforms
+
+                check_platforms()
             command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
@@ -64,14 +79,16 @@ def run(
     settings: Sets = [],  # noqa: B006  (typer wants a list)
     folder: Annotated[Path, typer.Option("--out", help="Where run folders go.")] = Path("results/runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, lanes, programs, memory and time; train nothing.")] = False,
+    mixed: Mixed = False,
+    fresh: Fresh = False,
 ) -> None:
-    """Train an experiment's lanes; resumes, and computes only what is not there yet."""
+    """Train an experiment's lanes; resumes, repairs what is damaged, and computes only what is not there yet."""
     experiments = [_read(name, seeds, settings) for name in names]
     for experiment in experiments:
         if dry_run:
             _describe(experiment)
         else:
-            _train(experiment, folder)
+            _train(experiment, folder, mixed, fresh)
 
 
 @app.command()
@@ -98,6 +115,8 @@ def reproduce(
     everything: Annotated[bool, typer.Option("--all", help="All experiments that come with the package.")] = False,
     seeds: Seeds = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+    mixed: Mixed = False,
+    fresh: Fresh = False,
 ) -> None:
     """Run and report in one: train, judge, and print the verdicts."""
     from bench import catalog
@@ -105,7 +124,7 @@ def reproduce(
 
     wanted = names or (catalog.names() if everything else catalog.headlines())
     experiments = [_read(name, seeds, []) for name in wanted]
-    runs = [_train(experiment, folder / "runs") for experiment in experiments]
+    runs = [_train(experiment, folder / "runs", mixed, fresh) for experiment in experiments]
     # What the user has just trained with is trusted.
     _report(runs, folder / "reports", [module for experiment in experiments for module in modules_named(experiment, figures=True)])
 
@@ -341,15 +360,32 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _train(experiment: Any, folder: Path) -> Path:
+def _train(experiment: Any, folder: Path, mixed: bool, fresh: bool) -> Path:
     from bench import run as train
 
-    with _bar(experiment.name) as watch:
-        return train(experiment, folder, watch=watch)
+    where, progress = folder / experiment.name, None
+    with stoppable() as check, _told(experiment.name, where) as watch:
+
+        def heard(now: Any) -> None:
+            nonlocal progress
+            progress = now
+            watch(now)
+            check()
+
+        try:
+            return train(experiment, folder, watch=heard, mixed=mixed, fresh=fresh)
+        except Stopped as stopped:
+            kept = f"{progress.done:,} of {progress.lanes:,} training runs" if progress else "all training runs that were there"
+            say(f"stopped by {stopped.name}: {kept} of '{experiment.name}' are kept in {where}")
+            say("the same command goes on with the rest")
+            # Threads may be compiling, and nobody waits for what they compile.
+            leave(stopped.exit_code)
+            raise
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[Callable[[Any], None]]:
+def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
+    """Shows how far training is: a bar on a terminal, otherwise a line now and then; and lines for what was done in the end."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -359,15 +395,36 @@ def _bar(name: str) -> Iterator[Callable[[Any], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
+    first = last = time.monotonic()
+    before, now, said = 0, None, 0
     with Bar(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(name, total=None, rate="", solved="", note="")
 
+        def tell(text: str) -> None:
+            bar.console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
+
         def watch(progress: Any) -> None:
+            nonlocal before, now, said, last
             rate = f"{progress.seed_steps / progress.seconds:,.0f} seed-steps/s" if progress.seconds else ""
             solved = f"{progress.solved / progress.done:.1%} solved" if progress.done else ""
             bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=progress.note)
+            for text in progress.said[said:]:
+                tell(text)
+            said = len(progress.said)
+            if now is None:
+                before, now = progress.done, progress
+                if before < progress.lanes:
+                    tell(f"{before:,} of {progress.lanes:,} training runs are there, the others go into {folder}")
+            if not err.is_terminal and time.monotonic() - last > LINE_SECONDS:
+                last = time.monotonic()
+                tell(", ".join(part for part in (f"{progress.done:,} of {progress.lanes:,}", rate, solved, progress.note) if part))
 
         yield watch
+    if now is not None:
+        for text in now.said[said:]:
+            tell(text)
+        new = f"{now.done - before:,} new in {time.monotonic() - first:,.0f} s" if now.done > before else "all there before"
+        tell(f"{now.done:,} training runs in {folder}, {new}")
 
 
 def _report(folders: list[Path], folder: Path, trust: list[str]) -> None:
@@ -425,4 +482,6 @@ def _describe(experiment: Any) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    from initbench.__main__ import main
+
+    main()

@@ -1,6 +1,5 @@
 """Two runs side by side: the same lanes under two versions, devices, or experiments."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 from analysis.estimates import Interval, clustered_rate, p_improvement
 from analysis.load import Run, load
 from analysis.measures import measured
+from bench.manifest import differences
 from bench.spec import Cell
 
 SEEDS = ["data_seed", "init_seed"]
@@ -60,7 +60,7 @@ def compare(first: Path, second: Path) -> Comparison:
         match, rows = _matched(a, b, mine, other, label)
         matches.append(match)
         pairs.append(rows)
-    return Comparison(matches, _disagreements(pd.concat(pairs, ignore_index=True)), _differences(a, b))
+    return Comparison(matches, _disagreements(pd.concat(pairs, ignore_index=True)), differences(a.manifest.latest, b.manifest.latest))
 
 
 def _cells(a: Run, b: Run) -> list[tuple[Cell, Cell, str]]:
@@ -120,27 +120,3 @@ def _disagreements(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(other_outcome=rows["outcome_a"] != rows["outcome_b"], distance=distance)
     rows = rows[rows["other_outcome"] | (rows["distance"] > 0)]
     return rows.sort_values(["other_outcome", "distance"], ascending=False, kind="stable").head(MOST)
-
-
-def _differences(a: Run, b: Run) -> list[str]:
-    """What the newest rows of two runs were made with, where that is not the same."""
-    one, other = (run.manifest.latest for run in (a, b))
-    pairs = [(name, one.versions.get(name), other.versions.get(name)) for name in dict.fromkeys([*one.versions, *other.versions])]
-    pairs += [("", one.device.kind, other.device.kind)]
-    named = {"CPU features": "cpu_features", "precision": "matmul_precision", "random keys": "prng", "source": "source"}
-    pairs += [(words, getattr(one, name), getattr(other, name)) for words, name in named.items()]
-    pairs += [(name, one.own.get(name), other.own.get(name)) for name in dict.fromkeys([*one.own, *other.own])]
-    flags = [set(made.xla_flags.split()) for made in (one, other)]
-    pairs += [("XLA flags", _joined(flags[0] - flags[1]), _joined(flags[1] - flags[0]))]
-    return [f"{name} {_short(before)} v {_short(after)}".strip() for name, before, after in pairs if before != after]
-
-
-def _joined(flags: set[str]) -> str:
-    return " ".join(sorted(flags)) or "none"
-
-
-def _short(value: str | None) -> str:
-    """A value of the provenance as it is shown: digests by their first digits."""
-    if value is None:
-        return "unknown"
-    return value[:12] if re.fullmatch("[0-9a-f]{64}", value) else value

@@ -102,7 +102,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     try:
         check_columns(experiment, manifest, lanes)
         lanes = typed(lanes, experiment)
-        if not manifest.complete:
+        if not manifest.complete or manifest.mixed:
+            # Rows in the order in which they were made, or of one provenance after the other.
             position = {cell.id: number for number, cell in enumerate(experiment.cells)}
             order = lanes.assign(_cell=lanes["cell"].map(position)).sort_values(["_cell", *IDENTITY[1:]], kind="stable")
             lanes = order.drop(columns="_cell").reset_index(drop=True)

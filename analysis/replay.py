@@ -50,15 +50,12 @@ def replay(folder: Path, trust: Collection[str] = (), **choice: Any) -> Replay:
         if ":" in name and module_of(name) not in run.trust:
             raise ValueError(f"{folder}: {untrusted('probe', name)}")
     plan = programs(run.experiment.cells, run.experiment.probes, run.experiment.track, run.experiment.seeds.data == "paired")
-    place = next(index for index, cell in enumerate(run.experiment.cells) if cell.id == stored["cell"])
     number = next(index for index, program in enumerate(plan) if stored["cell"] in [cell.id for cell in program.cells])
     program = plan[number]
     if len(run.manifest.block_width) != len(plan):
         raise ValueError(f"{folder}: run.json has {len(run.manifest.block_width)} widths of blocks for {len(plan)} programs")
     table = LaneTable(run.experiment, plan)
-    wanted = np.zeros((len(run.experiment.cells), len(run.experiment.seeds)), bool)
-    wanted[place] = (table.data_seed == stored["data_seed"]) & (table.init_seed == stored["init_seed"])
-    lanes = table.lanes(program, [place], wanted)
+    lanes = table.lanes(program, table.numbers(pd.DataFrame([stored[LANE]])))
     pool = Pool(program, lane_mesh(), run.manifest.block_width[number])
     batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
     replayed, curve = as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch))

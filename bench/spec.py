@@ -57,6 +57,8 @@ SMALLEST = {"float32": float(np.finfo(np.float32).tiny), "float64": 1e-150}
 """Sizes of numbers that do not overflow or vanish as such, or in float64 when they are squared."""
 LONGEST_LABEL = 200
 RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
+MOST_LANES = 1 << 44
+"""Most lanes of a cell: no number of a lane overflows 64 bits, whatever the number of cells."""
 
 Frozen = Annotated[tuple[Any, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -354,12 +356,30 @@ class Seeds(Part):
             raise ValueError(f"{self.data:,} data seeds times {self.init:,} init seeds; fewer than 2^63")
         return self
 
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        if self.data != "paired" and self.data * self.init > MOST_LANES:
+            raise ValueError(f"init = {self.init} crossed with data = {self.data}: at most {MOST_LANES:,} training runs of one cell")
+        return self
+
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Data seed and init seed of every lane of a cell."""
+        return self.at(np.arange(len(self)))
+
+    def at(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Data seed and init seed of the lanes of a cell that stand at these places."""
         if self.data == "paired":
-            return np.arange(self.init), np.arange(self.init)
-        data, init = np.divmod(np.arange(self.data * self.init), self.init)
+            return place, place
+        data, init = np.divmod(place, self.init)
         return data, init
+
+    def places(self, data_seed: np.ndarray, init_seed: np.ndarray) -> np.ndarray:
+        """Where lanes with these seeds stand in a cell; -1 where there is none."""
+        known = (init_seed >= 0) & (init_seed < self.init)
+        if self.data == "paired":
+            return np.where(known & (data_seed == init_seed), init_seed, -1)
+        known &= (data_seed >= 0) & (data_seed < self.data)
+        return np.where(known, data_seed * self.init + init_seed, -1)
 
     def __len__(self) -> int:
         """Training runs of a cell."""
