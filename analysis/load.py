@@ -15,11 +15,13 @@ from bench.contents import IDENTITY, check_columns, check_curves, check_lanes, e
 from bench.engine.program import Program, programs
 from bench.files import read_inside
 from bench.manifest import Manifest
+from bench.messages import one_line
 from bench.records import read_manifest, read_rows
 from bench.registry import module_of, trusting, untrusted
 from bench.spec import Cell, Experiment, Settings, Span, digest, wanted_labels
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 MOST_TEXT = 1 << 22
 """Bytes of an experiment file that is read."""
 
@@ -111,7 +113,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         check_lanes(experiment, lanes, manifest.complete)
         check_curves(experiment, manifest, lanes, curves)
     except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
+        raise ValueError(one_line(f"{folder}: {error}")) from error
     return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
 
 
@@ -129,7 +131,7 @@ def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Exper
         try:
             _check_cells(experiment, manifest)
         except ValueError as error:
-            raise ValueError(f"{folder / 'run.json'}: {error}") from error
+            raise ValueError(one_line(f"{folder / 'run.json'}: {error}")) from error
     experiment = experiment.identified([cell.id for cell in manifest.cells])
     if experiment.name != manifest.experiment or experiment.training_hash != manifest.spec_hash:
         raise ValueError(f"{path}: changed after the run, its hash is not the one in run.json")
@@ -151,9 +153,10 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         foreign = {kind for kind, _ in cell.settings.foreign()}
         if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
             raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
+        opaque = {kind.partition(".")[0] for kind in foreign}
+        essence = cell.settings.essence() if foreign else record.settings
         for section in Settings.model_fields:
-            ours, theirs = cell.settings.essence().get(section), record.settings.get(section)
-            if not any(kind.startswith(section) for kind in foreign) and ours != theirs:
+            if section not in opaque and essence.get(section) != record.settings.get(section):
                 raise ValueError(f"{place}: {section} is not that of the experiment's cell with {cell.axes}")
     if manifest.dtype != (dtype := ", ".join(sorted({cell.settings.training.dtype for cell in experiment.cells}))):
         raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")

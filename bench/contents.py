@@ -13,13 +13,12 @@ import pandas as pd
 from bench.manifest import Manifest
 from bench.messages import nearest
 from bench.probes import probe
-from bench.spec import Experiment
+from bench.spec import NEEDED, Experiment
 
 IDENTITY = ("cell", "data_seed", "init_seed")
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 DIGEST = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 """A report keeps the first half of the digest of a lane's parameters."""
-NEEDED = ("outcome", "steps_to_solve", "steps_run", "learning_rate", "loss_final", "params_digest")
 ENDS = ("loss_final", "metric_final", "test_loss_final", "test_metric_final", "grad_norm_final")
 STARTS = ("loss_initial", "grad_norm_initial")
 INTEGERS = ("data_seed", "init_seed", "steps_run")
@@ -32,7 +31,7 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
 
     Which probes a model has something to show to is not known without the model: the column of a known probe may be missing.
     """
-    needed = ["experiment", *experiment.axes, *_mapped(experiment), *IDENTITY, *NEEDED]
+    needed = [*NEEDED, *experiment.axes, *_mapped(experiment)]
     needed += [] if manifest.of_report else [name for name in (*STARTS, *ENDS) if name not in needed]
     optional = {*STARTS, *ENDS, *(("break_step",) if "tie_spread" in experiment.track else ())}
     _check_names(needed, optional, lanes, _probe_columns(experiment))

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from bench.files import read_inside
 from bench.manifest import SCHEMA_VERSION, Manifest, Part, differences
-from bench.messages import explain
+from bench.messages import explain, one_line, shown
 
 ROWS_PER_PART = 1 << 17
 LANE = ["cell", "data_seed", "init_seed"]
@@ -66,10 +66,10 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise ValueError(str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
+        raise ValueError(one_line(f"{path}: cannot be read: {error}")) from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
-        raise ValueError(f"{path}: schema_version = {version!r}; this version reads {SCHEMA_VERSION}")
+        raise ValueError(f"{path}: schema_version = {shown(version)}; this version reads {SCHEMA_VERSION}")
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
@@ -81,7 +81,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"key '{next(name for name in names if names.count(name) > 1)}' stands there twice")
+        raise ValueError(f"key {shown(next(name for name in names if names.count(name) > 1))} stands there twice")
     return found
 
 
@@ -108,7 +108,7 @@ def _read_table(folder: Path, part: Part) -> pa.Table:
     try:
         return _table(content, part.rows)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(one_line(f"{path}: {error}")) from error
 
 
 def _table(content: bytes, count: int) -> pa.Table:
