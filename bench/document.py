@@ -1,5 +1,6 @@
 """The text of an experiment file: read as TOML, with `--set` values put into it, and held to what any value may be."""
 
+import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,37 @@ def read_document(text: str, overrides: Mapping[str, Any] | None = None) -> tupl
         raise ValueError(f"tables and lists stand inside one another more than {DEEPEST} deep") from error
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"not TOML: {one_line(error)}") from error
+
+
+def write_document(content: Mapping[str, Any]) -> str:
+    """This content as TOML, every table with its keys in their order, which counts in a grid and in cases."""
+    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    lists = {key: value for key, value in content.items() if isinstance(value, list | tuple) and value and isinstance(value[0], dict)}
+    lines = [f"{_text(key)} = {_inline(value)}" for key, value in content.items() if key not in tables and key not in lists]
+    headed = [(f"[{_text(key)}]", table) for key, table in tables.items()]
+    headed += [(f"[[{_text(key)}]]", table) for key, entries in lists.items() for table in entries]
+    for head, table in headed:
+        lines += ["", head, *(f"{_text(key)} = {_inline(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_text(key)} = {_inline(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return _text(value)
+    raise ValueError(f"{shown(value)}: TOML has no such value")
+
+
+def _text(text: str) -> str:
+    # JSON's escapes are TOML's, but for one letter.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def check_content(content: Any) -> None:

@@ -14,7 +14,6 @@ from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import tomlkit
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -26,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from bench.document import check_content, read_document, walk
+from bench.document import check_content, read_document, walk, write_document
 from bench.grid import assign, axis_label, check_labels, is_label, wanted_labels
 from bench.initializers import initializer
 from bench.manifest import Name
@@ -629,7 +628,7 @@ class Experiment(Part):
         """The experiment as TOML: as it was read, or written from its fields."""
         if self._text is not None:
             return self._text
-        return tomlkit.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
+        return write_document(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def lanes(self) -> int:

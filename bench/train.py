@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from bench import provenance
 from bench.engine.book import Batch, joined
 from bench.engine.devices import lane_mesh, matmul_precision
+from bench.engine.memory import check_memory
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
 from bench.manifest import SCHEMA_VERSION, CellRecord, Manifest
@@ -55,6 +56,7 @@ def run(
     here = list(mesh.devices.flat)
     folder = Path(out) / experiment.name
     plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
+    check_memory(plan, len(experiment.seeds), mesh)
     with RunFolder.locked(folder) as store:
         _check_same(store, experiment, here)
         rows, faults = store.intact()
