@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import Columns
-from bench.grid import is_label, wanted_labels
+from bench.grid import label_key, wanted_labels
 from bench.messages import nearest, one_line
 from bench.spec import SECTIONS, Cell, Comparison, Experiment, Figure
 
@@ -129,8 +129,10 @@ def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, A
 
 def _cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
     """The cells that a `where` asks for."""
-    wanted = {axis: wanted_labels(value, experiment.axes[axis]) for axis, value in where.items() if axis in experiment.axes}
-    return [cell for cell in experiment.cells if all(is_label(cell.axes[axis], labels) for axis, labels in wanted.items())]
+    wanted = {
+        axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes
+    }
+    return [cell for cell in experiment.cells if all(label_key(cell.axes[axis]) in labels for axis, labels in wanted.items())]
 
 
 def _check_figure(experiment: Experiment, figure: Figure, has_row: HasColumn, has_curve: HasColumn, rows: Iterable[str] | None) -> None:

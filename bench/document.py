@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
@@ -15,18 +16,23 @@ from bench.messages import one_line, shown
 
 DEEPEST = 20
 """Most tables and lists inside one another."""
-LONGEST_TEXT = 1 << 22
+LONGEST_TEXT = 1 << 20
 """Most characters of a file."""
+DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
+"""A key of so many parts that reading it would take minutes."""
 
 
 def read_document(text: str, overrides: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
     """The text with these values put into it, and its content; ValueError with one line if it is not TOML."""
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"{len(text):,} characters; at most {LONGEST_TEXT:,}")
+    if DOTTED.search(text):
+        raise ValueError("a dotted key of more than 100 parts")
     try:
         if overrides:
             document = tomlkit.parse(text)
             for path, value in overrides.items():
+                check_content({path: value})
                 override(document, path, value)
             text = tomlkit.dumps(document)
         return text, tomllib.loads(text)
@@ -108,11 +114,16 @@ def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
     if not isinstance(grid, dict) or path not in grid:
         assign_in_document(document, path, value)
         return
-    grid[path] = [value]
+    grid[path] = _item([value])
     kept = axis_label(value)
     for kind in ("claim", "figure", "published"):
         if isinstance(document.get(kind), list):
             document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]
+
+
+def _item(value: Any) -> Any:
+    # Read from text: tomlkit takes a time that grows with the square of a list's length to make it from a list.
+    return tomlkit.value(_inline(value))
 
 
 def _still_asked(item: Any, path: str, kept: Any) -> bool:
@@ -135,4 +146,4 @@ def assign_in_document(document: tomlkit.TOMLDocument, path: str, value: Any) ->
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise ValueError(f"--set {one_line(path)}: '{one_line(key)}' is not a table")
-    table[last] = value
+    table[last] = _item(value)

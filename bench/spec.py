@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from bench.document import check_content, read_document, walk, write_document
-from bench.grid import assign, axis_label, check_labels, is_label, wanted_labels
+from bench.grid import assign, axis_label, check_labels, label_key, wanted_labels
 from bench.initializers import initializer
 from bench.manifest import Name
 from bench.messages import explain, nearest, one_line, shown
@@ -587,8 +587,9 @@ class Experiment(Part):
             labels = wanted_labels(wanted, self.axes[axis])
             if not labels:
                 raise ValueError(f"{place}: {axis} = []: at least one of its values")
+            known = set(map(label_key, self.axes[axis]))
             for value in labels:
-                if not is_label(value, self.axes[axis]):
+                if label_key(value) not in known:
                     raise ValueError(f"{place}: {axis} = {shown(value)}; {nearest(repr(value), map(repr, self.axes[axis]))}")
 
     def _check_map(self, places: Map) -> None:
