@@ -67,7 +67,9 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and end with exit code 2."""
-    sys.stderr.write(f"initbench: {' '.join(message.split())}\n")
+    from bench.messages import one_line
+
+    sys.stderr.write(f"{one_line(f'initbench: {message}')}\n")
     raise typer.Exit(2)
 
 
@@ -334,6 +336,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
 def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
     from analysis.claims import check_claims
+    from analysis.measures import check_measures
     from bench import catalog
 
     overrides: dict[str, Any] = {}
@@ -350,6 +353,7 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
         overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
         experiment = catalog.read(name, overrides)
     check_claims(experiment)
+    check_measures(experiment)
     return experiment
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import Columns
-from bench.grid import is_label, wanted_labels
+from bench.grid import label_key, wanted_labels
 from bench.messages import nearest, one_line
 from bench.spec import SECTIONS, Cell, Comparison, Experiment, Figure
 
@@ -68,6 +68,8 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None, cu
         cells = _cells(experiment, where)
         column = columns_of(measure)[0]
         lacking = [cell for cell in cells if measure not in OUTCOMES and not has_row(cell, column)]
+        if lacking and column == "break_step":
+            raise ValueError(f"{place}: '{measure}' needs track = ['tie_spread'], and hidden units in every run that it is about")
         if len(lacking) == len(cells):
             raise ValueError(f"{place}: unknown measure '{one_line(measure)}'; {nearest(measure, _all_columns(experiment, rows))}")
         if lacking:
@@ -76,7 +78,13 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None, cu
         if left_out(column, experiment.unreported):
             raise ValueError(f"{place}: '{measure}' is left out of reports, by 'unreported'")
     for figure in experiment.figure:
-        _check_figure(experiment, figure, has_row, has_curve)
+        _check_figure(experiment, figure, has_row, has_curve, rows)
+
+
+def named_columns(experiment: Experiment) -> set[str]:
+    """What claims, published numbers and figures read off the rows; among the names of figures are also axes and settings."""
+    drawn = {name for figure in experiment.figure for name in (figure.x, figure.y) if name is not None}
+    return drawn | {column for _, measure, _ in _measures(experiment) for column in columns_of(measure)}
 
 
 def left_out(column: str, unreported: Iterable[str]) -> bool:
@@ -92,12 +100,11 @@ def _known_columns(experiment: Experiment, rows: Iterable[str] | None, curves: I
     if rows is not None and curves is not None:
         row_names, curve_names = set(rows), set(curves)
         return lambda cell, name: name in row_names, lambda cell, name: name in curve_names
-    drawn = [name for figure in experiment.figure for name in (figure.x, figure.y) if name is not None]
-    columns = Columns(experiment, [*(measure for _, measure, _ in _measures(experiment)), *drawn])
+    columns = Columns(experiment, named_columns(experiment))
     return columns.in_rows, columns.in_curves
 
 
-def _all_columns(experiment: Experiment, rows: Iterable[str] | None = None) -> list[str]:
+def _all_columns(experiment: Experiment, rows: Iterable[str] | None) -> list[str]:
     """Every measure that there is, for a message."""
     if rows is not None:
         return [*RATES, *rows]
@@ -122,11 +129,13 @@ def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, A
 
 def _cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
     """The cells that a `where` asks for."""
-    wanted = {axis: wanted_labels(value, experiment.axes[axis]) for axis, value in where.items() if axis in experiment.axes}
-    return [cell for cell in experiment.cells if all(is_label(cell.axes[axis], labels) for axis, labels in wanted.items())]
+    wanted = {
+        axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes
+    }
+    return [cell for cell in experiment.cells if all(label_key(cell.axes[axis]) in labels for axis, labels in wanted.items())]
 
 
-def _check_figure(experiment: Experiment, figure: Figure, has_row: HasColumn, has_curve: HasColumn) -> None:
+def _check_figure(experiment: Experiment, figure: Figure, has_row: HasColumn, has_curve: HasColumn, rows: Iterable[str] | None) -> None:
     """The keys of a figure name axes, columns of rows or curves, rates, probes or settings; its kind says which of them it draws."""
     cells = _cells(experiment, figure.where)
     whole = {*experiment.axes, *OUTCOMES, "outcome"}
@@ -139,7 +148,7 @@ def _check_figure(experiment: Experiment, figure: Figure, has_row: HasColumn, ha
     for key in ("x", "y"):
         name = getattr(figure, key)
         if name is not None and not known(name):
-            columns = [*experiment.axes, *_all_columns(experiment)]
+            columns = [*experiment.axes, *_all_columns(experiment, rows)]
             raise ValueError(f"figure '{figure.name}': {key} = '{one_line(name)}' is no column; {nearest(name, columns)}")
     if figure.color is not None and figure.color not in (allowed := [*experiment.axes, "outcome", *RATES]):
         raise ValueError(f"figure '{figure.name}': color = '{one_line(figure.color)}' is no axis; {nearest(figure.color, allowed)}")

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatch
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +27,7 @@ from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
 from analysis.load import Run, load, naming_missing_columns  # noqa: E402
+from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
 from analysis.page import experiment_page, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
@@ -113,17 +113,15 @@ def compact(run: Run) -> Run:
     for name, column in _narrow(lanes).items():
         if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
             lanes[name] = column
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in (*EXACT, *STEPS_OR_NULL)])
-    lanes = lanes.drop(columns=[name for name in lanes if _is_left_out(name, run.experiment.unreported)])
+    # A column that claims and figures name is there even if every training run has diverged.
+    kept = {*EXACT, *STEPS_OR_NULL, *named_columns(run.experiment)}
+    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in kept])
+    lanes = lanes.drop(columns=[name for name in lanes if left_out(name, run.experiment.unreported)])
     lanes["params_digest"] = lanes["params_digest"].str[:DIGEST]
     curves = run.curves.assign(**_narrow(run.curves))
     if "curves" in run.experiment.unreported:
         curves = curves.iloc[:0]
     return replace(run, lanes=lanes, curves=curves)
-
-
-def _is_left_out(column: str, unreported: tuple[str, ...]) -> bool:
-    return any(column.startswith(f"{name}_") or fnmatch(column, name) for name in unreported)
 
 
 def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -136,6 +134,7 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
     """Judge a run, write its page and all that belongs to it into a folder of its name, and return the name."""
     run = compact(load(source, trust))
+    check_measures(run.experiment, run.lanes, run.curves)
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name

@@ -1,6 +1,8 @@
 """The text of an experiment file: read as TOML, with `--set` values put into it, and held to what any value may be."""
 
+import json
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
@@ -14,18 +16,23 @@ from bench.messages import one_line, shown
 
 DEEPEST = 20
 """Most tables and lists inside one another."""
-LONGEST_TEXT = 1 << 22
+LONGEST_TEXT = 1 << 20
 """Most characters of a file."""
+DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
+"""A key of so many parts that reading it would take minutes."""
 
 
 def read_document(text: str, overrides: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
     """The text with these values put into it, and its content; ValueError with one line if it is not TOML."""
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"{len(text):,} characters; at most {LONGEST_TEXT:,}")
+    if DOTTED.search(text):
+        raise ValueError("a dotted key of more than 100 parts")
     try:
         if overrides:
             document = tomlkit.parse(text)
             for path, value in overrides.items():
+                check_content({path: value})
                 override(document, path, value)
             text = tomlkit.dumps(document)
         return text, tomllib.loads(text)
@@ -33,6 +40,37 @@ def read_document(text: str, overrides: Mapping[str, Any] | None = None) -> tupl
         raise ValueError(f"tables and lists stand inside one another more than {DEEPEST} deep") from error
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"not TOML: {one_line(error)}") from error
+
+
+def write_document(content: Mapping[str, Any]) -> str:
+    """This content as TOML, every table with its keys in their order, which counts in a grid and in cases."""
+    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    lists = {key: value for key, value in content.items() if isinstance(value, list | tuple) and value and isinstance(value[0], dict)}
+    lines = [f"{_text(key)} = {_inline(value)}" for key, value in content.items() if key not in tables and key not in lists]
+    headed = [(f"[{_text(key)}]", table) for key, table in tables.items()]
+    headed += [(f"[[{_text(key)}]]", table) for key, entries in lists.items() for table in entries]
+    for head, table in headed:
+        lines += ["", head, *(f"{_text(key)} = {_inline(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_text(key)} = {_inline(inner)}' for key, inner in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inline, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return _text(value)
+    raise ValueError(f"{shown(value)}: TOML has no such value")
+
+
+def _text(text: str) -> str:
+    # JSON's escapes are TOML's, but for one letter.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def check_content(content: Any) -> None:
@@ -76,11 +114,16 @@ def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
     if not isinstance(grid, dict) or path not in grid:
         assign_in_document(document, path, value)
         return
-    grid[path] = [value]
+    grid[path] = _item([value])
     kept = axis_label(value)
     for kind in ("claim", "figure", "published"):
         if isinstance(document.get(kind), list):
             document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]
+
+
+def _item(value: Any) -> Any:
+    # Read from text: tomlkit takes a time that grows with the square of a list's length to make it from a list.
+    return tomlkit.value(_inline(value))
 
 
 def _still_asked(item: Any, path: str, kept: Any) -> bool:
@@ -103,4 +146,4 @@ def assign_in_document(document: tomlkit.TOMLDocument, path: str, value: Any) ->
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise ValueError(f"--set {one_line(path)}: '{one_line(key)}' is not a table")
-    table[last] = value
+    table[last] = _item(value)

@@ -25,9 +25,9 @@ def check_labels(axis: str, labels: list[Any]) -> None:
             raise ValueError(f"grid: {one_line(axis)}: two values have the same label, {shown(repeated)}")
 
 
-def is_label(value: Any, labels: list[Any]) -> bool:
-    """Whether a value is one of these labels; 1 is 1.0, but not true."""
-    return any(value == label and isinstance(value, bool) == isinstance(label, bool) for label in labels)
+def label_key(value: Any) -> tuple[bool, Any]:
+    """What two labels have in common if they are the same: 1 is 1.0, but not true."""
+    return isinstance(value, bool), value if isinstance(value, int | float | str) else repr(value)
 
 
 def wanted_labels(wanted: Any, labels: list[Any]) -> list[Any]:

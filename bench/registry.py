@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from bench.messages import nearest
+from bench.messages import nearest, one_line
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants", allow_inf_nan=False)
 Extended = Annotated[float, Field(allow_inf_nan=True)]
@@ -122,7 +122,7 @@ class Registry:
                 raise untrusted(self.kind, name)
             _admitted.add(name)
             return self._imported(name)
-        raise ValueError(f"unknown {self.kind} '{name}'; {nearest(name, self._entries)}, or package.module:name of your own")
+        raise ValueError(f"unknown {self.kind} '{one_line(name, 100)}'; {nearest(name, self._entries)}, or package.module:name of your own")
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))
@@ -140,10 +140,11 @@ class Registry:
         module_name, _, attribute = name.partition(":")
         try:
             target = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"{self.kind} '{name}' cannot be imported: {error}") from error
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
+            # Of a relative name like `.x:y` Python says that with a TypeError.
+            raise ValueError(f"{self.kind} '{one_line(name, 100)}' cannot be imported: {one_line(error)}") from error
         if not callable(target):
-            raise ValueError(f"{self.kind} '{name}' is not a function or class")
+            raise ValueError(f"{self.kind} '{one_line(name, 100)}' is not a function or class")
         return self._entry(name, target, dict(getattr(target, "traits", {})))
 
     def _options(self, name: str, target: Callable[..., Any]) -> type[BaseModel]:

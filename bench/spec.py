@@ -14,7 +14,6 @@ from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import tomlkit
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -27,8 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from bench.document import check_content, read_document, walk
-from bench.grid import assign, axis_label, check_labels, is_label, wanted_labels
+from bench.document import check_content, read_document, walk, write_document
+from bench.grid import assign, axis_label, check_labels, label_key, wanted_labels
 from bench.initializers import initializer
 from bench.manifest import Name
 from bench.messages import explain, nearest, one_line, shown
@@ -635,8 +634,9 @@ class Experiment(Part):
             labels = wanted_labels(wanted, self.axes[axis])
             if not labels:
                 raise ValueError(f"{place}: {axis} = []: at least one of its values")
+            known = set(map(label_key, self.axes[axis]))
             for value in labels:
-                if not is_label(value, self.axes[axis]):
+                if label_key(value) not in known:
                     raise ValueError(f"{place}: {axis} = {shown(value)}; {nearest(repr(value), map(repr, self.axes[axis]))}")
 
     def _check_map(self, places: Map) -> None:
@@ -676,7 +676,7 @@ class Experiment(Part):
         """The experiment as TOML: as it was read, or written from its fields."""
         if self._text is not None:
             return self._text
-        return tomlkit.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
+        return write_document(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def lanes(self) -> int:

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from bench import provenance
 from bench.engine.book import Batch, joined
 from bench.engine.devices import lane_mesh
+from bench.engine.memory import check_memory
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
 from bench.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest, Provenance, differences
@@ -68,6 +69,7 @@ def run(
     mesh = lane_mesh(devices)
     folder = Path(out) / experiment.name
     plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
+    check_memory(plan, len(experiment.seeds), mesh)
     table = LaneTable(experiment, plan)
     with RunFolder.locked(folder, fresh) as store:
         if not store.new:
