@@ -35,6 +35,16 @@ class Run:
         random = {cell.id: cell.settings.initializer.random for cell in self.experiment.cells}
         return self.lanes["init_seed"].where(self.lanes["cell"].map(random), -1)
 
+    @property
+    def share_done(self) -> float:
+        """Share of the experiment's training runs that have ended: 1 for a complete run."""
+        return 1.0 if self.manifest.complete else len(self.lanes) / self.manifest.lanes
+
+    @property
+    def interim(self) -> str:
+        """'interim: 41% of runs', for whatever is made of a run that is not complete; empty for a complete one."""
+        return "" if self.manifest.complete else f"interim: {100 * self.share_done:.2g}% of runs"
+
     @cached_property
     def programs(self) -> list[Program]:
         """What the lanes ran, without probes."""
@@ -45,8 +55,11 @@ class Run:
         return next(cell for cell in self.experiment.cells if cell.id == identity)
 
 
-def load(folder: Path | str) -> Run:
-    """Read one run; ValueError with one line if it is missing, broken, or not complete."""
+def load(folder: Path | str, interim: bool = False) -> Run:
+    """Read one run; ValueError with one line if it is missing, broken, or not complete.
+
+    `interim`: a run that is not complete is read as well, with the lanes that it has so far.
+    """
     folder = Path(folder)
     manifest = read_manifest(folder)
     try:
@@ -55,10 +68,12 @@ def load(folder: Path | str) -> Run:
         raise ValueError(f"{folder / 'experiment.toml'}: cannot be read: {error.strerror}") from error
     if experiment.training_hash != manifest.spec_hash:
         raise ValueError(f"{folder / 'experiment.toml'}: changed after the run, its hash is not the one in run.json")
-    if not manifest.complete:
+    if not manifest.complete and not interim:
         raise ValueError(f"{folder}: the run is not complete; 'initbench run' with the same arguments resumes it")
     lanes = read_rows(folder, manifest)
-    if len(lanes) != manifest.lanes:
+    if lanes.empty:
+        raise ValueError(f"{folder}: no training run has ended yet")
+    if manifest.complete and len(lanes) != manifest.lanes:
         raise ValueError(f"{folder}: {len(lanes)} rows, but run.json counts {manifest.lanes} lanes")
     return Run(folder, experiment, manifest, typed(lanes, experiment), read_rows(folder, manifest, "curves"))
 

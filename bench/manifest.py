@@ -155,7 +155,7 @@ class CellRecord(Record):
 class Edit(Record):
     """A change of what judges (claims, laws) after rows existed."""
 
-    when: str
+    when: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T[0-9:]{8}\+00:00$")]
     judges_hash: Sha256
 
 

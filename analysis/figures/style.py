@@ -11,6 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from analysis.load import Run, matching
@@ -20,6 +21,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 """Widths of a figure in inches: of one column of a journal and of both (89 and 183 mm)."""
 PANEL = (2.35, 1.9)
 LEGEND_INCHES = 0.55
+NOTE_SIZE = 7
 LEGEND_LINE = 0.17
 LABELS = {
     "steps_to_solve": "gradient steps",
@@ -175,6 +177,19 @@ def to_columns(drawing: Figure) -> None:
     """Make a figure as wide as one column of a journal, or, if that leaves less than three quarters of its width, as both."""
     width, height = drawing.get_size_inches()
     drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
+
+
+def note_below(drawing: Figure, text: str) -> None:
+    """A line below a whole figure, which becomes higher by that line."""
+    width, height = drawing.get_size_inches()
+    line = NOTE_SIZE * 1.6 / 72
+    drawing.set_size_inches(width, height + line)
+    share = line / (height + line)
+    engine = drawing.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        left, bottom, across, up = engine.get()["rect"]
+        engine.set(rect=(left, share + bottom * (1 - share), across, up * (1 - share)))
+    drawing.text(0.5, share / 2, text, ha="center", va="center", fontsize=NOTE_SIZE)
 
 
 def count_note(rows: pd.DataFrame) -> str:
