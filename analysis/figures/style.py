@@ -11,7 +11,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from analysis.load import Run, matching
@@ -21,7 +20,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 """Widths of a figure in inches: of one column of a journal and of both (89 and 183 mm)."""
 PANEL = (2.35, 1.9)
 LEGEND_INCHES = 0.55
-NOTE_SIZE = 7
+NOTE_SIZE, LABEL_SIZE = 7, 9
 LEGEND_LINE = 0.17
 LABELS = {
     "steps_to_solve": "gradient steps",
@@ -182,14 +181,10 @@ def to_columns(drawing: Figure) -> None:
 def note_below(drawing: Figure, text: str) -> None:
     """A line below a whole figure, which becomes higher by that line."""
     width, height = drawing.get_size_inches()
-    line = NOTE_SIZE * 1.6 / 72
-    drawing.set_size_inches(width, height + line)
-    share = line / (height + line)
-    engine = drawing.get_layout_engine()
-    if isinstance(engine, ConstrainedLayoutEngine):
-        left, bottom, across, up = engine.get()["rect"]
-        engine.set(rect=(left, share + bottom * (1 - share), across, up * (1 - share)))
-    drawing.text(0.5, share / 2, text, ha="center", va="center", fontsize=NOTE_SIZE)
+    drawing.set_size_inches(width, height + NOTE_SIZE * 1.6 / 72)
+    label = drawing.get_supxlabel()
+    # A figure has one label below all of its panels, and the layout leaves room for it.
+    drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
 
 
 def count_note(rows: pd.DataFrame) -> str:
@@ -223,7 +218,7 @@ def rc() -> Any:
         **sns.axes_style("ticks"),
         "font.size": 8,
         "axes.titlesize": 8,
-        "axes.labelsize": 9,
+        "axes.labelsize": LABEL_SIZE,
         "xtick.labelsize": 7.5,
         "ytick.labelsize": 7.5,
         "axes.linewidth": 0.7,

@@ -141,7 +141,7 @@ def matmul_precision() -> str:
 
 def check_platforms() -> None:
     """ValueError with one line if JAX finds no device of the platforms that the user asks for, as in `JAX_PLATFORMS`."""
-    wanted = jax.config.jax_platforms
+    wanted = getattr(jax.config, "jax_platforms", None)
     if not wanted:
         return
     try:
