@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
-from analysis.page import trained_by
+from analysis.page import interim_banner, trained_by
 from analysis.result import Result
 from analysis.words import condition, interval, markdown, marked, number, place
 
@@ -37,6 +37,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     chart = _chart(every)
     sections = [
         "# When is it safe to initialize weights to zero?",
+        interim_banner(results),
         f"{lanes:,} training runs in {len(results)} experiment{'s' if len(results) > 1 else ''}. "
         "Claims and criteria were fixed in each experiment's file before it ran; "
         "verdicts come from intervals, after the exact laws named in each report have held.",
@@ -185,7 +186,7 @@ def answer_frame(results: list[Result]) -> pd.DataFrame:
             {
                 "claim": family,
                 "says": statements.get(family, shown.says),
-                "verdict": overall(verdicts),
+                "verdict": overall(verdicts) + (", interim" if any(result.run.interim for result, _ in found) else ""),
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
                 "n": f"{_lanes(found):,} lanes, up to {max(v.n_data_seeds for v in verdicts):,} data seeds "
                 f"and {max(v.n_init_seeds for v in verdicts):,} init seeds",

@@ -1,6 +1,7 @@
 """The command line: `initbench`."""
 
 import json
+import math
 import os
 import platform
 import sys
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from initbench.stop import Stopped, leave, say, stoppable
+from initbench.stop import Stoppable, Stopped, leave, say
 
 app = typer.Typer(
     add_completion=False,
@@ -54,10 +55,6 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
         if here not in sys.path:
             sys.path.append(here)
         try:
-            if os.environ.get("JAX_PLATFORMS"):
-                from bench.engine.devices import check_platforms
-
-                check_platforms()
             command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
@@ -368,7 +365,7 @@ def _train(experiment: Any, folder: Path, mixed: bool, fresh: bool) -> Path:
     from bench import run as train
 
     where, progress = folder / experiment.name, None
-    with stoppable() as check, _told(experiment.name, where) as watch:
+    with Stoppable() as check, _told(experiment.name, where) as watch:
 
         def heard(now: Any) -> None:
             nonlocal progress
@@ -468,7 +465,7 @@ def _curve_table(curve: Any, most: int = 24, width: int = 40) -> Table:
 
 
 def _describe(experiment: Any) -> None:
-    """What a run would do: cells, lanes, programs, and from a short trial of each program its memory and longest time."""
+    """What a run would do: cells, lanes, programs, and from a short trial of some of them memory and time."""
     from bench.estimate import estimate
 
     plan = estimate(experiment)
@@ -478,10 +475,13 @@ def _describe(experiment: Any) -> None:
     for cell in experiment.cells:
         table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
     out.print(table)
+    seconds = f"about {plan.seconds:,.0f} s of training if every training run spends its budget"
+    if math.isnan(plan.seconds):
+        seconds = "unknown time of training, since no training run of the trial made a step"
+    tried = "" if plan.tried == plan.programs else f" (from a trial of {plan.tried} programs)"
     out.print(
         f"{len(experiment.cells)} cells, {experiment.lanes:,} lanes, {plan.programs} programs; "
-        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, at most {plan.seconds:,.0f} s "
-        "of training if every lane spends its budget"
+        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, {seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
     )
 
 

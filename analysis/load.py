@@ -59,6 +59,16 @@ class Run:
         """Whether what judges (claims, laws) is another than when the first row was made."""
         return self.experiment.judging_hash != self.manifest.judges_hash
 
+    @property
+    def share_done(self) -> float:
+        """Share of the experiment's training runs that have ended: 1 for a complete run."""
+        return 1.0 if self.manifest.complete else len(self.lanes) / self.manifest.lanes
+
+    @property
+    def interim(self) -> str:
+        """'interim: 41% of runs', for whatever is made of a run that is not complete; empty for a complete one."""
+        return "" if self.manifest.complete else f"interim: {100 * self.share_done:.2g}% of runs"
+
     @cached_property
     def programs(self) -> list[Program]:
         """What the lanes ran, without probes; of cells whose code is the package's own or trusted."""

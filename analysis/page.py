@@ -1,5 +1,7 @@
 """The page of one experiment."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +20,22 @@ MANY = 24
 """Longer tables are folded away."""
 
 
+def interim_note(results: Sequence[Result]) -> str:
+    """Which of these experiments are not complete, and how far they are; empty if all are."""
+    return "; ".join(f"{result.name} {result.run.interim}" for result in results if result.run.interim)
+
+
+def interim_banner(results: Sequence[Result]) -> str:
+    """What a reader must know of results that rest on runs that are not complete."""
+    note = interim_note(results)
+    if not note:
+        return ""
+    return (
+        f"**Interim ({note}).** These training runs are the ones that have ended so far. Those that end early come first, so every "
+        "number may still change, and no verdict is final."
+    )
+
+
 def experiment_page(result: Result) -> str:
     """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in markdown."""
     run, manifest = result.run, result.run.manifest
@@ -34,6 +52,8 @@ def experiment_page(result: Result) -> str:
     device = made.device
     sections = [
         f"# {experiment.name}",
+        interim_banner([result]),
+        _mixed(run),
         experiment.question,
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
@@ -54,8 +74,7 @@ def experiment_page(result: Result) -> str:
         _folded(frames["cells"], "cells"),
         _about_cells(result),
         "## Setting",
-        "The experiment file is the registration: cells, claims and criteria stood there before the run "
-        f"(hash `{manifest.spec_hash[:16]}`).",
+        _registration(run),
         f"<details><summary>experiment.toml</summary>\n\n```toml\n{experiment.text.strip()}\n```\n\n</details>",
         "## Limits",
         "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
@@ -97,6 +116,27 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
     return {name: frame for name, frame in frames.items() if len(frame)}
 
 
+def _mixed(run: Run) -> str:
+    differences = run.manifest.mixed
+    if not differences:
+        return ""
+    # As code, so that nothing in it is markup.
+    named = " ".join("; ".join(differences).replace("`", "'").split())
+    return f"**Mixed: the training runs were not all made alike:** `{named}`"
+
+
+def _registration(run: Run) -> str:
+    manifest = run.manifest
+    hashed = f"(hash `{manifest.spec_hash[:16]}`)"
+    if run.experiment.judging_hash == manifest.judges_hash:
+        return f"The experiment file is the registration: cells, claims and criteria stood there before the run {hashed}."
+    when = f" ({', '.join(edit.when for edit in manifest.edits)})" if manifest.edits else ""
+    return (
+        f"The experiment file is the registration: cells and seeds stood there before the run {hashed}. Claims or laws were edited after "
+        f"training runs existed{when}."
+    )
+
+
 def _standing(law: Law, gates: tuple[str, ...]) -> str:
     if law.holds:
         return "holds"
@@ -133,7 +173,7 @@ def _verdicts(result: Result, every: pd.DataFrame) -> str:
             {
                 "claim": shown.family if shown.family != result.name else "",
                 "says": shown.says,
-                "verdict": overall(verdicts),
+                "verdict": overall(verdicts) + (", interim" if result.run.interim else ""),
                 "holds in": f"{held} of {len(verdicts)}",
                 "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
                 "where": condition(shown),
@@ -197,7 +237,7 @@ def verdict_frame(result: Result) -> pd.DataFrame:
                 "claim": verdict.family if verdict.family != result.name else "",
                 "says": verdict.says,
                 "where": condition(verdict),
-                "verdict": verdict.verdict,
+                "verdict": verdict.verdict + (", interim" if result.run.interim else ""),
                 "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
                 "measured": number(verdict),
                 "interval": interval(verdict),

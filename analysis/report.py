@@ -25,10 +25,10 @@ from analysis.answer import answer_frame, answer_page  # noqa: E402
 from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
+from analysis.figures.style import log_ticks, note_below, rc, to_columns  # noqa: E402
 from analysis.load import Run, load, naming_missing_columns  # noqa: E402
 from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
-from analysis.page import experiment_page, tables  # noqa: E402
+from analysis.page import experiment_page, interim_note, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
@@ -60,8 +60,10 @@ class Pages:
 def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> Pages:
     """Judge these runs and write a page for each into `out`, and the answer page about all reports there.
 
-    `trust`: modules that may be imported although a folder names them.
+    A run of which nothing has ended yet is left out, unless it is the only one. `trust`: modules that may be imported although a folder
+    names them.
     """
+    folders = [folder for folder in folders if read_manifest(folder).parts] or folders
     known = [read_manifest(folder).experiment for folder in folders]
     if len(set(known)) < len(known):
         twice = next(name for name in known if known.count(name) > 1)
@@ -86,7 +88,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     """The answer page and its figure."""
     table = comparisons([result.run for result in results])
     if len(table):
-        save(headline(table), out / "figures" / "headline", formats)
+        save(headline(table), out / "figures" / "headline", formats, interim_note(results))
     shutil.rmtree(out / "tables", ignore_errors=True)
     if len(verdicts := answer_frame(results)):
         _write_table(verdicts, out / "tables" / "verdicts")
@@ -103,7 +105,7 @@ def standing(out: Path) -> list[Result]:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: of another version of initbench; make that report anew: initbench report {path.parent}") from error
         laws = [Law(**law) for law in stored["laws"]]
-        found.append(Result(load(path.parent), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
+        found.append(Result(load(path.parent, interim=True), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
     return sorted(found, key=lambda result: result.name)
 
 
@@ -133,7 +135,7 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
 @naming_missing_columns
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
     """Judge a run, write its page and all that belongs to it into a folder of its name, and return the name."""
-    run = compact(load(source, trust))
+    run = compact(load(source, trust, interim=True))
     check_measures(run.experiment, run.lanes, run.curves)
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
@@ -161,6 +163,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "summary.columns.csv", _described(result.summary).to_csv(index=False).encode())
     claims = {
         **origin,
+        **({"interim": run.interim} if run.interim else {}),
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
@@ -171,7 +174,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     for figure in run.experiment.figure:
         with mpl.rc_context(rc()), trusting(trust):
             drawing = figure_kind[figure.kind].target(run, figure)
-        save(drawing, folder / "figures" / figure.name, formats)
+        save(drawing, folder / "figures" / figure.name, formats, run.interim)
     write_whole(folder / "README.md", experiment_page(result).encode())
     return result.name
 
@@ -205,13 +208,15 @@ def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
     return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> None:
-    """Write a figure in these formats, without dates, so that the same figure is the same file."""
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
+    """Write a figure in these formats, without dates, so that the same figure is the same file; `note` stands in a line below it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(rc()):
         # One layout for all formats.
         to_columns(drawing)
         log_ticks(drawing)
+        if note:
+            note_below(drawing, note)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
         for kind in formats:
@@ -226,7 +231,7 @@ def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
-                verdict.verdict,
+                verdict.verdict + (", interim" if result.run.interim else ""),
                 f"{verdict.measure} {number(verdict)}",
                 interval(verdict),
                 f"{verdict.n_lanes:,}",

@@ -44,10 +44,13 @@ def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[f
 def summarize(run: Run) -> pd.DataFrame:
     """Per cell, in the order of the grid: shares of each outcome, the solved share's interval, median steps to solve with interval,
     quartiles and interquartile mean of the final loss, and how many lanes, data seeds and independent observations stand behind them.
+    A cell of which no lane has ended yet has no line.
     """
     lines: list[dict[str, Any]] = []
     by_cell = dict(list(run.lanes.groupby("cell", sort=False)))
     for cell in run.experiment.cells:
+        if cell.id not in by_cell:
+            continue
         rows = by_cell[cell.id]
         share, low, high = rate_interval(run, rows)
         steps = quantile_interval(rows["steps_to_solve"].to_numpy(float, na_value=np.inf))

@@ -58,8 +58,9 @@ def place(axis: str, value: str) -> str:
 
 
 def marked(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose verdicts carry their marks."""
-    return table.assign(verdict=table["verdict"].map(MARKS))
+    """A table whose verdicts carry their marks; what stands behind a comma ("supported, interim") stays."""
+    words = table["verdict"].str.partition(", ")
+    return table.assign(verdict=words[0].map(MARKS) + words[1] + words[2])
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -140,9 +140,12 @@ def matmul_precision() -> str:
 
 
 def check_platforms() -> None:
-    """ValueError with one line if JAX finds no device of the platforms that `JAX_PLATFORMS` names."""
+    """ValueError with one line if JAX finds no device of the platforms that the user asks for, as in `JAX_PLATFORMS`."""
+    wanted = getattr(jax.config, "jax_platforms", None)
+    if not wanted:
+        return
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        said = str(error).partition("(set JAX_PLATFORMS")[0].strip() or "nothing that JAX has installed drives such a device"
-        raise ValueError(f"JAX_PLATFORMS = '{os.environ.get('JAX_PLATFORMS')}': {said}; JAX takes what there is without it") from error
+        said = str(error).partition("(set JAX_PLATFORMS")[0].strip(" .") or "nothing that JAX has installed drives such a device"
+        raise ValueError(f"JAX_PLATFORMS = '{wanted}': {said}; without it JAX takes what there is") from error
