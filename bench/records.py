@@ -29,11 +29,15 @@ STEPS_OR_NULL = ("steps_to_solve", "break_step")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all; OSError names the file."""
+    """Write a file so that it is there whole or not at all; OSError names the file, also where it is a link: none is written through."""
+    if path.is_symlink():
+        raise OSError(f"{path}: is a link; nothing is written through links")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        # A file of this name can only be left over from a process that was killed.
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -1,0 +1,108 @@
+"""What a figure of an experiment file names is there: checked before anything trains."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatch
+
+from analysis.figures import figure_kind
+from analysis.figures.trend import setting
+from analysis.measures import RATES
+from bench.messages import nearest
+from bench.registry import Entry
+from bench.spec import SECTIONS, Experiment, Figure
+
+KEYS = ("x", "y", "color", "panel")
+IDENTITY = ("experiment", "cell", "outcome", "params_digest")
+"""Columns that are no numbers, besides axes that are texts."""
+PLACES = ("cell", "data_seed", "init_seed", "step")
+"""Columns of curves that say which lane and step a point belongs to."""
+WORDS = {
+    "axis": "an axis of the grid",
+    "group": "an axis of the grid or 'outcome'",
+    "column": "a column of the rows",
+    "rate": "a share of lanes",
+    "measure": "a column of the rows or a share of lanes",
+    "curve": "a column of the curves",
+    "setting": "a dotted path to a number, like initializer.gain",
+}
+
+
+def check_figures(experiment: Experiment, lanes: Iterable[str], curves: Iterable[str]) -> None:
+    """Raise ValueError on a figure of an unknown kind, without a key that its kind needs, or with a name that is not there.
+
+    `lanes` and `curves` are the columns that the rows and the curves of the experiment have, or will have.
+    """
+    shown = [name for name in lanes if not is_left_out(name, experiment.unreported)]
+    for figure in experiment.figure:
+        place = f"experiment '{experiment.name}': figure '{figure.name}'"
+        if figure.kind not in figure_kind:
+            raise ValueError(f"{place}: unknown kind '{figure.kind}'; {nearest(figure.kind, figure_kind)}")
+        entry = figure_kind[figure.kind]
+        known = _known(experiment, shown, [] if "curves" in experiment.unreported else list(curves))
+        for key in KEYS:
+            _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
+        for kind, one in (("axes", "axis"), ("columns", "column"), ("curves", "curve")):
+            for name in _named(entry, kind, figure):
+                if name not in known[one]:
+                    raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
+        if entry.traits.get("map") and experiment.seeds.map is None:
+            raise ValueError(f"{place}: kind '{figure.kind}' needs seeds.map")
+
+
+def keys_of(entry: Entry) -> str:
+    """The keys of a kind and what each names, in words."""
+    needed = [f"{key}: {_words(entry.traits[key])}" for key in KEYS if key in entry.traits]
+    return "; ".join(needed) or "no keys"
+
+
+def is_left_out(column: str, unreported: tuple[str, ...]) -> bool:
+    """Whether a report's copy of the rows goes without a column."""
+    return any(column.startswith(f"{name}_") or fnmatch(column, name) for name in unreported)
+
+
+def _words(wanted: str | tuple[str, ...]) -> str:
+    if isinstance(wanted, tuple):
+        return " or ".join(f"'{word}'" for word in wanted)
+    return WORDS[wanted.removesuffix("?")] + (" (may be left out)" if wanted.endswith("?") else "")
+
+
+def _known(experiment: Experiment, lanes: list[str], curves: list[str]) -> dict[str, list[str]]:
+    texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
+    columns = [name for name in lanes if name not in (*IDENTITY, *texts)]
+    rates = [rate for rate in RATES if rate != "broken" or "break_step" in lanes]
+    return {
+        "axis": list(experiment.axes),
+        "group": [*experiment.axes, "outcome"],
+        "column": columns,
+        "rate": rates,
+        "measure": [*rates, *columns],
+        "curve": [name for name in curves if name not in PLACES],
+    }
+
+
+def _named(entry: Entry, kind: str, figure: Figure) -> list[str]:
+    return [name.format(y=figure.y) for name in entry.traits.get(kind, ())]
+
+
+def _check_key(place: str, given: str | None, entry: Entry, key: str, known: dict[str, list[str]], experiment: Experiment) -> None:
+    wanted = entry.traits.get(key)
+    if wanted is None:
+        return
+    if given is None:
+        if isinstance(wanted, tuple) or not wanted.endswith("?"):
+            raise ValueError(f"{place}: missing; kind '{entry.name}' needs {_words(wanted)}")
+        return
+    if wanted == "setting":
+        if not any(_is_number(experiment, given, cell) for cell in range(len(experiment.cells))):
+            raise ValueError(f"{place} = '{given}': no setting of these cells that is a number; {_words(wanted)}")
+        return
+    allowed = wanted if isinstance(wanted, tuple) else known[wanted.removesuffix("?")]
+    if given not in allowed:
+        what = "value" if isinstance(wanted, tuple) else WORDS[wanted.removesuffix("?")].partition(" ")[2]
+        raise ValueError(f"{place} = '{given}' is no {what}; {nearest(given, allowed)}")
+
+
+def _is_number(experiment: Experiment, path: str, cell: int) -> bool:
+    if path.partition(".")[0] not in SECTIONS:
+        return False
+    value = setting(experiment.cells[cell], path)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
