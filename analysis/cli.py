@@ -1,5 +1,6 @@
 """The command line: `initbench`."""
 
+import io
 import json
 import os
 import platform
@@ -17,6 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
+
+from analysis.escape import plain_text
 
 app = typer.Typer(
     add_completion=False,
@@ -24,9 +28,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what an initialization changes, over thousands of seeds.",
 )
+MOST_SAID = 1000
+"""Characters of an error message."""
+
+
+class Terminal(Console):
+    """A console that shows every text as it is: no markup is read from it, and it cannot control the terminal."""
+
+    def render_str(self, text: str, **style: Any) -> Text:
+        return super().render_str("\n".join(map(plain_text, text.split("\n"))), **{**style, "markup": False, "emoji": False})
+
+
 # Wide enough for its tables when the output is a file.
-out = Console() if sys.stdout.isatty() else Console(width=160)
-err = Console(stderr=True)
+out = Terminal() if sys.stdout.isatty() else Terminal(width=160)
+err = Terminal(stderr=True)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
@@ -39,6 +54,10 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # What the terminal's encoding does not have.
+                stream.reconfigure(errors="replace")
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
         try:
@@ -51,7 +70,8 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and end with exit code 2."""
-    sys.stderr.write(f"initbench: {' '.join(message.split())}\n")
+    line = " ".join(plain_text(message).split())
+    sys.stderr.write(f"initbench: {line if len(line) <= MOST_SAID else f'{line[: MOST_SAID - 3]}...'}\n")
     raise typer.Exit(2)
 
 
@@ -187,7 +207,7 @@ def verify(
     count, differences = recompute(folders)
     reports = f"{count} report" if count == 1 else f"{count} reports"
     for line in differences:
-        out.print(line, soft_wrap=True, markup=False, highlight=False)
+        out.print(line, soft_wrap=True, highlight=False)
     if differences:
         out.print(f"{len(differences)} {'difference' if len(differences) == 1 else 'differences'} in {reports}")
         raise typer.Exit(1)
@@ -280,6 +300,8 @@ def doctor() -> None:
 
 
 def _things() -> dict[str, list[dict[str, str]]]:
+    from analysis.figures import figure_kind
+    from analysis.figures.check import keys_of
     from analysis.theory import law_text, laws
     from bench import catalog
     from bench.initializers import initializer
@@ -294,6 +316,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
     return {
         "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
+        "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
         "initializers": entries(initializer),
         "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
         "models": entries(model),
@@ -345,13 +368,13 @@ def _train(experiment: Any, folder: Path) -> Path:
 @contextmanager
 def _bar(name: str) -> Iterator[Callable[[Any], None]]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[solved]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[solved]}", markup=False),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Bar(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(name, total=None, rate="", solved="", note="")
@@ -359,7 +382,7 @@ def _bar(name: str) -> Iterator[Callable[[Any], None]]:
         def watch(progress: Any) -> None:
             rate = f"{progress.seed_steps / progress.seconds:,.0f} seed-steps/s" if progress.seconds else ""
             solved = f"{progress.solved / progress.done:.1%} solved" if progress.done else ""
-            bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=progress.note)
+            bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=plain_text(progress.note))
 
         yield watch
 

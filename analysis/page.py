@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
-from analysis.estimates import quantile_interval
 from analysis.escape import fenced, latex_text, markdown_text
+from analysis.estimates import quantile_interval
 from analysis.figures.style import value_words
 from analysis.load import Run, matching
 from analysis.measures import RATES, measured

@@ -210,9 +210,10 @@ def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
 
 def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
     """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows."""
+    kind = figure_kind[figure.kind]
     try:
         with mpl.rc_context(rc()):
-            drawing = figure_kind[figure.kind].target(run, figure)
+            drawing = kind.target(run, figure)
         save(drawing, path, formats)
     except OSError:
         raise

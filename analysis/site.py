@@ -59,9 +59,8 @@ def _pages(reports: Path) -> Iterator[Path]:
 
 def _guarded(html: str) -> str:
     """The page with a policy by which a browser runs and loads nothing but the page's own script, style and pictures."""
-    hashes = {
-        tag: b64encode(sha256(html.rpartition(f"<{tag}>")[2].partition(f"</{tag}>")[0].encode()).digest()).decode() for tag in ("script", "style")
-    }
+    own = {tag: html.rpartition(f"<{tag}>")[2].partition(f"</{tag}>")[0] for tag in ("script", "style")}
+    hashes = {tag: b64encode(sha256(text.encode()).digest()).decode() for tag, text in own.items()}
     policy = (
         f"default-src 'none'; script-src 'sha256-{hashes['script']}'; style-src 'sha256-{hashes['style']}'; "
         "img-src 'self' file:; base-uri 'none'; form-action 'none'"
@@ -69,18 +68,18 @@ def _guarded(html: str) -> str:
     return html.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{policy}">', 1)
 
 
+class _Reader(MarkdownIt):
+    """Markdown whose links lead to a place of the site or to a page on the web, and are text otherwise."""
+
+    def validateLink(self, url: str) -> bool:
+        try:
+            return urlsplit(url).scheme in ("", "http", "https")
+        except ValueError:
+            return False
+
+
 def _markdown() -> MarkdownIt:
-    """CommonMark with tables; a link leads to a place of the site, or to a page on the web."""
-    reader = MarkdownIt("commonmark", {"html": True}).enable("table")
-    reader.validateLink = _is_harmless  # type: ignore[method-assign]
-    return reader
-
-
-def _is_harmless(link: str) -> bool:
-    try:
-        return urlsplit(link).scheme in ("", "http", "https")
-    except ValueError:
-        return False
+    return _Reader("commonmark", {"html": True}).enable("table")
 
 
 def _rendered(tokens: Sequence[Token]) -> str:
@@ -141,11 +140,14 @@ def _chart(flow: str) -> str:
     edges = [match.groups() for match in map(EDGE.match, lines) if match]
     led_to = {target for _, _, target in edges}
 
-    def branch(node: str) -> str:
+    def branch(node: str, above: frozenset[str]) -> str:
+        below = above | {node}
         answers = "".join(
-            f'<li><span class="answer">{escape(answer)}:</span> {branch(target)}</li>' for start, answer, target in edges if start == node
+            f'<li><span class="answer">{escape(answer)}:</span> {branch(target, below)}</li>'
+            for start, answer, target in edges
+            if start == node and target in says.keys() - below
         )
         return f'{escape(says[node])}<ul class="chart">{answers}</ul>' if answers else str(escape(says[node]))
 
-    roots = "".join(f"<li>{branch(node)}</li>" for node in says if node not in led_to)
+    roots = "".join(f"<li>{branch(node, frozenset())}</li>" for node in says if node not in led_to)
     return f'<ul class="chart">{roots}</ul>\n'

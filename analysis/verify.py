@@ -100,7 +100,9 @@ def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> 
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:
-    pairs = zip_longest(stored.read_text(encoding="utf-8", errors="replace").splitlines(), fresh.read_text(encoding="utf-8").splitlines(), fillvalue="")
+    pairs = zip_longest(
+        stored.read_text(encoding="utf-8", errors="replace").splitlines(), fresh.read_text(encoding="utf-8").splitlines(), fillvalue=""
+    )
     for number, (mine, other) in enumerate(pairs, 1):
         if mine != other:
             yield f"line {number}: {_cut(mine)!r}, recomputed {_cut(other)!r}"

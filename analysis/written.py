@@ -20,7 +20,16 @@ LAST = ("README.md", "claims.json")
 """Moved in place after all others: a report that is cut off while it is moved has no `claims.json`, and is none."""
 ANSWER = "# When is it safe to initialize weights to zero?"
 """First line of an answer page that was written before there were lists."""
-REPORT = ("README.md", "claims.json", "run.json", "experiment.toml", "summary.csv", "summary.columns.csv", "lanes.parquet", "curves.parquet")
+REPORT = (
+    "README.md",
+    "claims.json",
+    "run.json",
+    "experiment.toml",
+    "summary.csv",
+    "summary.columns.csv",
+    "lanes.parquet",
+    "curves.parquet",
+)
 TABLES = ("verdicts", "laws", "published", "cells")
 
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*){0,4}$")]

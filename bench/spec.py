@@ -415,7 +415,8 @@ class Published(Part):
 class Figure(Part):
     """A figure of the report: what it draws from the rows."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+    """Names its files."""
     kind: str
     caption: str
     where: dict[str, Any] = {}

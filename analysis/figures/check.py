@@ -31,9 +31,15 @@ def check_figures(experiment: Experiment, lanes: Iterable[str], curves: Iterable
 
     `lanes` and `curves` are the columns that the rows and the curves of the experiment have, or will have.
     """
+    names = [figure.name.lower() for figure in experiment.figure]
     shown = [name for name in lanes if not is_left_out(name, experiment.unreported)]
     for figure in experiment.figure:
         place = f"experiment '{experiment.name}': figure '{figure.name}'"
+        if names.count(figure.name.lower()) > 1:
+            raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
+        if ":" in figure.kind:
+            # The user's own, which declares nothing.
+            continue
         if figure.kind not in figure_kind:
             raise ValueError(f"{place}: unknown kind '{figure.kind}'; {nearest(figure.kind, figure_kind)}")
         entry = figure_kind[figure.kind]

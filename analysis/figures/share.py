@@ -63,7 +63,9 @@ def forest(run: Run, figure: FigureSpec) -> Figure:
             axis.set_xscale("log")
         for name, value in figure.lines.items():
             axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0)
-            axis.annotate(math_text(name), (value, 1), xycoords=("data", "axes fraction"), fontsize=6.5, color="0.35", ha="center", va="bottom")
+            axis.annotate(
+                math_text(name), (value, 1), xycoords=("data", "axes fraction"), fontsize=6.5, color="0.35", ha="center", va="bottom"
+            )
         axis.grid(axis="both", color="0.92", lw=0.6)
         axis.tick_params(axis="y", length=0)
     text = label(figure.color) if figure.color else None
