@@ -4,7 +4,6 @@ Nothing that an experiment file or a `run.json` says reaches a page, a table, a 
 """
 
 import re
-import unicodedata
 from typing import Any
 
 import pandas as pd
@@ -41,8 +40,7 @@ def plain_lines(text: str) -> str:
 
 
 def _seen(character: str) -> str:
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in JOINERS
-    return UNSEEN if hidden else character
+    return character if character.isprintable() or character in JOINERS else UNSEEN
 
 
 def markdown_text(text: object) -> str:

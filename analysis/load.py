@@ -50,7 +50,7 @@ def load(folder: Path | str) -> Run:
     folder = Path(folder)
     manifest = read_manifest(folder)
     try:
-        experiment = Experiment.parse((folder / "experiment.toml").read_text(), str(folder / "experiment.toml"))
+        experiment = Experiment.parse((folder / "experiment.toml").read_text(encoding="utf-8"), str(folder / "experiment.toml"))
     except OSError as error:
         raise ValueError(f"{folder / 'experiment.toml'}: cannot be read: {error.strerror}") from error
     if experiment.training_hash != manifest.spec_hash:

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -212,7 +213,7 @@ def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) ->
     """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows."""
     kind = figure_kind[figure.kind]
     try:
-        with mpl.rc_context(rc()):
+        with _style():
             drawing = kind.target(run, figure)
         save(drawing, path, formats)
     except OSError:
@@ -223,11 +224,18 @@ def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) ->
         raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
 
 
+@contextmanager
+def _style() -> Iterator[None]:
+    """Our fonts and lines; a script that the font does not have is drawn as boxes, and labels that leave no room overlap."""
+    with mpl.rc_context(rc()), warnings.catch_warnings():
+        for message in ("Glyph .* missing from font", "constrained_layout not applied"):
+            warnings.filterwarnings("ignore", message, UserWarning)
+        yield
+
+
 def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> None:
     """Write a figure in these formats, without dates, so that the same figure is the same file."""
-    with mpl.rc_context(rc()), warnings.catch_warnings():
-        # A script that the font does not have is drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+    with _style():
         # One layout for all formats.
         to_columns(drawing)
         log_ticks(drawing)
