@@ -49,17 +49,19 @@ NASTY = (
     "&lt;script&gt; &#60;script&#62;",
     "x" * 600,
 )
-PIECES = st.sampled_from([*NASTY, *"<>&|`$\\[](){}*_~#=+-@'\"!:;%^ \n\t\r\x00\x1b\u202e\u2028é中", "javascript:", "on", "http://a.b", "1", "ab"])
+PIECES = st.sampled_from(
+    [*NASTY, *"<>&|`$\\[](){}*_~#=+-@'\"!:;%^ \n\t\r\x00\x1b\u202e\u2028é中", "javascript:", "on", "http://a.b", "1", "ab"]
+)
 TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40))
 MARKUP = MarkdownIt("commonmark", {"html": True}).enable("table")
-EXPERIMENT = f"""
+EXPERIMENT = """
 name = "nasty"
 question = "Q"
 task = "xor"
 initializer = "glorot_normal"
-model = {{ name = "mlp", widths = [3] }}
-training = {{ steps = 20, solved_below = 0.05 }}
-seeds = {{ init = 6 }}
+model = { name = "mlp", widths = [3] }
+training = { steps = 20, solved_below = 0.05 }
+seeds = { init = 6 }
 """ + "".join(
     f'[[case]]\nlabel = {tomlkit.item(label).as_string()}\n"optimizer.learning_rate" = {0.1 * (i + 1)}\n' for i, label in enumerate(LABELS)
 )
@@ -206,7 +208,7 @@ def test_other_languages_have_no_syntax_in_a_text(text: str) -> None:
 
 def test_numbers_of_a_table_stay_numbers() -> None:
     table = pd.DataFrame({"a": [-1.5, 2.0], "b": ["-4", "1,200"], "c": ["-4 [-5, 3]", "never"], "d": pd.array([1, None], "Int64")})
-    assert csv_text(table).splitlines() == ["a,b,c,d", "-1.5,-4,\"'-4 [-5, 3]\",1", '2.0,"1,200",never,']
+    assert csv_text(table).splitlines() == ["a,b,c,d", '-1.5,-4,"\'-4 [-5, 3]",1', '2.0,"1,200",never,']
     assert "| -4 \\[" not in markdown(table) and "| -4 [-5, 3] |" in markdown(table)
 
 
