@@ -332,6 +332,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
 def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
     from analysis.claims import check_claims
+    from analysis.figures.check import check_figures
     from bench import catalog
 
     overrides: dict[str, Any] = {}
@@ -348,6 +349,7 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
         overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
         experiment = catalog.read(name, overrides)
     check_claims(experiment)
+    check_figures(experiment)
     return experiment
 
 

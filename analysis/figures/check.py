@@ -26,13 +26,14 @@ WORDS = {
 }
 
 
-def check_figures(experiment: Experiment, lanes: Iterable[str], curves: Iterable[str]) -> None:
+def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
     """Raise ValueError on a figure of an unknown kind, without a key that its kind needs, or with a name that is not there.
 
-    `lanes` and `curves` are the columns that the rows and the curves of the experiment have, or will have.
+    `rows` and `curves` are the columns that the experiment's rows and curves have, or will have; without them names of columns are not
+    checked.
     """
     names = [figure.name.lower() for figure in experiment.figure]
-    shown = [name for name in lanes if not is_left_out(name, experiment.unreported)]
+    known = _known(experiment, rows, curves)
     for figure in experiment.figure:
         place = f"experiment '{experiment.name}': figure '{figure.name}'"
         if names.count(figure.name.lower()) > 1:
@@ -43,12 +44,11 @@ def check_figures(experiment: Experiment, lanes: Iterable[str], curves: Iterable
         if figure.kind not in figure_kind:
             raise ValueError(f"{place}: unknown kind '{figure.kind}'; {nearest(figure.kind, figure_kind)}")
         entry = figure_kind[figure.kind]
-        known = _known(experiment, shown, [] if "curves" in experiment.unreported else list(curves))
         for key in KEYS:
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
         for kind, one in (("axes", "axis"), ("columns", "column"), ("curves", "curve")):
             for name in _named(entry, kind, figure):
-                if name not in known[one]:
+                if one in known and name not in known[one]:
                     raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
         if entry.traits.get("map") and experiment.seeds.map is None:
             raise ValueError(f"{place}: kind '{figure.kind}' needs seeds.map")
@@ -71,18 +71,18 @@ def _words(wanted: str | tuple[str, ...]) -> str:
     return WORDS[wanted.removesuffix("?")] + (" (may be left out)" if wanted.endswith("?") else "")
 
 
-def _known(experiment: Experiment, lanes: list[str], curves: list[str]) -> dict[str, list[str]]:
-    texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
-    columns = [name for name in lanes if name not in (*IDENTITY, *texts)]
-    rates = [rate for rate in RATES if rate != "broken" or "break_step" in lanes]
-    return {
-        "axis": list(experiment.axes),
-        "group": [*experiment.axes, "outcome"],
-        "column": columns,
-        "rate": rates,
-        "measure": [*rates, *columns],
-        "curve": [name for name in curves if name not in PLACES],
-    }
+def _known(experiment: Experiment, rows: Iterable[str] | None, curves: Iterable[str] | None) -> dict[str, list[str]]:
+    """The names that there are of each sort, of those sorts that are known."""
+    known = {"axis": list(experiment.axes), "group": [*experiment.axes, "outcome"]}
+    if rows is not None:
+        shown = [name for name in rows if not is_left_out(name, experiment.unreported)]
+        texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
+        known["column"] = [name for name in shown if name not in (*IDENTITY, *texts)]
+        known["rate"] = [rate for rate in RATES if rate != "broken" or "break_step" in shown]
+        known["measure"] = [*known["rate"], *known["column"]]
+    if curves is not None:
+        known["curve"] = [] if "curves" in experiment.unreported else [name for name in curves if name not in PLACES]
+    return known
 
 
 def _named(entry: Entry, kind: str, figure: Figure) -> list[str]:
@@ -101,8 +101,8 @@ def _check_key(place: str, given: str | None, entry: Entry, key: str, known: dic
         if not any(_is_number(experiment, given, cell) for cell in range(len(experiment.cells))):
             raise ValueError(f"{place} = '{given}': no setting of these cells that is a number; {_words(wanted)}")
         return
-    allowed = wanted if isinstance(wanted, tuple) else known[wanted.removesuffix("?")]
-    if given not in allowed:
+    allowed = wanted if isinstance(wanted, tuple) else known.get(wanted.removesuffix("?"))
+    if allowed is not None and given not in allowed:
         what = "value" if isinstance(wanted, tuple) else WORDS[wanted.removesuffix("?")].partition(" ")[2]
         raise ValueError(f"{place} = '{given}' is no {what}; {nearest(given, allowed)}")
 
