@@ -33,10 +33,10 @@ MOST_SAID = 1000
 
 
 class Terminal(Console):
-    """A console that shows every text as it is: no markup is read from it, and it cannot control the terminal."""
+    """A console that shows every text as it is, in one line: no markup is read from it, and it cannot control the terminal."""
 
     def render_str(self, text: str, **style: Any) -> Text:
-        return super().render_str("\n".join(map(plain_text, text.split("\n"))), **{**style, "markup": False, "emoji": False})
+        return super().render_str(plain_text(text), **{**style, "markup": False, "emoji": False})
 
 
 # Wide enough for its tables when the output is a file.
@@ -136,7 +136,8 @@ def compare(
     from analysis.compare import compare as hold_against
 
     found = hold_against(first, second)
-    out.print(f"A: {first}\nB: {second}\nmade with: {'; '.join(found.differs) or 'the same versions and device'}", highlight=False)
+    for line in (f"A: {first}", f"B: {second}", f"made with: {'; '.join(found.differs) or 'the same versions and device'}"):
+        out.print(line, highlight=False)
     table = Table(title="Cells", title_justify="left")
     headings = ("cell", "lanes", "same bits", "solved A", "solved B", "B alone solved", "B's loss larger")
     for heading in headings:

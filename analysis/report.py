@@ -111,7 +111,10 @@ def standing(out: Path) -> list[Result]:
     found = []
     for path in sorted(out.glob("*/claims.json")):
         refuse_links(out, path.relative_to(out))
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: cannot be read: {error}") from error
         try:
             verdicts = [Verdict.of(record) for record in stored["claims"]]
         except (KeyError, TypeError) as error:

@@ -68,10 +68,7 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:
     """A GitHub table; the columns `made` hold Markdown, the cells of all others are texts and shown as they are."""
-    columns = [
-        [cell.replace("|", "\\|").replace("\n", " ") if name in made else markdown_text(cell) for cell in map(str, table[name])]
-        for name in table.columns
-    ]
+    columns = [[cell if name in made else markdown_text(cell) for cell in map(str, table[name])] for name in table.columns]
     rows = [list(map(markdown_text, table.columns)), ["---"] * len(columns), *zip(*columns, strict=True)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

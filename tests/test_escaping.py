@@ -189,6 +189,9 @@ def test_markdown_shows_a_text_as_it_is(text: str) -> None:
     tokens = MARKUP.parse(markdown(pd.DataFrame({"a": [text, "x"], text or "b": ["y", "z"]}), made=()))
     cells = [text_of(token.children) for token in tokens if token.type == "inline"]
     assert cells == ["a", one_line(text or "b"), one_line(text), "y", "x", "z"]
+    tokens = MARKUP.parse(markdown(pd.DataFrame({"a": [f"[x](y) {markdown_text(text)}"], "b": ["z"]}), made=("a",)))
+    assert [token.content for token in tokens if token.type == "inline"][-1] == "z"
+    assert sum(token.type == "td_open" for token in tokens) == 2
     fence = MARKUP.parse(fenced(text, "toml"))
     assert [token.type for token in fence] == ["fence"]
     assert fence[0].content.strip() == plain_lines(text).strip() or not plain_lines(text).isprintable()
