@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
+from analysis.escape import anchor, fenced, latex_text, markdown_text
 from analysis.page import interim_banner, trained_by
 from analysis.result import Result
 from analysis.words import condition, interval, markdown, marked, number, place
@@ -22,7 +23,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     """The answer in markdown."""
     lanes = sum(result.run.manifest.lanes for result in results)
     seconds = sum(result.run.manifest.run_seconds + result.run.manifest.compile_seconds for result in results)
-    devices = sorted({f"{device.count} x {device.kind}" for r in results for device in r.run.manifest.devices})
+    devices = sorted({f"{device.count} x {markdown_text(device.kind)}" for r in results for device in r.run.manifest.devices})
     names = " ".join(trained_by(result.name) for result in results)
     picture = (
         "![Share of lanes that learn the task from zero and from random weights, for every problem trained from both"
@@ -45,7 +46,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "## Should this start at zero?" if chart else "",
         chart,
         "## Verdicts" if families else "",
-        markdown(_linked(answer_frame(results))) if families else "",
+        markdown(_linked(answer_frame(results)), made=("claim", "report")) if families else "",
         "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
         "is that of a failing condition where there is one, and of the widest interval among those. "
         "Where conditions are many, they are counted by the setting that tells most, as far as they have it, "
@@ -68,7 +69,8 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
                     for r in results
                 ],
                 columns=["experiment", "question", "lanes", "laws"],
-            )
+            ),
+            made=("experiment",),
         ),
         "## How it was run",
         f"`initbench reproduce {names}`: {seconds:,.0f} s of compilation and training on {', '.join(devices)}. "
@@ -151,7 +153,7 @@ def _chart(every: Sequence[Verdict]) -> str:
 
 def _limits(results: list[Result]) -> str:
     cells = [cell.settings for result in results for cell in result.run.experiment.cells]
-    tasks = ", ".join(sorted({settings.task.name for settings in cells}))
+    tasks = markdown_text(", ".join(sorted({settings.task.name for settings in cells})))
     return (
         f"The verdicts are about what these experiments trained: the tasks {tasks}; "
         f"at most {max(settings.training.steps for settings in cells):,} steps; "
@@ -162,22 +164,24 @@ def _limits(results: list[Result]) -> str:
 
 
 def _citation(results: list[Result], lanes: int) -> str:
-    versions = ", ".join(sorted({result.run.manifest.latest.versions["initbench"] for result in results}))
+    versions = ", ".join(sorted({result.run.manifest.latest.versions.get("initbench", "unknown") for result in results}))
     year = max(result.run.manifest.ended or "" for result in results)[:4]
-    return (
-        "Each experiment's page has an entry of its own. For the whole:\n\n```bibtex\n@software{initbench,\n"
-        "  title = {initbench: when is it safe to initialize weights to zero?},\n  author = {{The initbench developers}},\n"
-        f"  version = {{{versions}}},\n  year = {{{year}}},\n  note = {{{lanes:,} training runs in {len(results)} experiments}}\n}}\n```"
+    entry = (
+        "@software{initbench,\n  title = {initbench: when is it safe to initialize weights to zero?},\n"
+        "  author = {{The initbench developers}},\n"
+        f"  version = {{{latex_text(versions)}}},\n  year = {{{latex_text(year)}}},\n"
+        f"  note = {{{lanes:,} training runs in {len(results)} experiments}}\n}}"
     )
+    return f"Each experiment's page has an entry of its own. For the whole:\n\n{fenced(entry, 'bibtex')}"
 
 
 def _answer_text() -> dict[str, Any]:
-    return tomllib.loads((files("analysis") / "answer.toml").read_text())
+    return tomllib.loads((files("analysis") / "answer.toml").read_text(encoding="utf-8"))
 
 
 def answer_frame(results: list[Result]) -> pd.DataFrame:
     """A line per claim of the thread."""
-    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
+    statements = tomllib.loads((files("analysis") / "thread.toml").read_text(encoding="utf-8"))
     lines = []
     for family, found in sorted(_families(results).items(), key=lambda item: (len(item[0]), item[0])):
         verdicts = [verdict for _, verdict in found]
@@ -211,7 +215,7 @@ def _lanes(found: list[tuple[Result, Verdict]]) -> int:
 def _linked(table: pd.DataFrame) -> pd.DataFrame:
     """The table with marks, a place to link to in each line, and links to the reports."""
     return marked(table).assign(
-        claim=[f'<a id="{family.lower()}"></a>{family}' for family in table["claim"]],
+        claim=[f'<a id="{anchor(family)}"></a>{markdown_text(family)}' for family in table["claim"]],
         report=[", ".join(f"[{name}]({name}/README.md)" for name in names.split(", ")) for names in table["report"]],
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.columns import Columns
 from bench.grid import label_key, wanted_labels
 from bench.messages import nearest, one_line
-from bench.spec import SECTIONS, Cell, Comparison, Experiment, Figure
+from bench.spec import Cell, Comparison, Experiment
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 RATES = (*OUTCOMES, "broken")
@@ -57,13 +57,13 @@ def _stem(measure: str) -> str:
     return measure.removesuffix("_final").removesuffix("_initial")
 
 
-def check_measures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
-    """Raise ValueError on a measure of a claim or published number, or a column of a figure, that the run's rows do not have.
+def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) -> None:
+    """Raise ValueError on a measure of a claim or published number that the run's rows do not have.
 
-    Without `rows` and `curves`, the columns of those that there are, they are worked out from the experiment, so that a typing error is
-    found before anything is trained.
+    Without `rows`, the columns that there are, they are worked out from the experiment, so that a typing error is found before anything
+    is trained.
     """
-    has_row, has_curve = _known_columns(experiment, rows, curves)
+    has_row = _known_columns(experiment, rows)
     for place, measure, where in _measures(experiment):
         cells = _cells(experiment, where)
         column = columns_of(measure)[0]
@@ -77,8 +77,6 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None, cu
             raise ValueError(one_line(f"{place}: the runs with {setting} have no '{measure}'; 'where' leaves them out"))
         if left_out(column, experiment.unreported):
             raise ValueError(f"{place}: '{measure}' is left out of reports, by 'unreported'")
-    for figure in experiment.figure:
-        _check_figure(experiment, figure, has_row, has_curve, rows)
 
 
 def named_columns(experiment: Experiment) -> set[str]:
@@ -92,16 +90,12 @@ def left_out(column: str, unreported: Iterable[str]) -> bool:
     return any(column.startswith(f"{name}_") or fnmatchcase(column, name) for name in unreported)
 
 
-HasColumn = Callable[[Cell, str], bool]
-
-
-def _known_columns(experiment: Experiment, rows: Iterable[str] | None, curves: Iterable[str] | None) -> tuple[HasColumn, HasColumn]:
-    """Whether the rows, and the curves, of a cell have a column."""
-    if rows is not None and curves is not None:
-        row_names, curve_names = set(rows), set(curves)
-        return lambda cell, name: name in row_names, lambda cell, name: name in curve_names
-    columns = Columns(experiment, named_columns(experiment))
-    return columns.in_rows, columns.in_curves
+def _known_columns(experiment: Experiment, rows: Iterable[str] | None) -> Callable[[Cell, str], bool]:
+    """Whether the rows of a cell have a column."""
+    if rows is not None:
+        names = set(rows)
+        return lambda cell, name: name in names
+    return Columns(experiment, named_columns(experiment)).in_rows
 
 
 def _all_columns(experiment: Experiment, rows: Iterable[str] | None) -> list[str]:
@@ -133,33 +127,3 @@ def _cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
         axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes
     }
     return [cell for cell in experiment.cells if all(label_key(cell.axes[axis]) in labels for axis, labels in wanted.items())]
-
-
-def _check_figure(experiment: Experiment, figure: Figure, has_row: HasColumn, has_curve: HasColumn, rows: Iterable[str] | None) -> None:
-    """The keys of a figure name axes, columns of rows or curves, rates, probes or settings; its kind says which of them it draws."""
-    cells = _cells(experiment, figure.where)
-    whole = {*experiment.axes, *OUTCOMES, "outcome"}
-    whole |= {name.rpartition(":")[2] for name in (*(experiment.probes or ()), *experiment.track)}
-
-    def known(name: str) -> bool:
-        column = columns_of(name)[0]
-        return name in whole or any(has_curve(cell, name) or _is_setting(cell, name) or has_row(cell, column) for cell in cells)
-
-    for key in ("x", "y"):
-        name = getattr(figure, key)
-        if name is not None and not known(name):
-            columns = [*experiment.axes, *_all_columns(experiment, rows)]
-            raise ValueError(f"figure '{figure.name}': {key} = '{one_line(name)}' is no column; {nearest(name, columns)}")
-    if figure.color is not None and figure.color not in (allowed := [*experiment.axes, "outcome", *RATES]):
-        raise ValueError(f"figure '{figure.name}': color = '{one_line(figure.color)}' is no axis; {nearest(figure.color, allowed)}")
-    if figure.panel is not None and figure.panel not in experiment.axes:
-        raise ValueError(f"figure '{figure.name}': panel = '{one_line(figure.panel)}' is no axis; {nearest(figure.panel, experiment.axes)}")
-
-
-def _is_setting(cell: Cell, path: str) -> bool:
-    """Whether a dotted path is a setting of the cell, or an option of one of its pieces."""
-    section, _, name = path.partition(".")
-    if section not in SECTIONS or not name:
-        return False
-    part = getattr(cell.settings, section)
-    return name in getattr(part, "options", {}) or name in type(part).model_fields

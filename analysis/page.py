@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Verdict, deciding, overall
+from analysis.escape import fenced, latex_text, markdown_text
 from analysis.estimates import quantile_interval
-from analysis.figures.style import value_label
+from analysis.figures.style import value_words
 from analysis.load import Run, matching
 from analysis.measures import RATES, measured
 from analysis.result import Result
@@ -43,7 +44,7 @@ def experiment_page(result: Result) -> str:
     frames = tables(result)
     again = f"`initbench report reports/{experiment.name} --out reports`"
     figures = "\n\n".join(
-        f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
+        f"![{markdown_text(figure.caption)}](figures/{figure.name}.png)\n\n*{markdown_text(figure.caption)}*\n"
         + (f"Curves are kept of the first {manifest.curve_seeds} seeds. " if figure.kind == "curve" else "")
         + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
         for figure in experiment.figure
@@ -54,7 +55,7 @@ def experiment_page(result: Result) -> str:
         f"# {experiment.name}",
         interim_banner([result]),
         _mixed(run),
-        experiment.question,
+        markdown_text(experiment.question),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
         "Each interval is the one that decides: its confidence is corrected within the claims of one family in this experiment (Holm), "
@@ -75,7 +76,7 @@ def experiment_page(result: Result) -> str:
         _about_cells(result),
         "## Setting",
         _registration(run),
-        f"<details><summary>experiment.toml</summary>\n\n```toml\n{experiment.text.strip()}\n```\n\n</details>",
+        f"<details><summary>experiment.toml</summary>\n\n{fenced(experiment.text, 'toml')}\n\n</details>",
         "## Limits",
         "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
         "shown to be unsolvable; a lane that is stuck has (an update changed no bit of its state).",
@@ -88,13 +89,15 @@ def experiment_page(result: Result) -> str:
         f"To train it again: `initbench run {trained_by(experiment.name)}`. "
         f"To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
-        "```bibtex\n"
-        f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
-        f"  title = {{initbench: {experiment.name}}},\n"
-        f"  version = {{{made.versions['initbench']}}},\n"
-        f"  year = {{{(manifest.ended or '')[:4]}}},\n"
-        f"  note = {{{manifest.lanes:,} lanes on {device.count} x {device.kind}, jax {made.versions['jax']}, "
-        f"spec {manifest.spec_hash[:16]}}}\n}}\n```",
+        fenced(
+            f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
+            f"  title = {{initbench: {latex_text(experiment.name)}}},\n"
+            f"  version = {{{latex_text(made.versions.get('initbench', 'unknown'))}}},\n"
+            f"  year = {{{latex_text((manifest.ended or '')[:4])}}},\n"
+            f"  note = {{{manifest.lanes:,} lanes on {device.count} x {latex_text(device.kind)}, "
+            f"jax {latex_text(made.versions.get('jax', 'unknown'))}, spec {manifest.spec_hash[:16]}}}\n}}",
+            "bibtex",
+        ),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -272,7 +275,7 @@ def cell_frame(result: Result) -> pd.DataFrame:
         never = not np.isfinite(line["steps_median"])
         lines.append(
             {
-                **{axis: value_label(line[axis]) for axis in result.run.experiment.axes},
+                **{axis: value_words(line[axis]) for axis in result.run.experiment.axes},
                 "lanes": f"{line['lanes']:,}",
                 "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
                 "stuck": f"{line['stuck']:.3f}",

@@ -16,12 +16,12 @@ BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
 
 def answer(reports: Path) -> str:
     """The answer in sentences, the verdicts on the claims of the thread, and the headline figure."""
-    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
+    statements = tomllib.loads((files("analysis") / "thread.toml").read_text(encoding="utf-8"))
     families: dict[str, list[Verdict]] = {}
     lanes = 0
     for path in sorted(reports.glob("*/claims.json")):
-        content = json.loads(path.read_text())
-        lanes += json.loads((path.parent / "run.json").read_text())["lanes"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        lanes += json.loads((path.parent / "run.json").read_text(encoding="utf-8"))["lanes"]
         for record in content["claims"]:
             verdict = Verdict.of(record)
             if verdict.family in statements:
@@ -45,4 +45,4 @@ def updated(text: str, reports: Path) -> str:
 
 if __name__ == "__main__":
     readme = Path("README.md")
-    readme.write_text(updated(readme.read_text(), Path("reports")))
+    readme.write_text(updated(readme.read_text(encoding="utf-8"), Path("reports")), encoding="utf-8")

@@ -1,10 +1,13 @@
 """Verdicts and tables in words: text that is generated from numbers."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from analysis.claims import Verdict
-from analysis.figures.style import label, value_label
+from analysis.escape import latex_text, markdown_text
+from analysis.figures.style import column_words, value_words
 
 MARKS = {
     "supported": "✓ supported",
@@ -50,11 +53,12 @@ def condition(verdict: Verdict) -> str:
 def place(axis: str, value: str) -> str:
     """One value of a condition; a number goes by the name of its axis."""
     if axis == "case":
-        return value_label(value)
+        return value_words(value)
     try:
-        return f"{label(axis)} {float(value):g}"
+        return f"{column_words(axis)} {float(value):g}"
     except ValueError:
-        return f"{label(axis)} {value_label(value)}" if value.startswith("[") and value.endswith("]") else value_label(value)
+        words = value_words(value)
+        return f"{column_words(axis)} {words}" if value.startswith("[") and value.endswith("]") else words
 
 
 def marked(table: pd.DataFrame) -> pd.DataFrame:
@@ -63,10 +67,11 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(verdict=words[0].map(MARKS) + words[1] + words[2])
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A GitHub table."""
-    rows = [list(map(str, table.columns)), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows)
+def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:
+    """A GitHub table; the columns `made` hold Markdown, the cells of all others are texts and shown as they are."""
+    columns = [[cell if name in made else markdown_text(cell) for cell in map(str, table[name])] for name in table.columns]
+    rows = [list(map(markdown_text, table.columns)), ["---"] * len(columns), *zip(*columns, strict=True)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def latex(table: pd.DataFrame) -> str:
@@ -80,7 +85,10 @@ def latex(table: pd.DataFrame) -> str:
     columns = "".join(
         rf">{{\raggedright\arraybackslash}}p{{{widths[name]:.2f}\linewidth}}" if name in widths else "l" for name in longest.index
     )
-    set_text = text.to_latex(index=False, escape=True, column_format=columns, longtable=len(text) > PAGE)
+    safe = text.map(latex_text).rename(columns=latex_text)
+    set_text = str(safe.to_latex(index=False, escape=False, column_format=columns, longtable=len(text) > PAGE))
+    # After the end of a line, a bracket or a star would be read as its option.
+    set_text = re.sub(r"(?m)^(?=\s*[\[*])", "{}", set_text)
     for character, command in UNKNOWN_TO_LATEX.items():
         set_text = set_text.replace(character, command)
     return "% \\usepackage{array,booktabs,longtable}\n" + set_text

@@ -478,6 +478,7 @@ class Figure(Part):
     """A figure of the report: what it draws from the rows."""
 
     name: Name
+    """Names its files."""
     kind: str
     caption: str
     where: dict[str, Any] = {}

@@ -53,7 +53,7 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
     return drawing
 
 
-@figure_kind
+@figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer",))
 def league(run: Run, figure: FigureSpec) -> Figure:
     """Per initializer: median and middle 80% of `x` at the best value of the axis `y` (its middle value: small open mark)."""
     assert figure.x is not None and figure.y is not None
@@ -81,7 +81,7 @@ def league(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(measure), "", _judged_note(run))
 
 
-@figure_kind
+@figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer", "model.activation"))
 def league_odds(run: Run, figure: FigureSpec) -> Figure:
     """Probability that the initializer made for the activation function has the smaller `x`, both at the best value of the axis `y`."""
     assert figure.x is not None and figure.y is not None

@@ -16,7 +16,7 @@ SHADES = "cividis"
 """Of even lightness from dark to light, so that it reads the same in gray and to the color-blind."""
 
 
-@figure_kind
+@figure_kind(x="axis", y="axis", color="measure", panel="axis?")
 def phase(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes with the outcome `color`, over `x` and `y`. Where several cells fall on one point, the best of them is shown:
     chosen on the even init seeds, counted on the odd ones."""
