@@ -120,7 +120,8 @@ class Pool:
             try:
                 self._compile()
                 if not kept and self.width > 1 and not self._bits_ignore_position():
-                    self.note = f"one training run at a time instead of {self.width} in a block: side by side, their last bits would depend on their places"
+                    places = f"instead of {self.width} in a block, where the last bits of each would depend on its place"
+                    self.note = f"one training run at a time {places}"
                     log.warning(self.note)
                     self.width = 1
                     self._blocks = block_count(self.program, self.width)
