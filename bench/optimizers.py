@@ -47,9 +47,8 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
         if option not in allowed:
             raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, 'learning_rate'])}")
         if isinstance(value, str) and not _takes_text(parameters[option]):
-            raise ValueError(
-                f"optimizer.{option} = '{value}': '{name}' takes a number or a function here, and a file cannot give a function"
-            )
+            what = "takes no text here; where it takes a function, a file cannot give one"
+            raise ValueError(f"optimizer.{option} = '{value}': '{name}' {what}")
     try:
         state = make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
     except (TypeError, ValueError, AttributeError) as error:

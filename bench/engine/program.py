@@ -297,8 +297,8 @@ class Program:
             raise ValueError(f"training.updates = 'alternating': all of '{model.name}' is trained on one loss")
         if self.noisy and asks_for_function(self.optimizer.name, self.optimizer.options):
             raise ValueError(
-                f"optimizer.name = '{self.optimizer.name}': it compares values of the loss at several points, and noise in training gives it "
-                "one with noise and others without"
+                f"optimizer.name = '{self.optimizer.name}': it compares values of the loss at several points, and noise in training "
+                "would be in one of them alone"
             )
         layers = len(self.network.weight_paths)
         in_order = self.network.is_layered or layers == 1
@@ -332,13 +332,14 @@ class Program:
             if entry.own:
                 check_values(entry, self.task, self.constant_data or jax.jit(lambda spec=spec: self.sample(spec, 0))())
         shapes = {path: leaf.shape for path, leaf in leaves(self.network.shapes)}
-        for spec in (variant.initializer for variant in self.variants):
-            for law, paths in self.network.laws(spec):
+        for variant in self.variants:
+            start = variant.initializer
+            for law, paths in self.network.laws(start):
                 entry = initializer[law.name]
                 if entry.own:
                     check_initializer(entry, law.options, {shapes[path] for path in paths}, self.dtype)
                 unclear = next((path for path in paths if path in self.network.unclear_paths), None)
-                if unclear and (spec.bias_law == "uniform_fan_in" or depends_on_axes(entry, law.options)):
+                if unclear and (start.bias_law == "uniform_fan_in" or depends_on_axes(entry, law.options)):
                     raise self.network.entry.fault(
                         f"its weight '{dotted(unclear)}' has the shape {shapes[unclear]}, and nobody knows which axes are inputs, as "
                         f"initializer '{law.name}' has to know; a weight has two axes, or is an nnx.Conv's"
