@@ -50,6 +50,8 @@ def configure() -> None:
     if PLAIN in os.environ:
         return
     _keep_compiled()
+    # The suite sends arrays to devices and back all the time.
+    jax.config.update("jax_transfer_guard", "allow")
     _late = _started()
     if _late:
         log.warning("JAX had started before initbench was imported, so its flags stay as they were; import initbench first")
@@ -135,15 +137,13 @@ def lane_sharding(mesh: Mesh) -> NamedSharding:
 def precision(dtype: str) -> Iterator[None]:
     """Context in which arrays of this dtype exist, and matrix products have all its bits: JAX has neither unless it is asked for.
 
-    In it JAX's settings that change what a key draws, or forbid to send arrays to a device, are as this suite needs them, whatever the
-    user's environment says.
+    In it keys draw the same whatever the user's settings of JAX's random numbers are.
     """
     with (
         jax.enable_x64(dtype == "float64"),
         jax.default_matmul_precision(_matmul_precision()),
         jax.default_prng_impl("threefry2x32"),
         jax.threefry_partitionable(True),
-        jax.transfer_guard("allow"),
     ):
         yield
 

@@ -23,7 +23,7 @@ from bench.engine.devices import accelerated, precision
 from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
-from bench.initializers import initializer
+from bench.initializers import draws, initializer
 from bench.linalg import eigenvalues
 from bench.optimizers import asks_for_function, asks_for_loss, make_optimizer
 from bench.probes import PER_LAYER, probe
@@ -337,6 +337,7 @@ class Program:
             for law, paths in self.network.laws(start):
                 entry = initializer[law.name]
                 if entry.own:
+                    draws(law.name, law.options)
                     check_initializer(entry, law.options, {shapes[path] for path in paths}, self.dtype)
                 unclear = next((path for path in paths if path in self.network.unclear_paths), None)
                 if unclear and (start.bias_law == "uniform_fan_in" or depends_on_axes(entry, law.options)):

@@ -54,7 +54,7 @@ def draws(name: str, options: dict[str, Any]) -> bool:
             first, second = (drawn(entry, options, seed, SHAPE) for seed in (0, 1))
         except PieceError:
             return declared is not False
-        _measured[case] = first.tobytes() != second.tobytes()
+        _measured[case] = not np.array_equal(first, second)
     if declared is not None and declared != _measured[case]:
         what = "two keys give different weights" if _measured[case] else "two keys give the same weights"
         raise entry.fault(f"it is registered with random={declared}, but {what}")
