@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tomlkit
@@ -271,6 +272,14 @@ def fails(units):
     return units @ units @ units
 
 
+def gives_nothing(units):
+    pass
+
+
+def scheme_that_halves(params, network, x):
+    return jax.tree.map(lambda leaf: leaf.astype("float16"), params)
+
+
 def scheme_that_fails(params, network, x):
     raise RuntimeError("a scheme")
 '''
@@ -371,6 +380,11 @@ def test_the_line_is_that_which_raised() -> None:
             {"initializer": {"name": "zeros", "scheme": "pieces:scheme_that_fails"}},
             r"scheme 'pieces:scheme_that_fails' \(.*pieces\.py, line \d+\): RuntimeError: a scheme",
         ),
+        ({"probes": ["pieces:gives_nothing"]}, r"probe 'pieces:gives_nothing' \(.*pieces\.py, line \d+\): TypeError"),
+        (
+            {"initializer": {"name": "zeros", "scheme": "pieces:scheme_that_halves"}},
+            r"'pieces:scheme_that_halves' .* it returns parameters",
+        ),
     ],
 )
 def test_a_probe_or_a_scheme_that_raises_is_named(changes: dict[str, Any], told: str) -> None:
@@ -451,8 +465,6 @@ def test_weight_layers_stand_in_the_order_of_computation(name: str) -> None:
     assert net.weight_names == ["hidden.kernel", "head.kernel"]
     assert net.output_paths == [("head", "kernel")] and net.is_layered
     assert net.zeroed_layers(InitializerSpec.model_validate({"name": "zeros", "zero_layers": ["hidden"]})) == [0]
-    zeroed = dict(zip(map(lambda path: path[0], net.paths), net.zeroed(InitializerSpec(name="zeros", zero_layers=(0,))), strict=False))
-    assert zeroed["hidden"] or not zeroed["head"]
 
 
 RESIDUAL = ["input.kernel", *(f"blocks.{block}.{part}.kernel" for block in range(2) for part in ("first", "second")), "output.kernel"]
@@ -487,10 +499,13 @@ def test_the_order_of_use_looks_into_loops_and_branches() -> None:
 
 def test_a_start_in_which_layers_go_by_number_counts_along_the_computation() -> None:
     net = network("pieces:Plain")
-    spec = InitializerSpec(name="he_normal", zero_layers=(0,))
-    params = net.initial(spec, net.keys(3), np.float32(1), np.float32(0), np.dtype("float32"))
-    assert not np.any(params["hidden"]["kernel"]) and np.any(params["head"]["kernel"])
-    moved = net.initial(InitializerSpec(name="zeros"), net.keys(3), np.float32(1), np.float32(0), np.dtype("float32"), None, np.float32(2))
+
+    def start(offset: float = 0.0, **options: Any) -> Any:
+        spec = InitializerSpec.model_validate(options)
+        return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), first_layer_offset=offset)
+
+    zeroed, moved = start(name="he_normal", zero_layers=[0]), start(2.0, name="zeros")
+    assert not np.any(zeroed["hidden"]["kernel"]) and np.any(zeroed["head"]["kernel"])
     assert np.all(np.asarray(moved["hidden"]["kernel"]) == 2) and not np.any(moved["head"]["kernel"])
 
 

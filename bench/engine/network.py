@@ -228,7 +228,16 @@ class Network:
         zeros = self.zeroed(spec) if zeroed is None else zeroed
         kept = [jnp.where(zero, jnp.zeros_like(leaf), leaf) for zero, leaf in zip(zeros, values, strict=True)]
         params = jax.tree.unflatten(jax.tree.structure(self.shapes), kept)
-        return scheme[spec.scheme].bind({})(params, self, x) if spec.scheme else params
+        return self._changed(spec.scheme, params, x) if spec.scheme else params
+
+    def _changed(self, name: str, params: Params, x: Any) -> Params:
+        """Parameters as a scheme changes them; `PieceError` if it gives others than it got."""
+        entry = scheme[name]
+        changed = entry.bind({})(params, self, x)
+        before, after = (jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree) for tree in (params, changed))
+        if before != after:
+            raise entry.fault("it returns parameters of other names, shapes or dtypes than it was given")
+        return changed
 
     def laws(self, spec: InitializerSpec) -> list[tuple[Piece, list[Path]]]:
         """The initializers of a spec and the parameters that each of them draws: of several that match a parameter, the last."""

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -378,6 +378,8 @@ class Program:
             seen = tuple(argument for argument in arguments if argument not in entry.options.model_fields)
             if present.issuperset(seen) and (optional or not entry.traits.get("optional", False)):
                 function = entry.bind(entry.options().model_dump())
+                if entry.own:
+                    function = entry.guarded(partial(_as_array, function))
                 found[short] = (function, seen, entry.traits.get("over_layers", jnp.mean))
         return found
 
@@ -682,6 +684,10 @@ class Program:
             return self.objective(moved, data.x, data.y, data, fixed.inputs.l2)
 
         return jax.hessian(loss)(flat)
+
+
+def _as_array(function: Callable[..., Any], *shown: Any) -> Array:
+    return jnp.asarray(function(*shown))
 
 
 def _choose(condition: Array, new: Any, old: Any) -> Any:
