@@ -380,7 +380,7 @@ def test_the_line_is_that_which_raised() -> None:
             {"initializer": {"name": "zeros", "scheme": "pieces:scheme_that_fails"}},
             r"scheme 'pieces:scheme_that_fails' \(.*pieces\.py, line \d+\): RuntimeError: a scheme",
         ),
-        ({"probes": ["pieces:gives_nothing"]}, r"probe 'pieces:gives_nothing' \(.*pieces\.py, line \d+\): TypeError"),
+        ({"probes": ["pieces:gives_nothing"]}, r"probe 'pieces:gives_nothing' \(.*pieces\.py, line \d+\): ValueError"),
         (
             {"initializer": {"name": "zeros", "scheme": "pieces:scheme_that_halves"}},
             r"'pieces:scheme_that_halves' .* it returns parameters",
