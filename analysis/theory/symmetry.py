@@ -189,9 +189,9 @@ class _Quotient:
             errors = (expit(out) - self.y) / n
         return loss + self.l2 / 2 * self.copies * (np.sum(w**2, axis=1) + np.sum(v**2, axis=1)), errors, z
 
-    def step(self, errors: np.ndarray, z: np.ndarray) -> None:
-        """One step of the unit, and to first order of the differences, to which the errors do not react: they add up to 0."""
-        (w, b, v), (dw, db, dv) = self.unit, self.differences
+    def grow(self, errors: np.ndarray, z: np.ndarray) -> None:
+        """One step of the differences, to first order, before that of the unit; the errors do not react to them: they add up to 0."""
+        (_, _, v), (dw, db, dv) = self.unit, self.differences
         rate = self.rate[:, None]
         pulled, slope = np.einsum("lnc,lc->ln", errors, v), self.shape.slope(z)
         dz = np.einsum("lnd,lhd->lnh", self.x, dw) + db[:, None]
@@ -201,7 +201,12 @@ class _Quotient:
             db - rate * bent.sum(axis=1),
             dv - rate[:, :, None] * (np.einsum("lnh,lnc->lhc", slope[:, :, None] * dz, errors) + self.l2 * dv),
         )
-        back = pulled * slope
+
+    def step(self, errors: np.ndarray, z: np.ndarray) -> None:
+        """One step of the unit."""
+        w, b, v = self.unit
+        rate = self.rate[:, None]
+        back = np.einsum("lnc,lc->ln", errors, v) * self.shape.slope(z)
         self.unit = _Units(
             w - rate * (np.einsum("ln,lnd->ld", back, self.x) + self.l2 * w),
             b - self.rate * back.sum(axis=1),
@@ -258,5 +263,6 @@ def predicted_break(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
         if not np.isinf(found).any():
             break
         _, errors, z = quotient.loss_and_errors()
+        quotient.grow(errors, z)
         quotient.step(errors, z)
     return found
