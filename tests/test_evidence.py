@@ -77,7 +77,7 @@ def test_an_error_that_is_too_large_or_no_number_fails(errors: list[float], hold
 
 
 @pytest.mark.parametrize(
-    ("p_values", "holds"), [([0.5, 0.006], True), ([0.5, 0.004], False), ([0.5, np.nan], False), ([np.nan, 0.5], False)]
+    ("p_values", "holds"), [([0.5, 0.006], True), ([0.5, 0.004], False), ([0.5, np.nan], False), ([np.nan, 0.5], False), ([], False)]
 )
 def test_p_values_hold_jointly_and_one_that_is_no_number_fails(p_values: list[float], holds: bool) -> None:
     found = evidence(2)

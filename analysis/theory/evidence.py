@@ -122,13 +122,13 @@ class Evidence:
 
     @property
     def least_p_value(self) -> float:
-        """Smallest p-value times their number, with which Holm's procedure begins; NaN if any is NaN."""
-        return float(np.min(self.p_values, initial=np.inf)) * len(self.p_values)
+        """Smallest p-value times their number, with which Holm's procedure begins; NaN if any is NaN, or if there is none."""
+        return float(np.min(self.p_values)) * len(self.p_values) if self.p_values else np.nan
 
     @property
     def passes_tests(self) -> bool:
-        """Whether no statistical test rejects the law, jointly at the 1% level."""
-        return not self.p_values or self.least_p_value > JOINT_LEVEL
+        """Whether no statistical test rejects the law, jointly at the 1% level; a law that is tested so needs at least one."""
+        return TESTS not in self.comparisons or self.least_p_value > JOINT_LEVEL
 
     @property
     def number(self) -> str:

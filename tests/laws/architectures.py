@@ -7,16 +7,6 @@ import pandas as pd
 from analysis.theory.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, scaled
 
-import pandas as pd
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, scaled
-
-import pandas as pd
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, scaled
-
 DIGITS: dict[str, Any] = {
     "task": {"name": "digits", "n_train": 32},
     "training": {"steps": 6, "batch_size": 16},
@@ -69,27 +59,16 @@ def _moving_branch(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
     return exact(str(shares.index[shares == 0][0]), 1e-9).spoil(rows, place, size)
 
 
-
-def _moving_branch(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
-    """One training run in which a layer has a gradient that had none."""
-    shares = rows.filter(regex=r"^grad_share_\d+_initial$").iloc[place]
-    return exact(str(shares.index[shares == 0][0]), 1e-9).spoil(rows, place, size)
-
-
-
-def _moving_branch(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
-    """One training run in which a layer has a gradient that had none."""
-    shares = rows.filter(regex=r"^grad_share_\d+_initial$").iloc[place]
-    return exact(str(shares.index[shares == 0][0]), 1e-9).spoil(rows, place, size)
-
-
 WRONG: dict[str, list[Wrong | Misled]] = {
     "zero_gradients": [
         exact("grad_share_0_initial", 1e-9),
         exact("weight_norm_final", 1e-9),
         scaled("relative difference of the bias's gradient", "grad_norm_initial", 1e-5),
     ],
-    "equal_units": [exact("untied_layers_final", 1.0), exact("untied_heads_initial", 1.0, among=lambda rows: rows["untied_heads_initial"] == 0)],
+    "equal_units": [
+        exact("untied_layers_final", 1.0),
+        exact("untied_heads_initial", 1.0, among=lambda rows: rows["untied_heads_initial"] == 0),
+    ],
     "false_equilibrium": [
         exact("grad_norm_final", 1e-9),
         scaled("relative difference of a loss", "loss_final", 1e-6),
@@ -103,7 +82,9 @@ WRONG: dict[str, list[Wrong | Misled]] = {
         Wrong(
             "shortfall of a median",
             "exact",
-            lambda rows, place, size: rows.assign(test_metric_final=rows["test_metric_final"] - 0.5 * (rows["cell"] == rows["cell"].iloc[place])),
+            lambda rows, place, size: rows.assign(
+                test_metric_final=rows["test_metric_final"] - 0.5 * (rows["cell"] == rows["cell"].iloc[place])
+            ),
         )
     ],
 }

@@ -5,12 +5,6 @@ from typing import Any
 from analysis.theory.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong, exact
 
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, exact
-
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, exact
-
 SETTINGS: dict[str, dict[str, Any]] = {
     "born_dead": {
         "task": {"name": "absolute_value", "points": 3},

@@ -4,14 +4,6 @@ from typing import Any
 
 import numpy as np
 
-import numpy as np
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, scaled, shifted
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, scaled, shifted
-
 from analysis.theory.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, scaled, shifted
 
@@ -44,32 +36,6 @@ def _higher_floor(found: Any) -> Any:
     return fixed._replace(
         data=fixed.data._replace(floor=fixed.data.floor * np.where(np.arange(len(fixed.data.floor)) == 3, 1 + 1.5e-9, 1))
     ), state
-
-
-def _one_class(found: Any) -> Any:
-    fixed, state = found
-    y = fixed.data.y.copy()
-    y[3] = 1
-    return fixed._replace(data=fixed.data._replace(y=y)), state
-
-
-
-def _higher_floor(found: Any) -> Any:
-    fixed, state = found
-    return fixed._replace(data=fixed.data._replace(floor=fixed.data.floor * np.where(np.arange(len(fixed.data.floor)) == 3, 1 + 1.5e-9, 1))), state
-
-
-def _one_class(found: Any) -> Any:
-    fixed, state = found
-    y = fixed.data.y.copy()
-    y[3] = 1
-    return fixed._replace(data=fixed.data._replace(y=y)), state
-
-
-
-def _higher_floor(found: Any) -> Any:
-    fixed, state = found
-    return fixed._replace(data=fixed.data._replace(floor=fixed.data.floor * np.where(np.arange(len(fixed.data.floor)) == 3, 1 + 1.5e-9, 1))), state
 
 
 def _one_class(found: Any) -> Any:

@@ -4,10 +4,6 @@ from typing import Any
 
 from tests.laws.wrong import Misled, Wrong
 
-from tests.laws.wrong import Misled, Wrong
-
-from tests.laws.wrong import Misled, Wrong
-
 SETTINGS: dict[str, dict[str, Any]] = {
     "momentum_descent": {
         "task": {"name": "blobs", "n": 20},
@@ -25,9 +21,7 @@ WRONG: dict[str, list[Wrong | Misled]] = {
         Wrong(
             "median difference",
             "tolerance",
-            lambda rows, place, size: rows.assign(
-                loss_final=rows["loss_final"] + size * 1e-5 * (rows["cell"] == rows["cell"].iloc[place])
-            ),
+            lambda rows, place, size: rows.assign(loss_final=rows["loss_final"] + size * 1e-5 * (rows["cell"] == rows["cell"].iloc[place])),
         )
     ],
 }

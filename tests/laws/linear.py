@@ -4,10 +4,6 @@ from typing import Any
 
 from tests.laws.wrong import Misled, Wrong, changed, exact, scaled, shifted
 
-from tests.laws.wrong import Misled, Wrong, changed, exact, scaled, shifted
-
-from tests.laws.wrong import Misled, Wrong, changed, exact, scaled, shifted
-
 SETTINGS: dict[str, dict[str, Any]] = {
     "minimum_norm": {
         "task": {"name": "regression", "n": 5, "column_scales": [1.0] * 12},
@@ -65,9 +61,9 @@ WRONG: dict[str, list[Wrong | Misled]] = {
         Wrong(
             "change, relative to the allowed one,",
             "tolerance",
-            lambda rows, place, size: shifted(
-                "", "output_sum_final", 1e-9 + 1e-6 * rows["output_sum_initial"].iloc[place]
-            ).spoil(rows, place, size),
+            lambda rows, place, size: shifted("", "output_sum_final", 1e-9 + 1e-6 * rows["output_sum_initial"].iloc[place]).spoil(
+                rows, place, size
+            ),
         )
     ],
     "saxe_modes": [

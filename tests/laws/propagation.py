@@ -5,12 +5,6 @@ from typing import Any
 from analysis.theory.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong, stretched
 
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, stretched
-
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, stretched
-
 PASSING: dict[str, Any] = {
     "task": {"name": "unit_input", "d": 32},
     "optimizer": {"name": "sgd", "learning_rate": 0.01},

@@ -5,12 +5,6 @@ from typing import Any
 from analysis.theory.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong, changed, stretched
 
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, changed, stretched
-
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, changed, stretched
-
 SETTINGS: dict[str, dict[str, Any]] = {
     "weight_norms": {
         "task": {"name": "digits", "n_train": 16},

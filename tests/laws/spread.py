@@ -4,10 +4,6 @@ from typing import Any
 
 from tests.laws.wrong import Misled, Wrong, stretched
 
-from tests.laws.wrong import Misled, Wrong, stretched
-
-from tests.laws.wrong import Misled, Wrong, stretched
-
 SETTINGS: dict[str, dict[str, Any]] = {
     "spread_shrinks": {
         "task": {"name": "xor", "loss": "mse"},

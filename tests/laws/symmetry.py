@@ -4,14 +4,6 @@ from typing import Any
 
 import numpy as np
 
-import numpy as np
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, shifted
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, shifted
-
 from analysis.theory.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, shifted
 
@@ -44,26 +36,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "track": ["tie_spread"],
     },
 }
-
-
-def _another_unit(found: Any) -> Any:
-    """One start in which one weight of one unit differs by its last bit."""
-    fixed, state = found
-    kernel = state.params["layers"][0]["kernel"].copy()
-    kernel[3, 0, 0] = np.nextafter(kernel[3, 0, 0], np.inf)
-    layers = {**state.params["layers"], 0: {**state.params["layers"][0], "kernel": kernel}}
-    return fixed, state._replace(params={**state.params, "layers": layers})
-
-
-
-def _another_unit(found: Any) -> Any:
-    """One start in which one weight of one unit differs by its last bit."""
-    fixed, state = found
-    kernel = state.params["layers"][0]["kernel"].copy()
-    kernel[3, 0, 0] = np.nextafter(kernel[3, 0, 0], np.inf)
-    layers = {**state.params["layers"], 0: {**state.params["layers"][0], "kernel": kernel}}
-    return fixed, state._replace(params={**state.params, "layers": layers})
-
 
 
 def _another_unit(found: Any) -> Any:

@@ -5,12 +5,6 @@ from typing import Any
 from analysis.theory.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong, exact, shifted, stretched
 
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, exact, shifted, stretched
-
-from analysis.theory.evidence import TESTS
-from tests.laws.wrong import Misled, Wrong, exact, shifted, stretched
-
 SETTINGS: dict[str, dict[str, Any]] = {
     "student_teacher": {
         "task": "student_teacher",

@@ -6,10 +6,6 @@ import numpy as np
 
 from tests.laws.wrong import Misled, Wrong, changed, exact
 
-from tests.laws.wrong import Misled, Wrong, changed, exact
-
-from tests.laws.wrong import Misled, Wrong, changed, exact
-
 _PRODUCT: dict[str, Any] = {
     "model": {"name": "linear", "bias": False},
     "training": {"steps": 1},

@@ -5,12 +5,6 @@ from typing import Any
 from analysis.theory.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, shifted
 
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, shifted
-
-from analysis.theory.evidence import FACTS
-from tests.laws.wrong import Misled, Wrong, exact, shifted
-
 _PATTERNS = [{"label": str(zero), "initializer.zero_layers": zero} for zero in ([0], [1], [2], [0, 2], [1, 2])]
 
 SETTINGS: dict[str, dict[str, Any]] = {
