@@ -7,7 +7,7 @@ penalty, budget and threshold are inputs. Everything here is written for one lan
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from bench.engine.devices import accelerated
+from bench.engine.devices import HASTY, accelerated
 from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
@@ -441,6 +441,11 @@ class Program:
         data = self.sample(variant.task, inputs.data_seed)
         inputs, state = self.begin(variant, inputs, self.network.keys(inputs.init_seed), data)
         return Fixed(inputs, data), state
+
+    @cached_property
+    def starts(self) -> list[Callable[[Inputs], tuple[Fixed, State]]]:
+        """`start` of each variant, for many lanes at once (leading axis: lane); compiled at its first use."""
+        return [jax.jit(jax.vmap(partial(self.start, variant)), compiler_options=HASTY) for variant in self.variants]
 
     def begin(self, variant: Variant, inputs: Inputs, keys: Key[Array, " key"], data: Data) -> tuple[Inputs, State]:
         """A lane before its first step, with the keys of its network and on this data; its learning rate is now a number."""
