@@ -27,7 +27,7 @@ class _Disk:
     """What goes wrong below `folder`, and how many operations were done there so far."""
 
     folder: str = ""
-    before: Callable[[int, str, str], None] = lambda number, kind, path: None
+    before: Callable[[int, str, str], object] = lambda number, kind, path: None
     """Called with the number, kind and path of each operation before it is done."""
     capacity: int | None = None
     """Bytes that the folder can hold."""
@@ -40,8 +40,13 @@ _hooked = False
 
 def count(folder: Path, numbers: Path) -> None:
     """Append a byte to a file for each operation below the folder, and inject nothing."""
-    file = numbers.open("wb", buffering=0)
-    _arm(folder, lambda number, kind, path: file.write(b".") and None)
+    numbers.touch()
+
+    def before(number: int, kind: str, path: str) -> None:
+        with numbers.open("ab") as file:
+            file.write(b".")
+
+    _arm(folder, before)
 
 
 def die(folder: Path, at: int) -> None:
@@ -112,7 +117,7 @@ def jump(seed: int) -> None:
             vars(module)["datetime"] = Jumping
 
 
-def _arm(folder: Path, before: Callable[[int, str, str], None]) -> None:
+def _arm(folder: Path, before: Callable[[int, str, str], object]) -> None:
     global _hooked
     if not _hooked:
         _hooked = True

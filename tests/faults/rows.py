@@ -88,6 +88,8 @@ def same_as(record: Record, outcome: str, folder: Path, good: Reference) -> None
 
 def differences(found: pd.DataFrame, wanted: pd.DataFrame, key: list[str]) -> tuple[int, int, int]:
     """Rows that are lost, doubled, and changed; a row that nobody wanted counts as changed."""
+    if not set(key) <= set(found.columns):
+        return len(wanted), 0, 0
     doubled = int(found.duplicated(key).sum())
     ours, theirs = found.drop_duplicates(key).set_index(key).sort_index(), wanted.set_index(key).sort_index()
     lost = len(theirs.index.difference(ours.index))
