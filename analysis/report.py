@@ -27,7 +27,7 @@ from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
-from analysis.load import Run, load  # noqa: E402
+from analysis.load import Run, load, naming_missing_columns  # noqa: E402
 from analysis.page import experiment_page, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
@@ -35,6 +35,7 @@ from analysis.theory import Law  # noqa: E402
 from analysis.words import condition, interval, latex, number  # noqa: E402
 from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
+from bench.registry import trusting  # noqa: E402
 
 T = TypeVar("T")
 EXACT = ("loss_initial", "loss_final", "learning_rate")
@@ -56,13 +57,16 @@ class Pages:
     rows: list[tuple[str, ...]]
 
 
-def write_report(folders: list[Path], out: Path) -> Pages:
-    """Judge these runs and write a page for each into `out`, and the answer page about all reports there."""
+def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> Pages:
+    """Judge these runs and write a page for each into `out`, and the answer page about all reports there.
+
+    `trust`: modules that may be imported although a folder names them.
+    """
     known = [read_manifest(folder).experiment for folder in folders]
     if len(set(known)) < len(known):
         twice = next(name for name in known if known.count(name) > 1)
         raise ValueError(f"several of these folders are runs of '{twice}'; a report is about one")
-    names = list(in_processes(partial(write_experiment, out=out), folders))
+    names = list(in_processes(partial(write_experiment, out=out, trust=trust), folders))
     results = standing(out)
     write_answer(results, out)
     rows = [row for result in results if result.name in names for row in _terminal_rows(result)]
@@ -128,9 +132,10 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
 
 
-def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS) -> str:
+@naming_missing_columns
+def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
     """Judge a run, write its page and all that belongs to it into a folder of its name, and return the name."""
-    run = compact(load(source))
+    run = compact(load(source, trust))
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
@@ -165,7 +170,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
     for figure in run.experiment.figure:
-        with mpl.rc_context(rc()):
+        with mpl.rc_context(rc()), trusting(trust):
             drawing = figure_kind[figure.kind].target(run, figure)
         save(drawing, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())
