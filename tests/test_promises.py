@@ -2,9 +2,9 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -329,24 +329,29 @@ def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys
+import os, signal, sys
+from pathlib import Path
 from bench import Experiment, run
+from bench.records import read_manifest
 import bench.train
 bench.train.FLUSH_SECONDS = 0.0
-run(Experiment.parse(open(sys.argv[1]).read()), sys.argv[2])
+experiment = Experiment.parse(open(sys.argv[1]).read())
+folder = Path(sys.argv[2]) / experiment.name
+
+def watch(progress):
+    if (folder / "run.json").exists() and read_manifest(folder).parts:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run(experiment, sys.argv[2], watch=watch)
 """
 
 
 def test_a_killed_run_resumes_with_the_same_bytes(tmp_path: Path) -> None:
     wanted = experiment(seeds={"init": 60_000})
     (tmp_path / "e.toml").write_text(wanted.text)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"])
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"], check=False)
+    assert killed.returncode == -signal.SIGKILL
     out = tmp_path / "killed" / wanted.name
-    deadline = time.monotonic() + 120
-    while not ((out / "run.json").exists() and read_manifest(out).parts) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
     manifest = read_manifest(out)
     partial = sum(part.rows for part in manifest.parts if part.file.startswith("lanes/"))
     assert not manifest.complete

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 
 import jax
 import numpy as np
@@ -11,9 +10,9 @@ import pandas as pd
 
 from analysis.load import Run
 from analysis.theory.evidence import Evidence, Law
-from bench.engine.devices import HASTY, precision
+from bench.engine.devices import precision
 from bench.engine.network import Network
-from bench.engine.program import Fixed, Inputs, Program, State, problem
+from bench.engine.program import Fixed, State, problem
 from bench.messages import nearest
 from bench.spec import Cell
 
@@ -88,18 +87,13 @@ def _entry(name: str) -> _Entry:
 def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
     """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
     program = run.program(cell)
-    start = _compiled(program, program.variant_of(cell))
+    start = program.starts[program.variant_of(cell)]
     # So many at a time, the last ones padded, that one compiled function does for all cells that start alike.
     seeds = np.zeros((max(1, math.ceil(len(rows) / SAMPLE)) * SAMPLE, 2), np.int64)
     seeds[: len(rows)] = rows[["data_seed", "init_seed"]]
     with precision(cell.settings.training.dtype):
         parts = [start(program.inputs_of(cell, *part.T)) for part in np.split(seeds, len(seeds) // SAMPLE)]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *parts)
-
-
-@lru_cache(maxsize=64)
-def _compiled(program: Program, variant: int) -> Callable[[Inputs], tuple[Fixed, State]]:
-    return jax.jit(jax.vmap(partial(program.start, program.variants[variant])), compiler_options=HASTY)
 
 
 def network(cell: Cell) -> Network:

@@ -19,7 +19,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from bench.engine.checks import check_data, check_initializer, check_outputs, check_values, depends_on_axes
-from bench.engine.devices import accelerated, precision
+from bench.engine.devices import HASTY, accelerated, precision
 from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
@@ -492,6 +492,11 @@ class Program:
         data = self.sample(variant.task, inputs.data_seed)
         inputs, state = self.begin(variant, inputs, self.network.keys(inputs.init_seed), data)
         return Fixed(inputs, data), state
+
+    @cached_property
+    def starts(self) -> list[Callable[[Inputs], tuple[Fixed, State]]]:
+        """`start` of each variant, for many lanes at once (leading axis: lane); compiled at its first use."""
+        return [jax.jit(jax.vmap(partial(self.start, variant)), compiler_options=HASTY) for variant in self.variants]
 
     def begin(self, variant: Variant, inputs: Inputs, keys: Key[Array, " key"], data: Data) -> tuple[Inputs, State]:
         """A lane before its first step, with the keys of its network and on this data; its learning rate is now a number."""
