@@ -10,6 +10,11 @@ import pandas as pd
 from bench.engine.program import Program, programs
 from bench.records import Manifest, read_manifest, read_rows
 from bench.spec import Cell, Experiment, Span, wanted_labels
+from bench.tasks import task
+from bench.tasks.definition import Task
+
+ONE_DRAW = -1
+"""Stands for a draw that all rows share."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,20 @@ class Run:
 
     @cached_property
     def clusters(self) -> pd.Series:
-        """The unit that is independent of the others: the data seed where there are several.
+        """The unit that is independent of the others, per row: what was drawn, as `drawn` says."""
+        return drawn(self, self.lanes)
 
-        With one data set it is the init seed, since lanes of different cells share their draws; a deterministic initializer
-        then gives a single observation, whatever the number of its rows.
-        """
-        if self.lanes["data_seed"].nunique() > 1:
-            return self.lanes["data_seed"]
-        random = {cell.id: cell.settings.initializer.random for cell in self.experiment.cells}
-        return self.lanes["init_seed"].where(self.lanes["cell"].map(random), -1)
+    @cached_property
+    def judges(self) -> pd.Series:
+        """Which rows judge what was chosen on the others: those of every second cluster, on all sides of a comparison alike."""
+        seeds = "data_seed" if self.data_sets > 1 else "init_seed"
+        return self.lanes[seeds] % 2 == 1
+
+    @cached_property
+    def data_sets(self) -> int:
+        """How many data sets were drawn; 1 if the tasks ignore their data seed."""
+        fixed = all((known := task_of(cell)) is not None and not known.seeded for cell in self.experiment.cells)
+        return 1 if fixed else int(self.lanes["data_seed"].nunique())
 
     @cached_property
     def programs(self) -> list[Program]:
@@ -42,6 +52,32 @@ class Run:
     def cell(self, identity: str) -> Cell:
         """The cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)
+
+
+def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
+    """Per row the draw that it belongs to; rows of one draw are one observation.
+
+    The data seed where there are several data sets; with one data set the init seed, since lanes of different cells share their draws.
+    `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set, and the points of a map, which share data and
+    initial weights.
+    """
+    if run.experiment.seeds.map is not None:
+        return pd.Series(ONE_DRAW, rows.index)
+    if run.data_sets > 1 and rows["data_seed"].nunique() > 1:
+        return rows["data_seed"]
+    random = {cell.id: cell.settings.initializer.random for cell in run.experiment.cells}
+    return rows["init_seed"].where(rows["cell"].map(random), ONE_DRAW)
+
+
+def drawn_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The draws of pairs of rows with the same seeds: a pair is one draw with another if neither of its rows differs."""
+    return np.where(first == ONE_DRAW, second, first)
+
+
+def task_of(cell: Cell) -> Task | None:
+    """The task of a cell; None if it is a user's own, whose module a reader does not import."""
+    spec = cell.settings.task
+    return task[spec.name].bind(spec.options)() if spec.name in task else None
 
 
 def load(folder: Path | str) -> Run:

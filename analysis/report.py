@@ -22,8 +22,8 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from analysis.answer import answer_frame, answer_page  # noqa: E402
-from analysis.claims import Verdict, judge  # noqa: E402
+from analysis.answer import answer_frame, answer_page, jointly  # noqa: E402
+from analysis.claims import judge  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
@@ -32,7 +32,8 @@ from analysis.page import experiment_page, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
-from analysis.words import condition, interval, latex, number  # noqa: E402
+from analysis.verdict import Verdict  # noqa: E402
+from analysis.words import condition, interval, latex, number, outcome  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
 
 T = TypeVar("T")
@@ -78,7 +79,8 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """The answer page and its figure."""
+    """The answer page and its figure; its verdicts are corrected over the families of all these experiments."""
+    results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats)
@@ -155,6 +157,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "summary.columns.csv", _described(result.summary).to_csv(index=False).encode())
     claims = {
         **origin,
+        "training_runs": run.manifest["lanes"] if result.trains else 0,
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
@@ -220,7 +223,7 @@ def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
-                verdict.verdict,
+                outcome(verdict),
                 f"{verdict.measure} {number(verdict)}",
                 interval(verdict),
                 f"{verdict.n_lanes:,}",

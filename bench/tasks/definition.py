@@ -27,7 +27,8 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key."""
+    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key, and `resamples` is
+    True if every data seed draws from one fixed data set."""
 
     inputs: int
     outputs: int
@@ -35,6 +36,7 @@ class Task:
     loss: LossName
     kind: Literal["regression", "classification"]
     seeded: bool = True
+    resamples: bool = False
 
 
 @jax.custom_jvp
