@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.families import corrected
-from analysis.load import Run, task_of
+from analysis.load import Run
 from analysis.measures import RATES
 from analysis.questions import ORDER_MARGIN, RATE_MARGIN, SHARE_OF_RUNS, Question, questions_of
 from analysis.theory import Law, check_law, laws
@@ -136,8 +136,7 @@ def _distinct(run: Run, rows: pd.DataFrame) -> int:
 
 def _data_sets(run: Run, rows: pd.DataFrame) -> str:
     """How many data sets these rows have seen, in words."""
-    cells = rows["cell"].unique()
-    tasks = [task_of(cell) for cell in run.experiment.cells if cell.id in cells]
+    tasks = [run.tasks[cell] for cell in rows["cell"].unique()]
     number = int(rows["data_seed"].nunique())
     if number == 1 or all(task is not None and not task.seeded for task in tasks):
         return "1 data set"

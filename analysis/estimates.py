@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 from statsmodels.stats.multitest import multipletests
 
 Array = np.ndarray
@@ -25,19 +25,20 @@ class Interval(NamedTuple):
 
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """Share with Wilson's score interval (Wilson, 1927): for display."""
-    return _binomial(successes, n, level, "wilson")
-
-
-def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """Share with the exact interval (Clopper and Pearson, 1934), never too short: for verdicts."""
-    return _binomial(successes, n, level, "exact")
-
-
-def _binomial(successes: int, n: int, level: float, method: str) -> Interval:
     if n == 0:
         return Interval(np.nan, 0.0, 1.0, 0)
-    interval = stats.binomtest(successes, n).proportion_ci(level, method)
+    interval = stats.binomtest(successes, n).proportion_ci(level, "wilson")
     return Interval(successes / n, float(interval.low), float(interval.high), n)
+
+
+def clopper_pearson(successes: float, n: int, level: float = 0.95) -> Interval:
+    """Share with the exact interval (Clopper and Pearson, 1934), never too short: for verdicts. Ties may count as half a success."""
+    if n == 0:
+        return Interval(np.nan, 0.0, 1.0, 0)
+    tail = (1 - level) / 2
+    low = special.betaincinv(successes, n - successes + 1, tail) if successes > 0 else 0.0
+    high = special.betainccinv(successes + 1, n - successes, tail) if successes < n else 1.0
+    return Interval(successes / n, float(low), float(high), n)
 
 
 def dirichlet_mean_cdf(values: Array, t: Array | float, counts: Array | None = None) -> Array:
@@ -198,10 +199,7 @@ def p_improvement(a: Array, b: Array, cluster_a: Array | None = None, cluster_b:
         return Interval(np.nan, 0.0, 1.0, 0)
     estimate = float(stats.mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b)))
     n = min(len(values) if cluster is None else len(np.unique(cluster)) for values, cluster in ((a, cluster_a), (b, cluster_b)))
-    tail, x = (1 - level) / 2, estimate * n
-    low = stats.beta.ppf(tail, x, n - x + 1) if x > 0 else 0.0
-    high = stats.beta.ppf(1 - tail, x + 1, n - x) if x < n else 1.0
-    return Interval(estimate, float(low), float(high), n)
+    return clopper_pearson(estimate * n, n, level)._replace(estimate=estimate)
 
 
 def cliffs_delta(a: Array, b: Array) -> float:

@@ -41,8 +41,14 @@ class Run:
     @cached_property
     def data_sets(self) -> int:
         """How many data sets were drawn; 1 if the tasks ignore their data seed."""
-        fixed = all((known := task_of(cell)) is not None and not known.seeded for cell in self.experiment.cells)
+        fixed = all(task is not None and not task.seeded for task in self.tasks.values())
         return 1 if fixed else int(self.lanes["data_seed"].nunique())
+
+    @cached_property
+    def tasks(self) -> dict[str, Task | None]:
+        """The task of each cell by its id; None if it is a user's own, whose module a reader does not import."""
+        specs = {cell.id: cell.settings.task for cell in self.experiment.cells}
+        return {identity: task[spec.name].bind(spec.options)() if spec.name in task else None for identity, spec in specs.items()}
 
     @cached_property
     def programs(self) -> list[Program]:
@@ -72,12 +78,6 @@ def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
 def drawn_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The draws of pairs of rows with the same seeds: a pair is one draw with another if neither of its rows differs."""
     return np.where(first == ONE_DRAW, second, first)
-
-
-def task_of(cell: Cell) -> Task | None:
-    """The task of a cell; None if it is a user's own, whose module a reader does not import."""
-    spec = cell.settings.task
-    return task[spec.name].bind(spec.options)() if spec.name in task else None
 
 
 def load(folder: Path | str) -> Run:

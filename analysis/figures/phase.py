@@ -28,7 +28,8 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     drawing.set_size_inches(max(len(drawn) * PANEL[0], 3.5) + 0.9, 0.32 * len(up) + 1.0)
     counts = []
     for axis, part in drawn:
-        table = {place: best_share(run, cells, figure.color) for place, cells in part.groupby([figure.x, figure.y], observed=True)}
+        groups = part.groupby([figure.x, figure.y], observed=True)
+        table = {place: best_share(cells, run.judges.loc[cells.index], figure.color) for place, cells in groups}
         counts += [n for _, n in table.values()]
         shares = np.array([[table.get((x, y), (np.nan, 0))[0] for x in across] for y in up])
         _draw(axis, shares)
@@ -45,10 +46,9 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), _vertical(figure.y, up), note)
 
 
-def best_share(run: Run, rows: pd.DataFrame, rate: str) -> tuple[float, int]:
+def best_share(rows: pd.DataFrame, judges: pd.Series, rate: str) -> tuple[float, int]:
     """The share of the best of these cells, and the lanes that it was counted on; of a single cell, all its lanes."""
     if rows["cell"].nunique() > 1:
-        judges = run.judges.loc[rows.index]
         rows = rows[judges & (rows["cell"] == best_value(rows[~judges], "cell", rate))]
     return float(measured(rows, rate).mean()), len(rows)
 
