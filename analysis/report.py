@@ -23,8 +23,8 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from analysis.answer import answer_frame, answer_page  # noqa: E402
-from analysis.claims import Verdict, judge  # noqa: E402
+from analysis.answer import answer_frame, answer_page, jointly  # noqa: E402
+from analysis.claims import judge  # noqa: E402
 from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.check import check_figures  # noqa: E402
@@ -36,7 +36,8 @@ from analysis.page import experiment_page, interim_note, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
-from analysis.words import condition, interval, latex, number  # noqa: E402
+from analysis.verdict import Verdict  # noqa: E402
+from analysis.words import condition, interval, latex, number, outcome  # noqa: E402
 from analysis.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
 from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
@@ -104,7 +105,8 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """The answer page and its figure, into an empty folder."""
+    """The answer page and its figure, into an empty folder; its verdicts are corrected over the families of all these experiments."""
+    results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats, interim_note(results))
@@ -182,6 +184,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     claims = {
         **origin,
         **({"interim": run.interim} if run.interim else {}),
+        "training_runs": run.manifest.lanes if result.trains else 0,
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
@@ -273,7 +276,7 @@ def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
-                verdict.verdict + (", interim" if result.run.interim else ""),
+                outcome(verdict) + (", interim" if result.run.interim else ""),
                 f"{verdict.measure} {number(verdict)}",
                 interval(verdict),
                 f"{verdict.n_lanes:,}",

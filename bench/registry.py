@@ -214,9 +214,8 @@ class Registry:
         target = getattr(module, attribute, None)
         if target is None:
             file = getattr(module, "__file__", None) or ", ".join(getattr(module, "__path__", [])) or "built in"
-            raise PieceError(
-                f"{self.kind} '{shown}' cannot be imported: module {one_line(module_name, 100)} ({file}) has no '{one_line(attribute, 100)}'{_hint(name)}"
-            )
+            missing = f"module {one_line(module_name, 100)} ({file}) has no '{one_line(attribute, 100)}'"
+            raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}{_hint(name)}")
         if not callable(target):
             raise PieceError(f"{self.kind} '{shown}' is not a function or class; {self.contract}")
         known = self._own.get(name)

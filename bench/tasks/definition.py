@@ -29,7 +29,8 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key."""
+    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key, and `resamples` is
+    True if every data seed draws from one fixed data set."""
 
     inputs: int
     outputs: int
@@ -37,6 +38,7 @@ class Task:
     loss: LossName
     kind: Kind
     seeded: bool = True
+    resamples: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("inputs", self.inputs), ("outputs", self.outputs)):
