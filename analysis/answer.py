@@ -109,7 +109,7 @@ def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
     clauses = [
         (one[verdicts[one["claim"]]], one["claim"])
         for one in _answer_text()["clause"]
-        if verdicts.get(one["claim"]) in one and all(_is_met(need, one["claim"], every) for need in one.get("needs", ()))
+        if verdicts.get(one["claim"]) in one and all(is_met(need, one["claim"], every) for need in one.get("needs", ()))
     ]
     sentences: list[str] = []
     for text, claim in clauses:
@@ -133,7 +133,7 @@ def _spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> l
     ]
 
 
-def _is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
+def is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
     """Whether all (or some) of the verdicts that a clause's words are about, of which there must be one, are what it needs."""
     wanted = need["some"] if "some" in need else need["all"]
     met = [
@@ -145,18 +145,34 @@ def _is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool
     return any(met) if "some" in need else bool(met) and all(met)
 
 
+def is_judged(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
+    """Whether any verdict that a need speaks of is there, whatever it is."""
+    return bool(_spoken_of(need, family, every))
+
+
 def _chart(every: Sequence[Verdict]) -> str:
-    """A flow chart in Mermaid's language; a leaf says what it is written for if the verdicts that it rests on are those that it needs."""
+    """A flow chart in Mermaid's language; a leaf says what it is written for if the verdicts that it rests on are those that it needs.
+
+    Leaves whose experiments are not there are left out, and questions that would lead nowhere.
+    """
     content = _answer_text()
-    known = {verdict.family for verdict in every}
-    if not any(need["claim"] in known for leaf in content["leaf"] for need in leaf["needs"]):
+    leaves = [leaf for leaf in content["leaf"] if all(is_judged(need, need["claim"], every) for need in leaf["needs"])]
+    there = {leaf["id"] for leaf in leaves}
+    steps: list[dict[str, Any]] = []
+    # A question stands in the file before those that it leads to.
+    for step in reversed(content["step"]):
+        answers = {answer: target for answer, target in step["answers"].items() if target in there}
+        if answers:
+            steps.insert(0, {**step, "answers": answers})
+            there.add(step["id"])
+    if not leaves:
         return ""
     lines = ["```mermaid", "flowchart LR"]
-    for step in content["step"]:
+    for step in steps:
         lines.append(f'  {step["id"]}{{"{step["question"]}"}}')
         lines += [f'  {step["id"]} -- "{answer}" --> {target}' for answer, target in step["answers"].items()]
-    for leaf in content["leaf"]:
-        text = leaf["says"] if all(_is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
+    for leaf in leaves:
+        text = leaf["says"] if all(is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
         lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
     return "\n".join([*lines, "```"])
 

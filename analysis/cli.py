@@ -454,15 +454,10 @@ def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
 
 def _report(folders: list[Path], folder: Path, trust: list[str]) -> None:
     from analysis.report import write_report
+    from analysis.terminal import verdict_page
 
-    pages = write_report(folders, folder, trust)
-    table = Table(title="Verdicts", title_justify="left")
-    for heading in ("claim", "verdict", "deciding number", "interval", "lanes", "data seeds"):
-        table.add_column(heading)
-    for row in pages.rows:
-        table.add_row(*row)
-    out.print(table)
-    out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+    for line in verdict_page(write_report(folders, folder, trust), folder / "README.md"):
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _frame_table(title: str, frame: Any) -> Table:

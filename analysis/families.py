@@ -24,6 +24,8 @@ class Family:
     """It must hold in all of its conditions, or in any."""
     primary: str = ""
     """The one claim whose conditions count; empty: those of all."""
+    short: str = ""
+    """What it says in a few words, for a line of a terminal."""
 
 
 @cache

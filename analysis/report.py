@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,7 +37,7 @@ from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
 from analysis.verdict import Verdict  # noqa: E402
-from analysis.words import condition, interval, latex, number, outcome  # noqa: E402
+from analysis.words import latex  # noqa: E402
 from analysis.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
 from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
@@ -58,16 +58,8 @@ DIGEST = 16
 """Digits that a report keeps of each lane's digest: 64 bits."""
 
 
-@dataclass(frozen=True)
-class Pages:
-    """What was written, and the rows of the verdict table for the terminal."""
-
-    folder: Path
-    rows: list[tuple[str, ...]]
-
-
-def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> Pages:
-    """Judge these runs and write a page for each into `out`, and the answer page about all reports there.
+def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> list[Result]:
+    """Judge these runs, write a page for each into `out` and the answer page about all reports there, and return what these came to.
 
     A run of which nothing has ended yet is left out, unless it is the only one. `trust`: modules that may be imported although a folder
     names them.
@@ -91,8 +83,7 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
     with staging(out) as made:
         write_answer(results, made)
         publish(made, out)
-    rows = [row for result in results if result.name in names for row in _terminal_rows(result)]
-    return Pages(out, rows)
+    return [result for result in jointly(results) if result.name in names]
 
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
@@ -267,20 +258,3 @@ def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: 
             drawing.savefig(content, format=kind, **FORMATS[kind])
             write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
     plt.close(drawing)
-
-
-def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for verdict in result.verdicts:
-        where = condition(verdict)
-        rows.append(
-            (
-                f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
-                outcome(verdict) + (", interim" if result.run.interim else ""),
-                f"{verdict.measure} {number(verdict)}",
-                interval(verdict),
-                f"{verdict.n_lanes:,}",
-                f"{verdict.n_data_seeds:,}",
-            )
-        )
-    return rows

@@ -4,11 +4,12 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from analysis.answer import is_met, known_claims
-from analysis.claims import Verdict, overall
+from analysis.answer import is_judged, is_met
+from analysis.families import families, overall
+from analysis.page import interim_note
 from analysis.result import Result
+from analysis.verdict import Outcome, Verdict
 
 COLUMNS, LINES = 80, 24
 NAME, VERDICT = 43, 12
@@ -21,9 +22,11 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
     Claims that do not fit are counted, those of the thread stand first.
     """
     every = [verdict for result in results for verdict in result.verdicts]
-    runs = sum(result.run.manifest.lanes for result in results)
-    head = [f"{runs:,} training runs in {len(results)} {'experiment' if len(results) == 1 else 'experiments'}", *_answers(every), ""]
-    claims = [_cut(f"{name:<{NAME}.{NAME}} {overall(found):<{VERDICT}} {_when(found)}") for name, found in _claims(results)]
+    runs = sum(len(result.run.lanes) for result in results if result.trains)
+    interim = f"; {note}" if (note := interim_note(results)) else ""
+    where = f"{len(results)} experiment{'' if len(results) == 1 else 's'}"
+    head = [f"{runs:,} training runs in {where}{interim}", *_answers(every), ""]
+    claims = [_cut(f"{name:<{NAME}.{NAME}} {verdict:<{VERDICT}} {_when(found)}") for name, verdict, found in _claims(results)]
     foot = [f"Intervals, figures, conditions: {page}"]
     room = LINES - 1 - len(head) - len(foot)
     if len(claims) > room:
@@ -35,28 +38,26 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
 
 def _answers(every: Sequence[Verdict]) -> list[str]:
     """What may start at zero, as far as these verdicts say it."""
-    known = known_claims(every)
     lines = []
     for row in tomllib.loads((files("analysis") / "answer.toml").read_text(encoding="utf-8"))["row"]:
-        if all(need["claim"] in known for need in row["needs"]):
+        if all(is_judged(need, need["claim"], every) for need in row["needs"]):
             answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
             lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}")
     return ["May they start at zero?", *lines] if lines else []
 
 
-def _claims(results: Sequence[Result]) -> list[tuple[str, list[Verdict]]]:
+def _claims(results: Sequence[Result]) -> list[tuple[str, Outcome, list[Verdict]]]:
     """Names and verdicts of the claims: those of the thread by their numbers, then every experiment's own."""
-    thread: dict[str, Any] = tomllib.loads((files("analysis") / "thread.toml").read_text(encoding="utf-8"))
-    families: dict[str, list[Verdict]] = {}
+    judged: dict[str, list[Verdict]] = {}
     own: dict[str, list[Verdict]] = {}
     for result in results:
         for verdict in result.verdicts:
-            if verdict.family in thread:
-                families.setdefault(verdict.family, []).append(verdict)
-            else:
-                own.setdefault(verdict.id, []).append(verdict)
-    named = [(f"{family:<4}{entry['short']}", families[family]) for family, entry in thread.items() if family in families]
-    return [*named, *own.items()]
+            known = verdict.family in families()
+            (judged if known else own).setdefault(verdict.family if known else verdict.id, []).append(verdict)
+    thread = [
+        (f"{name:<4}{family.short}", overall(judged[name], family), judged[name]) for name, family in families().items() if name in judged
+    ]
+    return [*thread, *((name, overall(found), found) for name, found in own.items())]
 
 
 def _when(verdicts: Sequence[Verdict]) -> str:
