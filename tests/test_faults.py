@@ -16,8 +16,8 @@ CHEAP = {
     "read_only": 2,
     "damaged_lanes": 7,
     "damaged_curves": 7,
-    "mutated_files": 300,
-    "mutated_folders": 60,
+    "mutated_files": 100,
+    "mutated_folders": 40,
     "forged_folders": 10,
 }
 """How many faults of a family are injected here."""

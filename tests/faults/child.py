@@ -81,7 +81,7 @@ def start(output: Path, jobs: list[Job]) -> Child:
     return Child(process, output)
 
 
-def train(output: Path, file: Path, *folders: Path, inject: Callable[[], object] = injection.relent) -> Printed:
+def train(output: Path, file: Path, *folders: Path, inject: Callable[[], object] = injection.relent) -> Child:
     """`initbench run FILE --out FOLDER` for each of the folders, without a fault or with the same one."""
     return start(output, [(inject, ["run", str(file), "--out", str(folder)]) for folder in folders])
 
