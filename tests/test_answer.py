@@ -115,7 +115,7 @@ def test_every_text_is_for_a_claim_of_the_thread_and_a_verdict(entry: dict[str, 
 def results() -> list[Result]:
     """Two experiments on one claim: one holds by a hair, the other fails clearly; a third evaluates what it does not train."""
     made = []
-    for name, share, steps, bound in (("one", 0.975, 100, 0.955), ("two", 0.1, 100, 0.99), ("worked", 1.0, 0, 0.5)):
+    for name, share, steps, bound in (("one", 0.975, 100, 0.9535), ("two", 0.1, 100, 0.99), ("worked", 1.0, 0, 0.5)):
         family = "C17" if name == "worked" else "C6"
         run = run_of({"he_normal": share}, 400, [claim(at_least=bound, family=family)], steps_run=lambda n, steps=steps: [steps] * n)
         made.append(Result(named(run, name), [], judge(run)[1], pd.DataFrame()))
