@@ -61,9 +61,9 @@ class Question:
         found = self.interval(level)
         if self.undecided:
             return found, None, self.undecided
-        if found.n < 2:
-            return found, None, "one draw alone"
         answer = self.decide(found)
+        if answer is None and found.n < 2:
+            return found, None, "one draw alone"
         if answer is not None and any(self._may_turn(answer, edge) for edge in self.edges):
             return found, None, EDGE
         return found, answer, ""
@@ -147,7 +147,7 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
 
 
 def _law_question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, law: Law) -> Question:
-    known = Interval(float(law.holds), float(law.holds), float(law.holds), law.n)
+    known = Interval(float(law.holds), float(law.holds), float(law.holds), int(run.clusters[mask].nunique()))
     return Question(claim, condition, run.lanes[mask], lambda _: known, lambda _: law.holds, law.name, "law: 1 if it holds", ())
 
 
