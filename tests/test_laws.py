@@ -148,9 +148,10 @@ def check_nulls(name: str, good: Run, found: Evidence) -> None:
 
 def check_missing(name: str, good: Run, found: Evidence) -> None:
     """A law fails if one row is missing, and if all training runs diverged and left nothing."""
-    bad = evidence_of(name, with_rows(good, good.lanes.drop(index=found.right.index[0])))
-    assert not bad.holds, bad.number
-    assert "1 rows are missing" in bad.number
+    if len(good.experiment.cells) > 1:  # with one cell it is the reader's to count
+        bad = evidence_of(name, with_rows(good, good.lanes.drop(index=found.right.index[0])))
+        assert not bad.holds, bad.number
+        assert "1 rows are missing" in bad.number
     if name in READ_NO_ROW:
         return
     if name == "undefined_products":  # whose training runs have to diverge

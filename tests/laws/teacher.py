@@ -12,7 +12,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "grid": {"task.k": [2, 5], "model.surplus": [0, 2]},
         "training": {"steps": 20, "dtype": "float64"},
         "probes": ["hidden_units"],
-        "seeds": {"init": 60},
+        "seeds": {"init": 20},
         "track": [],
     },
     "second_order_ends": {

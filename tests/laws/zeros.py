@@ -24,7 +24,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "grid": {"model.activation": ["tanh", "relu", "sigmoid"], "initializer.zero_fraction": [0.0, 0.6, 1.0]},
         "training": {"steps": 1},
         "probes": ["zero_share"],
-        "seeds": {"init": 20, "data": "paired"},
+        "seeds": {"init": 8, "data": "paired"},
         "track": [],
     },
 }
