@@ -10,7 +10,7 @@ from analysis.families import corrected
 from analysis.load import Run
 from analysis.measures import RATES
 from analysis.questions import ORDER_MARGIN, RATE_MARGIN, SHARE_OF_RUNS, Question, questions_of
-from analysis.theory import Law, check_law, laws
+from analysis.theory import Law, evidence_of, laws
 from analysis.verdict import Outcome, Verdict
 from bench.messages import nearest
 from bench.spec import Claim, Comparison, Control, Experiment, wanted_labels
@@ -65,15 +65,15 @@ def judge(run: Run) -> tuple[list[Law], list[Verdict]]:
     """The laws that the experiment rests on, and a verdict per claim and condition, corrected over the families within the experiment;
     all withheld if a law fails."""
     checked = {
-        name: check_law(name, run)
+        name: evidence_of(name, run)
         for name in dict.fromkeys([*run.experiment.laws, *(claim.law for claim in run.experiment.claim if claim.law)])
     }
     failed = [name for name in run.experiment.laws if not checked[name].holds]
     questions = [question for claim in run.experiment.claim for question in questions_of(run, claim, checked)]
-    return list(checked.values()), corrected([_verdict(run, question, failed, checked) for question in questions])
+    return [found.law for found in checked.values()], corrected([_verdict(run, question, failed) for question in questions])
 
 
-def _verdict(run: Run, question: Question, failed: list[str], checked: dict[str, Law]) -> Verdict:
+def _verdict(run: Run, question: Question, failed: list[str]) -> Verdict:
     claim, rows = question.claim, question.rows
     level = 1 - claim.alpha
     interval, answer, reason = question.ask(level)
@@ -92,8 +92,7 @@ def _verdict(run: Run, question: Question, failed: list[str], checked: dict[str,
         low=interval.low,
         high=interval.high,
         level=level,
-        # A law may look at some of the lanes only.
-        n_lanes=checked[claim.law].n if claim.law else len(rows),
+        n_lanes=len(rows),
         n_data_seeds=int(rows["data_seed"].nunique()),
         # The points of a map share one draw of the weights.
         n_init_seeds=1 if run.experiment.seeds.map else int(rows["init_seed"].nunique()),

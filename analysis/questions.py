@@ -1,6 +1,6 @@
 """Questions: what a claim asks of the rows, under one condition and at any confidence."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,8 @@ from analysis.estimates import (
 )
 from analysis.load import Run, drawn_pairs, matching
 from analysis.measures import RATES, at_edge, best_value, columns_of, lower_is_better, measured
-from analysis.theory import Law
+from analysis.theory import Decision as LawDecision
+from analysis.theory import Evidence
 from bench.spec import Claim, Comparison
 
 SEEDS = ["data_seed", "init_seed"]
@@ -113,9 +114,12 @@ class _Pairs(NamedTuple):
     rows: pd.DataFrame
 
 
-def questions_of(run: Run, claim: Claim, checked: dict[str, Law]) -> list[Question]:
-    """A claim under each of its conditions."""
-    return [_question(run, claim, condition, mask, checked) for condition, mask in _conditions(run, claim)]
+def questions_of(run: Run, claim: Claim, checked: Mapping[str, Evidence]) -> list[Question]:
+    """A claim under each of its conditions; one that rests on a law, under those of the law."""
+    if claim.law is not None:
+        evidence = checked[claim.law]
+        return [_law_question(claim, decision, tuple(evidence.columns)) for decision in evidence.decisions]
+    return [_question(run, claim, condition, mask) for condition, mask in _conditions(run, claim)]
 
 
 def _conditions(run: Run, claim: Claim) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
@@ -131,9 +135,7 @@ def _conditions(run: Run, claim: Claim) -> Iterator[tuple[dict[str, Any], np.nda
         yield condition, inside
 
 
-def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, checked: dict[str, Law]) -> Question:
-    if claim.law is not None:
-        return _law_question(run, claim, condition, mask, checked[claim.law])
+def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray) -> Question:
     assert claim.measure is not None
     mine = _side(run, claim, mask, claim.measure)
     if claim.greater_than is not None:
@@ -146,9 +148,8 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
     return question
 
 
-def _law_question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, law: Law) -> Question:
-    known = Interval(float(law.holds), float(law.holds), float(law.holds), int(run.clusters[mask].nunique()))
-    return Question(claim, condition, run.lanes[mask], lambda _: known, lambda _: law.holds, law.name, "law: 1 if it holds", ())
+def _law_question(claim: Claim, found: LawDecision, columns: tuple[str, ...]) -> Question:
+    return Question(claim, found.condition, found.rows, found.interval, found.decide, found.measure, found.estimator, columns)
 
 
 def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:

@@ -26,15 +26,11 @@ PAGE = 30
 
 def number(verdict: Verdict) -> str:
     """The estimate: shares with three digits, other quantities with three significant ones."""
-    if verdict.criterion.startswith("law "):
-        return "holds" if verdict.estimate else "fails"
     return _digits(verdict, verdict.estimate)
 
 
 def interval(verdict: Verdict) -> str:
-    """The interval with its confidence; laws have none."""
-    if verdict.criterion.startswith("law "):
-        return ""
+    """The interval with its confidence."""
     return f"[{_digits(verdict, verdict.low)}, {_digits(verdict, verdict.high)}] at {100 * verdict.level:.4g}%"
 
 

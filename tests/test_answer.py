@@ -17,6 +17,7 @@ from analysis.load import Run
 from analysis.result import Result
 from analysis.verdict import Verdict
 from bench import catalog
+from bench.manifest import Device, Manifest, Provenance
 from bench.spec import wanted_labels
 from tests.test_claims import claim, run_of
 
@@ -123,8 +124,9 @@ def results() -> list[Result]:
 
 
 def named(run: Run, name: str) -> Run:
-    device, versions = {"count": 1, "kind": "cpu"}, {"initbench": "0"}
-    manifest = {"lanes": 400, "run_seconds": 1.0, "compile_seconds": 1.0, "device": device, "versions": versions, "ended": "2026"}
+    made = Provenance.model_construct(device=Device(platform="cpu", kind="cpu", count=1), versions={"initbench": "0"})
+    spent = {"run_seconds": 1.0, "compile_seconds": 1.0}
+    manifest = Manifest.model_construct(lanes=400, provenance={"made": made}, complete=True, ended="2026", **spent)
     return replace(run, experiment=run.experiment.model_copy(update={"name": name}), manifest=manifest)
 
 

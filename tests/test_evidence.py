@@ -11,13 +11,14 @@ from analysis.theory import Evidence
 from analysis.theory.architectures import linear_baseline
 from analysis.theory.chance import restarts
 from tests.conftest import experiment
+from tests.test_claims import NO_MANIFEST
 
 
 def evidence(n: int, share: float = 1.0, census: bool = False, **columns: object) -> Evidence:
     """Of a run of one cell with so many training runs, without any comparison yet."""
     wanted = experiment(seeds={"init": n})
     rows = {"cell": wanted.cells[0].id, "data_seed": 0, "init_seed": np.arange(n), "outcome": "solved", "loss_final": 0.0, **columns}
-    return Evidence("law", "?", Run(Path("run"), wanted, {}, pd.DataFrame(rows), pd.DataFrame()), share, census)
+    return Evidence("law", "?", Run(Path("run"), wanted, NO_MANIFEST, pd.DataFrame(rows), pd.DataFrame()), share, census)
 
 
 def decided(found: Evidence, level: float = 0.95) -> bool | None:
@@ -161,7 +162,7 @@ def test_the_linear_baseline_is_compared_data_set_by_data_set(
         "outcome": "unsolved",
         "test_metric_final": (theirs + better / 450).astype(np.float32),
     }
-    found = Evidence("law", "?", Run(Path("run"), wanted, {}, pd.DataFrame(rows), pd.DataFrame()))
+    found = Evidence("law", "?", Run(Path("run"), wanted, NO_MANIFEST, pd.DataFrame(rows), pd.DataFrame()))
     monkeypatch.setattr("analysis.theory.architectures._baseline_accuracies", lambda run, cell, rows: theirs)
     linear_baseline(found.run, found)
     assert found.holds is holds

@@ -17,6 +17,7 @@ import bench.records
 import bench.rows
 from analysis.load import load
 from analysis.report import write_report
+from analysis.terminal import verdict_page
 from bench import run
 from bench.engine.program import programs
 from bench.records import LANE, RunFolder, read_manifest, read_rows
@@ -391,13 +392,13 @@ def test_an_unfinished_run_is_reported_as_such(
     empty = tmp_path / "empty" / "nothing-yet"
     shutil.copytree(folder, empty)
     change(empty, parts=[])
-    pages = write_report([folder, empty], tmp_path / "reports")
+    found = write_report([folder, empty], tmp_path / "reports")
     note = f"interim: {share} of runs"
     page, answer = ((tmp_path / "reports" / name).read_text() for name in (f"{folder.name}/README.md", "README.md"))
     assert page.split("\n\n")[1].startswith(f"**Interim ({folder.name} {note})")
     assert answer.split("\n\n")[1].startswith(f"**Interim ({folder.name} {note})")
     assert len(re.findall(r"\| [^|]*, interim \|", page)) == 2
-    assert {row[1].partition(", ")[2] for row in pages.rows} == {"interim"}
+    assert verdict_page(found, Path("page"))[0].endswith(f"{folder.name} {note}")
     for name in ("time", "loss"):
         assert note in (tmp_path / "reports" / folder.name / "figures" / f"{name}.svg").read_text()
     assert json.loads((tmp_path / "reports" / folder.name / "claims.json").read_text())["interim"] == note
