@@ -125,8 +125,9 @@ def results() -> list[Result]:
 
 def named(run: Run, name: str) -> Run:
     made = Provenance.model_construct(device=Device(platform="cpu", kind="cpu", count=1), versions={"initbench": "0"})
-    spent = {"run_seconds": 1.0, "compile_seconds": 1.0}
-    manifest = Manifest.model_construct(lanes=400, provenance={"made": made}, complete=True, ended="2026", **spent)
+    manifest = Manifest.model_construct(
+        lanes=400, provenance={"made": made}, complete=True, ended="2026", run_seconds=1.0, compile_seconds=1.0
+    )
     return replace(run, experiment=run.experiment.model_copy(update={"name": name}), manifest=manifest)
 
 
