@@ -102,7 +102,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     if lanes.empty:
         raise ValueError(f"{folder}: no training run has ended yet")
     try:
-        check_columns(experiment, manifest, lanes)
+        check_columns(experiment, manifest, lanes, curves)
         lanes = typed(lanes, experiment)
         if not manifest.complete or manifest.mixed:
             # Rows in the order in which they were made, or of one provenance after the other.
