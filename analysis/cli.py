@@ -1,6 +1,8 @@
 """The command line: `initbench`."""
 
+import io
 import json
+import math
 import os
 import platform
 import sys
@@ -18,8 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
-from initbench.stop import Stopped, leave, say, stoppable
+from analysis.escape import plain_text
+from initbench.stop import Stoppable, Stopped, leave, say
 
 app = typer.Typer(
     add_completion=False,
@@ -27,9 +31,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what an initialization changes, over thousands of seeds.",
 )
+MOST_SAID = 1000
+"""Characters of an error message."""
+
+
+class Terminal(Console):
+    """A console that shows every text as it is, in one line: no markup is read from it, and it cannot control the terminal."""
+
+    def render_str(self, text: str, **style: Any) -> Text:
+        return super().render_str(plain_text(text), **{**style, "markup": False, "emoji": False})
+
+
 # Wide enough for its tables when the output is a file.
-out = Console() if sys.stdout.isatty() else Console(width=160)
-err = Console(stderr=True)
+out = Terminal() if sys.stdout.isatty() else Terminal(width=160)
+err = Terminal(stderr=True)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
@@ -47,6 +62,10 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                # What the terminal's encoding does not have.
+                stream.reconfigure(errors="replace")
         try:
             here = os.getcwd()
         except FileNotFoundError:
@@ -54,10 +73,6 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
         if here not in sys.path:
             sys.path.append(here)
         try:
-            if os.environ.get("JAX_PLATFORMS"):
-                from bench.engine.devices import check_platforms
-
-                check_platforms()
             command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
@@ -69,7 +84,7 @@ def fail(message: str) -> NoReturn:
     """Say what is wrong and end with exit code 2."""
     from bench.messages import one_line
 
-    sys.stderr.write(f"{one_line(f'initbench: {message}')}\n")
+    sys.stderr.write(f"{one_line(plain_text(f'initbench: {message}'))}\n")
     raise typer.Exit(2)
 
 
@@ -141,7 +156,8 @@ def compare(
     from analysis.compare import compare as hold_against
 
     found = hold_against(first, second)
-    out.print(f"A: {first}\nB: {second}\nmade with: {'; '.join(found.differs) or 'the same versions and device'}", highlight=False)
+    for line in (f"A: {first}", f"B: {second}", f"made with: {'; '.join(found.differs) or 'the same versions and device'}"):
+        out.print(line, highlight=False)
     table = Table(title="Cells", title_justify="left")
     headings = ("cell", "lanes", "same bits", "solved A", "solved B", "B alone solved", "B's loss larger")
     for heading in headings:
@@ -214,7 +230,7 @@ def verify(
     count, differences = recompute(folders, trust)
     reports = f"{count} report" if count == 1 else f"{count} reports"
     for line in differences:
-        out.print(line, soft_wrap=True, markup=False, highlight=False)
+        out.print(line, soft_wrap=True, highlight=False)
     if differences:
         out.print(f"{len(differences)} {'difference' if len(differences) == 1 else 'differences'} in {reports}")
         raise typer.Exit(1)
@@ -307,6 +323,8 @@ def doctor() -> None:
 
 
 def _things() -> dict[str, list[dict[str, str]]]:
+    from analysis.figures import figure_kind
+    from analysis.figures.check import keys_of
     from analysis.theory import law_text, laws
     from bench import catalog
     from bench.initializers import initializer
@@ -321,6 +339,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
     return {
         "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
+        "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
         "initializers": entries(initializer),
         "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
         "models": entries(model),
@@ -336,6 +355,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
 def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
     from analysis.claims import check_claims
+    from analysis.figures.check import check_figures
     from analysis.measures import check_measures
     from bench import catalog
 
@@ -354,13 +374,14 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
         experiment = catalog.read(name, overrides)
     check_claims(experiment)
     check_measures(experiment)
+    check_figures(experiment)
     return experiment
 
 
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -368,7 +389,7 @@ def _train(experiment: Any, folder: Path, mixed: bool, fresh: bool) -> Path:
     from bench import run as train
 
     where, progress = folder / experiment.name, None
-    with stoppable() as check, _told(experiment.name, where) as watch:
+    with Stoppable() as check, _told(experiment.name, where) as watch:
 
         def heard(now: Any) -> None:
             nonlocal progress
@@ -391,13 +412,13 @@ def _train(experiment: Any, folder: Path, mixed: bool, fresh: bool) -> Path:
 def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
     """Shows how far training is: a bar on a terminal, otherwise a line now and then; and lines for what was done in the end."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[solved]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
+        TextColumn("{task.fields[solved]}", markup=False),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     first = last = time.monotonic()
     before, now, said = 0, None, 0
@@ -411,7 +432,7 @@ def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
             nonlocal before, now, said, last
             rate = f"{progress.seed_steps / progress.seconds:,.0f} seed-steps/s" if progress.seconds else ""
             solved = f"{progress.solved / progress.done:.1%} solved" if progress.done else ""
-            bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=progress.note)
+            bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=plain_text(progress.note))
             for text in progress.said[said:]:
                 tell(text)
             said = len(progress.said)
@@ -433,15 +454,10 @@ def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
 
 def _report(folders: list[Path], folder: Path, trust: list[str]) -> None:
     from analysis.report import write_report
+    from analysis.terminal import verdict_page
 
-    pages = write_report(folders, folder, trust)
-    table = Table(title="Verdicts", title_justify="left")
-    for heading in ("claim", "verdict", "deciding number", "interval", "lanes", "data seeds"):
-        table.add_column(heading)
-    for row in pages.rows:
-        table.add_row(*row)
-    out.print(table)
-    out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+    for line in verdict_page(write_report(folders, folder, trust), folder / "README.md"):
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _frame_table(title: str, frame: Any) -> Table:
@@ -468,7 +484,7 @@ def _curve_table(curve: Any, most: int = 24, width: int = 40) -> Table:
 
 
 def _describe(experiment: Any) -> None:
-    """What a run would do: cells, lanes, programs, and from a short trial of each program its memory and longest time."""
+    """What a run would do: cells, lanes, programs, and from a short trial of some of them memory and time."""
     from bench.estimate import estimate
 
     plan = estimate(experiment)
@@ -478,10 +494,13 @@ def _describe(experiment: Any) -> None:
     for cell in experiment.cells:
         table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
     out.print(table)
+    seconds = f"about {plan.seconds:,.0f} s of training if every training run spends its budget"
+    if math.isnan(plan.seconds):
+        seconds = "unknown time of training, since no training run of the trial made a step"
+    tried = "" if plan.tried == plan.programs else f" (from a trial of {plan.tried} programs)"
     out.print(
         f"{len(experiment.cells)} cells, {experiment.lanes:,} lanes, {plan.programs} programs; "
-        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, at most {plan.seconds:,.0f} s "
-        "of training if every lane spends its budget"
+        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, {seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
     )
 
 

@@ -1,21 +1,40 @@
 """The page of one experiment."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Verdict, deciding, overall
-from analysis.estimates import quantile_interval
-from analysis.figures.style import value_label
+from analysis.escape import fenced, latex_text, markdown_text
+from analysis.estimates import clustered_median
+from analysis.families import counts, exploratory, overall, typical
+from analysis.figures.style import value_words
 from analysis.load import Run, matching
 from analysis.measures import RATES, measured
 from analysis.result import Result
 from analysis.summary import rate_interval
 from analysis.theory import Law
-from analysis.words import condition, interval, markdown, marked, number
+from analysis.words import condition, interval, markdown, marked, number, outcome, runs
 from bench.catalog import names
 
 MANY = 24
 """Longer tables are folded away."""
+
+
+def interim_note(results: Sequence[Result]) -> str:
+    """Which of these experiments are not complete, and how far they are; empty if all are."""
+    return "; ".join(f"{result.name} {result.run.interim}" for result in results if result.run.interim)
+
+
+def interim_banner(results: Sequence[Result]) -> str:
+    """What a reader must know of results that rest on runs that are not complete."""
+    note = interim_note(results)
+    if not note:
+        return ""
+    return (
+        f"**Interim ({note}).** These training runs are the ones that have ended so far. Those that end early come first, so every "
+        "number may still change, and no verdict is final."
+    )
 
 
 def experiment_page(result: Result) -> str:
@@ -25,7 +44,7 @@ def experiment_page(result: Result) -> str:
     frames = tables(result)
     again = f"`initbench report reports/{experiment.name} --out reports`"
     figures = "\n\n".join(
-        f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n"
+        f"![{markdown_text(figure.caption)}](figures/{figure.name}.png)\n\n*{markdown_text(figure.caption)}*\n"
         + (f"Curves are kept of the first {manifest.curve_seeds} seeds. " if figure.kind == "curve" else "")
         + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
         for figure in experiment.figure
@@ -34,11 +53,14 @@ def experiment_page(result: Result) -> str:
     device = made.device
     sections = [
         f"# {experiment.name}",
-        experiment.question,
+        interim_banner([result]),
+        _mixed(run),
+        markdown_text(experiment.question),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
-        "Each interval is the one that decides: its confidence is corrected within the claims of one family in this experiment (Holm), "
-        "exact for shares (Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians."
+        "Each interval is that of one comparison by itself: exact for shares (Clopper and Pearson; Gaffke over independent draws where "
+        "several runs share one), order statistics for medians. A verdict stands after Holm's correction for the number of comparisons "
+        "of its family in this experiment; the answer page corrects over all experiments together."
         if result.verdicts
         else "",
         "## Laws",
@@ -54,9 +76,8 @@ def experiment_page(result: Result) -> str:
         _folded(frames["cells"], "cells"),
         _about_cells(result),
         "## Setting",
-        "The experiment file is the registration: cells, claims and criteria stood there before the run "
-        f"(hash `{manifest.spec_hash[:16]}`).",
-        f"<details><summary>experiment.toml</summary>\n\n```toml\n{experiment.text.strip()}\n```\n\n</details>",
+        _registration(run) + _edited(result),
+        f"<details><summary>experiment.toml</summary>\n\n{fenced(experiment.text, 'toml')}\n\n</details>",
         "## Limits",
         "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
         "shown to be unsolvable; a lane that is stuck has (an update changed no bit of its state).",
@@ -69,13 +90,15 @@ def experiment_page(result: Result) -> str:
         f"To train it again: `initbench run {trained_by(experiment.name)}`. "
         f"To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
-        "```bibtex\n"
-        f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
-        f"  title = {{initbench: {experiment.name}}},\n"
-        f"  version = {{{made.versions['initbench']}}},\n"
-        f"  year = {{{(manifest.ended or '')[:4]}}},\n"
-        f"  note = {{{manifest.lanes:,} lanes on {device.count} x {device.kind}, jax {made.versions['jax']}, "
-        f"spec {manifest.spec_hash[:16]}}}\n}}\n```",
+        fenced(
+            f"@software{{initbench_{experiment.name.replace('-', '_')},\n"
+            f"  title = {{initbench: {latex_text(experiment.name)}}},\n"
+            f"  version = {{{latex_text(made.versions.get('initbench', 'unknown'))}}},\n"
+            f"  year = {{{latex_text((manifest.ended or '')[:4])}}},\n"
+            f"  note = {{{manifest.lanes:,} lanes on {device.count} x {latex_text(device.kind)}, "
+            f"jax {latex_text(made.versions.get('jax', 'unknown'))}, spec {manifest.spec_hash[:16]}}}\n}}",
+            "bibtex",
+        ),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -95,6 +118,33 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
         "cells": cell_frame(result),
     }
     return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def _mixed(run: Run) -> str:
+    differences = run.manifest.mixed
+    if not differences:
+        return ""
+    # As code, so that nothing in it is markup.
+    named = " ".join("; ".join(differences).replace("`", "'").split())
+    return f"**Mixed: the training runs were not all made alike:** `{named}`"
+
+
+def _registration(run: Run) -> str:
+    manifest = run.manifest
+    hashed = f"(hash `{manifest.spec_hash[:16]}`)"
+    if run.experiment.judging_hash == manifest.judges_hash:
+        return f"The experiment file is the registration: cells, claims and criteria stood there before the run {hashed}."
+    when = f" ({', '.join(edit.when for edit in manifest.edits)})" if manifest.edits else ""
+    return (
+        f"The experiment file is the registration: cells and seeds stood there before the run {hashed}. Claims or laws were edited after "
+        f"training runs existed{when}."
+    )
+
+
+def _edited(result: Result) -> str:
+    notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited}
+    said = "; ".join(f"{identity} ({note})" for identity, note in notes.items())
+    return f" Exploratory, because their criterion was changed after rows existed: {said}." if said else ""
 
 
 def _standing(law: Law, gates: tuple[str, ...]) -> str:
@@ -127,16 +177,15 @@ def _verdicts(result: Result, every: pd.DataFrame) -> str:
     lines = []
     for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
         verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
-        shown = deciding(verdicts)
-        held = sum(verdict.verdict == "supported" for verdict in verdicts)
+        shown = typical(verdicts)
         lines.append(
             {
-                "claim": shown.family if shown.family != result.name else "",
-                "says": shown.says,
-                "verdict": overall(verdicts),
-                "holds in": f"{held} of {len(verdicts)}",
-                "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
-                "where": condition(shown),
+                "claim": verdicts[0].family if verdicts[0].family != result.name else "",
+                "says": verdicts[0].says,
+                "verdict": overall(verdicts) + exploratory(verdicts) + (", interim" if result.run.interim else ""),
+                "conditions": counts(verdicts),
+                "typical number": "; ".join(f"{one.measure} {number(one)} {interval(one)}".strip() for one in shown),
+                "where": "; ".join(condition(one) for one in shown),
             }
         )
     return f"{markdown(marked(pd.DataFrame(lines)))}\n\n{_folded(marked(every), 'verdicts')}"
@@ -156,7 +205,7 @@ def _published(run: Run) -> pd.DataFrame:
         if theirs.measure in RATES:
             estimate, low, high = rate_interval(run, rows, theirs.measure)
         else:
-            estimate, low, high, _ = quantile_interval(measured(rows, theirs.measure))
+            estimate, low, high, _ = clustered_median(measured(rows, theirs.measure), run.clusters.loc[rows.index].to_numpy())
         lines.append(
             {
                 "what": theirs.says,
@@ -197,11 +246,11 @@ def verdict_frame(result: Result) -> pd.DataFrame:
                 "claim": verdict.family if verdict.family != result.name else "",
                 "says": verdict.says,
                 "where": condition(verdict),
-                "verdict": verdict.verdict,
+                "verdict": outcome(verdict) + (", interim" if result.run.interim else ""),
                 "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
                 "measured": number(verdict),
                 "interval": interval(verdict),
-                "n": f"{verdict.n_lanes:,} lanes, {_data_sets(verdict)}",
+                "n": runs(verdict),
             }
             for verdict in result.verdicts
         ]
@@ -221,10 +270,6 @@ def _more(line: pd.Series) -> dict[str, str]:
     return found
 
 
-def _data_sets(verdict: Verdict) -> str:
-    return f"{verdict.n_data_seeds:,} data sets" if verdict.n_data_seeds > 1 else "1 data set"
-
-
 def cell_frame(result: Result) -> pd.DataFrame:
     """A line per cell."""
     lines = []
@@ -232,7 +277,7 @@ def cell_frame(result: Result) -> pd.DataFrame:
         never = not np.isfinite(line["steps_median"])
         lines.append(
             {
-                **{axis: value_label(line[axis]) for axis in result.run.experiment.axes},
+                **{axis: value_words(line[axis]) for axis in result.run.experiment.axes},
                 "lanes": f"{line['lanes']:,}",
                 "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
                 "stuck": f"{line['stuck']:.3f}",

@@ -1,12 +1,14 @@
 """Reports: everything that a reader sees, generated from stored rows."""
 
 import hashlib
+import io
 import json
 import os
-import shutil
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,21 +23,26 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from analysis.answer import answer_frame, answer_page  # noqa: E402
-from analysis.claims import Verdict, judge  # noqa: E402
+from analysis.answer import answer_frame, answer_page, jointly  # noqa: E402
+from analysis.claims import judge  # noqa: E402
+from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
+from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
+from analysis.figures.style import log_ticks, note_below, rc, to_columns  # noqa: E402
 from analysis.load import Run, load, naming_missing_columns  # noqa: E402
 from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
-from analysis.page import experiment_page, tables  # noqa: E402
+from analysis.page import experiment_page, interim_note, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
-from analysis.words import condition, interval, latex, number  # noqa: E402
+from analysis.verdict import Verdict  # noqa: E402
+from analysis.words import latex  # noqa: E402
+from analysis.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
 from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
 from bench.registry import trusting  # noqa: E402
+from bench.spec import Figure as FigureSpec  # noqa: E402
 
 T = TypeVar("T")
 EXACT = ("loss_initial", "loss_final", "learning_rate")
@@ -45,32 +52,38 @@ FORMATS: dict[str, dict[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None}},
     "png": {"dpi": 200},
 }
+TAKEN = ("figures", "tables", "site", "throughput")
+"""Folders beside the reports: no experiment's report is called so."""
 DIGEST = 16
 """Digits that a report keeps of each lane's digest: 64 bits."""
 
 
-@dataclass(frozen=True)
-class Pages:
-    """What was written, and the rows of the verdict table for the terminal."""
+def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> list[Result]:
+    """Judge these runs, write a page for each into `out` and the answer page about all reports there, and return what these came to.
 
-    folder: Path
-    rows: list[tuple[str, ...]]
-
-
-def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> Pages:
-    """Judge these runs and write a page for each into `out`, and the answer page about all reports there.
-
-    `trust`: modules that may be imported although a folder names them.
+    A run of which nothing has ended yet is left out, unless it is the only one. `trust`: modules that may be imported although a folder
+    names them.
     """
+    folders = [folder for folder in folders if read_manifest(folder).parts] or folders
     known = [read_manifest(folder).experiment for folder in folders]
     if len(set(known)) < len(known):
         twice = next(name for name in known if known.count(name) > 1)
         raise ValueError(f"several of these folders are runs of '{twice}'; a report is about one")
-    names = list(in_processes(partial(write_experiment, out=out, trust=trust), folders))
+    for name in known:
+        if name in TAKEN:
+            raise ValueError(f"experiment '{name}': no report can be called {', '.join(TAKEN)}; give it another name")
+        refuse_links(out, Path(name))
+        check_target(out / name, REPORT)
+    check_target(out, ("README.md",))
+    with staging(out) as made:
+        names = list(in_processes(partial(write_experiment, out=made, trust=trust), folders))
+        for name in names:
+            publish(made / name, out / name)
     results = standing(out)
-    write_answer(results, out)
-    rows = [row for result in results if result.name in names for row in _terminal_rows(result)]
-    return Pages(out, rows)
+    with staging(out) as made:
+        write_answer(results, made)
+        publish(made, out)
+    return [result for result in jointly(results) if result.name in names]
 
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
@@ -83,11 +96,11 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """The answer page and its figure."""
+    """The answer page and its figure, into an empty folder; its verdicts are corrected over the families of all these experiments."""
+    results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
-        save(headline(table), out / "figures" / "headline", formats)
-    shutil.rmtree(out / "tables", ignore_errors=True)
+        save(headline(table), out / "figures" / "headline", formats, interim_note(results))
     if len(verdicts := answer_frame(results)):
         _write_table(verdicts, out / "tables" / "verdicts")
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
@@ -97,13 +110,17 @@ def standing(out: Path) -> list[Result]:
     """The reports of a folder, as they were judged."""
     found = []
     for path in sorted(out.glob("*/claims.json")):
-        stored = json.loads(path.read_text())
+        refuse_links(out, path.relative_to(out))
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: cannot be read: {error}") from error
         try:
             verdicts = [Verdict.of(record) for record in stored["claims"]]
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: of another version of initbench; make that report anew: initbench report {path.parent}") from error
         laws = [Law(**law) for law in stored["laws"]]
-        found.append(Result(load(path.parent), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
+        found.append(Result(load(path.parent, interim=True), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
     return sorted(found, key=lambda result: result.name)
 
 
@@ -132,21 +149,17 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 @naming_missing_columns
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
-    """Judge a run, write its page and all that belongs to it into a folder of its name, and return the name."""
-    run = compact(load(source, trust))
-    check_measures(run.experiment, run.lanes, run.curves)
+    """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
+    run = compact(load(source, trust, interim=True))
+    check_measures(run.experiment, run.lanes)
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
-    if folder.resolve() != run.folder.resolve():
-        shutil.rmtree(folder / "figures", ignore_errors=True)
     stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
     made = tuple(run.manifest.provenance)
     parts = [_store(folder / "lanes.parquet", stored, made)]
     if len(run.curves):
         parts.append(_store(folder / "curves.parquet", run.curves, made))
-    else:
-        (folder / "curves.parquet").unlink(missing_ok=True)
     manifest = run.manifest.model_copy(update={"parts": tuple(parts)})
     write_whole(folder / "run.json", manifest.text.encode())
     write_whole(folder / "experiment.toml", run.experiment.text.encode())
@@ -157,21 +170,22 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
         "device": run.manifest.latest.device.model_dump(),
         "git": run.manifest.latest.git.model_dump(),
     }
-    write_whole(folder / "summary.csv", _addressed(result.summary, origin).to_csv(index=False, float_format="%.9g").encode())
-    write_whole(folder / "summary.columns.csv", _described(result.summary).to_csv(index=False).encode())
+    write_whole(folder / "summary.csv", csv_text(_addressed(result.summary, origin), "%.9g").encode())
+    write_whole(folder / "summary.columns.csv", csv_text(_described(result.summary)).encode())
     claims = {
         **origin,
+        **({"interim": run.interim} if run.interim else {}),
+        "training_runs": run.manifest.lanes if result.trains else 0,
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
-    shutil.rmtree(folder / "tables", ignore_errors=True)
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
+    check_figures(run.experiment, run.lanes.columns, run.curves.columns)
     for figure in run.experiment.figure:
-        with mpl.rc_context(rc()), trusting(trust):
-            drawing = figure_kind[figure.kind].target(run, figure)
-        save(drawing, folder / "figures" / figure.name, formats)
+        with trusting(trust):
+            _draw(run, figure, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())
     return result.name
 
@@ -196,7 +210,7 @@ def _described(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
     write_whole(path.with_suffix(".tex"), latex(table).encode())
-    write_whole(path.with_suffix(".csv"), table.to_csv(index=False).encode())
+    write_whole(path.with_suffix(".csv"), csv_text(table).encode())
 
 
 def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
@@ -205,32 +219,42 @@ def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
     return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> None:
-    """Write a figure in these formats, without dates, so that the same figure is the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(rc()):
+def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
+    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows."""
+    kind = figure_kind[figure.kind]
+    try:
+        with _style():
+            drawing = kind.target(run, figure)
+        save(drawing, path, formats, run.interim)
+    except OSError:
+        raise
+    except Exception as error:
+        # What a kind needs of a model or a task beyond its keys cannot be listed: whatever it stumbles over, these rows are not for it.
+        plt.close("all")
+        raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Our fonts and lines; a script that the font does not have is drawn as boxes, and labels that leave no room overlap."""
+    with mpl.rc_context(rc()), warnings.catch_warnings():
+        for message in ("Glyph .* missing from font", "constrained_layout not applied"):
+            warnings.filterwarnings("ignore", message, UserWarning)
+        yield
+
+
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
+    """Write a figure in these formats, without dates, so that the same figure is the same file; `note` stands in a line below it."""
+    with _style():
         # One layout for all formats.
         to_columns(drawing)
         log_ticks(drawing)
+        if note:
+            note_below(drawing, note)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
         for kind in formats:
-            drawing.savefig(path.with_suffix(f".{kind}"), **FORMATS[kind])
+            content = io.BytesIO()
+            drawing.savefig(content, format=kind, **FORMATS[kind])
+            write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
     plt.close(drawing)
-
-
-def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for verdict in result.verdicts:
-        where = condition(verdict)
-        rows.append(
-            (
-                f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
-                verdict.verdict,
-                f"{verdict.measure} {number(verdict)}",
-                interval(verdict),
-                f"{verdict.n_lanes:,}",
-                f"{verdict.n_data_seeds:,}",
-            )
-        )
-    return rows

@@ -1,4 +1,10 @@
-"""Check that every number, verdict, table and figure of a report follows from its rows."""
+"""Check that every number, verdict, table and figure of a report follows from its rows.
+
+All of it is made again in a temporary folder and compared byte by byte; nothing is written to the report, and nothing read through a link.
+PNG and PDF files, whose bytes depend on the machine, are compared with the checksums in the report's list (`written.json`) instead: that
+shows that they are the files that were written beside the SVG of the same drawing, which is drawn again, unless somebody has changed a
+picture and its line of the list together. The other lines of the list are checked against what is made again.
+"""
 
 import json
 import tempfile
@@ -11,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.report import FORMATS, in_processes, standing, write_answer, write_experiment
+from analysis.written import LIST, checksum, read_list, refuse_links
 
 DRAWN = ("svg",)
 """Formats that are drawn again; the others show the same drawing."""
@@ -25,6 +32,8 @@ def verify(folders: list[Path], trust: Collection[str] = ()) -> tuple[int, list[
     collections: list[Path] = []
     for folder in folders:
         inside = sorted(path.parent for path in folder.glob("*/claims.json"))
+        for path in inside:
+            refuse_links(folder, path.relative_to(folder))
         reports += [folder] if (folder / "claims.json").exists() else inside
         collections += [folder] if inside else []
     if not reports:
@@ -55,23 +64,46 @@ def _of_the_answer(folder: Path) -> list[str]:
 
 
 def _compared(stored: Path, fresh: Path) -> Iterator[str]:
-    for path in sorted(path for path in fresh.rglob("*") if path.is_file()):
-        mine = stored / path.relative_to(fresh)
-        if not mine.exists():
+    made = {path.relative_to(fresh): path for path in sorted(fresh.rglob("*")) if path.is_file()}
+    pictures = [name.with_suffix(f".{kind}") for name in made if name.suffix == ".svg" for kind in FORMATS if kind not in DRAWN]
+    for name in (Path("figures"), Path("tables"), *made, *pictures):
+        refuse_links(stored, name)
+    for name, path in made.items():
+        mine = stored / name
+        if not mine.is_file():
             yield f"{mine}: missing"
         elif mine.read_bytes() != path.read_bytes():
             found = list(_CONTENTS.get(path.suffix, _lines)(mine, path))
             yield from (f"{mine}: {line}" for line in found or ["differs from what the rows give"])
+    yield from _of_the_list(stored, made, pictures)
     for folder in ("figures", "tables"):
-        made = {path.name for path in (fresh / folder).glob("*")}
-        wanted = made | {f"{Path(name).stem}.{kind}" for name in made for kind in FORMATS if folder == "figures"}
+        wanted = {name.name for name in (*made, *pictures) if name.parts[0] == folder}
         written = {path.name for path in (stored / folder).glob("*")}
-        yield from (f"{stored / folder / name}: missing" for name in sorted(wanted - made - written))
         yield from (f"{stored / folder / name}: does not come from these rows" for name in sorted(written - wanted))
 
 
+def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> Iterator[str]:
+    """Where a list of checksums is not that of what was made again, and pictures that are not those of the list."""
+    listed = read_list(stored)
+    if listed is None:
+        yield f"{stored / LIST}: missing"
+    listed = listed or {}
+    for name in pictures:
+        sum_, mine = listed.get(name.as_posix()), stored / name
+        if not mine.is_file():
+            yield f"{mine}: missing"
+        elif listed and sum_ != checksum(mine):
+            yield f"{mine}: " + ("is not the file that was written with this report" if sum_ else f"is not in {LIST}")
+    sums = {name.as_posix(): checksum(path) for name, path in made.items()}
+    for text in sorted(listed.keys() | sums.keys()) if listed else []:
+        if Path(text) not in pictures and listed.get(text) != sums.get(text):
+            yield f"{stored / LIST}: {text} is listed as {listed.get(text, 'nothing')[:16]}, recomputed {sums.get(text, 'nothing')[:16]}"
+
+
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:
-    pairs = zip_longest(stored.read_text().splitlines(), fresh.read_text().splitlines(), fillvalue="")
+    pairs = zip_longest(
+        stored.read_text(encoding="utf-8", errors="replace").splitlines(), fresh.read_text(encoding="utf-8").splitlines(), fillvalue=""
+    )
     for number, (mine, other) in enumerate(pairs, 1):
         if mine != other:
             yield f"line {number}: {_cut(mine)!r}, recomputed {_cut(other)!r}"
@@ -90,11 +122,11 @@ def _cells(stored: Path, fresh: Path) -> Iterator[str]:
 
 def _entries(stored: Path, fresh: Path) -> Iterator[str]:
     try:
-        mine = json.loads(stored.read_text())
+        mine = json.loads(stored.read_text(encoding="utf-8", errors="replace"))
     except ValueError as error:
         yield f"is no JSON: {error}"
         return
-    yield from _values(mine, json.loads(fresh.read_text()), "")
+    yield from _values(mine, json.loads(fresh.read_text(encoding="utf-8")), "")
 
 
 def _values(mine: Any, other: Any, place: str) -> Iterator[str]:

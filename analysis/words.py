@@ -1,18 +1,22 @@
 """Verdicts and tables in words: text that is generated from numbers."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Verdict
-from analysis.figures.style import label, value_label
+from analysis.escape import latex_text, markdown_text
+from analysis.figures.style import column_words, value_words
+from analysis.verdict import Verdict
 
 MARKS = {
     "supported": "✓ supported",
     "refuted": "✗ refuted",
     "conditional": "◐ conditional",
     "undecided": "? undecided",
-    "withheld": "– withheld (a law failed)",
+    "withheld": "– withheld",
 }
+OUTCOME = re.compile(r"^\w+")
 UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
 LONG = 20
 """Longer texts are broken into lines, in LaTeX."""
@@ -28,18 +32,29 @@ def number(verdict: Verdict) -> str:
 
 
 def interval(verdict: Verdict) -> str:
-    """The deciding interval with its confidence; laws have none."""
+    """The interval with its confidence; laws have none."""
     if verdict.criterion.startswith("law "):
         return ""
     return f"[{_digits(verdict, verdict.low)}, {_digits(verdict, verdict.high)}] at {100 * verdict.level:.4g}%"
 
 
 def _digits(verdict: Verdict, value: float) -> str:
-    share = verdict.measure.startswith(("share ", "P("))
+    share = verdict.measure.startswith(("share ", "difference of share", "P("))
     if share:
         # A share is rounded towards the inside of [0, 1] only where it is exact.
         return f"{value:.4f}"
     return "∞" if value == np.inf else "-∞" if value == -np.inf else f"{value:.3g}"
+
+
+def outcome(verdict: Verdict) -> str:
+    """The verdict with what qualifies it: that its criterion was changed after rows existed, why it is undecided or withheld."""
+    return verdict.verdict + (", exploratory" if verdict.edited else "") + (f": {verdict.reason}" if verdict.reason else "")
+
+
+def runs(verdict: Verdict) -> str:
+    """How many training runs a verdict rests on, how many of them differ, and on which data."""
+    distinct = f" ({verdict.n_distinct:,} distinct)" if verdict.n_distinct < verdict.n_lanes else ""
+    return f"{verdict.n_lanes:,} training runs{distinct}, {verdict.data}"
 
 
 def condition(verdict: Verdict) -> str:
@@ -50,22 +65,24 @@ def condition(verdict: Verdict) -> str:
 def place(axis: str, value: str) -> str:
     """One value of a condition; a number goes by the name of its axis."""
     if axis == "case":
-        return value_label(value)
+        return value_words(value)
     try:
-        return f"{label(axis)} {float(value):g}"
+        return f"{column_words(axis)} {float(value):g}"
     except ValueError:
-        return f"{label(axis)} {value_label(value)}" if value.startswith("[") and value.endswith("]") else value_label(value)
+        words = value_words(value)
+        return f"{column_words(axis)} {words}" if value.startswith("[") and value.endswith("]") else words
 
 
 def marked(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose verdicts carry their marks."""
-    return table.assign(verdict=table["verdict"].map(MARKS))
+    return table.assign(verdict=table["verdict"].map(lambda text: OUTCOME.sub(lambda found: MARKS[found[0]], text, count=1)))
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A GitHub table."""
-    rows = [list(map(str, table.columns)), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows)
+def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:
+    """A GitHub table; the columns `made` hold Markdown, the cells of all others are texts and shown as they are."""
+    columns = [[cell if name in made else markdown_text(cell) for cell in map(str, table[name])] for name in table.columns]
+    rows = [list(map(markdown_text, table.columns)), ["---"] * len(columns), *zip(*columns, strict=True)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def latex(table: pd.DataFrame) -> str:
@@ -79,7 +96,10 @@ def latex(table: pd.DataFrame) -> str:
     columns = "".join(
         rf">{{\raggedright\arraybackslash}}p{{{widths[name]:.2f}\linewidth}}" if name in widths else "l" for name in longest.index
     )
-    set_text = text.to_latex(index=False, escape=True, column_format=columns, longtable=len(text) > PAGE)
+    safe = text.map(latex_text).rename(columns=latex_text)
+    set_text = str(safe.to_latex(index=False, escape=False, column_format=columns, longtable=len(text) > PAGE))
+    # After the end of a line, a bracket or a star would be read as its option.
+    set_text = re.sub(r"(?m)^(?=\s*[\[*])", "{}", set_text)
     for character, command in UNKNOWN_TO_LATEX.items():
         set_text = set_text.replace(character, command)
     return "% \\usepackage{array,booktabs,longtable}\n" + set_text

@@ -39,7 +39,9 @@ PART_FILE = re.compile(r"\.?part-([0-9]{6}-)?[0-9a-f]{12}\.parquet(\.[0-9]+)?")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all; a link of that name is replaced, not followed. OSError names the file."""
+    """Write a file so that it is there whole or not at all; OSError names the file, also where it is a link: none is written through."""
+    if path.is_symlink():
+        raise OSError(f"{path}: is a link; nothing is written through links")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -106,6 +106,9 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no answer": (lambda r: (r / "README.md").unlink(), "README.md: missing"),
     "a missing figure": (lambda r: (r / "mine" / "figures" / "time.png").unlink(), "time.png: missing"),
+    "an emptied picture": (lambda r: (r / "mine" / "figures" / "time.png").write_bytes(b""), "time.png: is not the file that was written"),
+    "the list": (lambda r: changed(r / "mine" / "written.json", '"claims.json": "', '"claims.json": "0'), "written.json: files"),
+    "another checksum": (lambda r: _other_checksum(r / "written.json"), "written.json: README.md is listed as"),
     "the answer": (lambda r: changed(r / "README.md", "48 training runs", "49 training runs"), "README.md: line"),
     "a byte of the rows": (lambda r: _flip(r / "mine" / "lanes.parquet"), "lanes.parquet: corrupt"),
     "rows and checksum": (lambda r: with_other_rows(r / "mine", steeper), "rows_sha256"),
@@ -116,6 +119,12 @@ def _next_digit(path: Path) -> None:
     rows = pd.read_csv(path, dtype=str)
     rows.loc[1, "loss_median"] = rows.loc[1, "loss_median"][:-1] + str((int(rows.loc[1, "loss_median"][-1]) + 1) % 10)
     rows.to_csv(path, index=False)
+
+
+def _other_checksum(path: Path) -> None:
+    content = json.loads(path.read_text())
+    content["files"]["README.md"] = 64 * "0"
+    path.write_text(json.dumps(content))
 
 
 def _flip(path: Path) -> None:

@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -59,17 +61,44 @@ def test_nothing_is_written_outside_the_site(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("notes")
     page = tmp_path / "reports" / "one" / "README.md"
     page.parent.mkdir(parents=True)
-    page.write_text("# One\n\n[notes](../../notes.txt)\n")
+    (tmp_path / "reports" / "secret.txt").write_text("secret")
+    (page.parent / "link.txt").symlink_to(tmp_path / "notes.txt")
+    (page.parent / "claims.json").write_text("{}")
+    stray = tmp_path / "reports" / "stray" / "README.md"
+    stray.parent.mkdir()
+    stray.write_text("# No page of a report")
+    page.write_text("# One\n\n[notes](../../notes.txt) [secret](../secret.txt) [linked](link.txt) [claims](claims.json)\n")
     write_site(tmp_path / "reports")
-    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["one", "site"]
-    assert [path.name for path in (tmp_path / "reports" / "site").rglob("*") if path.is_file()] == ["index.html"]
+    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["one", "secret.txt", "site", "stray"]
+    site = tmp_path / "reports" / "site"
+    found = sorted(path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file())
+    assert found == ["one/claims.json", "one/index.html", "written.json"]
+
+
+def test_a_site_is_not_written_over_another_s_files(site: Path) -> None:
+    (site / "written.json").unlink()
+    with pytest.raises(ValueError, match="index.html: was not written by a report"):
+        write_site(site.parent)
+    shutil.rmtree(site)
+    site.symlink_to(site.parent / "x01-least-squares")
+    with pytest.raises(ValueError, match="site: is a link"):
+        write_site(site.parent)
+
+
+def test_the_page_s_policy_allows_its_own_script_and_style_alone(site: Path) -> None:
+    text = (site / "index.html").read_text()
+    [policy] = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)
+    for tag in ("script", "style"):
+        [own] = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        assert f"{tag}-src 'sha256-{b64encode(sha256(own.encode()).digest()).decode()}'" in policy
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy
 
 
 def test_writing_the_site_again_leaves_nothing_old(site: Path) -> None:
-    (site / "old.html").write_text("")
+    assert (site / "x01-least-squares" / "index.html").exists()
+    shutil.rmtree(site.parent / "x01-least-squares")
     write_site(site.parent)
-    assert not (site / "old.html").exists()
-    assert not (site / "site").exists()
+    assert [path.name for path in site.iterdir()] == ["index.html", "written.json"]
 
 
 STEPS = """<script>
@@ -89,9 +118,10 @@ STEPS = """<script>
 def test_tables_sort_by_value_and_filter_in_a_browser(site: Path) -> None:
     assert BROWSER is not None
     page = site / "index.html"
-    page.write_text(page.read_text().replace("</body>", f"{STEPS}</body>"))
+    # The policy would not let a second script run.
+    page.write_text(re.sub("<meta http-equiv[^>]*>", "", page.read_text()).replace("</body>", f"{STEPS}</body>"))
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
     [title] = re.findall(r"<title>(.*?)</title>", shown)
     rising = [f"row {i}" for i in (3, 4, 5, 6, 7, 8, 1, 0, 2)]
     assert title.split("|") == [",".join(rising), ",".join(reversed(rising)), "row 1", "1 of 9"]

@@ -12,7 +12,7 @@ from analysis.theory.born_dead import dead_at_a_point, dead_on_the_line
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind
+@figure_kind(y=("born_dead", "dead_at_first"), color="axis", panel="axis?", columns=("{y}_0_initial",))
 def born_dead(run: Run, figure: FigureSpec) -> Figure:
     """Share of networks that are dead after each layer by the probe `y` (points), and the law: lines at one input, bands on the line."""
     assert figure.color is not None and figure.y in ("born_dead", "dead_at_first")

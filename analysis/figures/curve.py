@@ -11,7 +11,7 @@ from analysis.load import Run
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind
+@figure_kind(y="curve", color="axis", panel="axis?")
 def curve(run: Run, figure: FigureSpec) -> Figure:
     """`y` over training steps; a lane that has ended keeps its last value."""
     assert figure.y is not None and figure.color is not None

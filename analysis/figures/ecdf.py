@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.estimates import solved_by
 from analysis.figures import figure_kind
 from analysis.figures.style import (
@@ -22,7 +23,7 @@ from bench.spec import Figure as FigureSpec
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
-@figure_kind
+@figure_kind(x="column", color="axis", panel="axis?")
 def ecdf(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes whose `x` is at most the value on the axis."""
     assert figure.x is not None and figure.color is not None
@@ -57,7 +58,7 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
             # Where most curves are not.
             above = np.mean(part[figure.x].to_numpy(float, na_value=np.inf) < value) < 0.5
             axis.annotate(
-                name,
+                math_text(name),
                 (value, float(above)),
                 xycoords=("data", "axes fraction"),
                 rotation=90,

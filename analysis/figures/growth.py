@@ -15,7 +15,7 @@ FEWEST = 0.5
 """Rates are shown as long as this share of the lanes has one: the last to break are the slowest."""
 
 
-@figure_kind
+@figure_kind(y="curve", color="axis", panel="axis?")
 def growth(run: Run, figure: FigureSpec) -> Figure:
     """Local rate of growth of `y`, d ln y / d step between logged steps, while it is below the spread that counts as broken."""
     assert figure.y is not None and figure.color is not None

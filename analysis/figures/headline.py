@@ -71,7 +71,7 @@ def headline(table: pd.DataFrame) -> Figure:
             axis.set_ylim(len(part) - 0.4, -0.6)
             axis.set_xlim(-0.03, 1.03)
             axis.grid(axis="x", color="0.9", lw=0.6)
-            axis.set_title(group, loc="left", fontweight="bold")
+            axis.set_title(value_label(group), loc="left", fontweight="bold")
             sns.despine(ax=axis, left=True)
             axis.tick_params(axis="y", length=0)
         axes.flat[-1].set_xlabel(f"share of lanes that learn the task (n = {table['n'].min():,} each)")

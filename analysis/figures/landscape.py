@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, rc, value_label
@@ -18,7 +19,7 @@ SAME = 1e-4
 """Two ends are the same if no number differs by more than this."""
 
 
-@figure_kind
+@figure_kind(x="axis", y="column", color="group?", panel="axis?")
 def spread(run: Run, figure: FigureSpec) -> Figure:
     """Distribution of `y` at each value of `x`: median (mark), middle half (thick), middle 90% (thin), extremes (dots)."""
     assert figure.x is not None and figure.y is not None
@@ -49,14 +50,14 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
                 text = None
         for name, value in figure.lines.items():
             axis.axhline(value, color="0.6", lw=0.7, zorder=0)
-            axis.annotate(name, (1.01, value), xycoords=("axes fraction", "data"), fontsize=6.5, color="0.35", va="center")
+            axis.annotate(math_text(name), (1.01, value), xycoords=("axes fraction", "data"), fontsize=6.5, color="0.35", va="center")
         axis.set_xticks(range(len(across)), [value_label(value) for value in across])
         if log:
             axis.set_yscale("log")
     return finish(drawing, label(figure.x), label(figure.y), count_note(rows), label(figure.color) if figure.color else None)
 
 
-@figure_kind
+@figure_kind(color="axis", columns=("hidden_units_0_final",))
 def minima(run: Run, figure: FigureSpec) -> Figure:
     """How many different ends the first starts of a sweep have, and how far each end is from the first solved one, per value of `color`.
 

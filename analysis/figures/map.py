@@ -36,12 +36,11 @@ def _between(name: str, low: float, high: float) -> Colormap:
 FELL, GREW = _between("GnBu", 0.15, 1.0), _between("OrRd", 0.15, 1.0)
 
 
-@figure_kind
+@figure_kind(panel="axis?", map=True)
 def map(run: Run, figure: FigureSpec) -> Figure:
     """One point per lane: how far the loss fell (blue), or how fast it grew (orange), with the border between the two."""
     place = run.experiment.seeds.map
-    if place is None:
-        raise ValueError(f"figure '{figure.name}': a map needs seeds.map in the experiment")
+    assert place is not None
     rows = chosen(run, figure, run.lanes)
     drawing, each = panels(rows, figure)
     drawn = list(each)

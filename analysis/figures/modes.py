@@ -16,7 +16,7 @@ from bench.spec import Figure as FigureSpec
 DATA_SEED = 0
 
 
-@figure_kind
+@figure_kind(axes=("initializer",), curves=("loss",))
 def modes(run: Run, figure: FigureSpec) -> Figure:
     """Left: measured losses of one data set on the lines of the formula. Right: how their distance shrinks with the learning rate."""
     rows = chosen(run, figure, run.lanes)

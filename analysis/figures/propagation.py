@@ -23,7 +23,7 @@ SEEDS = 20
 """Lanes whose activations and gradients are computed again for a figure of them all."""
 
 
-@figure_kind
+@figure_kind(color="axis", columns=("signal_variance_0_initial", "gradient_variance_0_initial"))
 def propagation(run: Run, figure: FigureSpec) -> Figure:
     """Signal (left) and gradient (right) by hidden layer: middle 80% and median of lanes, their mean (marks), the law (lines)."""
     assert figure.color is not None
@@ -56,7 +56,7 @@ def _by_layer(axis: Axes, rows: pd.DataFrame, column: str, color: str, mark: str
     axis.plot(layers, values.mean(), mark, color=color, ms=4, label=name)
 
 
-@figure_kind
+@figure_kind(panel="axis?")
 def layers(run: Run, figure: FigureSpec) -> Figure:
     """Densities of activations (top) and of slopes in the pre-activations (bottom) before training, one line per hidden layer."""
     rows = chosen(run, figure, run.lanes)

@@ -10,7 +10,7 @@ from analysis.theory.symmetry import QUOTIENTS, is_tied, quotient_loss
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind
+@figure_kind(x="axis", color="axis", panel="axis?")
 def quotient(run: Run, figure: FigureSpec) -> Figure:
     """Final loss over that of the one-unit network after as many steps, one point per lane, by the values of `x`."""
     assert figure.x is not None and figure.color is not None

@@ -9,7 +9,7 @@ from analysis.summary import rate_interval
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind
+@figure_kind(x="axis", color="axis?", panel="axis?")
 def rate(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes that solve the task, by the values of `x`, with 95% intervals."""
     assert figure.x is not None

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.estimates import clustered_median
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
@@ -18,7 +19,7 @@ SHIFT = 0.3
 """Distance of groups that share a place."""
 
 
-@figure_kind
+@figure_kind(x="axis", y="rate", color="axis?", panel="axis?")
 def share(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes with the property `y` (an outcome, or `broken`) by the values of `x`, with 95% intervals."""
     assert figure.x is not None and figure.y is not None
@@ -38,7 +39,7 @@ def share(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), f"share of lanes: {label(figure.y)}", count_note(rows), text)
 
 
-@figure_kind
+@figure_kind(x="measure", y="axis", color="axis?", panel="axis?")
 def forest(run: Run, figure: FigureSpec) -> Figure:
     """One line per value of `y` with its 95% interval: the share of lanes with the property `x`, or the median of a column `x`."""
     assert figure.x is not None and figure.y is not None
@@ -62,7 +63,9 @@ def forest(run: Run, figure: FigureSpec) -> Figure:
             axis.set_xscale("log")
         for name, value in figure.lines.items():
             axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0)
-            axis.annotate(name, (value, 1), xycoords=("data", "axes fraction"), fontsize=6.5, color="0.35", ha="center", va="bottom")
+            axis.annotate(
+                math_text(name), (value, 1), xycoords=("data", "axes fraction"), fontsize=6.5, color="0.35", ha="center", va="bottom"
+            )
         axis.grid(axis="both", color="0.92", lw=0.6)
         axis.tick_params(axis="y", length=0)
     text = label(figure.color) if figure.color else None

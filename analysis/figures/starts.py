@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.share import intervals
 from analysis.figures.style import chosen, count_note, finish, label
@@ -16,12 +17,11 @@ STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
 """Starts without zeros: black."""
 
 
-@figure_kind
+@figure_kind(x="measure", axes=("case",))
 def starts(run: Run, figure: FigureSpec) -> Figure:
     """One panel per architecture, one line per start, of cases that are called `architecture: start`: the share of lanes with the property
     `x`, or the median of a column `x`, with its 95% interval."""
-    if figure.x is None or "case" not in run.experiment.axes:
-        raise ValueError(f"figure '{figure.name}': starts needs x, and cases that are called 'architecture: start'")
+    assert figure.x is not None
     rows = chosen(run, figure, run.lanes)
     cases = [str(case) for case in rows["case"].cat.categories]
     architectures = list(dict.fromkeys(case.partition(": ")[0] for case in cases))
@@ -43,9 +43,9 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
                 color = "#000000" if standard else "#0072B2"
                 bars = errors[:, position : position + 1]
                 axis.errorbar(middle[position], position, xerr=bars, fmt="s" if standard else "o", color=color, ms=3.5, lw=1)
-            axis.set_yticks(range(len(of[name])), [case.partition(": ")[2] for case in of[name]], fontsize=7)
+            axis.set_yticks(range(len(of[name])), [math_text(case.partition(": ")[2]) for case in of[name]], fontsize=7)
             axis.set_ylim(len(of[name]) - 0.4, -0.6)
-            axis.set_title(name, fontsize=8, loc="left")
+            axis.set_title(math_text(name), fontsize=8, loc="left")
             axis.grid(axis="both", color="0.92", lw=0.6)
             axis.set_axisbelow(True)
             axis.tick_params(axis="y", length=0)

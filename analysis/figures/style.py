@@ -1,5 +1,6 @@
 """How every figure looks: one color and mark per initializer, direct, readable in grayscale."""
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,13 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from analysis.escape import math_text
 from analysis.load import Run, matching
 from bench.spec import Figure as FigureSpec
+from bench.spec import axis_label
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 """Widths of a figure in inches: of one column of a journal and of both (89 and 183 mm)."""
 PANEL = (2.35, 1.9)
 LEGEND_INCHES = 0.55
+NOTE_SIZE, LABEL_SIZE = 7, 9
 LEGEND_LINE = 0.17
 LABELS = {
     "steps_to_solve": "gradient steps",
@@ -70,38 +74,84 @@ NAMES = {
     "constant(value=0.1)": "constant 0.1",
 }
 """Initializers by the names that people know them by."""
+DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+LONGEST_OPTION = 500
+"""Longer options are shown as they stand in the column."""
 MARKS = "osD^vPX*<>"
 # Okabe and Ito's palette, dark to light for grayscale; zero is black everywhere.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
 
 def label(name: str) -> str:
+    """A column in plain words, for a figure."""
+    return math_text(column_words(name))
+
+
+def column_words(name: str) -> str:
     """A column in plain words."""
     return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
 
 
 def value_label(value: Any) -> str:
-    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers."""
+    """An axis value in plain words, for a figure."""
+    return math_text(value_words(value))
+
+
+def value_words(value: Any) -> str:
+    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers, nested options in their order."""
     text = str(value)
     if text in NAMES:
         return NAMES[text]
     if text == "zeros":
         return "zero"
-    if text in ("normal", "normal(gain=1.0)"):
+    if text == "normal":
         return "N(0, 1)"
-    if text.startswith("normal(gain="):
-        return f"N(0, {float(text[12:-1]):g}²)"
-    if text.startswith("constant_noise(eps="):
-        return f"constant + {float(text[19:-1]):.0e}".replace("e-0", "e-")
-    if text.startswith("constant(value="):
-        return f"constant {float(text[15:-1]):g}"
-    name, _, gain = text.partition("(gain=")
-    if gain:
-        return f"{float(gain[:-1]):g} x {NAMES.get(name, name.replace('_', ' '))}"
     if re.fullmatch(r"\[\d+(, \d+)*\]", text):
         sizes = text[1:-1].split(", ")
         return f"{sizes[0]} x {len(sizes)} layers" if len(sizes) > 2 and len(set(sizes)) == 1 else text[1:-1]
-    return text.replace("_", " ")
+    name, options = _named_options(text)
+    if not options:
+        return text.replace("_", " ")
+    numbers = {key: float(option) for key, option in options.items() if DECIMAL.fullmatch(option)}
+    match (name, list(numbers.items()) if len(numbers) == len(options) else None):
+        case ("normal", [("gain", 1.0)]):
+            return "N(0, 1)"
+        case ("normal", [("gain", gain)]):
+            return f"N(0, {gain:g}²)"
+        case ("constant_noise", [("eps", eps)]):
+            return f"constant + {eps:.0e}".replace("e-0", "e-")
+        case ("constant", [("value", number)]):
+            return f"constant {number:g}"
+        case (_, [("gain", gain)]):
+            return f"{gain:g} x {NAMES.get(name, name.replace('_', ' '))}"
+    words = ", ".join(_option_words(key, option) for key, option in options.items())
+    return f"{NAMES.get(name, name.replace('_', ' '))} ({words})" if name else words
+
+
+def _named_options(label: str) -> tuple[str, dict[str, str]]:
+    """`name(key=option, ...)` as it stands in a column, taken apart; no options if it is anything else."""
+    name, opening, rest = label.partition("(")
+    if not opening or not rest.endswith(")"):
+        return label, {}
+    options: list[str] = []
+    for piece in rest[:-1].split(", "):
+        # A comma within brackets belongs to the option.
+        if options and sum(map(options[-1].count, "([{")) > sum(map(options[-1].count, ")]}")):
+            options[-1] += f", {piece}"
+        else:
+            options.append(piece)
+    pairs = [option.partition("=") for option in options]
+    return (name, {key: option for key, _, option in pairs}) if all(equals for _, equals, _ in pairs) else (label, {})
+
+
+def _option_words(key: str, option: str) -> str:
+    try:
+        content = ast.literal_eval(option) if option[:1] in ("{", "[") and len(option) < LONGEST_OPTION else None
+    except (ValueError, TypeError, SyntaxError):
+        content = None
+    if isinstance(content, dict):
+        return f"{key.replace('_', ' ')}: {value_words(axis_label(content))}"
+    return f"{key.replace('_', ' ')} = {', '.join(map(str, content)) if isinstance(content, list) else option}"
 
 
 def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
@@ -177,6 +227,15 @@ def to_columns(drawing: Figure) -> None:
     drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
 
 
+def note_below(drawing: Figure, text: str) -> None:
+    """A line below a whole figure, which becomes higher by that line."""
+    width, height = drawing.get_size_inches()
+    drawing.set_size_inches(width, height + NOTE_SIZE * 1.6 / 72)
+    label = drawing.get_supxlabel()
+    # A figure has one label below all of its panels, and the layout leaves room for it.
+    drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
+
+
 def count_note(rows: pd.DataFrame) -> str:
     """How many lanes stand behind each line or point."""
     counts = rows.groupby("cell").size().unique()
@@ -208,7 +267,7 @@ def rc() -> Any:
         **sns.axes_style("ticks"),
         "font.size": 8,
         "axes.titlesize": 8,
-        "axes.labelsize": 9,
+        "axes.labelsize": LABEL_SIZE,
         "xtick.labelsize": 7.5,
         "ytick.labelsize": 7.5,
         "axes.linewidth": 0.7,
@@ -221,6 +280,8 @@ def rc() -> Any:
         "lines.linewidth": 1.3,
         # Text as wide at every resolution.
         "text.hinting": "no_hinting",
+        # LaTeX reads and writes files.
+        "text.usetex": False,
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
         "svg.hashsalt": "initbench",

@@ -20,7 +20,7 @@ DATA_SEED = 0
 ZERO, RANDOM, OPTIMUM = "black", "#0072B2", "#D55E00"
 
 
-@figure_kind
+@figure_kind(panel="axis")
 def surface(run: Run, figure: FigureSpec) -> Figure:
     """Loss over two weights of least squares without a bias, with the exact paths from each start of the cells: one panel per data set."""
     assert figure.panel is not None

@@ -18,7 +18,7 @@ NEVER = ("break_step", "steps_to_solve")
 """Steps of something that need not happen: where it did not, they are infinite."""
 
 
-@figure_kind
+@figure_kind(x="setting", y="column", color="axis?", panel="axis?")
 def trend(run: Run, figure: FigureSpec) -> Figure:
     """Median of `y` with its 95% order-statistic interval against `x`, a setting that is a number; what never happens counts as infinite,
     and a median that is not reached is not drawn."""

@@ -16,7 +16,7 @@ from bench.spec import Figure as FigureSpec
 ROW_INCHES = 0.165
 
 
-@figure_kind
+@figure_kind(panel="axis", axes=("case",), columns=("grad_share_0_initial",))
 def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
     """Per pattern of zero layers (rows) and value of `panel`: median share of the first gradient per layer, and the share solved."""
     assert figure.panel is not None
@@ -66,7 +66,7 @@ def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
     return drawing
 
 
-@figure_kind
+@figure_kind(x="axis", color="axis", panel="axis")
 def cliff(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes that solve the task (above) and median steps to solve it (below), by the values of `x`."""
     assert figure.x is not None and figure.color is not None and figure.panel is not None
@@ -100,7 +100,7 @@ def cliff(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), "", count_note(rows))
 
 
-@figure_kind
+@figure_kind(x="axis", color="axis", panel="axis?", columns=("zero_share_initial", "zero_share_final"))
 def still_zero(run: Run, figure: FigureSpec) -> Figure:
     """Of the weights that start at 0, the share that is still exactly 0 at the end, by the values of `x`: median, middle 80%."""
     assert figure.x is not None and figure.color is not None

@@ -93,7 +93,7 @@ def working(wanted: Iterable[tuple[str, str, tuple[int, ...]]], devices: int | N
             if devices is not None:
                 environment["JAX_NUM_CPU_DEVICES"] = str(devices)
             command = [sys.executable, "-m", "bench.throughput.worker", name, workload, *map(str, size)]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment)
             workers.append(Worker(process))
             stack.callback(workers[-1].stop)
             if not accelerated():
@@ -137,7 +137,7 @@ def _cpu() -> str:
 
 def _cpuinfo() -> list[str]:
     try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
 

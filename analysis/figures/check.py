@@ -1,0 +1,135 @@
+"""What a figure of an experiment file names is there: checked before anything trains."""
+
+from collections.abc import Iterable
+
+from analysis.figures import figure_kind
+from analysis.figures.trend import setting
+from analysis.measures import RATES, left_out
+from bench.columns import Columns
+from bench.messages import nearest
+from bench.registry import Entry
+from bench.spec import SECTIONS, Experiment, Figure
+
+KEYS = ("x", "y", "color", "panel")
+IDENTITY = ("experiment", "cell", "outcome", "params_digest")
+"""Columns that are no numbers, besides axes that are texts."""
+PLACES = ("cell", "data_seed", "init_seed", "step")
+"""Columns of curves that say which lane and step a point belongs to."""
+WORDS = {
+    "axis": "an axis of the grid",
+    "group": "an axis of the grid or 'outcome'",
+    "column": "a column of the rows",
+    "rate": "a share of lanes",
+    "measure": "a column of the rows or a share of lanes",
+    "curve": "a column of the curves",
+    "setting": "a dotted path to a number, like initializer.gain",
+}
+
+
+def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
+    """Raise ValueError on a figure of an unknown kind, without a key that its kind needs, or with a name that is not there.
+
+    `rows` and `curves` are the columns that the experiment's rows and curves have; without them they are worked out from the experiment,
+    so that a typing error is found before anything is trained.
+    """
+    if rows is not None and curves is not None:
+        _check(experiment, rows, curves)
+        return
+    drawn = {name for figure in experiment.figure for name in _drawn(figure)}
+    try:
+        _check(experiment, *_columns(experiment, drawn))
+    except ValueError:
+        # Once more with all columns, so that the message can name the nearest.
+        _check(experiment, *_columns(experiment, None))
+
+
+def _columns(experiment: Experiment, about: Iterable[str] | None) -> tuple[set[str], set[str]]:
+    """Columns of rows and of curves that some cell of the experiment will have."""
+    if not experiment.figure:
+        return set(), set()
+    columns = Columns(experiment, about)
+    rows = {name for cell in experiment.cells for name in columns.of_rows(cell)}
+    return rows, {name for name in ("step", "loss", *experiment.track) if any(columns.in_curves(cell, name) for cell in experiment.cells)}
+
+
+def _drawn(figure: Figure) -> list[str]:
+    """Names in a figure that may be columns."""
+    named = [getattr(figure, key) for key in KEYS]
+    kinds = figure_kind[figure.kind].traits if figure.kind in figure_kind else {}
+    return [*(name for name in named if name is not None), *(name for kind in ("columns", "curves") for name in kinds.get(kind, ()))]
+
+
+def _check(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -> None:
+    names = [figure.name.lower() for figure in experiment.figure]
+    known = _known(experiment, rows, curves)
+    for figure in experiment.figure:
+        place = f"experiment '{experiment.name}': figure '{figure.name}'"
+        if names.count(figure.name.lower()) > 1:
+            raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
+        if ":" in figure.kind:
+            # The user's own, which declares nothing.
+            continue
+        if figure.kind not in figure_kind:
+            raise ValueError(f"{place}: unknown kind '{figure.kind}'; {nearest(figure.kind, figure_kind)}")
+        entry = figure_kind[figure.kind]
+        for key in KEYS:
+            _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
+        for kind, one in (("axes", "axis"), ("columns", "column"), ("curves", "curve")):
+            for name in _named(entry, kind, figure):
+                if one in known and name not in known[one]:
+                    raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
+        if entry.traits.get("map") and experiment.seeds.map is None:
+            raise ValueError(f"{place}: kind '{figure.kind}' needs seeds.map")
+
+
+def keys_of(entry: Entry) -> str:
+    """The keys of a kind and what each names, in words."""
+    needed = [f"{key}: {_words(entry.traits[key])}" for key in KEYS if key in entry.traits]
+    return "; ".join(needed) or "no keys"
+
+
+def _words(wanted: str | tuple[str, ...]) -> str:
+    if isinstance(wanted, tuple):
+        return " or ".join(f"'{word}'" for word in wanted)
+    return WORDS[wanted.removesuffix("?")] + (" (may be left out)" if wanted.endswith("?") else "")
+
+
+def _known(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -> dict[str, list[str]]:
+    """The names that there are of each sort."""
+    known = {"axis": list(experiment.axes), "group": [*experiment.axes, "outcome"]}
+    shown = [name for name in rows if not left_out(name, experiment.unreported)]
+    texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
+    known["column"] = [name for name in dict.fromkeys([*shown, *experiment.axes]) if name not in (*IDENTITY, *texts)]
+    known["rate"] = [rate for rate in RATES if rate != "broken" or "break_step" in shown]
+    known["measure"] = [*known["rate"], *known["column"]]
+    known["curve"] = [] if "curves" in experiment.unreported else [name for name in curves if name not in PLACES]
+    return known
+
+
+def _named(entry: Entry, kind: str, figure: Figure) -> list[str]:
+    return [name.format(y=figure.y) for name in entry.traits.get(kind, ())]
+
+
+def _check_key(place: str, given: str | None, entry: Entry, key: str, known: dict[str, list[str]], experiment: Experiment) -> None:
+    wanted = entry.traits.get(key)
+    if wanted is None:
+        return
+    if given is None:
+        if isinstance(wanted, tuple) or not wanted.endswith("?"):
+            raise ValueError(f"{place}: missing; kind '{entry.name}' needs {_words(wanted)}")
+        return
+    if wanted == "setting":
+        if not any(_is_number(experiment, given, cell) for cell in range(len(experiment.cells))):
+            raise ValueError(f"{place} = '{given}': no setting of these cells that is a number; {_words(wanted)}")
+        return
+    allowed = wanted if isinstance(wanted, tuple) else known.get(wanted.removesuffix("?"))
+    if allowed is not None and given not in allowed:
+        what = "value" if isinstance(wanted, tuple) else WORDS[wanted.removesuffix("?")].partition(" ")[2]
+        raise ValueError(f"{place} = '{given}' is no {what}; {nearest(given, allowed)}")
+
+
+def _is_number(experiment: Experiment, path: str, cell: int) -> bool:
+    if path.partition(".")[0] not in SECTIONS:
+        return False
+    value = setting(experiment.cells[cell], path)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
