@@ -44,8 +44,10 @@ class Run:
 
     @cached_property
     def draws(self) -> dict[str, bool]:
-        """Whether two init seeds of a cell give two different starts."""
-        return {cell.id: cell.draws for cell in self.manifest.cells}
+        """Whether two init seeds of a cell give two different starts; of code that is not the package's own, the manifest says so."""
+        own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
+        foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
+        return {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
 
     @cached_property
     def clusters(self) -> pd.Series:
@@ -147,7 +149,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     if lanes.empty:
         raise ValueError(f"{folder}: no training run has ended yet")
     try:
-        check_columns(experiment, manifest, lanes)
+        check_columns(experiment, manifest, lanes, curves)
         lanes = typed(lanes, experiment)
         if not manifest.complete or manifest.mixed:
             # Rows in the order in which they were made, or of one provenance after the other.
