@@ -38,43 +38,54 @@ def estimate(experiment: Experiment) -> Estimate:
     check_memory(plan, len(experiment.seeds), mesh)
     table = LaneTable(experiment, plan)
     started = time.perf_counter()
-    rates: list[float] = []
+    seconds: list[float] = []
+    """Of each program that was tried."""
+    work: list[float] = []
+    """Of each program, roughly: parameters times examples times steps."""
     memory, compiling = 0, 0.0
-    checks: list[float] = []
-    """Of each program, how often a block checks the loss, times the work of a check."""
     for (cells, _), program in zip(table.log_steps, plan, strict=True):
         width = block_width(program)
         memory = max(memory, mesh.size * width * block_count(program, width) * lane_bytes(program))
-        work = width * program.check_every * program.n_parameters * (program.batch_size or program.n_examples)
+        passes = -(-len(experiment.seeds) // (mesh.size * width))
         steps = sum(cell.settings.training.steps for cell in program.cells)
-        checks.append(work * steps / program.check_every * -(-len(experiment.seeds) // (mesh.size * width)))
-        if time.perf_counter() - started < ALL_TRIALS_SECONDS:
+        work.append(passes * width * steps * program.n_parameters * (program.batch_size or program.n_examples))
+        if not seconds or time.perf_counter() - started < ALL_TRIALS_SECONDS:
             # The width is given, so that it is not tried out whether the bits depend on the position, which may take longer than all else.
             pool = Pool(program, mesh, width)
-            rates.append(_seconds_per_check(pool, table, program, cells) / work)
+            each, beside = _trial(pool, table, program, cells)
+            seconds.append(passes * (steps * each + len(cells) * beside))
             compiling += pool.costs.compile_seconds
+    rates = np.array(seconds) / work[: len(seconds)]
     usual = float(np.nanmean(rates)) if not np.isnan(rates).all() else np.nan
     known = [usual if np.isnan(rate) else rate for rate in rates] + [usual] * (len(plan) - len(rates))
-    seconds = float(np.dot(checks, known))
-    return Estimate(len(plan), len(rates), memory, seconds, compiling * len(plan) / len(rates))
+    return Estimate(len(plan), len(seconds), memory, float(np.dot(work, known)), compiling * len(plan) / len(seconds))
 
 
-def _seconds_per_check(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> float:
-    """Seconds from one check of the loss to the next, with a block on every device; NaN if no lane makes a step."""
+def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> tuple[float, float]:
+    """Seconds of a step with a block on every device, and of the start and end of such a block; NaN if no lane makes a step."""
     # Lanes that start at random do not stop at once, as those that start at zero may.
     cell = next((one for one in cells if table.experiment.cells[one].settings.initializer.random), cells[0])
     count = min(pool.devices * pool.width, table.seeds)
     lanes = table.lanes(program, cell * table.seeds + np.arange(count))
-    budget, checks = table.experiment.cells[cell].settings.training.steps, 1
-    while True:
-        steps = min(checks * program.check_every, budget)
-        short = lanes.inputs._replace(
-            budget=np.full_like(lanes.inputs.budget, steps), solved_below=np.full_like(lanes.inputs.solved_below, -np.inf)
-        )
+    budget = table.experiment.cells[cell].settings.training.steps
+    endless = lanes.inputs._replace(solved_below=np.full_like(lanes.inputs.solved_below, -np.inf))
+
+    def trained(steps: int) -> tuple[float, int]:
+        """Seconds of this many steps, and how many a lane made at most."""
         before = pool.costs.run_seconds
-        batches = list(pool.run(Lanes(lanes.ids, lanes.variant, short, lanes.logged), np.array([0])))
-        seconds = pool.costs.run_seconds - before
-        taken = max(int(batch.columns["step"].max()) for batch in batches)
-        if seconds > TRIAL_SECONDS or taken < steps or steps == budget:
-            return seconds * program.check_every / taken if taken else np.nan
-        checks *= 4
+        inputs = endless._replace(budget=np.full_like(endless.budget, steps))
+        batches = list(pool.run(Lanes(lanes.ids, lanes.variant, inputs, lanes.logged), np.array([0])))
+        return pool.costs.run_seconds - before, max(int(batch.columns["step"].max()) for batch in batches)
+
+    first, taken = trained(min(program.check_every, budget))
+    seconds, most = first, taken
+    while seconds < TRIAL_SECONDS + first and most < budget:
+        steps = min(4 * max(most, program.check_every), budget)
+        seconds, most = trained(steps)
+        if most < steps:
+            break
+    if most == 0:
+        return np.nan, np.nan
+    # What a block costs beside its steps is known from two trials of different length.
+    each = max(seconds - first, 0.0) / (most - taken) if most > taken else seconds / most
+    return each, max(seconds - each * most, 0.0)

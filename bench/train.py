@@ -87,7 +87,7 @@ def run(
             if here is None and stock.missing:
                 here = provenance.environment(list(mesh.devices.flat), experiment)
                 _check_provenance(store, table, stock, here, mixed, progress)
-            _begin(store, experiment, plan, here or provenance.environment(list(mesh.devices.flat), experiment))
+            _begin(store, experiment, plan, here)
             _train(store, table, plan, stock, mesh, progress, watch)
             try:
                 store.put_in_order([cell.id for cell in experiment.cells])
@@ -134,9 +134,10 @@ def _record(cell: Cell) -> CellRecord:
     return CellRecord(id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, settings=settings.essence())
 
 
-def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: Provenance) -> None:
-    """The manifest of a run that is under way."""
+def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: Provenance | None) -> None:
+    """The manifest of a run that is under way; `here` is None if nothing is trained, but only put in order."""
     if store.new:
+        assert here is not None
         store.save(
             Manifest(
                 schema_version=SCHEMA_VERSION,
@@ -155,7 +156,7 @@ def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: 
                 parts=(),
             )
         )
-    else:
+    elif here is not None:
         # Widths shape the bits: they are kept with the rows, and chosen anew where those are of another kind.
         before = store.manifest
         keep = len(before.block_width) == len(plan) and not any(differences(made, here) for made in before.in_use)

@@ -54,6 +54,10 @@ def end(number: int, frame: FrameType | None = None) -> None:
 
 def end_at_once() -> None:
     """Answer signals from now on with one line and the end: nothing that would be left half-done is under way."""
+    if "--multiprocessing-fork" in sys.orig_argv:
+        # A process that multiprocessing has started: its parent answers, and ends it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return
     for number in CAUGHT:
         signal.signal(number, end)
 

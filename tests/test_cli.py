@@ -167,6 +167,17 @@ def test_dry_run_trains_nothing(mine: Path) -> None:
     assert not Path("results").exists()
 
 
+def test_a_dry_run_tries_few_programs_and_promises_nothing(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.estimate.ALL_TRIALS_SECONDS", 0.0)
+    mine.write_text(mine.read_text().partition("[[claim]]")[0] + '"training.dtype" = ["float32", "float64"]\n')
+    done = call("run", mine, "--dry-run")
+    said = " ".join(done.output.split())
+    assert "4 cells, 200 lanes, 2 programs; about" in said and "(from a trial of 1 programs)" in said and "at most" not in said
+    # Where no training run steps nothing is promised at all.
+    monkeypatch.setattr("bench.estimate._trial", lambda *arguments: (float("nan"), float("nan")))
+    assert "unknown time of training" in " ".join(call("run", mine, "--dry-run").output.split())
+
+
 def test_list_names_everything_as_json() -> None:
     names = [entry["name"] for entry in json.loads(call("list", "experiments", "--json").stdout)]
     assert names == catalog.names()
