@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.escape import plain_text
+from initbench.stop import Stopped, leave, say, stoppable
 
 app = typer.Typer(
     add_completion=False,
@@ -45,7 +47,12 @@ err = Terminal(stderr=True)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
+Trust = Annotated[list[str], typer.Option("--trust", metavar="MODULE", help="Import this module although the folder names it; repeatable.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Init seeds per cell instead of the file's number.")]
+Mixed = Annotated[bool, typer.Option("--mixed", help="Go on where earlier runs were made with other versions, devices or code; marked.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Remove what the run folder holds, and train all of it anew.")]
+LINE_SECONDS = 10.0
+"""Off a terminal, how often a line says how far training is."""
 
 
 def clean(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,9 +65,17 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
             if isinstance(stream, io.TextIOWrapper):
                 # What the terminal's encoding does not have.
                 stream.reconfigure(errors="replace")
-        if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())
         try:
+            here = os.getcwd()
+        except FileNotFoundError:
+            fail("the current folder has been removed; change to one that is there")
+        if here not in sys.path:
+            sys.path.append(here)
+        try:
+            if os.environ.get("JAX_PLATFORMS"):
+                from bench.engine.devices import check_platforms
+
+                check_platforms()
             command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
@@ -70,8 +85,9 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and end with exit code 2."""
-    line = " ".join(plain_text(message).split())
-    sys.stderr.write(f"initbench: {line if len(line) <= MOST_SAID else f'{line[: MOST_SAID - 3]}...'}\n")
+    from bench.messages import one_line
+
+    sys.stderr.write(f"{one_line(f'initbench: {message}')}\n")
     raise typer.Exit(2)
 
 
@@ -83,14 +99,16 @@ def run(
     settings: Sets = [],  # noqa: B006  (typer wants a list)
     folder: Annotated[Path, typer.Option("--out", help="Where run folders go.")] = Path("results/runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print cells, lanes, programs, memory and time; train nothing.")] = False,
+    mixed: Mixed = False,
+    fresh: Fresh = False,
 ) -> None:
-    """Train an experiment's lanes; resumes, and computes only what is not there yet."""
+    """Train an experiment's lanes; resumes, repairs what is damaged, and computes only what is not there yet."""
     experiments = [_read(name, seeds, settings) for name in names]
     for experiment in experiments:
         if dry_run:
             _describe(experiment)
         else:
-            _train(experiment, folder)
+            _train(experiment, folder, mixed, fresh)
 
 
 @app.command()
@@ -99,12 +117,13 @@ def report(
     folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [Path("results/runs")],  # noqa: B006
     folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
     html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
+    trust: Trust = [],  # noqa: B006
 ) -> None:
     """Statistics, verdicts, figures and pages from stored rows, without training."""
     from analysis.load import find_runs
     from analysis.site import write_site
 
-    _report(find_runs(folders), folder)
+    _report(find_runs(folders), folder, trust)
     if html:
         out.print(f"{write_site(folder)}")
 
@@ -116,14 +135,18 @@ def reproduce(
     everything: Annotated[bool, typer.Option("--all", help="All experiments that come with the package.")] = False,
     seeds: Seeds = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+    mixed: Mixed = False,
+    fresh: Fresh = False,
 ) -> None:
     """Run and report in one: train, judge, and print the verdicts."""
     from bench import catalog
+    from bench.spec import modules_named
 
     wanted = names or (catalog.names() if everything else catalog.headlines())
     experiments = [_read(name, seeds, []) for name in wanted]
-    runs = [_train(experiment, folder / "runs") for experiment in experiments]
-    _report(runs, folder / "reports")
+    runs = [_train(experiment, folder / "runs", mixed, fresh) for experiment in experiments]
+    # What the user has just trained with is trusted.
+    _report(runs, folder / "reports", [module for experiment in experiments for module in modules_named(experiment, figures=True)])
 
 
 @app.command()
@@ -174,13 +197,14 @@ def replay(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="The init seed; with --cell.")] = None,
     data_seed: Annotated[int | None, typer.Option("--data-seed", min=0, help="The data seed, where it is not the init seed or 0.")] = None,
     where: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path("results/replays"),
+    trust: Trust = [],  # noqa: B006
 ) -> None:
     """Train one lane alone and compare it with its row, bit by bit; exit code 1 if it differs."""
     from analysis.replay import drawn
     from analysis.replay import replay as again
     from analysis.report import save
 
-    found = again(folder, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
+    found = again(folder, trust, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
     axes = ", ".join(f"{axis} = {found.stored[axis]}" for axis in found.run.experiment.axes)
     out.print(f"lane {found.lane} of {found.run.experiment.name}" + (f": {axes}" if axes else ""), soft_wrap=True, highlight=False)
     out.print(_curve_table(found.curve))
@@ -201,11 +225,12 @@ def replay(
 @clean
 def verify(
     folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.")] = [Path("results/reports")],  # noqa: B006
+    trust: Trust = [],  # noqa: B006
 ) -> None:
     """Recompute every number, verdict, table and figure of reports from their rows; exit code 1 if one differs."""
     from analysis.verify import verify as recompute
 
-    count, differences = recompute(folders)
+    count, differences = recompute(folders, trust)
     reports = f"{count} report" if count == 1 else f"{count} reports"
     for line in differences:
         out.print(line, soft_wrap=True, highlight=False)
@@ -334,6 +359,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
     from analysis.claims import check_claims
     from analysis.figures.check import check_figures
+    from analysis.measures import check_measures
     from bench import catalog
 
     overrides: dict[str, Any] = {}
@@ -350,6 +376,7 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
         overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
         experiment = catalog.read(name, overrides)
     check_claims(experiment)
+    check_measures(experiment)
     check_figures(experiment)
     return experiment
 
@@ -361,15 +388,32 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _train(experiment: Any, folder: Path) -> Path:
+def _train(experiment: Any, folder: Path, mixed: bool, fresh: bool) -> Path:
     from bench import run as train
 
-    with _bar(experiment.name) as watch:
-        return train(experiment, folder, watch=watch)
+    where, progress = folder / experiment.name, None
+    with stoppable() as check, _told(experiment.name, where) as watch:
+
+        def heard(now: Any) -> None:
+            nonlocal progress
+            progress = now
+            watch(now)
+            check()
+
+        try:
+            return train(experiment, folder, watch=heard, mixed=mixed, fresh=fresh)
+        except Stopped as stopped:
+            kept = f"{progress.done:,} of {progress.lanes:,} training runs" if progress else "all training runs that were there"
+            say(f"stopped by {stopped.name}: {kept} of '{experiment.name}' are kept in {where}")
+            say("the same command goes on with the rest")
+            # Threads may be compiling, and nobody waits for what they compile.
+            leave(stopped.exit_code)
+            raise
 
 
 @contextmanager
-def _bar(name: str) -> Iterator[Callable[[Any], None]]:
+def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
+    """Shows how far training is: a bar on a terminal, otherwise a line now and then; and lines for what was done in the end."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -379,21 +423,42 @@ def _bar(name: str) -> Iterator[Callable[[Any], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
+    first = last = time.monotonic()
+    before, now, said = 0, None, 0
     with Bar(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task(name, total=None, rate="", solved="", note="")
 
+        def tell(text: str) -> None:
+            bar.console.print(f"{name}: {text}", markup=False, highlight=False, soft_wrap=True)
+
         def watch(progress: Any) -> None:
+            nonlocal before, now, said, last
             rate = f"{progress.seed_steps / progress.seconds:,.0f} seed-steps/s" if progress.seconds else ""
             solved = f"{progress.solved / progress.done:.1%} solved" if progress.done else ""
             bar.update(task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=plain_text(progress.note))
+            for text in progress.said[said:]:
+                tell(text)
+            said = len(progress.said)
+            if now is None:
+                before, now = progress.done, progress
+                if before < progress.lanes:
+                    tell(f"{before:,} of {progress.lanes:,} training runs are there, the others go into {folder}")
+            if not err.is_terminal and time.monotonic() - last > LINE_SECONDS:
+                last = time.monotonic()
+                tell(", ".join(part for part in (f"{progress.done:,} of {progress.lanes:,}", rate, solved, progress.note) if part))
 
         yield watch
+    if now is not None:
+        for text in now.said[said:]:
+            tell(text)
+        new = f"{now.done - before:,} new in {time.monotonic() - first:,.0f} s" if now.done > before else "all there before"
+        tell(f"{now.done:,} training runs in {folder}, {new}")
 
 
-def _report(folders: list[Path], folder: Path) -> None:
+def _report(folders: list[Path], folder: Path, trust: list[str]) -> None:
     from analysis.report import write_report
 
-    pages = write_report(folders, folder)
+    pages = write_report(folders, folder, trust)
     table = Table(title="Verdicts", title_justify="left")
     for heading in ("claim", "verdict", "deciding number", "interval", "lanes", "data seeds"):
         table.add_column(heading)
@@ -445,4 +510,6 @@ def _describe(experiment: Any) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    from initbench.__main__ import main
+
+    main()

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.estimates import Interval, clustered_rate, p_improvement
 from analysis.load import Run, load
 from analysis.measures import measured
+from bench.manifest import differences
 from bench.spec import Cell
 
 SEEDS = ["data_seed", "init_seed"]
@@ -59,7 +60,7 @@ def compare(first: Path, second: Path) -> Comparison:
         match, rows = _matched(a, b, mine, other, label)
         matches.append(match)
         pairs.append(rows)
-    return Comparison(matches, _disagreements(pd.concat(pairs, ignore_index=True)), _differences(a, b))
+    return Comparison(matches, _disagreements(pd.concat(pairs, ignore_index=True)), differences(a.manifest.latest, b.manifest.latest))
 
 
 def _cells(a: Run, b: Run) -> list[tuple[Cell, Cell, str]]:
@@ -119,12 +120,3 @@ def _disagreements(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(other_outcome=rows["outcome_a"] != rows["outcome_b"], distance=distance)
     rows = rows[rows["other_outcome"] | (rows["distance"] > 0)]
     return rows.sort_values(["other_outcome", "distance"], ascending=False, kind="stable").head(MOST)
-
-
-def _differences(a: Run, b: Run) -> list[str]:
-    found, made = [], [run.manifest.latest for run in (a, b)]
-    for name in dict.fromkeys(name for one in made for name in one.versions):
-        before, after = (one.versions.get(name) for one in made)
-        found += [f"{name} {before} v {after}"] if before != after else []
-    kinds = [one.device.kind for one in made]
-    return [*found, *([f"{kinds[0]} v {kinds[1]}"] if kinds[0] != kinds[1] else [])]

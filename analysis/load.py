@@ -1,16 +1,29 @@
 """Read a run folder, or the copy of its rows that a report keeps."""
 
+import json
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from bench.contents import IDENTITY, check_columns, check_curves, check_lanes, ended_curves
 from bench.engine.program import Program, programs
+from bench.files import read_inside
 from bench.manifest import Manifest
+from bench.messages import one_line
 from bench.records import read_manifest, read_rows
-from bench.spec import Cell, Experiment, Span, wanted_labels
+from bench.registry import module_of, trusting, untrusted
+from bench.spec import Cell, Experiment, Settings, Span, digest, wanted_labels
+
+P = ParamSpec("P")
+T = TypeVar("T")
+MOST_TEXT = 1 << 22
+"""Bytes of an experiment file that is read."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,13 @@ class Run:
     manifest: Manifest
     lanes: pd.DataFrame
     curves: pd.DataFrame
+    trust: frozenset[str] = frozenset()
+    """Modules that the user trusts although the folder names them."""
+
+    @cached_property
+    def draws(self) -> dict[str, bool]:
+        """Whether two init seeds of a cell give two different starts."""
+        return {cell.id: cell.draws for cell in self.manifest.cells}
 
     @cached_property
     def clusters(self) -> pd.Series:
@@ -32,35 +52,130 @@ class Run:
         """
         if self.lanes["data_seed"].nunique() > 1:
             return self.lanes["data_seed"]
-        random = {cell.id: cell.settings.initializer.random for cell in self.experiment.cells}
-        return self.lanes["init_seed"].where(self.lanes["cell"].map(random), -1)
+        return self.lanes["init_seed"].where(self.lanes["cell"].map(self.draws).astype(bool), -1)
+
+    @property
+    def edited_since(self) -> bool:
+        """Whether what judges (claims, laws) is another than when the first row was made."""
+        return self.experiment.judging_hash != self.manifest.judges_hash
 
     @cached_property
     def programs(self) -> list[Program]:
-        """What the lanes ran, without probes."""
-        return programs(self.experiment.cells, (), ())
+        """What the lanes ran, without probes; of cells whose code is the package's own or trusted."""
+        return programs([cell for cell in self.experiment.cells if self._opaque(cell) is None], (), ())
 
     def cell(self, identity: str) -> Cell:
         """The cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)
 
+    def program(self, cell: Cell) -> Program:
+        """What the lanes of a cell ran; ValueError if that is code of a module that the user does not trust."""
+        self.check_trusted([cell])
+        return next(one for one in self.programs if any(cell.id == member.id for member in one.cells))
 
-def load(folder: Path | str) -> Run:
-    """Read one run; ValueError with one line if it is missing, broken, or not complete."""
+    def check_trusted(self, cells: Iterable[Cell]) -> None:
+        """ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""
+        for cell in cells:
+            if piece := self._opaque(cell):
+                raise ValueError(f"{self.folder}: {untrusted(*piece)}")
+
+    def _opaque(self, cell: Cell) -> tuple[str, str] | None:
+        """Kind and name of the first piece of a cell whose module the user does not trust."""
+        return next((piece for piece in cell.settings.foreign() if module_of(piece[1]) not in self.trust), None)
+
+
+def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -> Run:
+    """Read one run as data; ValueError with one line if it is missing, broken, not complete, or not what its experiment can give.
+
+    Nothing that the folder names is imported, but for the modules in `trust`. `interim`: a run that is not complete is read as well, with
+    the lanes that it has so far.
+    """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    try:
-        experiment = Experiment.parse((folder / "experiment.toml").read_text(encoding="utf-8"), str(folder / "experiment.toml"))
-    except OSError as error:
-        raise ValueError(f"{folder / 'experiment.toml'}: cannot be read: {error.strerror}") from error
-    if experiment.training_hash != manifest.spec_hash:
-        raise ValueError(f"{folder / 'experiment.toml'}: changed after the run, its hash is not the one in run.json")
-    if not manifest.complete:
+    experiment = _experiment(folder, manifest, trust)
+    if not manifest.complete and not interim:
         raise ValueError(f"{folder}: the run is not complete; 'initbench run' with the same arguments resumes it")
-    lanes = read_rows(folder, manifest)
-    if len(lanes) != manifest.lanes:
-        raise ValueError(f"{folder}: {len(lanes)} rows, but run.json counts {manifest.lanes} lanes")
-    return Run(folder, experiment, manifest, typed(lanes, experiment), read_rows(folder, manifest, "curves"))
+    try:
+        lanes, curves = read_rows(folder, manifest), read_rows(folder, manifest, "curves")
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    if lanes.empty:
+        raise ValueError(f"{folder}: no training run has ended yet")
+    try:
+        check_columns(experiment, manifest, lanes)
+        lanes = typed(lanes, experiment)
+        if not manifest.complete or manifest.mixed:
+            # Rows in the order in which they were made, or of one provenance after the other.
+            position = {cell.id: number for number, cell in enumerate(experiment.cells)}
+            order = lanes.assign(_cell=lanes["cell"].map(position)).sort_values(["_cell", *IDENTITY[1:]], kind="stable")
+            lanes = order.drop(columns="_cell").reset_index(drop=True)
+            curves = ended_curves(lanes, curves) if len(curves) else curves
+        check_lanes(experiment, lanes, manifest.complete)
+        check_curves(experiment, manifest, lanes, curves)
+    except ValueError as error:
+        raise ValueError(one_line(f"{folder}: {error}")) from error
+    return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
+
+
+def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Experiment:
+    """The experiment of a folder, with the ids that its cells have in the manifest, once it is sure that they are about the same thing."""
+    path = folder / "experiment.toml"
+    try:
+        text = read_inside(folder, path.name, MOST_TEXT).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8") from error
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    with trusting(trust):
+        experiment = Experiment.parse(text, str(path))
+        try:
+            _check_cells(experiment, manifest)
+        except ValueError as error:
+            raise ValueError(one_line(f"{folder / 'run.json'}: {error}")) from error
+    experiment = experiment.identified([cell.id for cell in manifest.cells])
+    if experiment.name != manifest.experiment or experiment.training_hash != manifest.spec_hash:
+        raise ValueError(f"{path}: changed after the run, its hash is not the one in run.json")
+    if experiment.lanes != manifest.lanes:
+        raise ValueError(f"{path}: has {experiment.lanes:,} lanes, but run.json counts {manifest.lanes:,}")
+    return experiment
+
+
+def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
+    """ValueError if the cells of a manifest are not those of the experiment, as far as that is known without importing anything."""
+    if len(experiment.cells) != len(manifest.cells):
+        raise ValueError(f"cells: {len(manifest.cells)}, but the experiment has {len(experiment.cells)}")
+    for cell, record in zip(experiment.cells, manifest.cells, strict=True):
+        place = f"cells: {record.id}"
+        if json.dumps(cell.axes) != json.dumps(record.axes):
+            raise ValueError(f"{place}: axes are not those of the experiment's cell: {cell.axes}")
+        if digest(record.settings, len(record.id)) != record.id:
+            raise ValueError(f"{place}: is not the digest of its settings")
+        foreign = {kind for kind, _ in cell.settings.foreign()}
+        if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
+            raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
+        opaque = {kind.partition(".")[0] for kind in foreign}
+        essence = cell.settings.essence() if foreign else record.settings
+        for section in Settings.model_fields:
+            if section not in opaque and essence.get(section) != record.settings.get(section):
+                raise ValueError(f"{place}: {section} is not that of the experiment's cell with {cell.axes}")
+    if manifest.dtype != (dtype := ", ".join(sorted({cell.settings.training.dtype for cell in experiment.cells}))):
+        raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")
+
+
+def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function of a folder, but a column that its rows do not have is an error of one line."""
+
+    @wraps(function)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*arguments, **options)
+        except KeyError as error:
+            # Any other key that is missing is a fault of the program.
+            if not re.search("_(initial|final|step)$", str(error.args[0])):
+                raise
+            raise ValueError(f"{arguments[0]}: the rows have no column '{error.args[0]}'") from error
+
+    return guarded
 
 
 def typed(lanes: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Train one lane again, alone, and hold it against its row."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
 from bench.records import LANE, as_frame
+from bench.registry import module_of, untrusted
 from bench.rows import LaneTable
 
 
@@ -36,18 +38,24 @@ class Replay:
     """What the row was made with, if that is not what there is here; the promise of the same bits does not hold across it."""
 
 
-def replay(folder: Path, **choice: Any) -> Replay:
-    """Train the chosen lane of a run or report folder; see `choose` for the choice. ValueError if there is no such lane."""
-    run = load(folder)
+def replay(folder: Path, trust: Collection[str] = (), **choice: Any) -> Replay:
+    """Train the chosen lane of a run or report folder; see `choose` for the choice.
+
+    ValueError if there is no such lane, or if training needs a module that the folder names and that is not in `trust`.
+    """
+    run = load(folder, trust)
     stored = choose(run, **choice)
+    run.check_trusted(run.experiment.cells)
+    for name in (*(run.experiment.probes or ()), *run.experiment.track):
+        if ":" in name and module_of(name) not in run.trust:
+            raise ValueError(f"{folder}: {untrusted('probe', name)}")
     plan = programs(run.experiment.cells, run.experiment.probes, run.experiment.track, run.experiment.seeds.data == "paired")
-    place = next(index for index, cell in enumerate(run.experiment.cells) if cell.id == stored["cell"])
     number = next(index for index, program in enumerate(plan) if stored["cell"] in [cell.id for cell in program.cells])
     program = plan[number]
+    if len(run.manifest.block_width) != len(plan):
+        raise ValueError(f"{folder}: run.json has {len(run.manifest.block_width)} widths of blocks for {len(plan)} programs")
     table = LaneTable(run.experiment, plan)
-    wanted = np.zeros((len(run.experiment.cells), len(run.experiment.seeds)), bool)
-    wanted[place] = (table.data_seed == stored["data_seed"]) & (table.init_seed == stored["init_seed"])
-    lanes = table.lanes(program, [place], wanted)
+    lanes = table.lanes(program, table.numbers(pd.DataFrame([stored[LANE]])))
     pool = Pool(program, lane_mesh(), run.manifest.block_width[number])
     batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
     replayed, curve = as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch))

@@ -27,10 +27,11 @@ from analysis.answer import answer_frame, answer_page  # noqa: E402
 from analysis.claims import Verdict, judge  # noqa: E402
 from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
-from analysis.figures.check import check_figures, is_left_out  # noqa: E402
+from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
-from analysis.load import Run, load  # noqa: E402
+from analysis.load import Run, load, naming_missing_columns  # noqa: E402
+from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
 from analysis.page import experiment_page, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
@@ -39,6 +40,7 @@ from analysis.words import condition, interval, latex, number  # noqa: E402
 from analysis.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
 from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
+from bench.registry import trusting  # noqa: E402
 from bench.spec import Figure as FigureSpec  # noqa: E402
 
 T = TypeVar("T")
@@ -63,8 +65,11 @@ class Pages:
     rows: list[tuple[str, ...]]
 
 
-def write_report(folders: list[Path], out: Path) -> Pages:
-    """Judge these runs and write a page for each into `out`, and the answer page about all reports there."""
+def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> Pages:
+    """Judge these runs and write a page for each into `out`, and the answer page about all reports there.
+
+    `trust`: modules that may be imported although a folder names them.
+    """
     known = [read_manifest(folder).experiment for folder in folders]
     if len(set(known)) < len(known):
         twice = next(name for name in known if known.count(name) > 1)
@@ -76,7 +81,7 @@ def write_report(folders: list[Path], out: Path) -> Pages:
         check_target(out / name, REPORT)
     check_target(out, ("README.md",))
     with staging(out) as made:
-        names = list(in_processes(partial(write_experiment, out=made), folders))
+        names = list(in_processes(partial(write_experiment, out=made, trust=trust), folders))
         for name in names:
             publish(made / name, out / name)
     results = standing(out)
@@ -130,8 +135,10 @@ def compact(run: Run) -> Run:
     for name, column in _narrow(lanes).items():
         if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
             lanes[name] = column
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in (*EXACT, *STEPS_OR_NULL)])
-    lanes = lanes.drop(columns=[name for name in lanes if is_left_out(name, run.experiment.unreported)])
+    # A column that claims and figures name is there even if every training run has diverged.
+    kept = {*EXACT, *STEPS_OR_NULL, *named_columns(run.experiment)}
+    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in kept])
+    lanes = lanes.drop(columns=[name for name in lanes if left_out(name, run.experiment.unreported)])
     lanes["params_digest"] = lanes["params_digest"].str[:DIGEST]
     curves = run.curves.assign(**_narrow(run.curves))
     if "curves" in run.experiment.unreported:
@@ -145,9 +152,12 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
 
 
-def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS) -> str:
+@naming_missing_columns
+def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
     """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
-    run = compact(load(source))
+    run = compact(load(source, trust))
+    check_measures(run.experiment, run.lanes, run.curves)
+    check_figures(run.experiment, run.lanes, run.curves)
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
@@ -176,9 +186,9 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
-    check_figures(run.experiment, run.lanes.columns, run.curves.columns)
     for figure in run.experiment.figure:
-        _draw(run, figure, folder / "figures" / figure.name, formats)
+        with trusting(trust):
+            _draw(run, figure, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())
     return result.name
 

@@ -8,7 +8,8 @@ picture and its line of the list together. The other lines of the list are check
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,10 @@ DRAWN = ("svg",)
 """Formats that are drawn again; the others show the same drawing."""
 
 
-def verify(folders: list[Path]) -> tuple[int, list[str]]:
+def verify(folders: list[Path], trust: Collection[str] = ()) -> tuple[int, list[str]]:
     """How many reports there are among these folders or in them, and a line for each difference from what their rows say.
 
-    ValueError if there is no report.
+    `trust`: modules that may be imported although a report names them. ValueError if there is no report.
     """
     reports: list[Path] = []
     collections: list[Path] = []
@@ -37,15 +38,15 @@ def verify(folders: list[Path]) -> tuple[int, list[str]]:
         collections += [folder] if inside else []
     if not reports:
         raise ValueError(f"{', '.join(map(str, folders))}: no report here (a folder with claims.json, or a folder of such folders)")
-    found = [line for lines in in_processes(differences, reports) for line in lines]
+    found = [line for lines in in_processes(partial(differences, trust=trust), reports) for line in lines]
     return len(reports), found + [line for folder in collections for line in _of_the_answer(folder)]
 
 
-def differences(report: Path) -> list[str]:
+def differences(report: Path, trust: Collection[str] = ()) -> list[str]:
     """Where a report is not what its rows give."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return list(_compared(report, Path(scratch) / write_experiment(report, Path(scratch), DRAWN)))
+            return list(_compared(report, Path(scratch) / write_experiment(report, Path(scratch), DRAWN, trust)))
         except ValueError as error:
             return [str(error)]
         except (KeyError, TypeError) as error:

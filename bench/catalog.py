@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.messages import nearest
+from bench.messages import LONGEST_PART, nearest, one_line
 from bench.spec import Experiment
 
 _FOLDER = files("bench") / "experiments"
@@ -21,14 +21,19 @@ def read(name_or_file: str, overrides: Mapping[str, Any] | None = None) -> Exper
     if name_or_file in names():
         text = (_FOLDER / f"{name_or_file}.toml").read_text(encoding="utf-8")
         return Experiment.parse(text, f"experiment '{name_or_file}'", overrides)
-    path = Path(name_or_file)
-    if path.suffix != ".toml" and not path.exists():
-        raise ValueError(f"unknown experiment '{name_or_file}'; {nearest(name_or_file, names())}, or a .toml file")
+    path, place = Path(name_or_file), one_line(name_or_file, LONGEST_PART)
     try:
+        if path.suffix != ".toml" and not path.exists():
+            raise ValueError(f"unknown experiment '{place}'; {nearest(name_or_file, names())}, or a .toml file")
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{place}: not a file")
+        # Some editors begin a file with a byte order mark.
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
-    return Experiment.parse(text, str(path), overrides)
+    except OSError as error:
+        raise ValueError(f"{place}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}: not UTF-8: byte {error.start} is {error.object[error.start]:#x}") from error
+    return Experiment.parse(text, place, overrides)
 
 
 def headlines() -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.engine.devices import lane_mesh
+from bench.engine.memory import check_memory
 from bench.engine.pool import Pool
 from bench.engine.program import programs
 from bench.engine.width import lane_bytes
@@ -27,6 +28,7 @@ def estimate(experiment: Experiment) -> Estimate:
     """Compile every program, train one block per device for a few steps, and scale up."""
     mesh = lane_mesh()
     plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
+    check_memory(plan, len(experiment.seeds), mesh)
     memory, seconds = 0, 0.0
     for program in plan:
         pool = Pool(program, mesh)

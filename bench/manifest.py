@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from bench.registry import STRICT
 
@@ -13,14 +13,20 @@ SCHEMA_VERSION: Literal[3] = 3
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$")]
 FileName = Annotated[str, Field(pattern=r"^(lanes|curves)(/part-([0-9]{6}-)?[0-9a-f]{12})?\.parquet$")]
 """`lanes/part-...` in a run folder, `lanes.parquet` in a report: always relative, always inside the folder."""
+
+TRAINING_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
+"""Packages that compute what is trained, or its data."""
+HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_hlo_profile")
+"""How the names of those XLA flags begin that change no bits."""
 
 
 class Record(BaseModel):
     """A node of the manifest: strict types, unknown keys are errors."""
 
-    model_config = {**STRICT, "ser_json_inf_nan": "strings"}
+    model_config = {**STRICT, "ser_json_inf_nan": "strings", "allow_inf_nan": False}
 
 
 class Device(Record):
@@ -46,7 +52,7 @@ class Provenance(Record):
     platform: str
     device: Device
     cpu_features: str | None
-    """Digest of the instruction set that XLA compiles for."""
+    """The processor's family and the vector instructions that XLA compiles for."""
     matmul_precision: str
     prng: str | None
     """Implementation of random keys, and what else of JAX's configuration changes draws."""
@@ -57,11 +63,74 @@ class Provenance(Record):
     """Digest of the source code that trains."""
     own: dict[str, Sha256]
     """Digests of the source of the user's own modules, and of data files, by their names."""
+    configuration: dict[str, str] = {}
+    """What was changed of JAX's configuration, or of the environment, that can change bits."""
+
+    @model_validator(mode="after")
+    def _names_what_trains(self) -> Self:
+        for package in ("initbench", "jax", "jaxlib"):
+            if package not in self.versions:
+                raise ValueError(f"versions: '{package}' is missing")
+        return self
 
     @property
     def id(self) -> str:
-        """Names this provenance in the list of parts."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+        """Names this provenance in the list of parts; a field that was added later and has its default does not count."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def differences(before: Provenance, now: Provenance) -> list[str]:
+    """What can change bits and is not the same, in words: 'jax 0.7.0, now 0.7.1'.
+
+    Where it was made does not count (commit, operating system, Python), nor the number of devices, nor packages that only store or
+    read rows. What only one of the two has recorded counts as different.
+    """
+    found = [
+        _differs(package, before.versions.get(package), now.versions.get(package))
+        for package in TRAINING_PACKAGES
+        if before.versions.get(package) != now.versions.get(package)
+    ]
+    for name, old, new in (
+        ("platform", before.device.platform, now.device.platform),
+        ("device", before.device.kind, now.device.kind),
+        ("precision of matrix products", before.matmul_precision, now.matmul_precision),
+        ("random keys", before.prng, now.prng),
+        ("gradient of ReLU at 0", before.relu_gradient_at_zero, now.relu_gradient_at_zero),
+    ):
+        found += [_differs(name, old, new)] if old != new else []
+    found += _changed_words("CPU", (before.cpu_features or "").split(), (now.cpu_features or "").split())
+    found += _changed_words("XLA flags", _flags(before.xla_flags), _flags(now.xla_flags))
+    for name in sorted(before.configuration.keys() | now.configuration.keys()):
+        old_value, new_value = (one.configuration.get(name, "its default") for one in (before, now))
+        found += [_differs(name, old_value, new_value)] if old_value != new_value else []
+    if before.source != now.source:
+        known = before.source is not None and now.source is not None
+        found.append(f"source code of initbench {'changed' if known else 'is not recorded on one side'}")
+    for name in sorted(before.own.keys() | now.own.keys()):
+        if before.own.get(name) != now.own.get(name):
+            found.append(f"'{name}' " + ("changed" if name in before.own and name in now.own else "is not recorded on one side"))
+    return found
+
+
+def _differs(name: str, before: object, now: object) -> str:
+    old, new = ("not recorded" if value is None else value for value in (before, now))
+    return f"{name} {old}, now {new}"
+
+
+def _changed_words(name: str, before: list[str], now: list[str]) -> list[str]:
+    """What went and what came, as one difference; nothing if they have the same words."""
+    gone, come = ([word for word in one if word not in other] for one, other in ((before, now), (now, before)))
+    if not gone and not come:
+        return []
+    if not before or not now:
+        return [f"{name} {'not recorded' if not before else ' '.join(before)}, now {'not recorded' if not now else ' '.join(now)}"]
+    return [f"{name}: " + ", ".join([*([f"without {' '.join(gone)}"] if gone else []), *([f"with {' '.join(come)}"] if come else [])])]
+
+
+def _flags(text: str) -> list[str]:
+    """XLA's flags, the last of each name, but those that change no bits."""
+    last = {flag.partition("=")[0]: flag for flag in text.split()}
+    return sorted(flag for name, flag in last.items() if not name.startswith(HARMLESS_FLAGS))
 
 
 class Part(Record):
@@ -79,6 +148,15 @@ class Part(Record):
         return self.file.partition("/")[0].removesuffix(".parquet")
 
 
+def _restored(content: Any) -> Any:
+    """Content of a JSON file, in which an infinite number is a text."""
+    if isinstance(content, dict):
+        return {key: _restored(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_restored(value) for value in content]
+    return float(content) if content in ("Infinity", "-Infinity") else content
+
+
 class CellRecord(Record):
     """What a reader needs to know of a cell without importing anything that it names."""
 
@@ -90,11 +168,16 @@ class CellRecord(Record):
     settings: dict[str, Any]
     """The settings that differ from the defaults; `id` is their digest."""
 
+    @field_validator("axes", "settings")
+    @classmethod
+    def _as_numbers(cls, content: dict[str, Any]) -> dict[str, Any]:
+        return _restored(content)
+
 
 class Edit(Record):
     """A change of what judges (claims, laws) after rows existed."""
 
-    when: str
+    when: Time
     judges_hash: Sha256
 
 
@@ -108,16 +191,16 @@ class Manifest(Record):
     judges_hash: Sha256
     """Of what judged when the first row was made: claims and laws."""
     edits: Annotated[tuple[Edit, ...], Field(strict=False)] = ()
-    provenance: dict[CellId, Provenance]
+    provenance: Annotated[dict[CellId, Provenance], Field(min_length=1)]
     """By their ids, in the order in which they were met."""
-    dtype: str
-    started: str
-    ended: str | None
+    dtype: Annotated[str, Field(pattern=r"^float(32|64)(, float64)?$")]
+    started: Time
+    ended: Time | None
     complete: bool
     lanes: NonNegativeInt
     """Lanes of the whole experiment, trained or not yet."""
     curve_seeds: NonNegativeInt
-    cells: Annotated[tuple[CellRecord, ...], Field(strict=False)]
+    cells: Annotated[tuple[CellRecord, ...], Field(strict=False, min_length=1)]
     block_width: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
     programs: NonNegativeInt = 0
     compilations: NonNegativeInt = 0
@@ -133,6 +216,8 @@ class Manifest(Record):
         files = [part.file for part in self.parts]
         if len(set(files)) < len(files):
             raise ValueError(f"parts: {next(file for file in files if files.count(file) > 1)} is listed twice")
+        if len({"/" in file for file in files}) > 1:
+            raise ValueError("parts: those of a run and of a report stand side by side")
         for name, provenance in self.provenance.items():
             if name != provenance.id:
                 raise ValueError(f"provenance: '{name}' is not the digest of its content")
@@ -148,6 +233,28 @@ class Manifest(Record):
         if self.complete and self.ended is None:
             raise ValueError("ended: a complete run has an end")
         return self
+
+    @property
+    def of_report(self) -> bool:
+        """Whether the rows are a report's copy, which may leave columns and curves out."""
+        return any(part.file == "lanes.parquet" for part in self.parts)
+
+    @property
+    def mixed(self) -> list[str]:
+        """How the provenances of its rows differ in what can change bits; nothing if the run is all of one kind."""
+        first, *others = self.in_use or [self.latest]
+        return list(dict.fromkeys(difference for other in others for difference in differences(first, other)))
+
+    @property
+    def in_use(self) -> list[Provenance]:
+        """The provenances under which there are rows."""
+        used = {name for part in self.parts for name in part.provenance}
+        return [provenance for name, provenance in self.provenance.items() if name in used]
+
+    @property
+    def judged_by(self) -> str:
+        """The hash of the claims and laws that judge now."""
+        return self.edits[-1].judges_hash if self.edits else self.judges_hash
 
     @property
     def latest(self) -> Provenance:

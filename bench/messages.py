@@ -7,13 +7,40 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+LONGEST_MESSAGE = 1000
+LONGEST_PART = 300
+"""Characters of a message, and of one value or one list of names in it."""
+FEW_NAMES = 8
+"""Number of names that stand for a list that is too long."""
+
+
+def one_line(text: object, longest: int = LONGEST_MESSAGE) -> str:
+    """The text in one line of at most `longest` characters.
+
+    White space becomes one space, what cannot be printed is escaped, and of a longer text the middle is left out.
+    """
+    words = " ".join(str(text).split())
+    if len(words) > longest:
+        words = f"{words[: longest // 2]}...{words[3 - longest // 2 :]}"
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
+
+
+def shown(value: object) -> str:
+    """A wrong value as a message shows it: as Python writes it, in one line, and cut where it is long."""
+    return one_line(repr(value), LONGEST_PART)
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The hint that follows an unknown name: the closest known one, and all that are allowed."""
+    """The hint that follows an unknown name: the closest known one, and those that are allowed, the closest few if there are many."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word[:LONGEST_PART], names, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}allowed: {', '.join(names) or 'none'}"
+    listed = ", ".join(names)
+    if len(listed) > LONGEST_PART:
+        few = difflib.get_close_matches(word[:LONGEST_PART], names, n=FEW_NAMES, cutoff=0.0)
+        listed = f"{one_line(', '.join(few), LONGEST_PART)}, and {len(names) - len(few)} more"
+    return f"{hint}allowed: {listed or 'none'}"
 
 
 def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] = ()) -> str:
@@ -23,13 +50,14 @@ def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] =
     place, owner = _place(fault["loc"], root)
     if fault["type"] == "extra_forbidden":
         known = {*owner.model_fields, *also}
-        return f"unknown key '{place}'; {nearest(str(fault['loc'][-1]), known)}"
+        return f"unknown key '{one_line(place, LONGEST_PART)}'; {nearest(str(fault['loc'][-1]), known)}"
     same_place = [other for other in faults if _place(other["loc"], root)[0] == place]
-    messages = [" ".join(other["msg"].removeprefix("Value error, ").split()) for other in same_place]
-    message = " or ".join([messages[0], *(later.removeprefix("Input should be ") for later in messages[1:])])
+    messages = [other["msg"].removeprefix("Value error, ") for other in same_place]
+    message = one_line(" or ".join([messages[0], *(later.removeprefix("Input should be ") for later in messages[1:])]))
+    place = one_line(place, LONGEST_PART)
     if fault["type"] in ("value_error", "missing"):
         return f"{place}: {message}" if place else message
-    return f"{place} = {fault['input']!r}: {message}"
+    return one_line(f"{place} = {shown(fault['input'])}: {message}")
 
 
 def _place(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[str, type[BaseModel]]:

@@ -11,7 +11,7 @@ import optax
 import optax.contrib
 from jaxtyping import Array, Float
 
-from bench.registry import nearest
+from bench.messages import nearest, one_line, shown
 
 LearningRate = Float[Array, ""] | float
 
@@ -35,11 +35,17 @@ def _required(function: Callable[..., Any]) -> set[str]:
     return {parameter.name for parameter in parameters if parameter.default is parameter.empty}
 
 
+_ACCEPTED: set[tuple[str, str]] = set()
+"""Names and options that optax has accepted: sweeps meet the same ones in every cell."""
+
+
 def check_optimizer(name: str, options: dict[str, Any]) -> None:
     """Raise ValueError on an unknown optimizer, an unknown option, or options that optax refuses."""
+    if (name, repr(options)) in _ACCEPTED:
+        return
     known = optimizers()
     if name not in known:
-        raise ValueError(f"unknown optimizer '{name}'; {nearest(name, known)}")
+        raise ValueError(f"unknown optimizer '{one_line(name, 100)}'; {nearest(name, known)}")
     allowed = set(inspect.signature(known[name]).parameters) - {"learning_rate"}
     for option in options:
         if option not in allowed:
@@ -47,7 +53,8 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
     try:
         make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
     except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"optimizer '{name}' refuses {options}: {error}") from error
+        raise ValueError(f"optimizer '{name}' refuses {shown(options)}: {one_line(error)}") from error
+    _ACCEPTED.add((name, repr(options)))
 
 
 def asks_for_loss(name: str, options: dict[str, Any]) -> bool:

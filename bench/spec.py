@@ -2,42 +2,62 @@
 
 import hashlib
 import json
+import math
 import re
-import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import tomlkit
 from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveInt,
     PrivateAttr,
     ValidationError,
     model_validator,
 )
 
+from bench.document import check_content, read_document, walk, write_document
+from bench.grid import assign, axis_label, check_labels, label_key, wanted_labels
 from bench.initializers import initializer
-from bench.messages import explain, nearest
+from bench.manifest import Name
+from bench.messages import explain, nearest, one_line, shown
 from bench.models import model
 from bench.optimizers import check_optimizer
 from bench.probes import probe
-from bench.registry import STRICT, Registry
+from bench.registry import STRICT, Registry, importing, is_opaque, is_reading, module_of
 from bench.schemes import scheme
 from bench.tasks import task
 
 SECTIONS = ("task", "model", "initializer", "optimizer", "training")
 COMMON = ("curves", "loss_initial", "metric", "test_loss", "test_metric", "grad_norm")
 """What a report may do without, besides probes."""
+NEEDED = (
+    "experiment", "cell", "data_seed", "init_seed", "outcome", "steps_to_solve", "steps_run", "learning_rate", "loss_final", "params_digest"
+)  # fmt: skip
+"""Columns that a report cannot do without."""
+MAX_STEPS = 2_000_000_000
+"""Steps are counted in 32 bits, an epoch at a time."""
+MAX_SEEDS = 1 << 32
+"""Seeds are 32 bits wide; more would begin again at 0."""
+MAX_RANGE, MAX_CELLS = 10_000, 20_000
+"""Most values of a grid's range, and most cells of an experiment."""
+LARGEST = {"float32": float(np.finfo(np.float32).max), "float64": 1e150}
+SMALLEST = {"float32": float(np.finfo(np.float32).tiny), "float64": 1e-150}
+"""Sizes of numbers that do not overflow or vanish as such, or in float64 when they are squared."""
+LONGEST_LABEL = 200
 RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
+MOST_LANES = 1 << 44
+"""Most lanes of a cell: no number of a lane overflows 64 bits, whatever the number of cells."""
 
 Frozen = Annotated[tuple[Any, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -71,7 +91,10 @@ class Piece(Part):
         if isinstance(raw, str):
             raw = {"name": raw}
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-            raise ValueError(f"needs a name; allowed: {', '.join(registry)}")
+            raise ValueError(f"needs a name; {nearest('', registry)}")
+        if is_opaque(raw["name"]):
+            own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
+            return {**own, "options": {key: value for key, value in raw.items() if key not in own}}
         entry = registry[raw["name"]]
         own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
         given = {key: value for key, value in raw.items() if key not in own}
@@ -90,7 +113,8 @@ class TaskSpec(Piece):
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
-        task[self.name].bind(self.options)()
+        if not is_reading():
+            task[self.name].bind(self.options)()
         return self
 
 
@@ -134,7 +158,7 @@ class InitializerSpec(Piece):
 
     @model_validator(mode="after")
     def _known_scheme(self) -> Self:
-        if self.scheme is not None:
+        if self.scheme is not None and not is_opaque(self.scheme):
             scheme[self.scheme]  # noqa: B018  (looks the name up)
         return self
 
@@ -171,7 +195,11 @@ class OptimizerSpec(Part):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        check_optimizer(self.name, self.options)
+        for path, value in walk(self.options):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{'.'.join(path)} = {value}: a finite number")
+        if not is_opaque(self.name):
+            check_optimizer(self.name, self.options)
         if self.rate < 0 or self.rate == float("inf"):
             raise ValueError(f"learning_rate = {self.learning_rate}: a finite number >= 0 or 'c/curvature'")
         return self
@@ -193,7 +221,7 @@ class OptimizerSpec(Part):
 
 
 class Training(Part):
-    steps: PositiveInt = 5000
+    steps: Annotated[int, Field(gt=0, le=MAX_STEPS)] = 5000
     batch_size: NonNegativeInt = 0
     """Examples per update; 0: all of them."""
     solved_below: float | None = None
@@ -227,12 +255,21 @@ class Settings(Part):
 
     def essence(self) -> dict[str, Any]:
         """What differs from the defaults: the same after new options were added, so that stored runs keep their identity."""
-        content = self.model_dump(mode="json", exclude_defaults=True)
-        for section, registry in (("task", task), ("model", model), ("initializer", initializer)):
-            piece = getattr(self, section)
-            options = registry[piece.name].options.model_validate(piece.options)
-            content[section]["options"] = options.model_dump(mode="json", exclude_defaults=True)
-        return content
+        found = {section: _essence(section, getattr(self, section)) for section in SECTIONS}
+        return {section: content for section, content in found.items() if content is not None}
+
+    def foreign(self) -> Iterator[tuple[str, str]]:
+        """Kind and name of each piece that is imported from a module of the user's own."""
+        layers = ((f"initializer.layers.{layer}", piece.name) for layer, piece in self.initializer.layers.items())
+        pieces = (
+            ("task", self.task.name),
+            ("model", self.model.name),
+            ("initializer", self.initializer.name),
+            *layers,
+            ("initializer.scheme", self.initializer.scheme or ""),
+            ("optimizer", self.optimizer.name),
+        )
+        yield from ((kind, name) for kind, name in pieces if ":" in name)
 
 
 class Range(Part):
@@ -243,9 +280,13 @@ class Range(Part):
     log: bool = False
 
     @model_validator(mode="after")
-    def _has_a_logarithm(self) -> Self:
+    def _has_values_between(self) -> Self:
+        if self.start == self.stop:
+            raise ValueError(f"from and to are both {self.start:g}")
         if self.log and min(self.start, self.stop) <= 0:
             raise ValueError("log needs positive numbers")
+        if not 0 < abs(self.stop / self.start if self.log else self.stop - self.start) < np.inf:
+            raise ValueError(f"from {self.start:g} to {self.stop:g}: too far apart for the numbers between them")
         return self
 
     def at(self, share: np.ndarray) -> np.ndarray:
@@ -258,7 +299,7 @@ class Range(Part):
 class GridRange(Range):
     """A range as the values of a grid's axis, to six digits."""
 
-    count: Annotated[int, Field(ge=2)]
+    count: Annotated[int, Field(ge=2, le=MAX_RANGE)]
 
     def values(self) -> list[float]:
         return [float(f"{value:.6g}") for value in self.at(np.linspace(0, 1, self.count))]
@@ -300,8 +341,8 @@ class Map(Part):
 
 
 class Seeds(Part):
-    init: PositiveInt = 1000
-    data: PositiveInt | Literal["paired"] = 1
+    init: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 1000
+    data: Annotated[int, Field(gt=0, le=MAX_SEEDS)] | Literal["paired"] = 1
     """Data seeds, crossed with the init seeds; "paired": init seed i meets data seed i."""
     map: Map | None = None
     """Init seeds are then the points of a map."""
@@ -310,16 +351,37 @@ class Seeds(Part):
     def _one_data_set(self) -> Self:
         if self.map is not None and self.data != 1:
             raise ValueError("map: all points have the same data; data = 1")
+        if self.data != "paired" and self.data * self.init >= 1 << 63:
+            raise ValueError(f"{self.data:,} data seeds times {self.init:,} init seeds; fewer than 2^63")
+        return self
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        if self.data != "paired" and self.data * self.init > MOST_LANES:
+            raise ValueError(f"init = {self.init} crossed with data = {self.data}: at most {MOST_LANES:,} training runs of one cell")
         return self
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Data seed and init seed of every lane of a cell."""
+        return self.at(np.arange(len(self)))
+
+    def at(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Data seed and init seed of the lanes of a cell that stand at these places."""
         if self.data == "paired":
-            return np.arange(self.init), np.arange(self.init)
-        data, init = np.divmod(np.arange(self.data * self.init), self.init)
+            return place, place
+        data, init = np.divmod(place, self.init)
         return data, init
 
+    def places(self, data_seed: np.ndarray, init_seed: np.ndarray) -> np.ndarray:
+        """Where lanes with these seeds stand in a cell; -1 where there is none."""
+        known = (init_seed >= 0) & (init_seed < self.init)
+        if self.data == "paired":
+            return np.where(known & (data_seed == init_seed), init_seed, -1)
+        known &= (data_seed >= 0) & (data_seed < self.data)
+        return np.where(known, data_seed * self.init + init_seed, -1)
+
     def __len__(self) -> int:
+        """Training runs of a cell."""
         return self.init if self.data == "paired" else self.data * self.init
 
 
@@ -348,9 +410,9 @@ class Control(Part):
 class Claim(Part):
     """A statement and the criterion that judges it, both fixed before the run."""
 
-    id: str
+    id: Name
     says: str
-    family: str | None = None
+    family: Name | None = None
     """The claim of the thread (C1-C23) that this one settles; Holm's correction is taken over a family."""
     where: dict[str, Any] = {}
     measure: str | None = None
@@ -415,8 +477,7 @@ class Published(Part):
 class Figure(Part):
     """A figure of the report: what it draws from the rows."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
-    """Names its files."""
+    name: Name
     kind: str
     caption: str
     where: dict[str, Any] = {}
@@ -439,24 +500,23 @@ class Cell:
     map: Map | None = None
 
 
-def axis_label(value: Any) -> Any:
-    """A grid value as it stands in a column: scalars as they are, lists as text, tables as name and options."""
-    if not isinstance(value, dict):
-        return json.dumps(value) if isinstance(value, list) else value
-    options = ", ".join(f"{key}={option}" for key, option in value.items() if key != "name")
-    return f"{value.get('name', '')}({options})" if options else value.get("name", "")
-
-
 def digest(content: Any, length: int = 64) -> str:
     """SHA-256 of a JSON-able value, independent of the order of keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return _digest(_json(content), length)
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 class Experiment(Part):
     """A question, the grid of settings that is run to answer it, and the claims that it settles."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    name: Name
     question: str = ""
     headline: bool = False
     """Whether `initbench reproduce` without a name runs it."""
@@ -481,47 +541,82 @@ class Experiment(Part):
     published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
     figure: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_plain_values(cls, content: Any) -> Any:
+        check_content(content)
+        return content
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for key in (*self.grid, *(key for case in self.case for key in case if key != "label")):
             section = key.partition(".")[0]
-            if section not in SECTIONS:
-                raise ValueError(f"grid: '{key}' is no setting; a dotted path that begins with {', '.join(SECTIONS)}")
+            if section not in SECTIONS or key.endswith(".") or ".." in key:
+                raise ValueError(f"grid: '{one_line(key)}' is no setting; a dotted path that begins with {', '.join(SECTIONS)}")
         for case in self.case:
-            if not isinstance(case.get("label"), str):
-                raise ValueError("case: each one needs a label")
+            label = case.get("label")
+            if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL or not label.isprintable():
+                raise ValueError(f"case: each one needs a label, a line of at most {LONGEST_LABEL} characters")
         self.cells  # noqa: B018  (expands and validates every cell)
-        for name in (*(self.probes or ()), *self.track):
-            probe[name]  # noqa: B018  (looks the name up)
-        for name in self.unreported:
-            if "*" not in name and name not in (known := {*COMMON, *probe}):
-                raise ValueError(f"unreported: '{name}' is no column; {nearest(name, known)}")
-        ids = [claim.id for claim in self.claim]
+        for axis, labels in self.axes.items():
+            check_labels(axis, labels)
+        self._check_columns()
+        for key, entries in (("claim: id", self.claim), ("figure: name", self.figure)):
+            _check_once(key, [getattr(entry, key.rpartition(" ")[2]) for entry in entries])
         for claim in self.claim:
-            if ids.count(claim.id) > 1:
-                raise ValueError(f"claim: id '{claim.id}' is used twice")
-            self._check_conditions(claim)
-        for figure in self.figure:
-            self._matching(f"figure '{figure.name}': where", figure.where)
-        for number in self.published:
-            self._matching("published: where", number.where)
+            self._check_axes(claim)
+        for place, where in self._conditions():
+            self._matching(place, where)
         if self.seeds.map is not None:
-            for axis in (self.seeds.map.x, self.seeds.map.y):
-                if axis.path in self.axes:
-                    raise ValueError(f"seeds.map: '{axis.path}' is an axis of the grid as well")
+            self._check_map(self.seeds.map)
         return self
 
-    def _check_conditions(self, claim: Claim) -> None:
+    # After all others, which it goes around.
+    @model_validator(mode="wrap")
+    @classmethod
+    def _may_import(cls, raw: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        with importing():
+            return validate(raw)
+
+    def _check_columns(self) -> None:
+        """Probes exist and have columns of their own; what a report leaves out is not what it needs."""
+        for name in (*(self.probes or ()), *self.track):
+            if not is_opaque(name):
+                probe[name]  # noqa: B018  (looks the name up)
+        for key in ("probes", "track"):
+            columns = [name.rpartition(":")[2] for name in getattr(self, key) or ()]
+            _check_once(key, columns)
+            for taken in {*COMMON, "loss"}.intersection(columns):
+                raise ValueError(f"{key}: '{taken}' is the name of a column that every run has")
+        for key in ("laws", "unreported"):
+            _check_once(key, getattr(self, key))
+        for name in self.unreported:
+            if "*" not in name and name not in (known := {*COMMON, *probe}):
+                raise ValueError(f"unreported: '{one_line(name)}' is no column; {nearest(name, known)}")
+            needed = next((column for column in (*NEEDED, *self.axes) if fnmatchcase(column, name)), None)
+            if needed is not None:
+                raise ValueError(f"unreported: '{one_line(name)}' would leave out '{needed}', which every report needs")
+
+    def _check_axes(self, claim: Claim) -> None:
         place = f"claim '{claim.id}'"
-        for key, axes in (("by", claim.by), ("best", (claim.best,) if claim.best else ())):
+        for key, axes in (("by", claim.by), ("pool", claim.pool), ("best", (claim.best,) if claim.best else ())):
+            _check_once(f"{place}: {key}", axes)
             for axis in axes:
                 if axis not in self.axes:
-                    raise ValueError(f"{place}: {key}: '{axis}' is no axis; {nearest(axis, self.axes)}")
-        self._matching(f"{place}: where", claim.where)
-        for criterion in ("greater_than", "equal_to"):
-            other = getattr(claim, criterion)
-            if isinstance(other, Comparison):
-                self._matching(f"{place}: {criterion}.where", other.where)
+                    raise ValueError(f"{place}: {key}: '{one_line(axis)}' is no axis; {nearest(axis, self.axes)}")
+
+    def _conditions(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Every `where` of the file, and where it stands."""
+        for claim in self.claim:
+            yield f"claim '{claim.id}': where", claim.where
+            for key in ("greater_than", "equal_to", "needs"):
+                other = getattr(claim, key)
+                if isinstance(other, Comparison | Control):
+                    yield f"claim '{claim.id}': {key}.where", other.where
+        for figure in self.figure:
+            yield f"figure '{figure.name}': where", figure.where
+        for number in self.published:
+            yield "published: where", number.where
 
     def _matching(self, place: str, where: Mapping[str, Any]) -> None:
         mapped = [axis.path for axis in (self.seeds.map.x, self.seeds.map.y)] if self.seeds.map else []
@@ -535,10 +630,30 @@ class Experiment(Part):
                     ) from error
                 continue
             if axis not in self.axes:
-                raise ValueError(f"{place}: '{axis}' is no axis; {nearest(axis, self.axes)}")
-            for value in wanted_labels(wanted, self.axes[axis]):
-                if value not in self.axes[axis]:
-                    raise ValueError(f"{place}: {axis} = {value!r}; allowed: {', '.join(map(repr, self.axes[axis]))}")
+                raise ValueError(f"{place}: '{one_line(axis)}' is no axis; {nearest(axis, self.axes)}")
+            labels = wanted_labels(wanted, self.axes[axis])
+            if not labels:
+                raise ValueError(f"{place}: {axis} = []: at least one of its values")
+            known = set(map(label_key, self.axes[axis]))
+            for value in labels:
+                if label_key(value) not in known:
+                    raise ValueError(f"{place}: {axis} = {shown(value)}; {nearest(repr(value), map(repr, self.axes[axis]))}")
+
+    def _check_map(self, places: Map) -> None:
+        """The ends of a map's axes are held to what is allowed of the setting itself."""
+        for axis in (places.x, places.y):
+            if axis.path in self.axes:
+                raise ValueError(f"seeds.map: '{axis.path}' is an axis of the grid as well")
+            section, _, key = axis.path.partition(".")
+            for cell in (self.cells[0], *(cell for cell in self.cells if cell.settings.training.dtype == "float32"))[:2]:
+                piece = getattr(cell.settings, section)
+                own = {} if section == "training" else {"name": piece.name, **piece.options}
+                for end in (axis.start, axis.stop):
+                    try:
+                        changed = _validated(section, {**own, key: end})
+                        _check_sizes(_extremes(section, changed), cell.settings.training.dtype)
+                    except ValueError as error:
+                        raise ValueError(f"seeds.map: {error}") from error
 
     _text: str | None = PrivateAttr(default=None)
 
@@ -546,17 +661,13 @@ class Experiment(Part):
     def parse(cls, text: str, place: str = "experiment", overrides: Mapping[str, Any] | None = None) -> Self:
         """Read TOML text, with `--set` values put into it; ValueError with one line if anything is wrong."""
         try:
-            document = tomlkit.parse(text)
-            for path, value in (overrides or {}).items():
-                override(document, path, value)
-            text = tomlkit.dumps(document)
-            content = tomllib.loads(text)
-        except (tomlkit.exceptions.TOMLKitError, tomllib.TOMLDecodeError) as error:
-            raise ValueError(f"{place}: not TOML: {error}") from error
+            text, content = read_document(text, overrides)
+        except ValueError as error:
+            raise ValueError(one_line(f"{place}: {error}")) from error
         try:
             experiment = cls.model_validate(content)
         except ValidationError as error:
-            raise ValueError(f"{place}: {explain(error, cls)}") from error
+            raise ValueError(one_line(f"{place}: {explain(error, cls)}")) from error
         experiment._text = text
         return experiment
 
@@ -565,7 +676,7 @@ class Experiment(Part):
         """The experiment as TOML: as it was read, or written from its fields."""
         if self._text is not None:
             return self._text
-        return tomlkit.dumps(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
+        return write_document(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
 
     @property
     def lanes(self) -> int:
@@ -585,24 +696,36 @@ class Experiment(Part):
     @cached_property
     def cells(self) -> list[Cell]:
         """The grid, expanded: cases times the cross product of the axes."""
+        count = max(len(self.case), 1) * math.prod(map(len, self.grid.values()))
+        if count > MAX_CELLS:
+            raise ValueError(f"grid: {count:,} cells; at most {MAX_CELLS:,}")
+        if count * len(self.seeds) >= 1 << 63:
+            raise ValueError(f"seeds: {count:,} cells of {len(self.seeds):,} training runs; in all fewer than 2^63")
         base = {section: getattr(self, section) for section in SECTIONS if getattr(self, section) is not None}
-        check_sections(base)
+        for section, raw in base.items():
+            # Also what the grid replaces; it may be what completes a section without a name.
+            if section in ("optimizer", "training") or not isinstance(raw, dict) or "name" in raw:
+                _validated(section, raw)
+        sections = _Sections(base, self.case or ({},), self.grid)
+        labels = [[axis_label(value) for value in values] for values in self.grid.values()]
         cells: list[Cell] = []
-        for case in self.case or ({},):
-            for values in product(*self.grid.values()):
-                raw = deepcopy(base)
+        for number, case in enumerate(self.case or ({},)):
+            for places in product(*(range(len(values)) for values in self.grid.values())):
+                settings, identity = sections.settings(number, places)
                 axes = {"case": case["label"]} if case else {}
-                for path in case.keys() - {"label"}:
-                    assign(raw, path, case[path])
-                for path, value in zip(self.grid, values, strict=True):
-                    assign(raw, path, value)
-                    axes[path] = axis_label(value)
-                settings = settings_of(raw)
-                cells.append(Cell(digest(settings.essence(), 12), axes, settings, self.seeds.map))
-        if len({cell.id for cell in cells}) < len(cells):
-            twin = next(cell for cell in cells if sum(cell.id == other.id for other in cells) > 1)
+                axes.update((path, labels[i][place]) for i, (path, place) in enumerate(zip(self.grid, places, strict=True)))
+                cells.append(Cell(identity, axes, settings, self.seeds.map))
+        twins = Counter(cell.id for cell in cells)
+        if len(twins) < len(cells):
+            twin = next(cell for cell in cells if twins[cell.id] > 1)
             raise ValueError(f"grid: two cells have the same settings: {twin.axes}")
         return cells
+
+    def identified(self, ids: Sequence[str]) -> Self:
+        """The same experiment with these ids of its cells, as a folder keeps them: of opaque pieces they cannot be computed."""
+        other = self.model_copy()
+        other.__dict__["cells"] = [replace(cell, id=identity) for cell, identity in zip(self.cells, ids, strict=True)]
+        return other
 
     @property
     def training_hash(self) -> str:
@@ -618,77 +741,97 @@ class Experiment(Part):
         return digest(self.model_dump(mode="json", include={"laws", "claim"}, exclude_defaults=True))
 
 
-def check_sections(base: dict[str, Any]) -> None:
-    """Validate the sections of a file as they stand, so that a fault is found even where the grid replaces it."""
-    for section, raw in base.items():
-        if section in ("optimizer", "training") or isinstance(raw, str) or "name" in raw:
-            annotation: Any = Settings.model_fields[section].annotation
-            try:
-                annotation.model_validate(raw)
-            except ValidationError as error:
-                message = explain(error, annotation)
-                bare = message.startswith(f"{section}: ")
-                raise ValueError(message if bare else f"{section}: {message}") from error
+def modules_named(experiment: Experiment, figures: bool = False) -> list[str]:
+    """Modules of the user's own that the experiment's pieces and probes (and kinds of `figures`) come from, in alphabetical order."""
+    names = {name for cell in experiment.cells for _, name in cell.settings.foreign()}
+    others = (*(experiment.probes or ()), *experiment.track, *(figure.kind for figure in experiment.figure if figures))
+    names |= {name for name in others if ":" in name}
+    return sorted(set(map(module_of, names)))
 
 
-def settings_of(raw: dict[str, Any]) -> Settings:
-    """Validated settings of one cell; ValueError with one line."""
+class _Sections:
+    """The sections of every cell, each validated once for all cells in which it stands with the same values."""
+
+    def __init__(self, base: Mapping[str, Any], cases: Sequence[Mapping[str, Any]], grid: Mapping[str, Sequence[Any]]) -> None:
+        self._base, self._cases, self._grid = base, cases, grid
+        self._axes = {section: [i for i, path in enumerate(grid) if path.partition(".")[0] == section] for section in SECTIONS}
+        self._known: dict[tuple[Any, ...], tuple[Any, str, list[tuple[str, float]]]] = {}
+
+    def settings(self, case: int, places: Sequence[int]) -> tuple[Settings, str]:
+        """Settings of the cell of this case with the values at these places of the grid's axes, and the cell's id."""
+        parts, texts, extremes = {}, [], []
+        for section in SECTIONS:
+            changed = tuple(places[i] for i in self._axes[section])
+            key = (section, case, changed)
+            if key not in self._known:
+                self._known[key] = self._section(section, case, changed)
+            part, text, numbers = self._known[key]
+            extremes += numbers
+            parts[section] = part
+            if text:
+                texts.append(f'"{section}":{text}')
+        # Not validated: every section has been.
+        settings = Settings.model_construct(**parts)
+        _check_sizes(extremes, settings.training.dtype)
+        return settings, _digest(f"{{{','.join(sorted(texts))}}}", 12)
+
+    def _section(self, section: str, case: int, places: Sequence[int]) -> tuple[Any, str, list[tuple[str, float]]]:
+        """The section, what of it differs from the defaults, as text, and its extreme numbers."""
+        tree = {section: deepcopy(self._base[section])} if section in self._base else {}
+        paths = [path for path in self._grid if path.partition(".")[0] == section]
+        written = {path: value for path, value in self._cases[case].items() if path.partition(".")[0] == section}
+        for path, value in (*written.items(), *((path, self._grid[path][place]) for path, place in zip(paths, places, strict=True))):
+            assign(tree, path, value)
+        if section not in tree:
+            field = Settings.model_fields[section]
+            if field.is_required():
+                raise ValueError(f"{section}: missing; a name, or a table with a name")
+            return field.default, "", []
+        part = _validated(section, tree[section])
+        essence = _essence(section, part)
+        return part, _json(essence) if essence is not None else "", _extremes(section, part)
+
+
+def _essence(section: str, part: Any) -> dict[str, Any] | None:
+    """What of a section differs from the defaults; None: nothing, of one that may be left out."""
+    content = part.model_dump(mode="json", exclude_defaults=True)
+    registry = {"task": task, "model": model, "initializer": initializer}.get(section)
+    if registry is None:
+        return content if part != Settings.model_fields[section].default else None
+    if is_opaque(part.name):
+        return content
+    options = registry[part.name].options.model_validate(part.options)
+    return {**content, "options": options.model_dump(mode="json", exclude_defaults=True)}
+
+
+def _validated(section: str, raw: Any) -> Any:
+    """A section of the settings; ValueError with one line."""
+    annotation: Any = Settings.model_fields[section].annotation
     try:
-        return Settings.model_validate(raw)
+        return annotation.model_validate(raw)
     except ValidationError as error:
-        raise ValueError(explain(error, Settings)) from error
+        message = explain(error, annotation)
+        raise ValueError(message if message.startswith(f"{section}: ") else f"{section}: {message}") from error
 
 
-def wanted_labels(wanted: Any, labels: list[Any]) -> list[Any]:
-    """What a `where` value asks for: one label, or any of a list of them."""
-    if isinstance(wanted, list) and json.dumps(wanted) in labels:
-        return [json.dumps(wanted)]
-    if isinstance(wanted, list):
-        return [json.dumps(value) if isinstance(value, list) else value for value in wanted]
-    return [wanted]
+def _extremes(section: str, part: Part) -> list[tuple[str, float]]:
+    """Finite numbers of a section that float32 cannot hold, with their paths."""
+    found = [(".".join((section, *path)), value) for path, value in walk(part.model_dump()) if isinstance(value, float)]
+    return [(path, number) for path, number in found if math.isfinite(number) and not _fits(number, "float32")]
 
 
-def assign(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Set a dotted path; a bare name of a piece (`initializer = "zeros"`) may be refined further."""
-    *parents, last = path.split(".")
-    for key in parents:
-        child = tree.get(key)
-        if isinstance(child, str):
-            child = {"name": child}
-        tree[key] = dict(child or {})
-        tree = tree[key]
-    tree[last] = deepcopy(value)
+def _fits(number: float, dtype: str) -> bool:
+    return number == 0 or SMALLEST[dtype] <= abs(number) <= LARGEST[dtype]
 
 
-def override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
-    """Put a `--set` value into an experiment file.
-
-    Setting an axis of the grid narrows that axis to the one value; claims, figures and published numbers about its other
-    values go with them.
-    """
-    if path not in document.get("grid", {}):
-        assign_in_document(document, path, value)
-        return
-    document["grid"][path] = [value]
-    kept = axis_label(value)
-    for kind in ("claim", "figure", "published"):
-        if kind in document:
-            document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]
+def _check_sizes(numbers: Iterable[tuple[str, float]], dtype: str) -> None:
+    """Raise ValueError on a number that overflows or vanishes in the arithmetic that the cell is trained in."""
+    for path, number in numbers:
+        if not _fits(number, dtype):
+            raise ValueError(f"{path} = {number:g}: in {dtype} a number is 0 or of size {SMALLEST[dtype]:.2g} to {LARGEST[dtype]:.2g}")
 
 
-def _still_asked(item: dict[str, Any], path: str, kept: Any) -> bool:
-    others = [item[criterion] for criterion in ("greater_than", "equal_to") if isinstance(item.get(criterion), dict)]
-    conditions = [one.get("where", {}) for one in (item, *others)]
-    return all(kept in wanted_labels(where[path], [kept]) for where in conditions if path in where)
-
-
-def assign_in_document(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    table: Any = document
-    for key in parents:
-        if isinstance(table.get(key), str):
-            table[key] = {"name": str(table[key])}
-        table = table.setdefault(key, {})
-        if not isinstance(table, dict):
-            raise ValueError(f"--set {path}: '{key}' is not a table")
-    table[last] = value
+def _check_once(place: str, names: Sequence[str]) -> None:
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"{place}: '{one_line(twice)}' stands there twice")

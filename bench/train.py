@@ -3,25 +3,32 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from jax.sharding import Mesh
 
 from bench import provenance
 from bench.engine.book import Batch, joined
-from bench.engine.devices import lane_mesh, matmul_precision
+from bench.engine.devices import lane_mesh
+from bench.engine.memory import check_memory
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
-from bench.manifest import SCHEMA_VERSION, CellRecord, Manifest
+from bench.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest, Provenance, differences
 from bench.records import LANE, RunFolder
 from bench.rows import CURVE_SEEDS, LaneTable
 from bench.spec import Cell, Experiment
+from bench.stock import Stock, check_same, grown, take_stock
 
 FLUSH_SECONDS = 10.0
+MOST_NAMED = 4
+"""Differences that a message names."""
+ATTEMPTS = 3
+"""How often a run begins again because parts of it went while it ran."""
 
 
 @dataclass
@@ -34,9 +41,13 @@ class Progress:
     seed_steps: int = 0
     seconds: float = 0.0
     note: str = ""
+    """What it is doing at the moment, if it is not training."""
+    said: list[str] = field(default_factory=list)
+    """What a user should know afterwards: what was damaged, repaired, mixed."""
 
 
 Watch = Callable[[Progress], None]
+"""Called after every segment of training, at the latest; what it raises ends the run, and the lanes that have ended are kept."""
 
 
 def run(
@@ -44,73 +55,77 @@ def run(
     out: Path | str = "results/runs",
     devices: list[jax.Device] | None = None,
     watch: Watch = lambda progress: None,
+    mixed: bool = False,
+    fresh: bool = False,
 ) -> Path:
     """Train the experiment's lanes into `out/<name>` and return that folder.
 
-    Lanes that the folder already holds are not run again, so the same call resumes a run that was cut off, and more seeds compute
-    only the new lanes. Raises ValueError if the folder holds another experiment or was begun with other versions, kind of
-    devices or precision, OSError if it cannot be written, MemoryError if the devices have too little for the smallest pool.
+    Lanes that the folder already holds are not run again, so the same call resumes a run that was cut off, more seeds compute only the
+    new lanes, and what was lost or damaged is made anew. Raises ValueError if the folder holds another experiment, or if its rows were
+    made with other versions, devices, flags or code of the user's own, which `mixed` allows and marks; with `fresh` the run that the
+    folder holds is removed first. OSError if the folder cannot be read or written, MemoryError if the devices have too little for the
+    smallest pool.
     """
     mesh = lane_mesh(devices)
-    here = list(mesh.devices.flat)
     folder = Path(out) / experiment.name
     plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
-    with RunFolder.locked(folder) as store:
-        _check_same(store, experiment, here)
-        rows, faults = store.intact()
+    check_memory(plan, len(experiment.seeds), mesh)
+    table = LaneTable(experiment, plan)
+    with RunFolder.locked(folder, fresh) as store:
+        if not store.new:
+            check_same(store, experiment)
         progress = Progress(experiment.lanes, 0)
-        for fault in faults:
-            progress.note = f"{fault}; its lanes run again"
+        here: Provenance | None = None
+        for _ in range(ATTEMPTS):
+            stock = take_stock(store, table)
+            progress.done, progress.solved = len(stock.done), stock.solved
+            for fault in stock.faults:
+                _say(progress, watch, fault)
             watch(progress)
-        progress.note = ""
-        missing = _missing(experiment, rows)
-        done_before = rows["outcome"].eq("solved").sum() if len(rows) else 0
-        progress.done, progress.solved = len(rows), int(done_before)
-        watch(progress)
-        if missing.any() or store.new or not store.manifest.complete:
-            _train(experiment, store, plan, missing, mesh, progress, watch)
-        store.write_experiment(experiment.text)
+            if stock.whole:
+                break
+            if here is None and stock.missing:
+                here = provenance.environment(list(mesh.devices.flat), experiment)
+                _check_provenance(store, table, stock, here, mixed, progress)
+            _begin(store, experiment, plan, here or provenance.environment(list(mesh.devices.flat), experiment))
+            _train(store, table, plan, stock, mesh, progress, watch)
+            try:
+                store.put_in_order([cell.id for cell in experiment.cells])
+            except (ValueError, FileNotFoundError) as error:
+                _say(progress, watch, f"{error}; went while the run was under way")
+                continue
+            store.change(ended=provenance.now(), complete=True)
+        else:
+            raise OSError(f"{folder}: parts of this run go while it is written; nothing else may write there")
+        store.remove_unlisted()
+        _judge_by(store, grown(store, experiment, stock))
     return folder
 
 
-def _check_same(store: RunFolder, experiment: Experiment, devices: list[jax.Device]) -> None:
-    """A folder goes on with the experiment, versions and kind of device that it was begun with."""
+def _say(progress: Progress, watch: Watch, text: str) -> None:
+    """Tell whoever watches something that stays true."""
+    progress.said.append(text)
+    progress.note = text
+    watch(progress)
+    progress.note = ""
+
+
+def _check_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> None:
+    """Rows that are there must have been made as those will be that are missing, unless they may be mixed."""
     if store.new:
         return
-    known = store.manifest
-    if known.spec_hash != experiment.training_hash:
+    found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
+    if not found:
+        return
+    named = f"{'; '.join(found[:MOST_NAMED])}" + (f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+    if not mixed:
         raise ValueError(
-            f"{store.folder}: holds another experiment (spec hash {known.spec_hash[:12]}, this one has "
-            f"{experiment.training_hash[:12]}); take another --out, or another name"
+            f"{store.folder}: its {len(stock.done):,} training runs were made otherwise ({named}). To go on: --mixed keeps them and "
+            "marks the results as mixed, --fresh trains all of them anew, another --out leaves them alone"
         )
-    mine, begun_with = provenance.versions(), known.latest
-    for package in ("jax", "jaxlib"):
-        if begun_with.versions[package] != mine[package]:
-            raise ValueError(
-                f"{store.folder}: begun with {package} {begun_with.versions[package]}, this is {mine[package]}; take another --out"
-            )
-    kind = provenance.describe_device(devices).kind
-    if begun_with.device.kind != kind:
-        raise ValueError(f"{store.folder}: begun on {begun_with.device.kind}, this is {kind}; take another --out")
-    begun, now = begun_with.matmul_precision, matmul_precision()
-    if begun != now:
-        raise ValueError(f"{store.folder}: begun with matrix products of precision '{begun}', this is '{now}'; take another --out")
-
-
-def _missing(experiment: Experiment, rows: pd.DataFrame) -> np.ndarray:
-    """(cell, lane) table of the lanes that are not on disk."""
-    if rows.empty:
-        return np.ones((len(experiment.cells), len(experiment.seeds)), bool)
-    data_seed, init_seed = experiment.seeds.pairs()
-    wanted = pd.MultiIndex.from_arrays(
-        [
-            np.repeat([cell.id for cell in experiment.cells], len(experiment.seeds)),
-            np.tile(data_seed, len(experiment.cells)),
-            np.tile(init_seed, len(experiment.cells)),
-        ]
-    )
-    missing = ~wanted.isin(pd.MultiIndex.from_frame(rows[LANE]))
-    return np.asarray(missing).reshape(len(experiment.cells), len(experiment.seeds))
+    progress.said.append(f"mixed with training runs that were made otherwise ({named})")
+    # The beginning of a curve that was made otherwise must not get into the curve of a lane that runs again.
+    store.keep_curves(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
 
 
 def _record(cell: Cell) -> CellRecord:
@@ -119,17 +134,8 @@ def _record(cell: Cell) -> CellRecord:
     return CellRecord(id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, settings=settings.essence())
 
 
-def _train(
-    experiment: Experiment,
-    store: RunFolder,
-    plan: list[Program],
-    missing: np.ndarray,
-    mesh: Mesh,
-    progress: Progress,
-    watch: Watch,
-) -> None:
-    here = provenance.environment(list(mesh.devices.flat))
-    started = time.perf_counter()
+def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: Provenance) -> None:
+    """The manifest of a run that is under way."""
     if store.new:
         store.save(
             Manifest(
@@ -149,24 +155,53 @@ def _train(
                 parts=(),
             )
         )
-        store.write_experiment(experiment.text)
     else:
-        store.change(complete=False, lanes=experiment.lanes, provenance={**store.manifest.provenance, here.id: here})
-    before = store.manifest
+        # Widths shape the bits: they are kept with the rows, and chosen anew where those are of another kind.
+        before = store.manifest
+        keep = len(before.block_width) == len(plan) and not any(differences(made, here) for made in before.in_use)
+        known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
+        store.change(complete=False, lanes=experiment.lanes, provenance=known, block_width=before.block_width if keep else (0,) * len(plan))
+    _judge_by(store, experiment)
+
+
+def _judge_by(store: RunFolder, experiment: Experiment) -> None:
+    """Store the experiment file; a change of claims or laws after rows existed is noted in the manifest."""
+    store.write_experiment(experiment.text)
+    manifest, now = store.manifest, experiment.judging_hash
+    if manifest.judged_by == now:
+        return
+    if any(part.kind == "lanes" for part in manifest.parts):
+        store.change(edits=(*manifest.edits, Edit(when=provenance.now(), judges_hash=now)))
+    else:
+        store.change(judges_hash=now, edits=())
+
+
+def _train(store: RunFolder, table: LaneTable, plan: list[Program], stock: Stock, mesh: Mesh, progress: Progress, watch: Watch) -> None:
+    """Train what is missing, program by program, and write it part by part."""
+    experiment, before = table.experiment, store.manifest
+    here = before.latest.id
+    started = time.perf_counter()
     spent = {name: getattr(before, name) for name in ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")}
     widths = list(before.block_width)
-    table = LaneTable(experiment, plan)
+    stored = store.rows(table.seeds_of(stock.lost)) if len(stock.lost) else None
     pending: list[Batch] = []
     flushed, trained = time.perf_counter(), 0
 
     def write(batches: list[Batch], widths: list[int]) -> None:
         batch = joined(batches)
-        store.append(table.rows(batch), table.curves(batch), here.id, block_width=widths)
+        rows, again = table.rows(batch), np.isin(batch.columns["lane"], stock.lost)
+        if stored is not None and again.any():
+            _check_again(store.folder, rows.filter(pa.array(again)), stored.take(np.searchsorted(stock.lost, batch.columns["lane"][again])))
+            rows = rows.filter(pa.array(~again))
+        store.append(rows, table.curves(batch), here, block_width=widths)
 
     position = {cell.id: index for index, cell in enumerate(experiment.cells)}
     cells = [[position[cell.id] for cell in program.cells] for program in plan]
-    left = [index for index in range(len(plan)) if missing[cells[index]].any()]
-    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(1) as writer:
+    have = np.setdiff1d(stock.done, stock.lost)
+    counts = np.bincount(have // table.seeds, minlength=len(experiment.cells))
+    left = [index for index in range(len(plan)) if any(counts[cell] < table.seeds for cell in cells[index])]
+    ahead = ThreadPoolExecutor(1)
+    with ThreadPoolExecutor(1) as writer:
         writing: Future[None] | None = None
 
         def flush() -> None:
@@ -174,44 +209,73 @@ def _train(
             nonlocal flushed, pending, writing
             if writing:
                 writing.result()
-            if pending:
-                writing = writer.submit(write, pending, list(widths))
-            flushed, pending = time.perf_counter(), []
+            # Taken first: an interrupt may lose them here, but never write them twice.
+            batches, pending = pending, []
+            if batches:
+                writing = writer.submit(write, batches, list(widths))
+            flushed = time.perf_counter()
+
+        def tell() -> None:
+            """How far it is, after every segment, whether or not lanes have ended."""
+            progress.seed_steps = trained + pool.costs.seed_steps
+            progress.seconds = time.perf_counter() - started
+            watch(progress)
 
         # A program is compiled while the one before it runs, unless they would share the CPU: there both took longer.
         early = mesh.devices.flat[0].platform != "cpu"
         coming: Future[Pool] | None = None
-        for number, index in enumerate(left):
-            program = plan[index]
-            progress.note = f"compiling program {index + 1} of {len(plan)}"
-            watch(progress)
-            pool = coming.result() if coming else Pool(program, mesh, widths[index])
-            after = left[number + 1 : number + 2] if early else []
-            coming = ahead.submit(Pool, plan[after[0]], mesh, widths[after[0]]) if after else None
-            widths[index] = pool.width
-            progress.note = ""
-            for batch in pool.run(table.lanes(program, cells[index], missing), program.log_steps):
-                pending.append(batch)
-                progress.note = pool.note
-                progress.done += len(batch.columns["status"])
-                progress.solved += int(np.sum(batch.columns["status"] == Status.SOLVED))
-                progress.seed_steps = trained + pool.costs.seed_steps
-                progress.seconds = time.perf_counter() - started
+        try:
+            for number, index in enumerate(left):
+                program = plan[index]
+                progress.note = f"compiling program {index + 1} of {len(plan)}"
                 watch(progress)
-                if time.perf_counter() - flushed > FLUSH_SECONDS:
-                    flush()
-            trained += pool.costs.seed_steps
-            for name in ("compile_seconds", "run_seconds", "seed_steps", "compilations"):
-                spent[name] += getattr(pool.costs, name)
-            spent["programs"] += 1
+                pool = coming.result() if coming else Pool(program, mesh, widths[index])
+                pool.after_segment = tell
+                after = left[number + 1 : number + 2] if early else []
+                coming = ahead.submit(Pool, plan[after[0]], mesh, widths[after[0]]) if after else None
+                widths[index] = pool.width
+                progress.note = ""
+                for numbers in table.missing(cells[index], have):
+                    for batch in pool.run(table.lanes(program, numbers), program.log_steps):
+                        pending.append(batch)
+                        progress.note = pool.note
+                        new = ~np.isin(batch.columns["lane"], stock.lost)
+                        progress.done += int(np.sum(new))
+                        progress.solved += int(np.sum(batch.columns["status"][new] == Status.SOLVED))
+                        tell()
+                        if time.perf_counter() - flushed > FLUSH_SECONDS:
+                            flush()
+                if pool.note and pool.note not in progress.said:
+                    progress.said.append(pool.note)
+                trained += pool.costs.seed_steps
+                for name in ("compile_seconds", "run_seconds", "seed_steps", "compilations"):
+                    spent[name] += getattr(pool.costs, name)
+                spent["programs"] += 1
+                flush()
+        finally:
+            # Whatever ended the loop: lanes that have ended are kept.
+            ahead.shutdown(wait=False, cancel_futures=True)
             flush()
-        if writing:
-            writing.result()
-    store.put_in_order([cell.id for cell in experiment.cells])
+            if writing:
+                writing.result()
+    if len(stock.lost):
+        progress.said.append(f"made the curves of {len(stock.lost):,} training runs anew; the runs ended as their rows say, bit by bit")
     store.change(
         **spent,
         seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
         peak_memory_bytes=max(before.peak_memory_bytes, provenance.peak_memory_bytes(jax.devices())),
-        ended=provenance.now(),
-        complete=True,
     )
+
+
+def _check_again(folder: Path, rows: pa.Table, stored: pa.Table) -> None:
+    """Lanes that ran again for their curves must have ended as their rows say; ValueError names the first that has not."""
+    for name in stored.column_names:
+        if not rows[name].equals(stored[name]):
+            same = pc.fill_null(pc.equal(rows[name], stored[name]), False).to_numpy()
+            both = pc.and_(rows[name].is_null(), stored[name].is_null()).to_numpy()
+            place = int(np.flatnonzero(~(same | both))[0])
+            lane = ":".join(str(stored[key][place]) for key in LANE)
+            raise ValueError(
+                f"{folder}: training run {lane} ran again because its curve was lost, and differs from its row: {name} is "
+                f"{rows[name][place]}, stored {stored[name][place]}; --fresh trains all of them anew"
+            )

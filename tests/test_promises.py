@@ -174,7 +174,7 @@ def test_same_lane_same_bits_in_another_order_and_another_slot(monkeypatch: pyte
     wanted = experiment(grid={"initializer": ["glorot_normal", "he_uniform"]}, seeds={"init": 300})
     [program] = programs(wanted.cells, wanted.probes, wanted.track)
     table = LaneTable(wanted, [program])
-    lanes = table.lanes(program, [0, 1], np.ones((2, 300), bool))
+    lanes = table.lanes(program, np.arange(600))
 
     def trained(order: np.ndarray, segment_seconds: float) -> pd.DataFrame:
         monkeypatch.setattr(pool_module, "SEGMENT_SECONDS", segment_seconds)

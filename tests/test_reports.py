@@ -57,8 +57,9 @@ def with_other_rows(report: Path, change: Callable[[pd.DataFrame], pd.DataFrame]
     (report / "run.json").write_text(json.dumps(manifest))
 
 
-def solved_at_once(rows: pd.DataFrame) -> pd.DataFrame:
-    rows.loc[rows["steps_to_solve"].notna().idxmax(), "steps_to_solve"] = 1
+def steeper(rows: pd.DataFrame) -> pd.DataFrame:
+    """What only training again can refute: another gradient at the end."""
+    rows.loc[30, "grad_norm_final"] *= 2
     return rows
 
 
@@ -110,7 +111,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "another checksum": (lambda r: _other_checksum(r / "written.json"), "written.json: README.md is listed as"),
     "the answer": (lambda r: changed(r / "README.md", "48 training runs", "49 training runs"), "README.md: line"),
     "a byte of the rows": (lambda r: _flip(r / "mine" / "lanes.parquet"), "lanes.parquet: corrupt"),
-    "rows and checksum": (lambda r: with_other_rows(r / "mine", solved_at_once), "rows_sha256"),
+    "rows and checksum": (lambda r: with_other_rows(r / "mine", steeper), "rows_sha256"),
 }
 
 
@@ -181,11 +182,10 @@ def test_a_lane_trained_again_has_the_bits_of_its_row(choice: tuple[object, ...]
 
 
 def test_a_row_that_training_does_not_give_is_named(reports: Path, tmp_path: Path) -> None:
-    with_other_rows(reports / "mine", solved_at_once)
-    row = pd.read_parquet(reports / "mine/lanes.parquet")["steps_to_solve"].eq(1).idxmax()
-    done = call("replay", reports / "mine", "--lane", row, "--out", tmp_path)
+    with_other_rows(reports / "mine", steeper)
+    done = call("replay", reports / "mine", "--lane", 30, "--out", tmp_path)
     assert done.exit_code == 1
-    assert "steps_to_solve: stored 1, replayed" in done.output
+    assert "grad_norm_final: stored" in done.output and "1 columns differ" in done.output
 
 
 @pytest.mark.parametrize("last", [4.96e287, np.inf])

@@ -1,11 +1,10 @@
 """What a figure of an experiment file names is there: checked before anything trains."""
 
 from collections.abc import Iterable
-from fnmatch import fnmatch
 
 from analysis.figures import figure_kind
 from analysis.figures.trend import setting
-from analysis.measures import RATES
+from analysis.measures import RATES, left_out
 from bench.messages import nearest
 from bench.registry import Entry
 from bench.spec import SECTIONS, Experiment, Figure
@@ -60,11 +59,6 @@ def keys_of(entry: Entry) -> str:
     return "; ".join(needed) or "no keys"
 
 
-def is_left_out(column: str, unreported: tuple[str, ...]) -> bool:
-    """Whether a report's copy of the rows goes without a column."""
-    return any(column.startswith(f"{name}_") or fnmatch(column, name) for name in unreported)
-
-
 def _words(wanted: str | tuple[str, ...]) -> str:
     if isinstance(wanted, tuple):
         return " or ".join(f"'{word}'" for word in wanted)
@@ -75,7 +69,7 @@ def _known(experiment: Experiment, rows: Iterable[str] | None, curves: Iterable[
     """The names that there are of each sort, of those sorts that are known."""
     known = {"axis": list(experiment.axes), "group": [*experiment.axes, "outcome"]}
     if rows is not None:
-        shown = [name for name in rows if not is_left_out(name, experiment.unreported)]
+        shown = [name for name in rows if not left_out(name, experiment.unreported)]
         texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
         known["column"] = [name for name in shown if name not in (*IDENTITY, *texts)]
         known["rate"] = [rate for rate in RATES if rate != "broken" or "break_step" in shown]

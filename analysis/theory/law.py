@@ -81,7 +81,7 @@ def within(worst: float, allowed: float) -> tuple[bool, str]:
 
 def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
     """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
-    program = next(one for one in run.programs if any(cell.id == member.id for member in one.cells))
+    program = run.program(cell)
     start = _compiled(program, program.variant_of(cell))
     # So many at a time, the last ones padded, that one compiled function does for all cells that start alike.
     seeds = np.zeros((max(1, math.ceil(len(rows) / SAMPLE)) * SAMPLE, 2), np.int64)

@@ -44,7 +44,7 @@ def configure() -> None:
     """
     if PLAIN in os.environ:
         return
-    flags = os.environ.get("XLA_FLAGS", "")
+    flags = _given_flags()
     for name, value in XLA_FLAGS.items():
         if name not in flags:
             flags = f"{flags} --{name}={value}".strip()
@@ -59,6 +59,17 @@ def configure() -> None:
         pass
 
 
+def _given_flags() -> str:
+    """XLA's flags as the user has set them; JAX also takes the name of a file that holds them."""
+    flags = os.environ.get("XLA_FLAGS", "").strip()
+    if not flags or flags.startswith("-"):
+        return flags
+    try:
+        return " ".join(Path(flags).read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"XLA_FLAGS = '{flags}': no flags (they begin with --), and no file of flags that can be read: {error}") from error
+
+
 def _keep_compiled() -> None:
     """JAX's persistent compilation cache, in the user's cache folder, apart for each host: hosts that share it may have other CPUs.
 
@@ -67,10 +78,12 @@ def _keep_compiled() -> None:
     set_already, wanted = (getattr(jax.config, name) for name in ("jax_compilation_cache_dir", "jax_enable_compilation_cache"))
     if set_already is not None or not wanted:
         return
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "initbench" / (platform.node() or "compiled")
     try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = cache / "initbench" / (platform.node() or "compiled")
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
+        # No home, or none that can be written.
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
@@ -124,3 +137,12 @@ def _matmul_precision() -> str | None:
 def matmul_precision() -> str:
     """Of everything that is trained or measured."""
     return str(_matmul_precision() or "default")
+
+
+def check_platforms() -> None:
+    """ValueError with one line if JAX finds no device of the platforms that `JAX_PLATFORMS` names."""
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).partition("(set JAX_PLATFORMS")[0].strip() or "nothing that JAX has installed drives such a device"
+        raise ValueError(f"JAX_PLATFORMS = '{os.environ.get('JAX_PLATFORMS')}': {said}; JAX takes what there is without it") from error

@@ -98,6 +98,8 @@ class Pool:
     costs: Costs = field(default_factory=Costs)
     note: str = ""
     """What became of a pool that found too little memory."""
+    after_segment: Callable[[], None] = lambda: None
+    """Called by the host after every segment; what it raises ends `run`."""
 
     def __post_init__(self) -> None:
         self.devices = self.mesh.size
@@ -495,6 +497,7 @@ class Pool:
             look_seconds = (seen - began) / (segment.looks * np.max(blocks))
             self.costs.seed_steps += book.look(status, step, segment.log.chunks(self._chunk), segment.found)
             logs.append(segment.log)
+            self.after_segment()
 
     def _fitting(self, looks: float, least: int) -> int:
         """So many looks, as whole rounds or at least as whole rows."""

@@ -278,7 +278,7 @@ class Program:
             raise ValueError(f"training.updates = 'alternating': all of '{model.name}' is trained on one loss")
         layers = len(self.network.weight_paths)
         in_order = self.network.is_layered or layers == 1
-        if not in_order and any(cell.settings.initializer.first_layer_offset for cell in self.cells):
+        if not in_order and any(_has_offset(cell) for cell in self.cells):
             raise ValueError(f"initializer.first_layer_offset: '{model.name}' has no one first layer")
         for name in self.training.frozen:
             self._check_name("training.frozen", name, model)
@@ -632,6 +632,12 @@ class Program:
             return self.objective(moved, data.x, data.y, data, fixed.inputs.l2)
 
         return jax.hessian(loss)(flat)
+
+
+def _has_offset(cell: Cell) -> bool:
+    """Whether some training runs of a cell add an offset to the first layer's weights."""
+    mapped = {axis.path for axis in (cell.map.x, cell.map.y)} if cell.map else set()
+    return bool(cell.settings.initializer.first_layer_offset) or "initializer.first_layer_offset" in mapped
 
 
 def _choose(condition: Array, new: Any, old: Any) -> Any:

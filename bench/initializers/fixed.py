@@ -8,8 +8,9 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field, FiniteFloat
 
 from bench.initializers import initializer
+from bench.registry import Extended
 
-Values = Annotated[tuple[float, ...], Field(strict=False)]
+Values = Annotated[tuple[Extended, ...], Field(strict=False)]
 
 
 @initializer(random=False)

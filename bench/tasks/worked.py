@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 from pydantic import Field
 
+from bench.registry import Extended
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
 
-Row = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
+Row = Annotated[tuple[Extended, ...], Field(strict=False, min_length=1)]
 
 
 @task

@@ -39,14 +39,15 @@ def engine(experiment: Experiment) -> Train:
     plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
     table = LaneTable(experiment, plan)
     position = {cell.id: index for index, cell in enumerate(experiment.cells)}
-    missing = np.ones((len(experiment.cells), len(experiment.seeds)), bool)
+    none = np.zeros(0, np.int64)
     pools = [Pool(program, lane_mesh()) for program in plan]
 
     def train() -> np.ndarray:
         losses = []
         for program, pool in zip(plan, pools, strict=True):
-            lanes = table.lanes(program, [position[cell.id] for cell in program.cells], missing)
-            losses += [table.rows(batch)["loss_final"].to_numpy() for batch in pool.run(lanes, program.log_steps)]
+            for numbers in table.missing([position[cell.id] for cell in program.cells], none):
+                batches = pool.run(table.lanes(program, numbers), program.log_steps)
+                losses += [table.rows(batch)["loss_final"].to_numpy() for batch in batches]
         return np.concatenate(losses)
 
     return train
