@@ -31,15 +31,18 @@ MOST_IN_FIGURE = 80
 
 def plain_text(text: object) -> str:
     """One line without control characters, escape sequences or marks that reorder text: for a terminal, and below all other functions."""
-    return re.sub(r"[^ -~]", lambda found: " " if found[0].isspace() else _seen(found[0]), str(text))
+    return re.sub(r"[^ -~]", _seen, str(text))
 
 
 def plain_lines(text: str) -> str:
     """The same for a text of several lines, which keeps its lines and tabs."""
-    return re.sub(r"[^ -~\n\t]", lambda found: _seen(found[0]), text)
+    return re.sub(r"[^ -~\n\t]", _seen, text.replace("\r\n", "\n"))
 
 
-def _seen(character: str) -> str:
+def _seen(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isspace():
+        return " "
     return character if character.isprintable() or character in JOINERS else UNSEEN
 
 

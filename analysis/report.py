@@ -152,6 +152,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
     run = compact(load(source, trust, interim=True))
     check_measures(run.experiment, run.lanes)
+    check_figures(run.experiment, run.lanes, run.curves)
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
@@ -182,7 +183,6 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
-    check_figures(run.experiment, run.lanes.columns, run.curves.columns)
     for figure in run.experiment.figure:
         with trusting(trust):
             _draw(run, figure, folder / "figures" / figure.name, formats)

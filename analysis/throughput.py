@@ -1,6 +1,7 @@
 """The page on speed: what `bench.throughput` measured, as tables and figures."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from analysis.figures.style import rc
 from analysis.report import save
 from analysis.words import markdown
+from analysis.written import publish, refuse_links, staging
 from bench.records import write_whole
 
 LOOKS = {
@@ -30,14 +32,17 @@ CENSUSES = {"10^6 lanes": 1e6, "10^9 lanes": 1e9, "10^9 on 8 such devices": 1e9 
 def write_throughput(measured: dict[str, Any], out: Path) -> Path:
     """Write the page, its figures and the measurements into a folder named after the device; returns that folder."""
     device = measured["device"]
-    folder = out / "throughput" / f"{device['kind'].lower().replace(' ', '-')}-{device['count']}"
-    write_whole(folder / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
+    place = Path("throughput", f"{re.sub('[^a-z0-9]+', '-', device['kind'].lower())}-{device['count']}")
+    refuse_links(out, place)
     rows = speeds(measured)
     growth = growths(measured)
-    save(speed_figure(rows), folder / "figures" / "speed")
-    save(growth_figure(growth), folder / "figures" / "growth")
-    write_whole(folder / "README.md", page(measured, rows, growth).encode())
-    return folder
+    with staging(out) as made:
+        write_whole(made / place / "measured.json", (json.dumps(measured, indent=2) + "\n").encode())
+        save(speed_figure(rows), made / place / "figures" / "speed")
+        save(growth_figure(growth), made / place / "figures" / "growth")
+        write_whole(made / place / "README.md", page(measured, rows, growth).encode())
+        publish(made / place, out / place)
+    return out / place
 
 
 def speeds(measured: dict[str, Any]) -> pd.DataFrame:

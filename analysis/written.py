@@ -128,9 +128,11 @@ def _check(folder: Path, names: dict[str, Path] | tuple[str, ...]) -> dict[str, 
 
 
 def _known_by_content(folder: Path) -> set[str]:
-    """The files of a report, or of an answer page, that was written before there were lists."""
+    """The files of a report, a page on throughput or an answer page that was written before there were lists."""
     if (folder / "claims.json").is_file():
         return _report_files(folder)
+    if (folder / "measured.json").is_file():
+        return {"README.md", "measured.json", *_figures("speed"), *_figures("growth")}
     inside = [path.parent for path in folder.glob("*/claims.json")]
     page = folder / "README.md"
     is_answer = page.is_file() and not page.is_symlink() and page.read_bytes().startswith(ANSWER.encode())

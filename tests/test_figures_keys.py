@@ -41,6 +41,11 @@ def test_the_figures_of_the_package_s_experiments_name_what_is_there(name: str) 
     check_figures(catalog.read(name), pq.read_schema(rows).names, pq.read_schema(curves).names if curves.exists() else [])
 
 
+@pytest.mark.parametrize("name", ["x01-least-squares", "x07-noise-ladder", "x21-zero-fraction"])
+def test_columns_are_foretold_before_there_are_rows(name: str) -> None:
+    check_figures(catalog.read(name))
+
+
 @pytest.mark.parametrize(
     ("figure", "said"),
     [
