@@ -75,11 +75,13 @@ _late = False
 
 
 def _started() -> bool:
-    """Whether JAX has devices already: it then refuses to have their number set, even to what it is."""
+    """Whether JAX has devices already: it then refuses to have their number changed."""
+    number = getattr(jax.config, "jax_num_cpu_devices", -1)
     try:
-        jax.config.update("jax_num_cpu_devices", getattr(jax.config, "jax_num_cpu_devices", -1))
+        jax.config.update("jax_num_cpu_devices", number + 2)
     except RuntimeError:
         return True
+    jax.config.update("jax_num_cpu_devices", number)
     return False
 
 
