@@ -103,7 +103,7 @@ def _codes(jobs: list[Job]) -> int:
         codes.append(_code(arguments))
         injection.relent()
         print(f"== exit {codes[-1]}", flush=True)
-    return max(codes)
+    return max(codes, default=0)
 
 
 def _code(arguments: Arguments) -> int:

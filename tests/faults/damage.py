@@ -80,7 +80,7 @@ def _damaged(scratch: Path, kind: str, tries: int) -> Record:
         run = copied(begun if number // len(DAMAGES) % 2 else good, folder)
         files = sorted((run / kind).glob("*.parquet"))
         list(DAMAGES.values())[number % len(DAMAGES)](rng.choice(files), rng)
-    resumed(record, "repaired to the same bytes", good, out)
+    resumed(record, good, dict.fromkeys(out, "repaired to the same bytes"))
     return record
 
 

@@ -15,6 +15,7 @@ from tests.faults.rows import MANY, NAME, Reference, one_line, reference, same_a
 
 AT_ONCE = 2
 """Processes side by side."""
+AGAIN = "same bytes after the same command again"
 
 
 @family(tries=20, quick=3)
@@ -35,7 +36,7 @@ def kills(scratch: Path, tries: int) -> Record:
             process.process.join(rng.uniform(0, lasts))
             process.process.kill()
             process.ended()
-    resumed(record, "same bytes after the same command again", good, out)
+    resumed(record, good, dict.fromkeys(out, AGAIN))
     return record
 
 
@@ -52,7 +53,7 @@ def crash_points(scratch: Path, tries: int) -> Record:
         ]
         codes = [one.ended() for one in running]
         assert set(codes) <= {0, injection.DIED}, running[0].printed
-    resumed(record, "same bytes after the same command again", good, out)
+    resumed(record, good, dict.fromkeys(out, AGAIN))
     return record
 
 
@@ -76,7 +77,7 @@ def signals(scratch: Path, tries: int) -> Record:
     began = time.monotonic()
     assert _command(good.file, scratch / "timed-signal").wait() == 0
     lasts = time.monotonic() - began
-    out = []
+    outcomes: dict[Path, str] = {}
     for number in range(tries):
         sent = (signal.SIGINT, signal.SIGTERM)[number % 2]
         folder = scratch / f"signal-{number}"
@@ -92,17 +93,18 @@ def signals(scratch: Path, tries: int) -> Record:
         elif code == -sent and began_to_write:
             record.breaks("ended without a word", f"by {sent.name}")
         else:
-            out.append(folder)
-    resumed(record, "exit 130 or 143, then the same bytes", good, out)
+            ends = {0: "over before the signal", -sent: "stopped as it started, then the same bytes"}
+            outcomes[folder] = ends.get(code, f"exit {code}, then the same bytes")
+    resumed(record, good, outcomes)
     return record
 
 
-def resumed(record: Record, outcome: str, good: Reference, out: list[Path]) -> None:
-    """Run the same command to its end in each of these folders, and count what that comes to."""
-    again = child.train(good.file.with_suffix(".txt"), good.file, *out)
+def resumed(record: Record, good: Reference, outcomes: dict[Path, str]) -> None:
+    """Run the same command to its end in each of these folders, and count its outcome if nothing is missing then."""
+    again = child.train(good.file.with_suffix(".txt"), good.file, *outcomes)
     if again.ended():
         record.note("not resumed", again.printed[-400:])
-    for folder in out:
+    for folder, outcome in outcomes.items():
         same_as(record, outcome, folder / NAME, good)
 
 
@@ -120,7 +122,7 @@ def with_faults(record: Record, outcome: str, good: Reference, out: list[Path], 
         wrong = one_line(printed) if code else None
         if wrong or code not in (0, 2):
             record.note("no clear line", f"{folder.name}: exit {code}: {wrong}")
-    resumed(record, outcome, good, out)
+    resumed(record, good, dict.fromkeys(out, outcome))
 
 
 def _points(scratch: Path, good: Reference, tries: int) -> list[int]:
