@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.theory.evidence import TESTS
@@ -13,12 +12,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def _clustered(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
-    """Starts whose outcomes stand in order among the first ones, as if they depended on one another."""
-    outcomes, first = rows["outcome"].to_numpy(object), int(size * len(rows))
-    return rows.assign(outcome=np.concatenate([np.sort(outcomes[:first]), outcomes[first:]]))
+def _in_pairs(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
+    """Pairs of starts among the first ones with the same outcome, as if the second depended on the first."""
+    outcomes, pairs = rows["outcome"].to_numpy(object).copy(), int(size * len(rows) / 2)
+    outcomes[1 : 2 * pairs : 2] = outcomes[: 2 * pairs : 2]
+    return rows.assign(outcome=outcomes)
 
 
 WRONG: dict[str, list[Wrong | Misled]] = {
-    "restarts": [Wrong(TESTS, "statistic", _clustered)],
+    "restarts": [Wrong(TESTS, "statistic", _in_pairs)],
 }
