@@ -207,7 +207,9 @@ def replay(
     save(drawn(found), picture)
     out.print(f"Figure: {picture}.png", soft_wrap=True)
     if found.elsewhere:
-        out.print(f"the row was made with {found.elsewhere}; the same bits are promised on the same versions and device alone")
+        out.print(
+            f"not as where the row was made: {found.elsewhere}; the same bits are promised where nothing of this differs", soft_wrap=True
+        )
     for line in found.differences:
         out.print(line, soft_wrap=True, highlight=False)
     if found.differences:

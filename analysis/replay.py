@@ -17,6 +17,7 @@ from bench.engine.book import joined
 from bench.engine.devices import lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
+from bench.manifest import differences
 from bench.records import LANE, as_frame
 from bench.registry import module_of, untrusted
 from bench.rows import LaneTable
@@ -135,9 +136,9 @@ def _differences(run: Run, stored: pd.Series, replayed: pd.Series) -> list[str]:
 
 
 def _elsewhere(run: Run) -> str:
-    kind, versions, made = provenance.describe_device(jax.devices()).kind, provenance.versions(), run.manifest.latest
-    before = [f"{name} {made.versions[name]}" for name in ("jax", "jaxlib") if made.versions[name] != versions[name]]
-    return ", ".join([*before, *([made.device.kind] if made.device.kind != kind else [])])
+    """What can change bits and is another here than where the rows were made."""
+    here = provenance.environment(jax.devices(), run.experiment)
+    return "; ".join(dict.fromkeys(one for made in run.manifest.in_use for one in differences(made, here)))
 
 
 def drawn(replay: Replay) -> Figure:

@@ -157,7 +157,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
     stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
-    made = tuple(run.manifest.provenance)
+    made = tuple(one.id for one in run.manifest.in_use)
     parts = [_store(folder / "lanes.parquet", stored, made)]
     if len(run.curves):
         parts.append(_store(folder / "curves.parquet", run.curves, made))

@@ -230,7 +230,13 @@ def _train(store: RunFolder, table: LaneTable, plan: list[Program], stock: Stock
                 program = plan[index]
                 progress.note = f"compiling program {index + 1} of {len(plan)}"
                 watch(progress)
-                pool = coming.result() if coming else Pool(program, mesh, widths[index])
+                try:
+                    pool = coming.result() if coming else Pool(program, mesh, widths[index])
+                except MemoryError:
+                    if coming is None:
+                        raise
+                    # Beside the pool before it there was too little memory for the smallest one; that pool has ended now.
+                    pool = Pool(program, mesh, widths[index])
                 pool.after_segment = tell
                 after = left[number + 1 : number + 2] if early else []
                 coming = ahead.submit(Pool, plan[after[0]], mesh, widths[after[0]]) if after else None
