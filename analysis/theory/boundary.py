@@ -56,6 +56,8 @@ def trainability_boundary(run: Run, found: Evidence) -> None:
 
 def _losses(run: Run, cell: Cell, lanes: Lanes) -> np.ndarray:
     """Loss after each lane's steps: the floor and sum lam / 2 (1 - lr lam)^(2 steps) c^2 over the eigenvectors, c from the start."""
+    if not len(lanes):
+        return np.zeros(0)
     fixed, state = starts(run, cell, lanes.rows)
     x, y = fixed.data.x[0], fixed.data.y[0, :, 0]
     lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))

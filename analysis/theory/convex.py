@@ -42,7 +42,8 @@ def ols_steps(run: Run, found: Evidence) -> None:
     t steps is half the sum of lam_i (1 - lr lam_i)^(2t) c_i^2, with c the start seen from the optimum in the Hessian's eigenbasis."""
     for cell, rows in cells_of(run, lambda cell: _is_least_squares(cell) and cell.settings.training.dtype == "float64"):
         lanes = found.lanes(rows)
-        fixed, state = starts(run, cell, rows)
+        lanes = lanes.where(lanes.known("learning_rate"), 1.0)
+        fixed, state = starts(run, cell, lanes.rows)
         training = cell.settings.training
         rates, measured = lanes["learning_rate"], lanes["steps_to_solve"]
         predicted = np.zeros(len(lanes))
