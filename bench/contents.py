@@ -102,6 +102,7 @@ def _check_outcomes(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarra
     steps, at = lanes["steps_run"].to_numpy(), lanes["steps_to_solve"].to_numpy(float, na_value=np.nan)
     _refuse(lanes, (steps < 0) | (steps > budget), "steps_run is not between 0 and the budget")
     _refuse(lanes, unsolved & (steps != budget), "is unsolved before its budget is spent")
+    _refuse(lanes, stuck & (steps == budget), "is stuck, but its budget is spent")
     _refuse(lanes, np.isnan(at) == solved, "steps_to_solve stands with solved lanes, and with no others")
     _refuse(lanes, solved & ~((at >= 0) & (at <= steps)), "steps_to_solve is not between 0 and steps_run")
     stops = np.array([one.stop == "solved" for one in training])[cell]

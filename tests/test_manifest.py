@@ -112,6 +112,7 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "beyond the budget": (with_value("steps_run", 501, outcome="solved"), "steps_run is not between 0 and the budget"),
     "before the beginning": (with_value("steps_run", -1, outcome="stuck"), "steps_run is not between 0 and the budget"),
     "before its budget": (with_value("steps_run", 6, case="short"), "is unsolved before its budget"),
+    "stuck at its budget": (with_value("outcome", "stuck", case="short"), "is stuck, but its budget is spent"),
     "solved early": (with_value("steps_to_solve", 1, outcome="solved"), "goes on after it is solved"),
     "solved and never": (with_value("steps_to_solve", None, outcome="solved"), "steps_to_solve stands with solved lanes"),
     "a loss that is null": (with_value("loss_final", None, outcome="stuck"), "loss_final is null for diverged lanes, and for no others"),
