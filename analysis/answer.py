@@ -2,16 +2,18 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
-from analysis.claims import Verdict, deciding, overall
 from analysis.escape import anchor, fenced, latex_text, markdown_text
-from analysis.page import trained_by
+from analysis.families import corrected, counts, exploratory, families, overall, typical
+from analysis.page import interim_banner, trained_by
 from analysis.result import Result
+from analysis.verdict import Verdict
 from analysis.words import condition, interval, markdown, marked, number, place
 
 FEW = 8
@@ -21,7 +23,7 @@ MANY_VALUES = 20
 
 def answer_page(results: list[Result], has_headline: bool) -> str:
     """The answer in markdown."""
-    lanes = sum(result.run.manifest.lanes for result in results)
+    lanes = sum(result.run.manifest.lanes for result in results if result.trains)
     seconds = sum(result.run.manifest.run_seconds + result.run.manifest.compile_seconds for result in results)
     devices = sorted({f"{device.count} x {markdown_text(device.kind)}" for r in results for device in r.run.manifest.devices})
     names = " ".join(trained_by(result.name) for result in results)
@@ -32,26 +34,29 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
         "`initbench report reports --out reports`."
     )
-    families = _families(results)
-    verdicts = {family: overall([verdict for _, verdict in found]) for family, found in families.items()}
+    judged = _families(results)
+    verdicts = {name: overall([verdict for _, verdict in found], families().get(name)) for name, found in judged.items()}
     every = [verdict for result in results for verdict in result.verdicts]
     chart = _chart(every)
     sections = [
         "# When is it safe to initialize weights to zero?",
+        interim_banner(results),
         f"{lanes:,} training runs in {len(results)} experiment{'s' if len(results) > 1 else ''}. "
-        "Claims and criteria were fixed in each experiment's file before it ran; "
-        "verdicts come from intervals, after the exact laws named in each report have held.",
+        "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
+        "after rows existed. Verdicts come from intervals, after the exact laws named in each report have held.",
         paragraph(verdicts, every),
         "## Should this start at zero?" if chart else "",
         chart,
-        "## Verdicts" if families else "",
-        markdown(_linked(answer_frame(results)), made=("claim", "report")) if families else "",
-        "A claim that was tested under several conditions is conditional when some hold and some fail. The number shown "
-        "is that of a failing condition where there is one, and of the widest interval among those. "
+        "## Verdicts" if judged else "",
+        markdown(_linked(answer_frame(results)), made=("claim", "report")) if judged else "",
+        "A claim that was tested under several conditions is conditional when some hold and some fail, and undecided when what is "
+        "undecided could make it so. The numbers shown are those of the middle condition that holds and of the middle one that fails. "
+        "Each interval is that of one comparison by itself; a verdict stands after Holm's correction for the number of all comparisons of "
+        "its claim, across experiments. "
         "Where conditions are many, they are counted by the setting that tells most, as far as they have it, "
-        "or named once for several criteria. Each lane counts once. "
+        "or named once for several criteria. Each training run counts once. "
         "The table for a paper: [LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)."
-        if families
+        if judged
         else "",
         "## At a glance" if has_headline else "",
         picture if has_headline else "",
@@ -82,14 +87,20 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def jointly(results: list[Result]) -> list[Result]:
+    """The same results, their verdicts corrected for the number of comparisons of each family across all of them."""
+    verdicts = iter(corrected([verdict for result in results for verdict in result.verdicts]))
+    return [replace(result, verdicts=[next(verdicts) for _ in result.verdicts]) for result in results]
+
+
 def _families(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
     """Verdicts by the claim of the thread that they settle, with their experiments."""
-    families: dict[str, list[tuple[Result, Verdict]]] = {}
+    found: dict[str, list[tuple[Result, Verdict]]] = {}
     for result in results:
         for verdict in result.verdicts:
             if verdict.family != result.name:
-                families.setdefault(verdict.family, []).append((result, verdict))
-    return families
+                found.setdefault(verdict.family, []).append((result, verdict))
+    return found
 
 
 def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
@@ -98,7 +109,7 @@ def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
     clauses = [
         (one[verdicts[one["claim"]]], one["claim"])
         for one in _answer_text()["clause"]
-        if verdicts.get(one["claim"]) in one and all(_is_met(need, one["claim"], every) for need in one.get("needs", ()))
+        if verdicts.get(one["claim"]) in one and all(is_met(need, one["claim"], every) for need in one.get("needs", ()))
     ]
     sentences: list[str] = []
     for text, claim in clauses:
@@ -122,7 +133,7 @@ def _spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> l
     ]
 
 
-def _is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
+def is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
     """Whether all (or some) of the verdicts that a clause's words are about, of which there must be one, are what it needs."""
     wanted = need["some"] if "some" in need else need["all"]
     met = [
@@ -134,18 +145,34 @@ def _is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool
     return any(met) if "some" in need else bool(met) and all(met)
 
 
+def is_judged(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
+    """Whether any verdict that a need speaks of is there, whatever it is."""
+    return bool(_spoken_of(need, family, every))
+
+
 def _chart(every: Sequence[Verdict]) -> str:
-    """A flow chart in Mermaid's language; a leaf says what it is written for if the verdicts that it rests on are those that it needs."""
+    """A flow chart in Mermaid's language; a leaf says what it is written for if the verdicts that it rests on are those that it needs.
+
+    Leaves whose experiments are not there are left out, and questions that would lead nowhere.
+    """
     content = _answer_text()
-    known = {verdict.family for verdict in every}
-    if not any(need["claim"] in known for leaf in content["leaf"] for need in leaf["needs"]):
+    leaves = [leaf for leaf in content["leaf"] if all(is_judged(need, need["claim"], every) for need in leaf["needs"])]
+    there = {leaf["id"] for leaf in leaves}
+    steps: list[dict[str, Any]] = []
+    # A question stands in the file before those that it leads to.
+    for step in reversed(content["step"]):
+        answers = {answer: target for answer, target in step["answers"].items() if target in there}
+        if answers:
+            steps.insert(0, {**step, "answers": answers})
+            there.add(step["id"])
+    if not leaves:
         return ""
     lines = ["```mermaid", "flowchart LR"]
-    for step in content["step"]:
+    for step in steps:
         lines.append(f'  {step["id"]}{{"{step["question"]}"}}')
         lines += [f'  {step["id"]} -- "{answer}" --> {target}' for answer, target in step["answers"].items()]
-    for leaf in content["leaf"]:
-        text = leaf["says"] if all(_is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
+    for leaf in leaves:
+        text = leaf["says"] if all(is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
         lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
     return "\n".join([*lines, "```"])
 
@@ -157,8 +184,8 @@ def _limits(results: list[Result]) -> str:
         f"The verdicts are about what these experiments trained: the tasks {tasks}; "
         f"at most {max(settings.training.steps for settings in cells):,} steps; "
         "networks that are small enough to be trained thousands of times. What holds for them need not hold for larger ones. "
-        "A lane that is unsolved when its budget is spent has not been shown to be unsolvable. Where n counts one data set, the interval "
-        "is about starts on that data set; where it counts several, it is by data set."
+        "A training run that is unsolved when its budget is spent has not been shown to be unsolvable. Where n counts one data set, the "
+        "interval is about starts on that data set; where it counts several, it is by data set."
     )
 
 
@@ -180,25 +207,38 @@ def _answer_text() -> dict[str, Any]:
 
 def answer_frame(results: list[Result]) -> pd.DataFrame:
     """A line per claim of the thread."""
-    statements = tomllib.loads((files("analysis") / "thread.toml").read_text(encoding="utf-8"))
     lines = []
     for family, found in sorted(_families(results).items(), key=lambda item: (len(item[0]), item[0])):
         verdicts = [verdict for _, verdict in found]
-        shown = deciding(verdicts)
+        rule = families().get(family)
+        interim = ", interim" if any(result.run.interim for result, _ in found) else ""
         lines.append(
             {
                 "claim": family,
-                "says": statements.get(family, shown.says),
-                "verdict": overall(verdicts),
-                "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
-                "n": f"{_lanes(found):,} lanes, up to {max(v.n_data_seeds for v in verdicts):,} data seeds "
-                f"and {max(v.n_init_seeds for v in verdicts):,} init seeds",
+                "says": rule.says if rule else verdicts[0].says,
+                "verdict": overall(verdicts, rule) + exploratory(verdicts) + interim,
+                "conditions": counts(verdicts),
+                "typical number": "; ".join(_number(one) for one in typical(verdicts, rule)),
+                "n": _runs(found),
                 "holds": _places(verdicts, "supported"),
                 "fails": _places(verdicts, "refuted"),
                 "report": ", ".join(dict.fromkeys(result.name for result, _ in found)),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _number(verdict: Verdict) -> str:
+    where = f" ({condition(verdict)})" if verdict.condition else ""
+    return f"{verdict.verdict}{where}: {verdict.measure} {number(verdict)} {interval(verdict)}".strip()
+
+
+def _runs(found: list[tuple[Result, Verdict]]) -> str:
+    """How many training runs a claim rests on, if any was trained, and on which data the most."""
+    runs = _lanes([(result, verdict) for result, verdict in found if result.trains])
+    most = max((verdict for _, verdict in found), key=lambda verdict: verdict.n_draws)
+    trained = f"{runs:,} training runs" if runs else "no training"
+    return f"{trained}, up to {most.n_draws:,} independent draws ({most.data})"
 
 
 def _lanes(found: list[tuple[Result, Verdict]]) -> int:

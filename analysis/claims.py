@@ -1,137 +1,153 @@
-"""Verdicts: what an experiment's claims come to, judged from intervals."""
+"""Judging: what an experiment's claims come to, from intervals."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from analysis.families import corrected
 from analysis.load import Run
-from analysis.questions import Question, questions_of
+from analysis.measures import RATES
+from analysis.questions import ORDER_MARGIN, RATE_MARGIN, SHARE_OF_RUNS, Question, questions_of
 from analysis.theory import Law, check_law, laws
+from analysis.verdict import Outcome, Verdict
 from bench.messages import nearest
-from bench.spec import Claim, Comparison, Experiment
+from bench.spec import Claim, Comparison, Control, Experiment, wanted_labels
 
-Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One claim under one condition."""
-
-    id: str
-    family: str
-    says: str
-    condition: dict[str, Any]
-    measure: str
-    criterion: str
-    verdict: Outcome
-    estimate: float
-    low: float
-    high: float
-    level: float
-    """Confidence of the interval, corrected for the family (Holm)."""
-    n_lanes: int
-    n_data_seeds: int
-    n_init_seeds: int
-    estimator: str
-    """What estimate and interval are."""
-    columns: tuple[str, ...]
-    """Of the rows, that they are computed from."""
-    cells: tuple[str, ...]
-    """Whose rows they are."""
-    against: tuple[str, ...]
-    """Cells that those are compared with, if any."""
-
-    def record(self) -> dict[str, Any]:
-        """The verdict as JSON knows it: no NaN (null) and no infinity (text)."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
-
-    @classmethod
-    def of(cls, record: dict[str, Any]) -> Self:
-        """The verdict that a record stands for."""
-        numbers = {key: np.nan if record[key] is None else float(record[key]) for key in ("estimate", "low", "high", "level")}
-        lists = {key: tuple(record[key]) for key in ("columns", "cells", "against")}
-        return cls(**{**record, **numbers, **lists})
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, float) or np.isfinite(value):
-        return value
-    return None if np.isnan(value) else str(value)
+LEAST = 1e-6
+"""Error probabilities are not followed below this share of alpha, which is enough for families of a million comparisons."""
 
 
 def check_claims(experiment: Experiment) -> None:
-    """Raise ValueError on a law that does not exist, before anything is trained."""
+    """Raise ValueError on laws that do not exist and claims that cannot be judged as they are worded, before anything is trained."""
     named = [*experiment.laws, *(claim.law for claim in experiment.claim if claim.law)]
     for name in named:
         if name not in laws():
             raise ValueError(f"experiment '{experiment.name}': unknown law '{name}'; {nearest(name, laws())}")
+    for claim in experiment.claim:
+        place = f"experiment '{experiment.name}': claim '{claim.id}'"
+        for fault in faults_of(experiment, claim):
+            raise ValueError(f"{place}: {fault}")
+
+
+def faults_of(experiment: Experiment, claim: Claim) -> list[str]:
+    """What keeps a claim from being judged as it is worded: a median that the sentence does not speak of, rows pooled without saying so."""
+    found = []
+    numeric = claim.measure is not None and claim.measure not in RATES
+    if claim.each and not numeric:
+        found.append(f"each: '{claim.measure}' is true or false of a run, and judged by its share already; each stands with a number")
+    if numeric and claim.greater_than is None and not claim.each and "median" not in claim.says.lower():
+        found.append(f"judges the median of '{claim.measure}', of which `says` does not speak; say 'median', or set each = true")
+    if claim.law is None:
+        named = {*claim.by, *claim.pool, *([claim.best] if claim.best else [])}
+        sides: list[tuple[str, Mapping[str, Any]]] = [("where", claim.where)]
+        others = (("greater_than", claim.greater_than), ("equal_to", claim.equal_to), ("needs", claim.needs))
+        sides += [(key, {**claim.where, **other.where}) for key, other in others if isinstance(other, Comparison | Control)]
+        for key, where in sides:
+            found += [
+                f"{key}: pools {count} values of '{axis}'; name the axis in where, by, best, or, on purpose, in pool"
+                for axis, count in _values_left(experiment, where).items()
+                if axis not in named and axis not in where and count > 1
+            ]
+    return list(dict.fromkeys(found))
+
+
+def _values_left(experiment: Experiment, where: Mapping[str, Any]) -> dict[str, int]:
+    """How many values of each axis the cells have that a `where` asks for."""
+    axes = experiment.axes
+    wanted = {axis: wanted_labels(value, axes[axis]) for axis, value in where.items() if axis in axes}
+    cells = [cell for cell in experiment.cells if all(cell.axes[axis] in values for axis, values in wanted.items())]
+    return {axis: len({cell.axes[axis] for cell in cells}) for axis in axes}
 
 
 def judge(run: Run) -> tuple[list[Law], list[Verdict]]:
-    """The laws that the experiment rests on, and a verdict per claim and condition; all withheld if a law fails."""
+    """The laws that the experiment rests on, and a verdict per claim and condition, corrected over the families within the experiment;
+    all withheld if a law fails."""
     checked = {
         name: check_law(name, run)
         for name in dict.fromkeys([*run.experiment.laws, *(claim.law for claim in run.experiment.claim if claim.law)])
     }
-    gates = [checked[name] for name in run.experiment.laws]
+    failed = [name for name in run.experiment.laws if not checked[name].holds]
     questions = [question for claim in run.experiment.claim for question in questions_of(run, claim, checked)]
-    for family in dict.fromkeys(_family(run, question.claim) for question in questions):
-        _ask([question for question in questions if _family(run, question.claim) == family])
-    held = all(law.holds for law in gates)
-    return list(checked.values()), [_verdict(run, question, held, checked) for question in questions]
+    return list(checked.values()), corrected([_verdict(run, question, failed, checked) for question in questions])
 
 
-def _family(run: Run, claim: Claim) -> str:
-    return claim.family or run.experiment.name
-
-
-def _ask(questions: list[Question]) -> None:
-    """Holm's step-down with intervals: while some claims are decided at alpha / (number still open), they are settled at that level.
-
-    Deciding by an interval at 1 - a is deciding by its p-value at a, so this is Holm's procedure, and the interval that is printed
-    is the one that decided.
-    """
-    waiting = list(questions)
-    while waiting:
-        for question in waiting:
-            question.level = 1 - question.claim.alpha / len(waiting)
-            question.answer = question.decide(question.interval(question.level))
-        still = [question for question in waiting if question.answer is None]
-        if len(still) == len(waiting):
-            return
-        waiting = still
-
-
-def _verdict(run: Run, question: Question, held: bool, checked: dict[str, Law]) -> Verdict:
-    claim, interval = question.claim, question.interval(question.level)
-    outcome: Outcome = {True: "supported", False: "refuted", None: "undecided"}[question.answer]  # type: ignore[assignment]
+def _verdict(run: Run, question: Question, failed: list[str], checked: dict[str, Law]) -> Verdict:
+    claim, rows = question.claim, question.rows
+    level = 1 - claim.alpha
+    interval, answer, reason = question.ask(level)
+    alone: Outcome = "undecided" if answer is None else "supported" if answer else "refuted"
+    if failed or question.withheld:
+        alone, reason = "withheld", f"law not met: {', '.join(failed)}" if failed else question.withheld
     return Verdict(
         id=claim.id,
-        family=_family(run, claim),
+        family=claim.family or run.experiment.name,
         says=claim.says,
         condition={axis: str(value) for axis, value in question.condition.items()},
         measure=question.measure,
         criterion=criterion_text(claim),
-        verdict=outcome if held else "withheld",
+        verdict=alone,
         estimate=interval.estimate,
         low=interval.low,
         high=interval.high,
-        level=question.level,
+        level=level,
         # A law may look at some of the lanes only.
-        n_lanes=checked[claim.law].n if claim.law else len(question.rows),
-        n_data_seeds=int(question.rows["data_seed"].nunique()),
+        n_lanes=checked[claim.law].n if claim.law else len(rows),
+        n_data_seeds=int(rows["data_seed"].nunique()),
         # The points of a map share one draw of the weights.
-        n_init_seeds=1 if run.experiment.seeds.map else int(question.rows["init_seed"].nunique()),
+        n_init_seeds=1 if run.experiment.seeds.map else int(rows["init_seed"].nunique()),
         estimator=question.estimator,
         columns=question.columns,
-        cells=tuple(question.rows["cell"].unique()),
+        cells=tuple(rows["cell"].unique()),
         against=question.against,
+        alone=alone,
+        p_value=_p_value(question, answer) if alone != "withheld" else 1.0,
+        n_draws=interval.n,
+        n_distinct=_distinct(run, rows),
+        data=_data_sets(run, rows),
+        reason=reason,
+        edited=claim.edited or "",
     )
+
+
+def _p_value(question: Question, answer: bool | None) -> float:
+    """The least error probability at which the interval decides as it does at alpha; to a hundredth, from above."""
+    if answer is None:
+        return 1.0
+    alpha = question.claim.alpha
+
+    def decides(error: float) -> bool:
+        return question.ask(1 - error)[1] is answer
+
+    low, high = alpha * LEAST, alpha
+    if decides(low):
+        return low
+    while high / low > 1.01:
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
+
+
+def _distinct(run: Run, rows: pd.DataFrame) -> int:
+    """Training runs that differ: in their cell, in their data, or in the parameters that they ended at."""
+    return len(rows[["cell", *(["data_seed"] if run.data_sets > 1 else []), "params_digest"]].drop_duplicates())
+
+
+def _data_sets(run: Run, rows: pd.DataFrame) -> str:
+    """How many data sets these rows have seen, in words."""
+    tasks = [run.tasks[cell] for cell in rows["cell"].unique()]
+    number = int(rows["data_seed"].nunique())
+    if number == 1 or all(task is not None and not task.seeded for task in tasks):
+        return "1 data set"
+    resampled = all(task is not None and task.resamples for task in tasks)
+    return f"{number:,} resamples of one data set" if resampled else f"{number:,} data sets"
 
 
 def criterion_text(claim: Claim) -> str:
     """The criterion in words."""
+    if claim.each:
+        return f"in a share of at least {SHARE_OF_RUNS if claim.share is None else claim.share:g} of runs"
     if claim.at_least is not None:
         return f"at least {claim.at_least:g}"
     if claim.at_most is not None:
@@ -141,7 +157,9 @@ def criterion_text(claim: Claim) -> str:
     if claim.equal_to is not None:
         return f"{claim.equal_to:g} within {claim.margin:g}"
     if claim.greater_than is not None:
-        return f"more than 0.5 against {_place(claim.greater_than)}"
+        is_rate = claim.measure in RATES
+        margin = claim.margin if claim.margin is not None else RATE_MARGIN if is_rate else ORDER_MARGIN
+        return f"more than {margin if is_rate else 0.5 + margin:g} against {_place(claim.greater_than)}"
     return f"law {claim.law} holds"
 
 
@@ -154,27 +172,3 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return " and ".join(f"{bound.replace('_', ' ')} {limit:g}" for bound, limit in value.items())
     return f"= {value}"
-
-
-def overall(verdicts: list[Verdict]) -> Outcome:
-    """The verdict on several conditions: theirs if they agree, conditional if some hold and some fail."""
-    found = {verdict.verdict for verdict in verdicts}
-    if len(found) == 1:
-        return found.pop()
-    if "withheld" in found:
-        return "withheld"
-    if {"supported", "refuted"} <= found:
-        return "conditional"
-    # One condition that fails is enough against a claim that nowhere was shown to hold.
-    return "refuted" if "refuted" in found else "undecided"
-
-
-def deciding(verdicts: list[Verdict]) -> Verdict:
-    """The condition whose number is shown for all: a refuted one where there is one, and of those the widest interval."""
-    order = {"refuted": 0, "undecided": 1, "supported": 2}
-
-    def rank(verdict: Verdict) -> tuple[int, float]:
-        width = verdict.high - verdict.low
-        return order.get(verdict.verdict, 3), -width if np.isfinite(width) else 0.0
-
-    return min(verdicts, key=rank)

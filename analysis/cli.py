@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import platform
 import sys
@@ -22,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.escape import plain_text
-from initbench.stop import Stopped, leave, say, stoppable
+from initbench.stop import Stoppable, Stopped, leave, say
 
 app = typer.Typer(
     add_completion=False,
@@ -30,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what an initialization changes, over thousands of seeds.",
 )
+MOST_SAID = 1000
+"""Characters of an error message."""
 
 
 class Terminal(Console):
@@ -70,10 +73,6 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
         if here not in sys.path:
             sys.path.append(here)
         try:
-            if os.environ.get("JAX_PLATFORMS"):
-                from bench.engine.devices import check_platforms
-
-                check_platforms()
             command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
@@ -85,7 +84,7 @@ def fail(message: str) -> NoReturn:
     """Say what is wrong and end with exit code 2."""
     from bench.messages import one_line
 
-    sys.stderr.write(f"{one_line(f'initbench: {message}')}\n")
+    sys.stderr.write(f"{one_line(plain_text(f'initbench: {message}'))}\n")
     raise typer.Exit(2)
 
 
@@ -382,7 +381,7 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -390,7 +389,7 @@ def _train(experiment: Any, folder: Path, mixed: bool, fresh: bool) -> Path:
     from bench import run as train
 
     where, progress = folder / experiment.name, None
-    with stoppable() as check, _told(experiment.name, where) as watch:
+    with Stoppable() as check, _told(experiment.name, where) as watch:
 
         def heard(now: Any) -> None:
             nonlocal progress
@@ -455,15 +454,10 @@ def _told(name: str, folder: Path) -> Iterator[Callable[[Any], None]]:
 
 def _report(folders: list[Path], folder: Path, trust: list[str]) -> None:
     from analysis.report import write_report
+    from analysis.terminal import verdict_page
 
-    pages = write_report(folders, folder, trust)
-    table = Table(title="Verdicts", title_justify="left")
-    for heading in ("claim", "verdict", "deciding number", "interval", "lanes", "data seeds"):
-        table.add_column(heading)
-    for row in pages.rows:
-        table.add_row(*row)
-    out.print(table)
-    out.print(f"Report: {folder / 'README.md'}", soft_wrap=True)
+    for line in verdict_page(write_report(folders, folder, trust), folder / "README.md"):
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _frame_table(title: str, frame: Any) -> Table:
@@ -490,7 +484,7 @@ def _curve_table(curve: Any, most: int = 24, width: int = 40) -> Table:
 
 
 def _describe(experiment: Any) -> None:
-    """What a run would do: cells, lanes, programs, and from a short trial of each program its memory and longest time."""
+    """What a run would do: cells, lanes, programs, and from a short trial of some of them memory and time."""
     from bench.estimate import estimate
 
     plan = estimate(experiment)
@@ -500,10 +494,13 @@ def _describe(experiment: Any) -> None:
     for cell in experiment.cells:
         table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
     out.print(table)
+    seconds = f"about {plan.seconds:,.0f} s of training if every training run spends its budget"
+    if math.isnan(plan.seconds):
+        seconds = "unknown time of training, since no training run of the trial made a step"
+    tried = "" if plan.tried == plan.programs else f" (from a trial of {plan.tried} programs)"
     out.print(
         f"{len(experiment.cells)} cells, {experiment.lanes:,} lanes, {plan.programs} programs; "
-        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, at most {plan.seconds:,.0f} s "
-        "of training if every lane spends its budget"
+        f"about {plan.memory_bytes / 2**20:,.0f} MiB of lanes in flight, {seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
     )
 
 

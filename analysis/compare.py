@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import Interval, clustered_rate, p_improvement
-from analysis.load import Run, load
+from analysis.load import Run, drawn, drawn_pairs, load
 from analysis.measures import measured
 from bench.manifest import differences
 from bench.spec import Cell
@@ -95,14 +95,15 @@ def _matched(a: Run, b: Run, mine: Cell, other: Cell, label: str) -> tuple[Match
     solved = [measured(side, "solved") for side in (left, right)]
     losses = [measured(side, "loss_final") for side in (left, right)]
     if rows.empty:
-        more, larger = p_improvement(solved[1], solved[0]), p_improvement(losses[1], losses[0])
+        sides = [run.clusters.loc[side.index].to_numpy() for run, side in ((b, right), (a, left))]
+        more, larger = (p_improvement(ours[1], ours[0], *sides) for ours in (solved, losses))
         return Match(mine, other, label, len(left), False, np.nan, solved[0].mean(), solved[1].mean(), more, larger), rows
-    clusters = rows["data_seed"] if rows["data_seed"].nunique() > 1 else rows["init_seed"]
+    clusters = drawn_pairs(*(drawn(run, rows.assign(cell=cell.id)).to_numpy() for run, cell in ((a, mine), (b, other))))
     outcomes = [(rows[f"outcome_{side}"] == "solved").to_numpy(float) for side in "ab"]
     finals = [rows[f"loss_final_{side}"].fillna(np.inf).to_numpy(float) for side in "ab"]
     width = min(rows[f"params_digest_{side}"].str.len().min() for side in "ab")
     same = rows["params_digest_a"].str[:width] == rows["params_digest_b"].str[:width]
-    more, larger = (_larger_of_those_that_differ(one, two, clusters.to_numpy()) for one, two in (outcomes, finals))
+    more, larger = (_larger_of_those_that_differ(one, two, clusters) for one, two in (outcomes, finals))
     return Match(mine, other, label, len(rows), True, float(same.mean()), outcomes[0].mean(), outcomes[1].mean(), more, larger), rows
 
 

@@ -19,11 +19,15 @@ from bench.messages import one_line
 from bench.records import read_manifest, read_rows
 from bench.registry import module_of, trusting, untrusted
 from bench.spec import Cell, Experiment, Settings, Span, digest, wanted_labels
+from bench.tasks import task
+from bench.tasks.definition import Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
 MOST_TEXT = 1 << 22
 """Bytes of an experiment file that is read."""
+ONE_DRAW = -1
+"""Stands for a draw that all rows share."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,48 @@ class Run:
 
     @cached_property
     def draws(self) -> dict[str, bool]:
-        """Whether two init seeds of a cell give two different starts."""
-        return {cell.id: cell.draws for cell in self.manifest.cells}
+        """Whether two init seeds of a cell give two different starts; of code that is not the package's own, the manifest says so."""
+        own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
+        foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
+        return {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
 
     @cached_property
     def clusters(self) -> pd.Series:
-        """The unit that is independent of the others: the data seed where there are several.
+        """The unit that is independent of the others, per row: what was drawn, as `drawn` says."""
+        return drawn(self, self.lanes)
 
-        With one data set it is the init seed, since lanes of different cells share their draws; a deterministic initializer
-        then gives a single observation, whatever the number of its rows.
-        """
-        if self.lanes["data_seed"].nunique() > 1:
-            return self.lanes["data_seed"]
-        return self.lanes["init_seed"].where(self.lanes["cell"].map(self.draws).astype(bool), -1)
+    @cached_property
+    def judges(self) -> pd.Series:
+        """Which rows judge what was chosen on the others: those of every second cluster, on all sides of a comparison alike."""
+        seeds = "data_seed" if self.data_sets > 1 else "init_seed"
+        return self.lanes[seeds] % 2 == 1
+
+    @cached_property
+    def data_sets(self) -> int:
+        """How many data sets were drawn; 1 if the tasks ignore their data seed."""
+        fixed = all(task is not None and not task.seeded for task in self.tasks.values())
+        return 1 if fixed else int(self.lanes["data_seed"].nunique())
+
+    @cached_property
+    def tasks(self) -> dict[str, Task | None]:
+        """The task of each cell by its id; None if it is a user's own, whose module a reader does not import."""
+        specs = {cell.id: cell.settings.task for cell in self.experiment.cells}
+        return {identity: task[spec.name].bind(spec.options)() if spec.name in task else None for identity, spec in specs.items()}
 
     @property
     def edited_since(self) -> bool:
         """Whether what judges (claims, laws) is another than when the first row was made."""
         return self.experiment.judging_hash != self.manifest.judges_hash
+
+    @property
+    def share_done(self) -> float:
+        """Share of the experiment's training runs that have ended: 1 for a complete run."""
+        return 1.0 if self.manifest.complete else len(self.lanes) / self.manifest.lanes
+
+    @property
+    def interim(self) -> str:
+        """'interim: 41% of runs', for whatever is made of a run that is not complete; empty for a complete one."""
+        return "" if self.manifest.complete else f"interim: {100 * self.share_done:.2g}% of runs"
 
     @cached_property
     def programs(self) -> list[Program]:
@@ -84,6 +112,25 @@ class Run:
         return next((piece for piece in cell.settings.foreign() if module_of(piece[1]) not in self.trust), None)
 
 
+def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
+    """Per row the draw that it belongs to; rows of one draw are one observation.
+
+    The data seed where there are several data sets; with one data set the init seed, since lanes of different cells share their draws.
+    `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set, and the points of a map, which share data and
+    initial weights.
+    """
+    if run.experiment.seeds.map is not None:
+        return pd.Series(ONE_DRAW, rows.index)
+    if run.data_sets > 1 and rows["data_seed"].nunique() > 1:
+        return rows["data_seed"]
+    return rows["init_seed"].where(rows["cell"].map(run.draws).astype(bool), ONE_DRAW)
+
+
+def drawn_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The draws of pairs of rows with the same seeds: a pair is one draw with another if neither of its rows differs."""
+    return np.where(first == ONE_DRAW, second, first)
+
+
 def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -> Run:
     """Read one run as data; ValueError with one line if it is missing, broken, not complete, or not what its experiment can give.
 
@@ -102,7 +149,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     if lanes.empty:
         raise ValueError(f"{folder}: no training run has ended yet")
     try:
-        check_columns(experiment, manifest, lanes)
+        check_columns(experiment, manifest, lanes, curves)
         lanes = typed(lanes, experiment)
         if not manifest.complete or manifest.mixed:
             # Rows in the order in which they were made, or of one provenance after the other.

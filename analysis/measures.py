@@ -10,17 +10,36 @@ import pandas as pd
 from bench.columns import Columns
 from bench.grid import label_key, wanted_labels
 from bench.messages import nearest, one_line
-from bench.spec import SECTIONS, Cell, Comparison, Experiment, Figure
+from bench.spec import Cell, Comparison, Experiment
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 RATES = (*OUTCOMES, "broken")
 """Measures that are true or false of a lane; `broken`: its tied units came apart (it has a `break_step`)."""
-WORST_IS_LARGE = ("loss", "test_loss", "grad_norm", "steps_to_solve", "steps_run", "break_step")
-"""Measures whose missing value (diverged, never) counts as infinitely large instead of dropping out."""
+NEVER = ("steps_to_solve", "break_step")
+"""Columns that are null where something never happened."""
+WORST: dict[str, float] = {
+    **dict.fromkeys(("loss", "test_loss", "generator_loss", "energy_distance", "grad_norm", "weight_norm", "steps_run", *NEVER), np.inf),
+    **dict.fromkeys(("zero_layers", "zero_share", "untied_layers", "untied_heads", "dead_fraction", "saturated_fraction"), np.inf),
+    **dict.fromkeys(("signal_variance_*", "pre_activation_variance_*", "gradient_variance_*"), np.inf),
+    **dict.fromkeys(("metric", "test_metric", "hessian_min"), -np.inf),
+    **dict.fromkeys(("distinct_units*", "distinct_heads", "modes_covered", "other_grad_share"), 0.0),
+    **dict.fromkeys(("effective_rank", "stable_rank", "participation_ratio"), 0.0),
+}
+"""What a missing value counts as, by the column's name without `_initial` and `_final`, so that a run that diverged, or never got
+there, does not drop out of what is said of all runs. The best value of a measure is at the other end."""
+
+
+def worst_value(measure: str) -> float:
+    """What a missing value of a measure counts as; NaN if nothing is declared."""
+    stem = measure.removesuffix("_final").removesuffix("_initial")
+    return next((worst for pattern, worst in WORST.items() if fnmatchcase(stem, pattern)), np.nan)
 
 
 def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
-    """A rate as 0 and 1, or a numeric column as floats; ValueError if there is no such column."""
+    """A rate as 0 and 1, or a numeric column as floats with its worst value where it is missing.
+
+    ValueError if there is no such column, or if no run that has not diverged has a value in it.
+    """
     if measure in OUTCOMES:
         return (rows["outcome"] == measure).to_numpy(float)
     if measure == "broken" and "break_step" in rows:
@@ -29,7 +48,11 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
         numeric = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name])]
         raise ValueError(f"unknown measure '{measure}'; {nearest(measure, [*RATES, *numeric])}")
     values = rows[measure].to_numpy(float, na_value=np.nan)
-    return np.where(np.isnan(values), np.inf, values) if _stem(measure) in WORST_IS_LARGE else values
+    missing = np.isnan(values)
+    if len(rows) and missing.all() and measure not in NEVER and not (rows["outcome"] == "diverged").all():
+        cells = ", ".join(rows["cell"].unique()[:3])
+        raise ValueError(f"measure '{measure}': no run of these cells has a value: {cells}; name cells whose models and tasks have one")
+    return np.where(missing, worst_value(measure), values)
 
 
 def columns_of(measure: str) -> tuple[str, ...]:
@@ -38,32 +61,41 @@ def columns_of(measure: str) -> tuple[str, ...]:
 
 
 def best_value(rows: pd.DataFrame, axis: str, measure: str) -> Any:
-    """The value of an axis with the best share or median of a measure on the even init seeds; the odd ones are there to judge it.
+    """The value of an axis with the best share or median of a measure in these rows; of several, the one nearest to the axis's middle.
 
-    So the choice does not flatter what is then measured.
+    The rows that judge it must be others, so that the choice does not flatter what is then measured.
     """
-    even = rows[rows["init_seed"] % 2 == 0]
     typical = "mean" if measure in RATES else "median"
-    scores = pd.Series(measured(even, measure)).groupby(even[axis].to_numpy(), sort=False).agg(typical)
-    return scores.idxmin() if lower_is_better(measure) else scores.idxmax()
+    values = pd.Series(measured(rows, measure)).groupby(rows[axis].to_numpy(), sort=False).agg(typical)
+    scores = values.reindex(values_of(rows, axis))
+    best = np.flatnonzero(scores == (scores.min() if lower_is_better(measure) else scores.max()))
+    return scores.index[best[np.argmin(np.abs(best - (len(scores) - 1) / 2))]]
+
+
+def values_of(rows: pd.DataFrame, axis: str) -> list[Any]:
+    """The values of an axis that rows have: numbers by size, others in the order of the grid."""
+    values = rows[axis].drop_duplicates().sort_values().tolist()
+    return sorted(values) if all(isinstance(value, int | float) for value in values) else values
+
+
+def at_edge(rows: pd.DataFrame, axis: str, value: Any) -> bool:
+    """Whether a value of a numeric axis is the least or the largest that was tried."""
+    values = values_of(rows, axis)
+    return isinstance(value, int | float) and value in (values[0], values[-1])
 
 
 def lower_is_better(measure: str) -> bool:
     """Whether the best value of a measure is its lowest."""
-    return measure in ("unsolved", "stuck", "diverged") or _stem(measure) in WORST_IS_LARGE
+    return measure in ("unsolved", "stuck", "diverged") or worst_value(measure) == np.inf
 
 
-def _stem(measure: str) -> str:
-    return measure.removesuffix("_final").removesuffix("_initial")
+def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) -> None:
+    """Raise ValueError on a measure of a claim or published number that the run's rows do not have.
 
-
-def check_measures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
-    """Raise ValueError on a measure of a claim or published number, or a column of a figure, that the run's rows do not have.
-
-    Without `rows` and `curves`, the columns of those that there are, they are worked out from the experiment, so that a typing error is
-    found before anything is trained.
+    Without `rows`, the columns that there are, they are worked out from the experiment, so that a typing error is found before anything
+    is trained.
     """
-    has_row, has_curve = _known_columns(experiment, rows, curves)
+    has_row = _known_columns(experiment, rows)
     for place, measure, where in _measures(experiment):
         cells = _cells(experiment, where)
         column = columns_of(measure)[0]
@@ -77,8 +109,6 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None, cu
             raise ValueError(one_line(f"{place}: the runs with {setting} have no '{measure}'; 'where' leaves them out"))
         if left_out(column, experiment.unreported):
             raise ValueError(f"{place}: '{measure}' is left out of reports, by 'unreported'")
-    for figure in experiment.figure:
-        _check_figure(experiment, figure, has_row, has_curve, rows)
 
 
 def named_columns(experiment: Experiment) -> set[str]:
@@ -92,16 +122,12 @@ def left_out(column: str, unreported: Iterable[str]) -> bool:
     return any(column.startswith(f"{name}_") or fnmatchcase(column, name) for name in unreported)
 
 
-HasColumn = Callable[[Cell, str], bool]
-
-
-def _known_columns(experiment: Experiment, rows: Iterable[str] | None, curves: Iterable[str] | None) -> tuple[HasColumn, HasColumn]:
-    """Whether the rows, and the curves, of a cell have a column."""
-    if rows is not None and curves is not None:
-        row_names, curve_names = set(rows), set(curves)
-        return lambda cell, name: name in row_names, lambda cell, name: name in curve_names
-    columns = Columns(experiment, named_columns(experiment))
-    return columns.in_rows, columns.in_curves
+def _known_columns(experiment: Experiment, rows: Iterable[str] | None) -> Callable[[Cell, str], bool]:
+    """Whether the rows of a cell have a column."""
+    if rows is not None:
+        names = set(rows)
+        return lambda cell, name: name in names
+    return Columns(experiment, named_columns(experiment)).in_rows
 
 
 def _all_columns(experiment: Experiment, rows: Iterable[str] | None) -> list[str]:
@@ -133,33 +159,3 @@ def _cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
         axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes
     }
     return [cell for cell in experiment.cells if all(label_key(cell.axes[axis]) in labels for axis, labels in wanted.items())]
-
-
-def _check_figure(experiment: Experiment, figure: Figure, has_row: HasColumn, has_curve: HasColumn, rows: Iterable[str] | None) -> None:
-    """The keys of a figure name axes, columns of rows or curves, rates, probes or settings; its kind says which of them it draws."""
-    cells = _cells(experiment, figure.where)
-    whole = {*experiment.axes, *OUTCOMES, "outcome"}
-    whole |= {name.rpartition(":")[2] for name in (*(experiment.probes or ()), *experiment.track)}
-
-    def known(name: str) -> bool:
-        column = columns_of(name)[0]
-        return name in whole or any(has_curve(cell, name) or _is_setting(cell, name) or has_row(cell, column) for cell in cells)
-
-    for key in ("x", "y"):
-        name = getattr(figure, key)
-        if name is not None and not known(name):
-            columns = [*experiment.axes, *_all_columns(experiment, rows)]
-            raise ValueError(f"figure '{figure.name}': {key} = '{one_line(name)}' is no column; {nearest(name, columns)}")
-    if figure.color is not None and figure.color not in (allowed := [*experiment.axes, "outcome", *RATES]):
-        raise ValueError(f"figure '{figure.name}': color = '{one_line(figure.color)}' is no axis; {nearest(figure.color, allowed)}")
-    if figure.panel is not None and figure.panel not in experiment.axes:
-        raise ValueError(f"figure '{figure.name}': panel = '{one_line(figure.panel)}' is no axis; {nearest(figure.panel, experiment.axes)}")
-
-
-def _is_setting(cell: Cell, path: str) -> bool:
-    """Whether a dotted path is a setting of the cell, or an option of one of its pieces."""
-    section, _, name = path.partition(".")
-    if section not in SECTIONS or not name:
-        return False
-    part = getattr(cell.settings, section)
-    return name in getattr(part, "options", {}) or name in type(part).model_fields

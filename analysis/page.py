@@ -1,22 +1,40 @@
 """The page of one experiment."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Verdict, deciding, overall
 from analysis.escape import fenced, latex_text, markdown_text
-from analysis.estimates import quantile_interval
+from analysis.estimates import clustered_median
+from analysis.families import counts, exploratory, overall, typical
 from analysis.figures.style import value_words
 from analysis.load import Run, matching
 from analysis.measures import RATES, measured
 from analysis.result import Result
 from analysis.summary import rate_interval
 from analysis.theory import Law
-from analysis.words import condition, interval, markdown, marked, number
+from analysis.words import condition, interval, markdown, marked, number, outcome, runs
 from bench.catalog import names
 
 MANY = 24
 """Longer tables are folded away."""
+
+
+def interim_note(results: Sequence[Result]) -> str:
+    """Which of these experiments are not complete, and how far they are; empty if all are."""
+    return "; ".join(f"{result.name} {result.run.interim}" for result in results if result.run.interim)
+
+
+def interim_banner(results: Sequence[Result]) -> str:
+    """What a reader must know of results that rest on runs that are not complete."""
+    note = interim_note(results)
+    if not note:
+        return ""
+    return (
+        f"**Interim ({note}).** These training runs are the ones that have ended so far. Those that end early come first, so every "
+        "number may still change, and no verdict is final."
+    )
 
 
 def experiment_page(result: Result) -> str:
@@ -35,11 +53,14 @@ def experiment_page(result: Result) -> str:
     device = made.device
     sections = [
         f"# {experiment.name}",
+        interim_banner([result]),
+        _mixed(run),
         markdown_text(experiment.question),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
-        "Each interval is the one that decides: its confidence is corrected within the claims of one family in this experiment (Holm), "
-        "exact for shares (Clopper and Pearson; by independent data sets where lanes share them), order statistics for medians."
+        "Each interval is that of one comparison by itself: exact for shares (Clopper and Pearson; Gaffke over independent draws where "
+        "several runs share one), order statistics for medians. A verdict stands after Holm's correction for the number of comparisons "
+        "of its family in this experiment; the answer page corrects over all experiments together."
         if result.verdicts
         else "",
         "## Laws",
@@ -55,8 +76,7 @@ def experiment_page(result: Result) -> str:
         _folded(frames["cells"], "cells"),
         _about_cells(result),
         "## Setting",
-        "The experiment file is the registration: cells, claims and criteria stood there before the run "
-        f"(hash `{manifest.spec_hash[:16]}`).",
+        _registration(run) + _edited(result),
         f"<details><summary>experiment.toml</summary>\n\n{fenced(experiment.text, 'toml')}\n\n</details>",
         "## Limits",
         "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
@@ -100,6 +120,33 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
     return {name: frame for name, frame in frames.items() if len(frame)}
 
 
+def _mixed(run: Run) -> str:
+    differences = run.manifest.mixed
+    if not differences:
+        return ""
+    # As code, so that nothing in it is markup.
+    named = " ".join("; ".join(differences).replace("`", "'").split())
+    return f"**Mixed: the training runs were not all made alike:** `{named}`"
+
+
+def _registration(run: Run) -> str:
+    manifest = run.manifest
+    hashed = f"(hash `{manifest.spec_hash[:16]}`)"
+    if run.experiment.judging_hash == manifest.judges_hash:
+        return f"The experiment file is the registration: cells, claims and criteria stood there before the run {hashed}."
+    when = f" ({', '.join(edit.when for edit in manifest.edits)})" if manifest.edits else ""
+    return (
+        f"The experiment file is the registration: cells and seeds stood there before the run {hashed}. Claims or laws were edited after "
+        f"training runs existed{when}."
+    )
+
+
+def _edited(result: Result) -> str:
+    notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited}
+    said = "; ".join(f"{identity} ({note})" for identity, note in notes.items())
+    return f" Exploratory, because their criterion was changed after rows existed: {said}." if said else ""
+
+
 def _standing(law: Law, gates: tuple[str, ...]) -> str:
     if law.holds:
         return "holds"
@@ -130,16 +177,15 @@ def _verdicts(result: Result, every: pd.DataFrame) -> str:
     lines = []
     for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
         verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
-        shown = deciding(verdicts)
-        held = sum(verdict.verdict == "supported" for verdict in verdicts)
+        shown = typical(verdicts)
         lines.append(
             {
-                "claim": shown.family if shown.family != result.name else "",
-                "says": shown.says,
-                "verdict": overall(verdicts),
-                "holds in": f"{held} of {len(verdicts)}",
-                "deciding number": f"{shown.measure} {number(shown)} {interval(shown)}".strip(),
-                "where": condition(shown),
+                "claim": verdicts[0].family if verdicts[0].family != result.name else "",
+                "says": verdicts[0].says,
+                "verdict": overall(verdicts) + exploratory(verdicts) + (", interim" if result.run.interim else ""),
+                "conditions": counts(verdicts),
+                "typical number": "; ".join(f"{one.measure} {number(one)} {interval(one)}".strip() for one in shown),
+                "where": "; ".join(condition(one) for one in shown),
             }
         )
     return f"{markdown(marked(pd.DataFrame(lines)))}\n\n{_folded(marked(every), 'verdicts')}"
@@ -159,7 +205,7 @@ def _published(run: Run) -> pd.DataFrame:
         if theirs.measure in RATES:
             estimate, low, high = rate_interval(run, rows, theirs.measure)
         else:
-            estimate, low, high, _ = quantile_interval(measured(rows, theirs.measure))
+            estimate, low, high, _ = clustered_median(measured(rows, theirs.measure), run.clusters.loc[rows.index].to_numpy())
         lines.append(
             {
                 "what": theirs.says,
@@ -200,11 +246,11 @@ def verdict_frame(result: Result) -> pd.DataFrame:
                 "claim": verdict.family if verdict.family != result.name else "",
                 "says": verdict.says,
                 "where": condition(verdict),
-                "verdict": verdict.verdict,
+                "verdict": outcome(verdict) + (", interim" if result.run.interim else ""),
                 "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
                 "measured": number(verdict),
                 "interval": interval(verdict),
-                "n": f"{verdict.n_lanes:,} lanes, {_data_sets(verdict)}",
+                "n": runs(verdict),
             }
             for verdict in result.verdicts
         ]
@@ -222,10 +268,6 @@ def _more(line: pd.Series) -> dict[str, str]:
         found["different ends"] = f"{line['distinct_minima']:.0f}"
         found["distance of two ends"] = f"{line['orbit_distance']:.3g}"
     return found
-
-
-def _data_sets(verdict: Verdict) -> str:
-    return f"{verdict.n_data_seeds:,} data sets" if verdict.n_data_seeds > 1 else "1 data set"
 
 
 def cell_frame(result: Result) -> pd.DataFrame:

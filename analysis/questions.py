@@ -1,22 +1,36 @@
 """Questions: what a claim asks of the rows, under one condition and at any confidence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import Interval, clustered_median, clustered_rate, equivalent, p_improvement
-from analysis.load import Run, matching
-from analysis.measures import RATES, best_value, columns_of, measured
+from analysis.estimates import (
+    Interval,
+    clustered_median,
+    clustered_rate,
+    equivalent,
+    p_improvement,
+    paired_difference,
+    paired_improvement,
+    unpaired_difference,
+)
+from analysis.load import Run, drawn_pairs, matching
+from analysis.measures import RATES, at_edge, best_value, columns_of, lower_is_better, measured
 from analysis.theory import Law
 from bench.spec import Claim, Comparison
 
 SEEDS = ["data_seed", "init_seed"]
+SHARE_OF_RUNS = 0.99
+"""Share of the runs that must meet a bound which is said of each, unless the claim names one."""
+RATE_MARGIN, ORDER_MARGIN = 0.02, 0.05
+"""By how much a share must be greater than another, and P(larger) than 1/2, unless the claim names a margin."""
 Decision = Callable[[Interval], bool | None]
-SHARE = "share, interval of Clopper and Pearson at the effective sample size of the clusters (Korn and Graubard)"
+SHARE = "share, interval of Clopper and Pearson, or of Gaffke over the clusters' shares"
 MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
+EDGE = "edge of the sweep"
 
 
 @dataclass
@@ -35,8 +49,31 @@ class Question:
     """Of the rows, that it is computed from."""
     against: tuple[str, ...] = ()
     """Cells that the claim's own rows are held against."""
-    level: float = 0.0
-    answer: bool | None = None
+    edges: tuple[int, ...] = ()
+    """Of sides whose best value is at the edge of its sweep: in which direction a better one would move the number, 1 up or -1 down."""
+    undecided: str = ""
+    """Why no interval can decide it."""
+    withheld: str = ""
+    """Why it is not asked: what its positive control came to."""
+
+    def ask(self, level: float) -> tuple[Interval, bool | None, str]:
+        """The interval at a level, what it decides, and why not if the reason is another than its width."""
+        found = self.interval(level)
+        if self.undecided:
+            return found, None, self.undecided
+        if found.n < 2:
+            return found, None, "one draw alone"
+        answer = self.decide(found)
+        if answer is not None and any(self._may_turn(answer, edge) for edge in self.edges):
+            return found, None, EDGE
+        return found, answer, ""
+
+    def _may_turn(self, answer: bool, edge: int) -> bool:
+        """Whether a better value beyond the edge, which moves the number in that direction, could change the answer."""
+        if self.claim.equal_to is not None:
+            return True
+        upwards = answer is (self.claim.at_most is None)
+        return (edge > 0) is not upwards
 
 
 @dataclass(frozen=True)
@@ -47,64 +84,85 @@ class _Side:
     measure: str
     values: np.ndarray
     clusters: np.ndarray
-    note: str
+    note: str = ""
     """Which value of the claim's `best` axis they have."""
+    edge: bool = False
+    """Whether that is the first or the last of its sweep."""
+
+    @property
+    def better(self) -> int:
+        """Where a better value would move this side: 1 up, -1 down."""
+        return -1 if lower_is_better(self.measure) else 1
+
+    def known(self) -> "_Side":
+        """The same side; ValueError if it lacks values of a measure without a worst one."""
+        missing = int(np.isnan(self.values).sum())
+        if missing:
+            raise ValueError(
+                f"measure '{self.measure}': {missing:,} runs have no value and no worst one is declared; judge it with each = true"
+            )
+        return self
+
+
+class _Pairs(NamedTuple):
+    """Values of two sides at the same seeds, the draws that they belong to, and this side's rows."""
+
+    a: np.ndarray
+    b: np.ndarray
+    clusters: np.ndarray
+    rows: pd.DataFrame
 
 
 def questions_of(run: Run, claim: Claim, checked: dict[str, Law]) -> list[Question]:
     """A claim under each of its conditions."""
+    return [_question(run, claim, condition, mask, checked) for condition, mask in _conditions(run, claim)]
+
+
+def _conditions(run: Run, claim: Claim) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     mask = matching(run.lanes, run.experiment, claim.where)
     if not claim.by:
-        return [_question(run, claim, {}, mask, checked)]
-    found = []
-    groups = run.lanes[mask].groupby(list(claim.by), observed=True, sort=True)
-    for values, _ in groups:
+        yield {}, mask
+        return
+    for values, _ in run.lanes[mask].groupby(list(claim.by), observed=True, sort=True):
         condition = dict(zip(claim.by, values, strict=True))
         inside = mask.copy()
         for axis, value in condition.items():
             inside &= (run.lanes[axis] == value).to_numpy()
-        found.append(_question(run, claim, condition, inside, checked))
-    return found
+        yield condition, inside
 
 
 def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, checked: dict[str, Law]) -> Question:
     if claim.law is not None:
-        law = checked[claim.law]
-        known = Interval(float(law.holds), float(law.holds), float(law.holds), law.n)
-        rows = run.lanes[mask]
-        return Question(claim, condition, rows, lambda level: known, lambda interval: law.holds, claim.law, "law: 1 if it holds", ())
+        return _law_question(run, claim, condition, mask, checked[claim.law])
     assert claim.measure is not None
     mine = _side(run, claim, mask, claim.measure)
     if claim.greater_than is not None:
-        theirs = _other_side(run, claim, claim.greater_than, condition)
-        return _paired_order(claim, condition, mine, theirs) if claim.paired else _order(claim, condition, mine, theirs)
-    if isinstance(claim.equal_to, Comparison):
-        return _paired_equality(claim, condition, mine, _other_side(run, claim, claim.equal_to, condition))
-    known_values = ~np.isnan(mine.values)
-    values, clusters = mine.values[known_values], mine.clusters[known_values]
-    is_rate = claim.measure in RATES
-    estimate, estimator = (clustered_rate, SHARE) if is_rate else (clustered_median, MEDIAN)
-    name = f"share {claim.measure}" if is_rate else f"median {claim.measure}"
-    return Question(
-        claim,
-        condition,
-        mine.rows[known_values],
-        lambda level: estimate(values, clusters, level),
-        _criterion(claim),
-        name + mine.note,
-        estimator,
-        _columns(claim, mine),
-    )
+        question = _order(claim, condition, mine, _other_side(run, claim, claim.greater_than, condition))
+    elif isinstance(claim.equal_to, Comparison):
+        question = _equality(claim, condition, mine, _other_side(run, claim, claim.equal_to, condition))
+    else:
+        question = _bound(claim, condition, mine)
+    question.withheld = _failed_control(run, claim, condition)
+    return question
+
+
+def _law_question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray, law: Law) -> Question:
+    known = Interval(float(law.holds), float(law.holds), float(law.holds), law.n)
+    return Question(claim, condition, run.lanes[mask], lambda _: known, lambda _: law.holds, law.name, "law: 1 if it holds", ())
 
 
 def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
     rows, clusters = run.lanes[mask], run.clusters[mask].to_numpy()
     values = measured(rows, measure)
     if claim.best is None:
-        return _Side(rows, measure, values, clusters, "")
-    best = best_value(rows, claim.best, measure)
-    kept = ((rows["init_seed"] % 2 == 1) & (rows[claim.best] == best)).to_numpy()
-    return _Side(rows[kept], measure, values[kept], clusters[kept], f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}")
+        return _Side(rows, measure, values, clusters)
+    judges = run.judges[mask].to_numpy()
+    if judges.all() or not judges.any():
+        raise ValueError(f"claim '{claim.id}': best = '{claim.best}' needs at least two seeds, one half to choose it and one to judge it")
+    best = best_value(rows[~judges], claim.best, measure)
+    kept = judges & (rows[claim.best] == best).to_numpy()
+    note = f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}"
+    return _Side(rows[kept], measure, values[kept], clusters[kept], note, at_edge(rows, claim.best, best))
 
 
 def _other_side(run: Run, claim: Claim, other: Comparison, condition: dict[str, Any]) -> _Side:
@@ -114,56 +172,202 @@ def _other_side(run: Run, claim: Claim, other: Comparison, condition: dict[str, 
     return _side(run, claim, mask, other.measure or claim.measure)
 
 
-def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
-    """Whether this side's values tend to be larger."""
-    a, b = _per_cluster(mine), _per_cluster(theirs)
-    name = f"P({claim.measure} larger){_notes(mine, theirs)}"
+def _failed_control(run: Run, claim: Claim, condition: dict[str, Any]) -> str:
+    """What the claim's positive control came to under a condition, if it was not shown to hold; else nothing."""
+    needs = claim.needs
+    if needs is None:
+        return ""
+    side = _side(run, claim, matching(run.lanes, run.experiment, {**claim.where, **condition, **needs.where}), needs.measure)
+    bound = needs.at_least if needs.at_least is not None else needs.at_most
+    assert bound is not None
+    meets, word = (np.greater_equal, "at least") if needs.at_least is not None else (np.less_equal, "at most")
+    if needs.measure in RATES:
+        found = clustered_rate(side.values, side.clusters, 1 - claim.alpha)
+        held = found.low >= bound if needs.at_least is not None else found.high <= bound
+        wanted = f"share {needs.measure} {word} {bound:g}"
+    else:
+        share = SHARE_OF_RUNS if claim.share is None else claim.share
+        found = clustered_rate(meets(side.values, bound), side.clusters, 1 - claim.alpha)
+        held = found.low >= share
+        wanted = f"share {share:g} with {needs.measure} {word} {bound:g}"
+    return "" if held else f"control not met: {wanted}, found {found.estimate:.4g} [{found.low:.4g}, {found.high:.4g}]"
+
+
+def _bound(claim: Claim, condition: dict[str, Any], mine: _Side) -> Question:
+    """A share, the share of runs that meet a bound, or a median."""
+    edges = (mine.better,) if mine.edge else ()
+    columns = _columns(claim, mine)
+    if claim.each:
+        met = _meets(claim, mine.values)
+        name = f"share with {mine.measure} {_bound_text(claim)}{mine.note}"
+        return _each(claim, condition, mine.rows, met, mine.clusters, name, SHARE, columns, (), edges)
+    is_rate = mine.measure in RATES
+    estimate, estimator = (clustered_rate, SHARE) if is_rate else (clustered_median, MEDIAN)
+    name = f"{'share' if is_rate else 'median'} {mine.measure}{mine.note}"
+    side = mine.known()
     return Question(
         claim,
         condition,
-        mine.rows,
-        lambda level: p_improvement(a, b, level),
-        _above_half,
+        side.rows,
+        lambda level: estimate(side.values, side.clusters, level),
+        _criterion(claim),
         name,
-        "P(a > b) + P(a = b) / 2 over clusters, interval of Brunner and Munzel",
-        _columns(claim, mine, theirs),
-        _cells(theirs),
+        estimator,
+        columns,
+        (),
+        edges,
     )
 
 
-def _paired_order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
-    """Of the pairs of lanes with the same seeds that differ, the share in which this side's value is larger (McNemar's test)."""
-    partner = _partners(mine, theirs)
-    differ = ~np.isnan(partner) & ~np.isnan(mine.values) & (mine.values != partner)
-    larger, clusters = (mine.values > partner)[differ], mine.clusters[differ]
+def _each(
+    claim: Claim,
+    condition: dict[str, Any],
+    rows: pd.DataFrame,
+    met: np.ndarray,
+    clusters: np.ndarray,
+    name: str,
+    estimator: str,
+    columns: tuple[str, ...],
+    against: tuple[str, ...],
+    edges: tuple[int, ...],
+) -> Question:
+    """Whether enough runs meet what is said of each."""
+    share = SHARE_OF_RUNS if claim.share is None else claim.share
+    decide: Decision = lambda found: True if found.low >= share else False if found.high < share else None  # noqa: E731
+    return Question(
+        claim, condition, rows, lambda level: clustered_rate(met, clusters, level), decide, name, estimator, columns, against, edges
+    )
+
+
+def _meets(claim: Claim, values: np.ndarray) -> np.ndarray:
+    """Which values meet the claim's bound; a missing one never does."""
+    if claim.at_least is not None:
+        return values >= claim.at_least
+    if claim.at_most is not None:
+        return values <= claim.at_most
+    assert isinstance(claim.equal_to, int | float) and claim.margin is not None
+    return np.abs(values - claim.equal_to) <= claim.margin
+
+
+def _bound_text(claim: Claim) -> str:
+    if claim.at_least is not None:
+        return f"at least {claim.at_least:g}"
+    if claim.at_most is not None:
+        return f"at most {claim.at_most:g}"
+    return f"{claim.equal_to:g} within {claim.margin:g}"
+
+
+def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
+    """Whether this side's share is greater by a margin, or its values tend to be larger: over pairs, where the sides share their seeds."""
+    is_rate = mine.measure in RATES
+    pairs = _paired(mine.known(), theirs.known())
+    if pairs is None and claim.paired:
+        raise ValueError(f"claim '{claim.id}': paired: the sides do not share their seeds one to one; 'where' and 'by' must leave one cell")
+    a, b = (pairs.a, pairs.b) if pairs else (mine.values, theirs.values)
+    tied = bool((a == b).all()) if pairs else len(np.unique(np.concatenate([a, b]))) < 2
+    if is_rate:
+        margin = RATE_MARGIN if claim.margin is None else claim.margin
+        lowest, middle, bound = -1.0, 0.0, margin
+        name = f"difference of share {mine.measure} ({a.mean():.4g} - {b.mean():.4g})"
+        estimator = (
+            f"difference of shares over pairs with the same seeds: {SHARE}" if pairs else "difference of shares, Newcombe's interval"
+        )
+    else:
+        margin = ORDER_MARGIN if claim.margin is None else claim.margin
+        lowest, middle, bound = 0.0, 0.5, 0.5 + margin
+        name = f"P({mine.measure} larger), medians {np.median(a):.4g} and {np.median(b):.4g}"
+        estimator = "P(a > b) + P(a = b) / 2 " + (
+            f"over pairs with the same seeds: {SHARE}" if pairs else "over all pairs, Hoeffding's bound"
+        )
 
     def interval(level: float) -> Interval:
-        return clustered_rate(larger, clusters, level) if differ.any() else Interval(np.nan, 0.0, 1.0, 0)
+        if tied:
+            return Interval(middle, lowest, 1.0, len(np.unique(pairs.clusters if pairs else mine.clusters)))
+        if pairs:
+            return (paired_difference if is_rate else paired_improvement)(a, b, pairs.clusters, level)
+        if is_rate:
+            return unpaired_difference(clustered_rate(a, mine.clusters, level), clustered_rate(b, theirs.clusters, level))
+        return p_improvement(a, b, mine.clusters, theirs.clusters, level)
 
-    name = f"share {claim.measure} larger of {differ.sum():,} pairs that differ{_notes(mine, theirs)}"
-    columns = _columns(claim, mine, theirs)
-    return Question(
-        claim, condition, mine.rows, interval, _above_half, name, f"of pairs with the same seeds: {SHARE}", columns, _cells(theirs)
-    )
-
-
-def _paired_equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
-    """Ratio of each row to the row with the same seeds (1 where both are equal, infinities too); rows without a partner drop out."""
-    partner = _partners(mine, theirs)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference = np.abs(np.where(mine.values == partner, 1.0, mine.values / partner) - 1)
-    known = ~np.isnan(difference)
     return Question(
         claim,
         condition,
-        mine.rows[known],
-        lambda level: clustered_median(difference[known], mine.clusters[known], level),
-        _criterion(claim),
-        f"median size of the relative difference of {claim.measure}{_notes(mine, theirs)}",
-        f"of pairs with the same seeds: {MEDIAN}",
+        pairs.rows if pairs else mine.rows,
+        interval,
+        lambda found: True if found.low > bound else False if found.high < bound else None,
+        f"{name}{_notes(mine, theirs)}",
+        estimator,
         _columns(claim, mine, theirs),
         _cells(theirs),
+        _edges(mine, theirs),
+        "the two sides never differ" if tied else "",
     )
+
+
+def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
+    """Whether two sides are equal over pairs with the same seeds: shares by their difference, values by their ratio (1 where both are
+    equal, infinities too)."""
+    pairs = _paired(mine, theirs)
+    if pairs is None:
+        raise ValueError(
+            f"claim '{claim.id}': equal_to: the sides do not share their seeds one to one; 'where' and 'by' must leave one cell"
+        )
+    columns, against, edges = _columns(claim, mine, theirs), _cells(theirs), _edges(mine, theirs)
+    if mine.measure in RATES:
+        return Question(
+            claim,
+            condition,
+            pairs.rows,
+            lambda level: paired_difference(pairs.a, pairs.b, pairs.clusters, level),
+            _criterion(claim),
+            f"difference of share {mine.measure}{_notes(mine, theirs)}",
+            f"difference of shares over pairs with the same seeds: {SHARE}",
+            columns,
+            against,
+            edges,
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.abs(np.where(pairs.a == pairs.b, 1.0, pairs.a / pairs.b) - 1)
+    # Infinity against a number, or a number against 0, is as far as can be.
+    difference = np.where(np.isnan(difference) & ~np.isnan(pairs.a) & ~np.isnan(pairs.b), np.inf, difference)
+    name = f"relative difference of {mine.measure}"
+    if claim.each:
+        assert claim.margin is not None
+        met, what = difference <= claim.margin, f"share with {name} at most {claim.margin:g}{_notes(mine, theirs)}"
+        estimator = f"of pairs with the same seeds: {SHARE}"
+        return _each(claim, condition, pairs.rows, met, pairs.clusters, what, estimator, columns, against, edges)
+    for side in (mine, theirs):
+        side.known()
+    return Question(
+        claim,
+        condition,
+        pairs.rows,
+        lambda level: clustered_median(difference, pairs.clusters, level),
+        _criterion(claim),
+        f"median {name}{_notes(mine, theirs)}",
+        f"of pairs with the same seeds: {MEDIAN}",
+        columns,
+        against,
+        edges,
+    )
+
+
+def _paired(mine: _Side, theirs: _Side) -> _Pairs | None:
+    """Values of both sides at the seeds that both have; None if some seeds occur twice on a side, or none on both."""
+    ours, others = (pd.MultiIndex.from_frame(side.rows[SEEDS]) for side in (mine, theirs))
+    if ours.has_duplicates or others.has_duplicates:
+        return None
+    place = others.get_indexer(ours)
+    both = place >= 0
+    if not both.any():
+        return None
+    clusters = drawn_pairs(mine.clusters[both], theirs.clusters[place[both]])
+    return _Pairs(mine.values[both], theirs.values[place[both]], clusters, mine.rows[both])
+
+
+def _edges(mine: _Side, theirs: _Side) -> tuple[int, ...]:
+    """Where a better value of a side at the edge of its sweep would move the comparison."""
+    return tuple(sign * side.better for side, sign in ((mine, 1), (theirs, -1)) if side.edge)
 
 
 def _cells(side: _Side) -> tuple[str, ...]:
@@ -175,24 +379,8 @@ def _columns(claim: Claim, *sides: _Side) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(column for side in sides for column in columns_of(side.measure)), *best, *SEEDS]))
 
 
-def _above_half(interval: Interval) -> bool | None:
-    return True if interval.low > 0.5 else False if interval.high <= 0.5 else None
-
-
 def _notes(mine: _Side, theirs: _Side) -> str:
     return mine.note if mine.note == theirs.note else f"{mine.note} v {theirs.note.rpartition(' ')[2]}"
-
-
-def _partners(mine: _Side, theirs: _Side) -> np.ndarray:
-    """For each row the other side's value with the same seeds; NaN where there is none."""
-    partner = pd.Series(theirs.values, pd.MultiIndex.from_frame(theirs.rows[SEEDS]))
-    if partner.index.has_duplicates:
-        raise ValueError("claim: several rows have the same seeds; 'where' and 'by' must leave one cell on either side")
-    return partner.reindex(pd.MultiIndex.from_frame(mine.rows[SEEDS])).to_numpy(float)
-
-
-def _per_cluster(side: _Side) -> np.ndarray:
-    return pd.Series(side.values).groupby(side.clusters).mean().to_numpy()
 
 
 def _criterion(claim: Claim) -> Decision:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,20 +23,21 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from analysis.answer import answer_frame, answer_page  # noqa: E402
-from analysis.claims import Verdict, judge  # noqa: E402
+from analysis.answer import answer_frame, answer_page, jointly  # noqa: E402
+from analysis.claims import judge  # noqa: E402
 from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import log_ticks, rc, to_columns  # noqa: E402
+from analysis.figures.style import log_ticks, note_below, rc, to_columns  # noqa: E402
 from analysis.load import Run, load, naming_missing_columns  # noqa: E402
 from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
-from analysis.page import experiment_page, tables  # noqa: E402
+from analysis.page import experiment_page, interim_note, tables  # noqa: E402
 from analysis.result import Result  # noqa: E402
 from analysis.summary import ESTIMATORS, summarize  # noqa: E402
 from analysis.theory import Law  # noqa: E402
-from analysis.words import condition, interval, latex, number  # noqa: E402
+from analysis.verdict import Verdict  # noqa: E402
+from analysis.words import latex  # noqa: E402
 from analysis.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
 from bench.manifest import Part  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
@@ -57,19 +58,13 @@ DIGEST = 16
 """Digits that a report keeps of each lane's digest: 64 bits."""
 
 
-@dataclass(frozen=True)
-class Pages:
-    """What was written, and the rows of the verdict table for the terminal."""
+def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> list[Result]:
+    """Judge these runs, write a page for each into `out` and the answer page about all reports there, and return what these came to.
 
-    folder: Path
-    rows: list[tuple[str, ...]]
-
-
-def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> Pages:
-    """Judge these runs and write a page for each into `out`, and the answer page about all reports there.
-
-    `trust`: modules that may be imported although a folder names them.
+    A run of which nothing has ended yet is left out, unless it is the only one. `trust`: modules that may be imported although a folder
+    names them.
     """
+    folders = [folder for folder in folders if read_manifest(folder).parts] or folders
     known = [read_manifest(folder).experiment for folder in folders]
     if len(set(known)) < len(known):
         twice = next(name for name in known if known.count(name) > 1)
@@ -88,8 +83,7 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
     with staging(out) as made:
         write_answer(results, made)
         publish(made, out)
-    rows = [row for result in results if result.name in names for row in _terminal_rows(result)]
-    return Pages(out, rows)
+    return [result for result in jointly(results) if result.name in names]
 
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
@@ -102,10 +96,11 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """The answer page and its figure, into an empty folder."""
+    """The answer page and its figure, into an empty folder; its verdicts are corrected over the families of all these experiments."""
+    results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
-        save(headline(table), out / "figures" / "headline", formats)
+        save(headline(table), out / "figures" / "headline", formats, interim_note(results))
     if len(verdicts := answer_frame(results)):
         _write_table(verdicts, out / "tables" / "verdicts")
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
@@ -125,7 +120,7 @@ def standing(out: Path) -> list[Result]:
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: of another version of initbench; make that report anew: initbench report {path.parent}") from error
         laws = [Law(**law) for law in stored["laws"]]
-        found.append(Result(load(path.parent), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
+        found.append(Result(load(path.parent, interim=True), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
     return sorted(found, key=lambda result: result.name)
 
 
@@ -155,9 +150,8 @@ def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
 @naming_missing_columns
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
     """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
-    run = compact(load(source, trust))
-    check_measures(run.experiment, run.lanes, run.curves)
-    check_figures(run.experiment, run.lanes, run.curves)
+    run = compact(load(source, trust, interim=True))
+    check_measures(run.experiment, run.lanes)
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
@@ -180,12 +174,15 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "summary.columns.csv", csv_text(_described(result.summary)).encode())
     claims = {
         **origin,
+        **({"interim": run.interim} if run.interim else {}),
+        "training_runs": run.manifest.lanes if result.trains else 0,
         "laws": [asdict(law) for law in result.laws],
         "claims": [verdict.record() for verdict in result.verdicts],
     }
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
+    check_figures(run.experiment, run.lanes.columns, run.curves.columns)
     for figure in run.experiment.figure:
         with trusting(trust):
             _draw(run, figure, folder / "figures" / figure.name, formats)
@@ -228,7 +225,7 @@ def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) ->
     try:
         with _style():
             drawing = kind.target(run, figure)
-        save(drawing, path, formats)
+        save(drawing, path, formats, run.interim)
     except OSError:
         raise
     except Exception as error:
@@ -246,12 +243,14 @@ def _style() -> Iterator[None]:
         yield
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> None:
-    """Write a figure in these formats, without dates, so that the same figure is the same file."""
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
+    """Write a figure in these formats, without dates, so that the same figure is the same file; `note` stands in a line below it."""
     with _style():
         # One layout for all formats.
         to_columns(drawing)
         log_ticks(drawing)
+        if note:
+            note_below(drawing, note)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
         for kind in formats:
@@ -259,20 +258,3 @@ def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS) -> Non
             drawing.savefig(content, format=kind, **FORMATS[kind])
             write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
     plt.close(drawing)
-
-
-def _terminal_rows(result: Result) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for verdict in result.verdicts:
-        where = condition(verdict)
-        rows.append(
-            (
-                f"{verdict.family} {verdict.id}" + (f" ({where})" if where else ""),
-                verdict.verdict,
-                f"{verdict.measure} {number(verdict)}",
-                interval(verdict),
-                f"{verdict.n_lanes:,}",
-                f"{verdict.n_data_seeds:,}",
-            )
-        )
-    return rows

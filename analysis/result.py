@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.claims import Verdict
 from analysis.load import Run
 from analysis.theory import Law
+from analysis.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,11 @@ class Result:
     laws: list[Law]
     verdicts: list[Verdict]
     summary: pd.DataFrame
+
+    @property
+    def trains(self) -> bool:
+        """Whether any of its runs took a step; worked examples are evaluated only."""
+        return bool((self.run.lanes["steps_run"] > 0).any())
 
     @property
     def name(self) -> str:

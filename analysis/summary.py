@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import clustered_rate, iqm, quantile_interval, wilson
+from analysis.estimates import clustered_median, clustered_rate, iqm, wilson
 from analysis.load import Run
 from analysis.measures import measured
 from analysis.orbits import apart_from_coordinates, distinct_minima, orbit_distance, recorded, symmetry_of
@@ -13,12 +13,12 @@ from bench.spec import Cell
 
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
 
-STEPS = "median (inf: never), 95% interval of order statistics"
-TIED = "share, 95% interval of Wilson, or clustered by data seed"
+STEPS = "median of the draws' medians (inf: never), 95% interval of order statistics over draws"
+TIED = "share, 95% interval of Wilson, or of Gaffke over the shares of independent draws"
 ESTIMATORS: dict[str, tuple[str, str]] = {
     "lanes": ("init_seed", "number of rows"),
     "data_seeds": ("data_seed", "number of different values"),
-    "independent": ("data_seed, or init_seed", "number of independent observations"),
+    "independent": ("data_seed, or init_seed", "number of independent draws"),
     **dict.fromkeys(("solved", "solved_low", "solved_high"), ("outcome", TIED)),
     **dict.fromkeys(("unsolved", "stuck", "diverged"), ("outcome", "share")),
     **dict.fromkeys(("steps_median", "steps_low", "steps_high"), ("steps_to_solve", STEPS)),
@@ -44,13 +44,16 @@ def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[f
 def summarize(run: Run) -> pd.DataFrame:
     """Per cell, in the order of the grid: shares of each outcome, the solved share's interval, median steps to solve with interval,
     quartiles and interquartile mean of the final loss, and how many lanes, data seeds and independent observations stand behind them.
+    A cell of which no lane has ended yet has no line.
     """
     lines: list[dict[str, Any]] = []
     by_cell = dict(list(run.lanes.groupby("cell", sort=False)))
     for cell in run.experiment.cells:
+        if cell.id not in by_cell:
+            continue
         rows = by_cell[cell.id]
         share, low, high = rate_interval(run, rows)
-        steps = quantile_interval(rows["steps_to_solve"].to_numpy(float, na_value=np.inf))
+        steps = clustered_median(measured(rows, "steps_to_solve"), run.clusters.loc[rows.index].to_numpy())
         loss = rows["loss_final"].dropna().to_numpy()
         quartiles = np.quantile(loss, list(QUARTILES.values())) if len(loss) else [np.nan] * 3
         lines.append(
@@ -80,7 +83,8 @@ def _ties(run: Run, rows: pd.DataFrame) -> dict[str, float]:
     """Share of lanes whose equal units came apart, and the median step at which those did, with 95% intervals."""
     if "break_step" not in rows:
         return {}
-    steps = quantile_interval(rows["break_step"].dropna().to_numpy(float))
+    apart = rows[rows["break_step"].notna()]
+    steps = clustered_median(apart["break_step"].to_numpy(float), run.clusters.loc[apart.index].to_numpy())
     names = ("broken", "broken_low", "broken_high", "break_median", "break_low", "break_high")
     return dict(zip(names, (*rate_interval(run, rows, "broken"), *steps[:3]), strict=True))
 

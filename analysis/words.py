@@ -5,17 +5,18 @@ import re
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Verdict
 from analysis.escape import latex_text, markdown_text
 from analysis.figures.style import column_words, value_words
+from analysis.verdict import Verdict
 
 MARKS = {
     "supported": "✓ supported",
     "refuted": "✗ refuted",
     "conditional": "◐ conditional",
     "undecided": "? undecided",
-    "withheld": "– withheld (a law failed)",
+    "withheld": "– withheld",
 }
+OUTCOME = re.compile(r"^\w+")
 UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
 LONG = 20
 """Longer texts are broken into lines, in LaTeX."""
@@ -31,18 +32,29 @@ def number(verdict: Verdict) -> str:
 
 
 def interval(verdict: Verdict) -> str:
-    """The deciding interval with its confidence; laws have none."""
+    """The interval with its confidence; laws have none."""
     if verdict.criterion.startswith("law "):
         return ""
     return f"[{_digits(verdict, verdict.low)}, {_digits(verdict, verdict.high)}] at {100 * verdict.level:.4g}%"
 
 
 def _digits(verdict: Verdict, value: float) -> str:
-    share = verdict.measure.startswith(("share ", "P("))
+    share = verdict.measure.startswith(("share ", "difference of share", "P("))
     if share:
         # A share is rounded towards the inside of [0, 1] only where it is exact.
         return f"{value:.4f}"
     return "∞" if value == np.inf else "-∞" if value == -np.inf else f"{value:.3g}"
+
+
+def outcome(verdict: Verdict) -> str:
+    """The verdict with what qualifies it: that its criterion was changed after rows existed, why it is undecided or withheld."""
+    return verdict.verdict + (", exploratory" if verdict.edited else "") + (f": {verdict.reason}" if verdict.reason else "")
+
+
+def runs(verdict: Verdict) -> str:
+    """How many training runs a verdict rests on, how many of them differ, and on which data."""
+    distinct = f" ({verdict.n_distinct:,} distinct)" if verdict.n_distinct < verdict.n_lanes else ""
+    return f"{verdict.n_lanes:,} training runs{distinct}, {verdict.data}"
 
 
 def condition(verdict: Verdict) -> str:
@@ -63,7 +75,7 @@ def place(axis: str, value: str) -> str:
 
 def marked(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose verdicts carry their marks."""
-    return table.assign(verdict=table["verdict"].map(MARKS))
+    return table.assign(verdict=table["verdict"].map(lambda text: OUTCOME.sub(lambda found: MARKS[found[0]], text, count=1)))
 
 
 def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:

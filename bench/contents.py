@@ -21,13 +21,12 @@ DIGEST = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 """A report keeps the first half of the digest of a lane's parameters."""
 ENDS = ("loss_final", "metric_final", "test_loss_final", "test_metric_final", "grad_norm_final")
 STARTS = ("loss_initial", "grad_norm_initial")
-INTEGERS = ("data_seed", "init_seed", "steps_run")
-STEPS = ("steps_to_solve", "break_step")
+INTEGERS = ("data_seed", "init_seed", "steps_run", "steps_to_solve", "break_step", "step")
 TEXTS = ("experiment", "cell", "outcome", "params_digest")
 
 
-def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame) -> None:
-    """ValueError if a column of the lanes is missing, surplus, or of another type than the experiment gives it.
+def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """ValueError if a column of the lanes or curves is missing, surplus, or of another type than the experiment gives it.
 
     Which probes a model has something to show to is not known without the model: the column of a known probe may be missing.
     """
@@ -35,18 +34,7 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
     needed += [] if manifest.of_report else [name for name in (*STARTS, *ENDS) if name not in needed]
     optional = {*STARTS, *ENDS, *(("break_step",) if "tie_spread" in experiment.track else ())}
     _check_names(needed, optional, lanes, _probe_columns(experiment))
-    for name in lanes:
-        kind = pd.api.types
-        if name in experiment.axes:
-            right = True
-        elif name in TEXTS:
-            right = kind.is_string_dtype(lanes[name].dtype) or kind.is_object_dtype(lanes[name].dtype)
-        elif name in (*INTEGERS, *STEPS):
-            right = kind.is_integer_dtype(lanes[name].dtype)
-        else:
-            right = kind.is_float_dtype(lanes[name].dtype)
-        if not right:
-            raise ValueError(f"column '{name}' is of type {lanes[name].dtype}")
+    _check_types(lanes.drop(columns=list(experiment.axes)))
     if not manifest.of_report:
         for name in lanes:
             stem, _, when = str(name).rpartition("_")
@@ -54,6 +42,13 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
                 raise ValueError(f"column '{stem}_final' is missing")
             if when == "final" and f"{stem}_initial" not in lanes and name not in ("metric_final", "test_loss_final", "test_metric_final"):
                 raise ValueError(f"column '{stem}_initial' is missing")
+    if curves.empty:
+        return
+    tracked = {name.rpartition(":")[2] for name in experiment.track}
+    _check_names([*IDENTITY, "step", "loss"], tracked, curves, None)
+    if ("tie_spread" in curves) != ("break_step" in lanes):
+        raise ValueError("curves: tie_spread stands with break_step of the lanes")
+    _check_types(curves)
 
 
 def check_lanes(experiment: Experiment, lanes: pd.DataFrame, whole: bool = True) -> None:
@@ -151,14 +146,6 @@ def check_curves(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame
         if len(logged) or len(curves):
             raise ValueError(f"curves: {len(logged):,} lanes have one, but there are {'none' if curves.empty else 'others'}")
         return
-    tracked = {name.rpartition(":")[2] for name in experiment.track}
-    _check_names([*IDENTITY, "step", "loss"], tracked, curves, None)
-    if ("tie_spread" in curves) != ("break_step" in lanes):
-        raise ValueError("curves: tie_spread stands with break_step of the lanes")
-    for name in curves:
-        right = pd.api.types.is_integer_dtype if name in ("data_seed", "init_seed", "step") else pd.api.types.is_float_dtype
-        if name != "cell" and not right(curves[name].dtype):
-            raise ValueError(f"curves: column '{name}' is of type {curves[name].dtype}")
     keys = list(IDENTITY)
     starts = np.append(True, (curves[keys].iloc[1:].to_numpy() != curves[keys].iloc[:-1].to_numpy()).any(axis=1))
     first = np.flatnonzero(starts)
@@ -208,6 +195,19 @@ def _check_names(needed: list[str], optional: Iterable[str], rows: pd.DataFrame,
     for name in rows:
         if name not in known and not (pattern and pattern.fullmatch(str(name))):
             raise ValueError(f"column '{name}' is none of the experiment; {nearest(str(name), known)}")
+
+
+def _check_types(rows: pd.DataFrame) -> None:
+    for name in rows:
+        dtype = rows[name].dtype
+        if name in TEXTS:
+            right = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
+        elif name in INTEGERS:
+            right = pd.api.types.is_integer_dtype(dtype)
+        else:
+            right = pd.api.types.is_float_dtype(dtype)
+        if not right:
+            raise ValueError(f"column '{name}' is of type {dtype}")
 
 
 def _refuse(rows: pd.DataFrame, wrong: np.ndarray, why: str) -> None:

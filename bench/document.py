@@ -29,16 +29,19 @@ def read_document(text: str, overrides: Mapping[str, Any] | None = None) -> tupl
     if DOTTED.search(text):
         raise ValueError("a dotted key of more than 100 parts")
     try:
-        if overrides:
-            document = tomlkit.parse(text)
-            for path, value in overrides.items():
-                check_content({path: value})
-                override(document, path, value)
-            text = tomlkit.dumps(document)
+        document = tomlkit.parse(text) if overrides else None
+    except (TOMLKitError, ValueError) as error:
+        raise ValueError(f"not TOML: {one_line(error)}") from error
+    if document is not None and overrides:
+        for path, value in overrides.items():
+            check_content({path: value})
+            override(document, path, value)
+        text = tomlkit.dumps(document)
+    try:
         return text, tomllib.loads(text)
     except RecursionError as error:
         raise ValueError(f"tables and lists stand inside one another more than {DEEPEST} deep") from error
-    except (TOMLKitError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"not TOML: {one_line(error)}") from error
 
 

@@ -57,7 +57,9 @@ def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] =
     place = one_line(place, LONGEST_PART)
     if fault["type"] in ("value_error", "missing"):
         return f"{place}: {message}" if place else message
-    return one_line(f"{place} = {shown(fault['input'])}: {message}")
+    if fault["type"] == "model_type":
+        message = "a table of keys and values"
+    return one_line(f"{place} = {shown(fault['input'])}: {message}" if place else f"{shown(fault['input'])}: {message}")
 
 
 def _place(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[str, type[BaseModel]]:

@@ -1,6 +1,7 @@
 """Any optax optimizer by name; its learning rate is an input of the compiled program."""
 
 import inspect
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -46,15 +47,32 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
     known = optimizers()
     if name not in known:
         raise ValueError(f"unknown optimizer '{one_line(name, 100)}'; {nearest(name, known)}")
-    allowed = set(inspect.signature(known[name]).parameters) - {"learning_rate"}
-    for option in options:
+    parameters = inspect.signature(known[name]).parameters
+    allowed = set(parameters) - {"learning_rate"}
+    for option, value in options.items():
         if option not in allowed:
             raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, 'learning_rate'])}")
+        if isinstance(value, str) and not _takes_text(parameters[option]):
+            what = "takes no text here; where it takes a function, a file cannot give one"
+            raise ValueError(f"optimizer.{option} = '{one_line(value, 100)}': '{name}' {what}")
     try:
-        make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
+        state = make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"optimizer '{name}' refuses {shown(options)}: {one_line(error)}") from error
+    if any(_is_key(leaf) for leaf in jax.tree.leaves(state)):
+        raise ValueError(f"optimizer '{name}' draws from a key of its own, which would be the same in every training run")
     _ACCEPTED.add((name, repr(options)))
+
+
+def _takes_text(parameter: inspect.Parameter) -> bool:
+    """Whether optax gives an option a meaning when it is a text: the name of a dtype, or one of a few words."""
+    return "dtype" in parameter.name or re.search(r"\bstr\b|Literal", str(parameter.annotation)) is not None
+
+
+def _is_key(leaf: Any) -> bool:
+    """Whether a part of an optimizer's state is a random key, typed or not."""
+    dtype = getattr(leaf, "dtype", None)
+    return dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == jnp.uint32)
 
 
 def asks_for_loss(name: str, options: dict[str, Any]) -> bool:
@@ -63,6 +81,18 @@ def asks_for_loss(name: str, options: dict[str, Any]) -> bool:
     transformation = make_optimizer(name, options, 0.1)
     try:
         jax.eval_shape(lambda: transformation.update(params, transformation.init(params), params))
+    except (TypeError, ValueError):
+        return True
+    return False
+
+
+def asks_for_function(name: str, options: dict[str, Any]) -> bool:
+    """Whether an optimizer's step evaluates the loss at other parameters, as a line search does."""
+    params = {"w": jnp.zeros((2, 2))}
+    transformation = make_optimizer(name, options, 0.1)
+    known = {"value": jnp.zeros(()), "grad": params}
+    try:
+        jax.eval_shape(lambda: transformation.update(params, transformation.init(params), params, **known))
     except (TypeError, ValueError):
         return True
     return False

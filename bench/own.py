@@ -35,7 +35,8 @@ def own_digests(experiment: Experiment) -> dict[str, str]:
     for text in dict.fromkeys(texts):
         found |= _data_file(text, Path())
     for path in modules.values():
-        for text in dict.fromkeys(node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant) and _is_text(node.value)):
+        constants = (node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant))
+        for text in dict.fromkeys(value for value in constants if isinstance(value, str)):
             found |= _data_file(text, path.parent) or _data_file(text, Path())
     return {name: _digest(path) for name, path in sorted({**found, **modules}.items())}
 
@@ -53,15 +54,13 @@ def _texts(content: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and "\n" not in value and "\0" not in value
-
-
 def _data_file(text: str, folder: Path) -> dict[str, Path]:
     """The file of this name in a folder, if there is one; an absolute path goes by its last part."""
     path = folder / text
+    if not 0 < len(text) <= LONGEST_NAME or "\0" in text or path.suffix in ("", ".py"):
+        return {}
     try:
-        there = _is_text(text) and bool(path.suffix) and path.suffix != ".py" and path.is_file()
+        there = path.is_file()
     except OSError:
         return {}
     return {path.name if Path(text).is_absolute() else Path(text).as_posix(): path} if there else {}

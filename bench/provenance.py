@@ -106,7 +106,7 @@ def cpu_features(cpuinfo: str | None = None) -> str:
 def random_keys() -> str:
     """The implementation of the keys that the engine draws from."""
     with precision("float32"):
-        partitionable = jax.config.jax_threefry_partitionable
+        partitionable = getattr(jax.config, "jax_threefry_partitionable", True)
         return f"{jax.random.key_impl(data_key(0))}, {'partitionable' if partitionable else 'not partitionable'}"
 
 

@@ -45,7 +45,7 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A file of this name can only be left over from a process that was killed.
+        # What an earlier process of this number has left, or a link that somebody has laid there.
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
             file.write(content)
@@ -126,6 +126,7 @@ def _table(content: bytes, count: int) -> pa.Table:
             raise ValueError(f"column '{field.name}' is of type {field.type}; allowed: {', '.join(map(str, _TYPES))}")
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
     stored = sum(group.column(number).total_uncompressed_size for group in groups for number in range(group.num_columns))
+    _check_memory(count, len(schema))
     if stored > BYTES_BESIDE + BYTES_PER_VALUE * count * len(schema):
         raise ValueError(f"would take {stored:,} bytes of memory, too many for {count:,} rows")
     texts = [field.name for field in schema if field.type in _TEXTS]
@@ -141,13 +142,24 @@ def _table(content: bytes, count: int) -> pa.Table:
     return rows
 
 
+def _check_memory(rows: int, columns: int) -> None:
+    """ValueError if the numbers of so many rows do not fit into the memory of this machine."""
+    needed, there = 8 * rows * columns, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ValueError(f"{rows:,} rows of {columns} columns take {needed >> 30:,} GiB of memory, this machine has {there >> 30:,} GiB")
+
+
 _TEXTS = (pa.string(), pa.large_string())
 _TYPES = (*_TEXTS, pa.bool_(), pa.int64(), pa.float32(), pa.float64())
 
 
 def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataFrame:
     """All rows of a kind (`lanes` or `curves`), in the order of the parts."""
-    frames = [read_part(folder, part) for part in manifest.parts if part.kind == kind]
+    parts = [part for part in manifest.parts if part.kind == kind]
+    frames: list[pd.DataFrame] = []
+    for part in parts:
+        frames.append(read_part(folder, part))
+        _check_memory(sum(one.rows for one in parts), len(frames[0].columns))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

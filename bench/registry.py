@@ -3,17 +3,30 @@
 import importlib
 import inspect
 import pkgutil
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import partial, wraps
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
+import jax
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from bench.messages import nearest, one_line
+
+OURS = ("bench", "analysis", "initbench")
+"""The import packages of initbench itself."""
+MOST_LETTERS = 400
+"""Length at which the text of a user's exception is cut."""
+
+
+class PieceError(ValueError):
+    """A fault of a user's own piece, told in one line that names the piece, its file and line, and the contract."""
+
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants", allow_inf_nan=False)
 Extended = Annotated[float, Field(allow_inf_nan=True)]
@@ -79,6 +92,19 @@ class Entry:
     target: Callable[..., Any]
     options: type[BaseModel]
     traits: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""
+    contract: str = ""
+    """How a piece of this kind is called and what it returns, in one sentence."""
+
+    @property
+    def own(self) -> bool:
+        """Whether the piece is a user's own, named `module:name`."""
+        return ":" in self.name
+
+    @property
+    def label(self) -> str:
+        """The piece as error messages name it."""
+        return f"{self.kind} '{self.name}'"
 
     @property
     def summary(self) -> str:
@@ -86,26 +112,67 @@ class Entry:
         return (inspect.getdoc(self.target) or "").partition("\n")[0]
 
     def bind(self, options: dict[str, Any]) -> Callable[..., Any]:
-        """The target with its options filled in; only the supplied arguments remain open."""
-        return partial(self.target, **options)
+        """The target with its options filled in; only the supplied arguments remain open. What a user's own raises is a `PieceError`."""
+        bound = partial(self.target, **options)
+        return self.guarded(bound) if self.own else bound
+
+    def guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, called in the context of `calling`."""
+
+        @wraps(function)
+        def called(*arguments: Any, **options: Any) -> Any:
+            with self.calling():
+                return function(*arguments, **options)
+
+        return called
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Context in which the piece's code runs: an exception of a user's own piece becomes a `PieceError`.
+
+        An error of the devices, such as too little memory, passes as it is.
+        """
+        try:
+            yield
+        except (PieceError, jax.errors.JaxRuntimeError, MemoryError):
+            raise
+        except (Exception, SystemExit) as error:
+            if not self.own:
+                raise
+            raise self.fault(_described(error), error) from error
+
+    def fault(self, what: str, error: BaseException | None = None) -> PieceError:
+        """The error that says what is wrong with a piece; a user's own is named with its file, line and contract."""
+        if not self.own:
+            return PieceError(f"{self.label}: {what}")
+        return PieceError(f"{self.label}{_place(self.target, error)}: {what}; {self.contract}")
 
 
 class Registry:
     """Names of one kind (`initializer`, `model`, ...), filled by using the registry as a decorator.
 
     `supplied` are the arguments that the suite passes; all other arguments of a registered function
-    or class are its options, with their annotations as validation and their defaults as defaults.
+    or class are its options, with their annotations as validation and their defaults as defaults. A user's own must take the arguments
+    that it `needs`, and `contract` says so in one sentence.
     """
 
-    def __init__(self, kind: str, supplied: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, supplied: Iterable[str] = (), needs: Iterable[str] = (), contract: str = "") -> None:
         self.kind = kind
+        self.contract = contract
         self._supplied = frozenset(supplied)
+        self._needs = tuple(needs)
         self._entries: dict[str, Entry] = {}
+        self._own: dict[str, Entry] = {}
+        """Users' pieces by `module:name`, as far as they have been looked up or decorated."""
 
     def __call__(self, target: Callable[..., Any] | None = None, /, **traits: Any) -> Any:
-        """Register under the target's own name, as `@registry` or `@registry(trait=...)`."""
+        """Register under the target's own name, as `@registry` or `@registry(trait=...)`; outside of initbench as `module:name`."""
         if target is None:
             return partial(self, **traits)
+        if target.__module__.partition(".")[0] not in OURS:
+            name = f"{target.__module__}:{target.__name__}"
+            self._own[name] = self._entry(name, target, traits)
+            return target
         name = target.__name__.lower()
         if name in self._entries:
             raise ValueError(f"{self.kind} '{name}' is registered twice")
@@ -134,30 +201,93 @@ class Registry:
         return name in self._entries
 
     def _entry(self, name: str, target: Callable[..., Any], traits: dict[str, Any]) -> Entry:
-        return Entry(name, target, self._options(name, target), traits)
+        return Entry(name, target, self._options(name, target), traits, self.kind, self.contract)
 
     def _imported(self, name: str) -> Entry:
+        """A user's own piece, with the traits that a decorator has given it."""
         module_name, _, attribute = name.partition(":")
+        shown = one_line(name, 100)
         try:
-            target = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:
-            # Of a relative name like `.x:y` Python says that with a TypeError.
-            raise ValueError(f"{self.kind} '{one_line(name, 100)}' cannot be imported: {one_line(error)}") from error
+            module = importlib.import_module(module_name)
+        except (Exception, SystemExit) as error:
+            raise PieceError(f"{self.kind} '{shown}' cannot be imported{_import_place(error)}: {_described(error)}{_hint(name)}") from error
+        target = getattr(module, attribute, None)
+        if target is None:
+            file = getattr(module, "__file__", None) or ", ".join(getattr(module, "__path__", [])) or "built in"
+            missing = f"module {one_line(module_name, 100)} ({file}) has no '{one_line(attribute, 100)}'"
+            raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}{_hint(name)}")
         if not callable(target):
-            raise ValueError(f"{self.kind} '{one_line(name, 100)}' is not a function or class")
-        return self._entry(name, target, dict(getattr(target, "traits", {})))
+            raise PieceError(f"{self.kind} '{shown}' is not a function or class; {self.contract}")
+        known = self._own.get(name)
+        if known is None or known.target is not target:
+            decorated = next((entry for entry in self._own.values() if entry.target is target), None)
+            known = replace(decorated, name=name) if decorated else self._entry(name, target, dict(getattr(target, "traits", {})))
+            self._own[name] = known
+        return known
 
     def _options(self, name: str, target: Callable[..., Any]) -> type[BaseModel]:
         # The metaclass of flax modules hides the constructor's signature behind its own.
         function: Any = target.__init__ if inspect.isclass(target) else target
-        fields: dict[str, Any] = {}
-        for parameter in inspect.signature(function, eval_str=True).parameters.values():
-            if parameter.name in self._supplied or parameter.kind is parameter.VAR_KEYWORD:
-                continue
-            empty = parameter.annotation is parameter.empty
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (Any if empty else parameter.annotation, default)
-        return create_model(name, __config__=STRICT, **fields)
+        own = Entry(name, target, BaseModel, kind=self.kind, contract=self.contract)
+        with own.calling():
+            parameters = inspect.signature(function, eval_str=True).parameters
+            any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+            missing = [needed for needed in self._needs if needed not in parameters]
+            if own.own and missing and not any_name:
+                raise own.fault(f"it does not take {', '.join(missing)}")
+            fields: dict[str, Any] = {}
+            for parameter in parameters.values():
+                if parameter.name in self._supplied or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                    continue
+                if own.own and parameter.name == "name":
+                    raise own.fault("an option cannot be called 'name', which is the name of the piece")
+                empty = parameter.annotation is parameter.empty
+                default = ... if parameter.default is parameter.empty else parameter.default
+                fields[parameter.name] = (Any if empty else parameter.annotation, default)
+            return create_model(name, __config__=STRICT, **fields)
+
+
+def _described(error: BaseException) -> str:
+    """Type and text of an exception, in one line."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(target: Callable[..., Any], error: BaseException | None) -> str:
+    """File and line of a piece's own file where an exception arose; of its definition if it arose elsewhere."""
+    found: Any = inspect.unwrap(target)
+    try:
+        file = inspect.getsourcefile(found if hasattr(found, "__code__") or inspect.isclass(found) else type(found))
+        line = inspect.getsourcelines(found)[1]
+    except (OSError, TypeError):
+        return ""
+    for frame in traceback.extract_tb(error.__traceback__) if error else []:
+        line = frame.lineno or line if frame.filename == file else line
+    return f" ({_shown(str(file))}, line {line})"
+
+
+def _import_place(error: BaseException) -> str:
+    """File and line of a module that cannot be imported; nothing where there is no such module."""
+    if isinstance(error, SyntaxError):
+        return f" ({_shown(str(error.filename))}, line {error.lineno})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    inside = [frame for frame in frames if frame.filename not in (__file__, importlib.__file__)]
+    return f" ({_shown(inside[-1].filename)}, line {inside[-1].lineno})" if inside else ""
+
+
+def _shown(file: str) -> str:
+    """A file as a user would name it from where he works."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return file
+
+
+def _hint(name: str) -> str:
+    """What to do about a module that has the name of one of initbench's own packages."""
+    package = name.partition(":")[0].partition(".")[0]
+    return f"; '{package}' is a package of initbench itself, give your module another name" if package in OURS else ""
 
 
 def import_submodules(package: ModuleType) -> None:

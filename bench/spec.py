@@ -28,7 +28,7 @@ from pydantic import (
 
 from bench.document import check_content, read_document, walk, write_document
 from bench.grid import assign, axis_label, check_labels, label_key, wanted_labels
-from bench.initializers import initializer
+from bench.initializers import draws, initializer
 from bench.manifest import Name
 from bench.messages import explain, nearest, one_line, shown
 from bench.models import model
@@ -96,12 +96,14 @@ class Piece(Part):
             own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
             return {**own, "options": {key: value for key, value in raw.items() if key not in own}}
         entry = registry[raw["name"]]
-        own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
+        # A setting of this section gives way to an option of a user's own piece that has its name.
+        settings = set(cls.model_fields) - {"options"} - (set(entry.options.model_fields) if entry.own else set())
+        own = {key: value for key, value in raw.items() if key in settings}
         given = {key: value for key, value in raw.items() if key not in own}
         try:
             options = entry.options.model_validate(given).model_dump()
         except ValidationError as error:
-            raise ValueError(explain(error, entry.options, also=set(cls.model_fields) - {"options"})) from error
+            raise ValueError(explain(error, entry.options, also=settings)) from error
         return {**own, "options": options}
 
 
@@ -171,9 +173,8 @@ class InitializerSpec(Piece):
     @property
     def random(self) -> bool:
         """Whether two seeds give different parameters."""
-        names = (self.name, *(one.name for one in self.layers.values()))
-        draws = any(initializer[name].traits.get("random", True) for name in names)
-        draws_weights = draws and self.gain > 0 and self.zero_fraction < 1
+        random = any(draws(one.name, one.options) for one in (self, *self.layers.values()))
+        draws_weights = random and self.gain > 0 and self.zero_fraction < 1
         return draws_weights or self.bias_law == "uniform_fan_in" or self.bias_stddev > 0
 
 
@@ -478,6 +479,7 @@ class Figure(Part):
     """A figure of the report: what it draws from the rows."""
 
     name: Name
+    """Names its files."""
     kind: str
     caption: str
     where: dict[str, Any] = {}

@@ -117,7 +117,7 @@ def _changes(store: RunFolder, experiment: Experiment) -> list[str]:
     """How an experiment differs from the one in the folder, in what trains."""
     before, now = store.manifest.cells, experiment.cells
     found: list[str] = []
-    axes = list(dict.fromkeys(axis for cell in (*before, *now) for axis in cell.axes))
+    axes = list(dict.fromkeys([*(axis for cell in before for axis in cell.axes), *(axis for cell in now for axis in cell.axes)]))
     for axis in axes:
         old, new = (_values(cells, axis) for cells in (before, now))
         if old and new:

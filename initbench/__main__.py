@@ -1,36 +1,41 @@
 """The command `initbench`, also as `python -m initbench`."""
 
-import os
-import re
-import subprocess
-import sys
-
 from initbench.stop import end_at_once, say
+
+end_at_once()  # before anything else is imported
+
+import os  # noqa: E402
+import sys  # noqa: E402
 
 PROBE = "from jaxlib import xla_client; xla_client.CompileOptions()"
 """Reads XLA_FLAGS as XLA does, which ends the process where it does not like them."""
-
-LOGGED = re.compile(r"[EF]\d{4} [^\]]*\] (.*)")
+LOGGED = r"[EF]\d{4} [^\]]*\] (.*)"
+"""An error in XLA's log: after time and place what is wrong."""
 
 
 def main() -> None:
-    """Answer signals, refuse flags that XLA would abort at, and hand over to the command line."""
-    end_at_once()
+    """Refuse flags that XLA would abort at, and devices that JAX does not find, and hand over to the command line."""
     if os.environ.get("XLA_FLAGS") and (fault := flags_fault()):
         say(fault)
         raise SystemExit(2)
-    from analysis.cli import app
-
+    try:
+        from analysis.cli import app
+    except ValueError as error:
+        # The environment is read where JAX is configured, at the first import.
+        say(" ".join(str(error).split()))
+        raise SystemExit(2) from None
     app()
 
 
 def flags_fault() -> str:
     """What is wrong with XLA_FLAGS, in one line; empty if nothing is."""
+    import re
+    import subprocess
+
     probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
     if probe.returncode == 0:
         return ""
-    # The first error of XLA's log, without time and place.
-    said = next((match[1] for line in probe.stderr.splitlines() if (match := LOGGED.match(line))), f"exit code {probe.returncode}")
+    said = next((match[1] for line in probe.stderr.splitlines() if (match := re.match(LOGGED, line))), f"exit code {probe.returncode}")
     return f"XLA_FLAGS = '{os.environ['XLA_FLAGS'][:200]}': {said[:400]}"
 
 

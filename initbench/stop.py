@@ -1,12 +1,19 @@
-"""SIGINT and SIGTERM: what is said, how soon, and with which exit code (130 and 143)."""
+"""SIGINT and SIGTERM: what is said, how soon, and with which exit code (130 and 143).
+
+This module is the first that the command imports, so it imports as little as it can.
+"""
+
+from __future__ import annotations
 
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any
 
 GRACE_SECONDS = 5.0
 """Training that has not come to a safe moment after this long is ended where it stands."""
@@ -51,33 +58,38 @@ def end_at_once() -> None:
         signal.signal(number, end)
 
 
-@contextmanager
-def stoppable() -> Iterator[Callable[[], None]]:
-    """Context for training; yields a function that raises `Stopped` once a signal has come, to be called at safe moments.
+class Stoppable:
+    """Context for training; gives a function that raises `Stopped` once a signal has come, to be called at safe moments.
 
-    A second signal, or none of these moments for `GRACE_SECONDS`, ends the process where it stands.
+    A second signal, or none of these moments for `GRACE_SECONDS`, ends the process where it stands. Outside of the main thread, to which
+    Python hands all signals, nothing is caught.
     """
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        # Python hands signals to the main thread alone.
-        yield lambda: None
-        return
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if came:
+    def __init__(self) -> None:
+        self._came: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Callable[[], None]:
+        import threading
+
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._stop) for number in CAUGHT}
+        return self._check
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        import threading
+
+        if self._came:
             end(number)
-        came.append(number)
+        self._came.append(number)
         deadline = threading.Timer(GRACE_SECONDS, end, (number,))
         deadline.daemon = True
         deadline.start()
 
-    def check() -> None:
-        if came:
-            raise Stopped(came[0])
-
-    before = {number: signal.signal(number, stop) for number in CAUGHT}
-    try:
-        yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _check(self) -> None:
+        if self._came:
+            raise Stopped(self._came[0])

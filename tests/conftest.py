@@ -1,10 +1,13 @@
 """Two devices in every test, also on a machine with one core."""
 
+import ctypes
 import os
+import resource
+import sys
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 
-from collections.abc import Callable  # noqa: E402  (the devices come first)
+from collections.abc import Callable, Iterator  # noqa: E402  (the devices come first)
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -32,11 +35,31 @@ XOR: dict[str, Any] = {
 }
 
 Rows = Callable[..., pd.DataFrame]
+MOST_BYTES = 2 << 30
+"""Of memory that a process of tests may take."""
 
 
 def experiment(**changes: Any) -> Experiment:
     """The XOR experiment with some sections replaced."""
     return Experiment.model_validate({**XOR, **changes})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def little_memory() -> Iterator[None]:
+    """At no time do the tests of a process take more than `MOST_BYTES`."""
+    yield
+    if sys.platform == "linux":
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert peak <= MOST_BYTES, f"the tests of this process took {peak / 2**30:.1f} GiB"
+
+
+@pytest.fixture(autouse=True)
+def memory_given_back() -> Iterator[None]:
+    """What compilations have freed goes back to the system: glibc keeps it, in an arena for each of many threads."""
+    yield
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 @pytest.fixture

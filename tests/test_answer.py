@@ -1,26 +1,56 @@
 """The answer in words and as a chart follows the verdicts."""
 
-import json
 import re
 import tomllib
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from analysis.answer import _chart, _spoken_of, paragraph
-from analysis.claims import Verdict
+from analysis.answer import _chart, _spoken_of, answer_page, jointly, paragraph
+from analysis.claims import judge
+from analysis.families import families
+from analysis.load import Run
+from analysis.result import Result
+from analysis.verdict import Verdict
+from bench import catalog
+from bench.spec import wanted_labels
+from tests.test_claims import claim, run_of
 
-REPORTS = Path(__file__).parents[1] / "reports"
 TEXT: dict[str, Any] = tomllib.loads((files("analysis") / "answer.toml").read_text())
+BLANK = Verdict(
+    id="", family="", says="", condition={}, measure="", criterion="", verdict="undecided", estimate=0.5, low=0.0, high=1.0, level=0.95,
+    n_lanes=1, n_data_seeds=1, n_init_seeds=1, estimator="", columns=(), cells=(), against=(), alone="undecided", p_value=1.0, n_draws=1,
+    n_distinct=1, data="1 data set",
+)  # fmt: skip
 
 
-def stored() -> list[Verdict]:
-    """The verdicts of the committed reports."""
-    paths = sorted(REPORTS.glob("*/claims.json"))
-    return [Verdict.of(record) for path in paths for record in json.loads(path.read_text())["claims"]]
+@cache
+def asked() -> tuple[Verdict, ...]:
+    """A verdict, undecided, on every condition of every claim of the experiments that ship."""
+    found = []
+    for experiment in map(catalog.read, catalog.names()):
+        for one in experiment.claim:
+            wanted = {axis: wanted_labels(value, experiment.axes[axis]) for axis, value in one.where.items() if axis in experiment.axes}
+            cells = [cell for cell in experiment.cells if all(cell.axes[axis] in values for axis, values in wanted.items())]
+            for values in dict.fromkeys(tuple(str(cell.axes[axis]) for axis in one.by) for cell in cells):
+                condition = dict(zip(one.by, values, strict=True))
+                found.append(replace(BLANK, id=one.id, family=one.family or experiment.name, condition=condition))
+    return tuple(found)
+
+
+def settled(needs: list[dict[str, Any]], family: str) -> list[Verdict]:
+    """Verdicts as these needs ask for; what they ask of some is set before what they ask of all."""
+    every = list(asked())
+    for need in sorted(needs, key=lambda need: "all" in need):
+        meant = _spoken_of(need, need.get("claim", family), every)
+        changes: dict[str, Any] = {"verdict": need["some"] if "some" in need else need["all"]}
+        changes |= {"low": need.get("at_least", 0.0), "high": need.get("at_most", 1.0)}
+        every = [replace(verdict, **changes) if verdict in meant else verdict for verdict in every]
+    return every
 
 
 def test_a_clause_stands_only_for_the_verdict_that_it_is_written_for() -> None:
@@ -36,7 +66,7 @@ NEEDS = [(clause, need) for clause in TEXT["clause"] for need in clause.get("nee
 
 @pytest.mark.parametrize(("clause", "need"), NEEDS, ids=lambda entry: entry.get("id", entry.get("claim")))
 def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, Any], need: dict[str, Any]) -> None:
-    verdicts, every = {clause["claim"]: "conditional"}, stored()
+    verdicts, every = {clause["claim"]: "conditional"}, settled(clause["needs"], clause["claim"])
     assert paragraph(verdicts, every)
     meant = _spoken_of(need, clause["claim"], every)
     assert meant
@@ -47,28 +77,24 @@ def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, An
 
 def test_the_chart_says_what_is_not_settled() -> None:
     assert _chart([]) == ""
-    every = stored()
-    assert "Not settled" not in _chart(every)
-    withheld = [replace(verdict, verdict="withheld") if verdict.family == "C1" else verdict for verdict in every]
-    assert 'safe["Not settled (C1)"]' in _chart(withheld)
-    assert 'never["Not safe: units stay equal, or nothing moves (C7, C20)"]' in _chart(withheld)
+    chart = _chart(asked())
+    assert all(f'{leaf["id"]}["Not settled' in chart for leaf in TEXT["leaf"])
 
 
-LEAF_NEEDS = [(leaf, need) for leaf in TEXT["leaf"] for need in leaf["needs"]]
-
-
-@pytest.mark.parametrize(("leaf", "need"), LEAF_NEEDS, ids=lambda entry: entry["id"])
-def test_a_leaf_is_not_settled_when_what_it_rests_on_changes(leaf: dict[str, Any], need: dict[str, Any]) -> None:
-    every = stored()
-    meant = _spoken_of(need, need["claim"], every)
-    assert meant
-    others = [verdict for verdict in every if verdict not in meant]
-    first, *rest = meant
-    outside = [replace(first, verdict="undecided")]
-    outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
-    outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
-    for changed in ([], *([one, *rest] for one in outside)):
-        assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
+@pytest.mark.parametrize("leaf", TEXT["leaf"], ids=lambda leaf: leaf["id"])
+def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: dict[str, Any]) -> None:
+    every = settled(leaf["needs"], "")
+    assert f'{leaf["id"]}["{leaf["says"]} (' in _chart(every)
+    for need in leaf["needs"]:
+        meant = _spoken_of(need, need["claim"], every)
+        assert meant
+        others = [verdict for verdict in every if verdict not in meant]
+        first, *rest = meant
+        outside = [replace(first, verdict="undecided")]
+        outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
+        outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
+        for changed in ([], *([one, *rest] for one in outside)):
+            assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
 
 
 def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
@@ -81,3 +107,52 @@ def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
 def test_every_text_is_for_a_claim_of_the_thread_and_a_verdict(entry: dict[str, str]) -> None:
     assert re.fullmatch(r"C\d+", entry["claim"])
     assert set(entry) - {"claim", "needs"} <= {"supported", "refuted", "conditional"}
+
+
+# The page -------------------------------------------------------------------------------------------------------------------------
+
+
+def results() -> list[Result]:
+    """Two experiments on one claim: one holds by a hair, the other fails clearly; a third evaluates what it does not train."""
+    made = []
+    for name, share, steps, bound in (("one", 0.975, 100, 0.9535), ("two", 0.1, 100, 0.99), ("worked", 1.0, 0, 0.5)):
+        family = "C17" if name == "worked" else "C6"
+        run = run_of({"he_normal": share}, 400, [claim(at_least=bound, family=family)], steps_run=lambda n, steps=steps: [steps] * n)
+        made.append(Result(named(run, name), [], judge(run)[1], pd.DataFrame()))
+    return made
+
+
+def named(run: Run, name: str) -> Run:
+    device, versions = {"count": 1, "kind": "cpu"}, {"initbench": "0"}
+    manifest = {"lanes": 400, "run_seconds": 1.0, "compile_seconds": 1.0, "device": device, "versions": versions, "ended": "2026"}
+    return replace(run, experiment=run.experiment.model_copy(update={"name": name}), manifest=manifest)
+
+
+def test_verdicts_are_corrected_across_the_experiments_of_a_claim() -> None:
+    one, two, worked = results()
+    assert 0.025 < one.verdicts[0].p_value < 0.05
+    assert [result.verdicts[0].verdict for result in (one, two, worked)] == ["supported", "refuted", "supported"]
+    # The clear one is settled first; then one is left, which has all of alpha.
+    assert [result.verdicts[0].verdict for result in jointly([one, two])] == ["supported", "refuted"]
+    unclear = replace(two, verdicts=[replace(two.verdicts[0], alone="undecided", p_value=1.0)])
+    assert [result.verdicts[0].verdict for result in jointly([one, unclear, worked])] == ["undecided", "undecided", "supported"]
+
+
+def test_the_page_shows_all_counts_both_numbers_and_training_runs_alone() -> None:
+    page = answer_page(jointly(results()), has_headline=False)
+    assert "800 training runs in 3 experiments" in page
+    assert "1 hold, 1 fail, 0 undecided" in page
+    assert "share solved 0.9750" in page and "share solved 0.1000" in page
+    assert "no training" in page and "800 training runs, up to 400 independent draws (1 data set)" in page
+
+
+def test_an_edited_criterion_is_marked_on_the_page() -> None:
+    one, two, worked = results()
+    marked = replace(one, verdicts=[replace(one.verdicts[0], edited="why")])
+    assert "conditional, exploratory |" in answer_page(jointly([marked, two, worked]), has_headline=False)
+    assert "exploratory |" not in answer_page(jointly([one, two, worked]), has_headline=False)
+
+
+def test_the_thread_s_rules_name_claims_that_there_are() -> None:
+    ids = {verdict.id for verdict in asked()}
+    assert all(family.rule in ("all", "any") and family.primary in ("", *ids) for family in families().values())

@@ -24,7 +24,7 @@ from tests.conftest import XOR
 from tests.folders import manifest_of, with_manifest, with_rows
 from tests.test_cli import call
 
-MUTATIONS = int(os.environ.get("INITBENCH_MUTATIONS", "60"))
+MUTATIONS = int(os.environ.get("INITBENCH_MUTATIONS", "40"))
 """How many mutated folders are tried; 2,000 take some minutes."""
 LANES, SEEDS = 24, 6
 CASES = [
@@ -324,6 +324,11 @@ def test_a_small_file_that_would_fill_the_memory_is_not_unpacked(folder: Path) -
     assert "column 'cell' is of type binary" in refused(folder)
     with_content(folder, b"PAR1 is no parquet file PAR1")
     assert "Parquet" in refused(folder)
+
+
+def test_rows_for_which_this_machine_is_too_small_are_not_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sysconf", lambda name: 60)
+    assert "rows of" in (message := refused(folder)) and "this machine has" in message
 
 
 def test_a_run_that_is_not_complete_is_read_when_asked_for(folder: Path) -> None:

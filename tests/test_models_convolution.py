@@ -224,7 +224,8 @@ def test_names_of_parameters_and_what_a_gate_starts_at() -> None:
     parts = ["first.bias", "first.kernel", "gate", "norm1.bias", "norm1.scale", "norm2.bias", "norm2.scale", "second.bias", "second.kernel"]
     assert names == [*(f"blocks.0.{part}" for part in parts), "input.bias", "input.kernel", "output.bias", "output.kernel"]
     assert network("cnn").weight_names == ["convolutions.0.kernel", "convolutions.1.kernel", "output.kernel"]
-    assert network("resmlp", blocks=12).weight_names[-2:] == ["input.kernel", "output.kernel"]
+    deep = network("resmlp", blocks=12).weight_names
+    assert [deep[0], *deep[-3:]] == ["input.kernel", "blocks.11.first.kernel", "blocks.11.second.kernel", "output.kernel"]
 
     def gates(**layers: object) -> np.ndarray:
         return np.asarray(drawn(gated, layers=layers)["blocks"][0]["gate"])

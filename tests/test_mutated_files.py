@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bench import Experiment, catalog
 from tests.test_spec import TEXT
 
-EXAMPLES = int(os.environ.get("INITBENCH_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("INITBENCH_EXAMPLES", "200"))
 FILES = {name: (files("bench") / "experiments" / f"{name}.toml").read_text(encoding="utf-8") for name in catalog.names()}
 TEXTS = [TEXT, *sorted(FILES.values(), key=len)]
 """Short ones first, so that failures shrink to them."""

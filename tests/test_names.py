@@ -102,7 +102,7 @@ def test_curvature_is_that_in_what_is_trained() -> None:
 
 
 def test_the_last_layer_of_an_adapted_network_is_no_hidden_one() -> None:
-    wanted = experiment(model={"name": "lora", "widths": [3]}, initializer="glorot_normal")
+    wanted = experiment(model={"name": "lora", "widths": [3], "train_base": True}, initializer="glorot_normal")
     [program] = programs(wanted.cells, ("hidden_grad_max",), ())
     fixed, state = start(program)
     gradients = program.network.weights(program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)[2])

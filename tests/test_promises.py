@@ -1,9 +1,10 @@
 """The engine's promises: same lane, same bits; nothing dropped; proved stops; one compilation; resume."""
 
 import logging
+import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from bench import Experiment, run
 from bench.engine import pool as pool_module
-from bench.engine.devices import alone, lane_mesh
+from bench.engine.devices import alone, flags_in_force, lane_mesh
 from bench.engine.pool import Pool
 from bench.engine.program import programs
 from bench.records import as_frame, read_manifest, read_rows
@@ -215,8 +216,11 @@ def test_loops_that_ask_no_host_train_the_same(setting: str, tmp_path: Path, mon
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-def fail_for_memory(monkeypatch: pytest.MonkeyPatch, name: str, fails: set[int]) -> None:
-    """These calls of a compiled function find no memory."""
+NO_MEMORY = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes."
+
+
+def fail_for_memory(monkeypatch: pytest.MonkeyPatch, name: str, fails: set[int], told: str = NO_MEMORY) -> None:
+    """These calls of a compiled function find no memory, which XLA tells in this way."""
     compiled, calls = Pool._compile, 0
 
     def compile_to_fail(self: Pool) -> None:
@@ -227,7 +231,7 @@ def fail_for_memory(monkeypatch: pytest.MonkeyPatch, name: str, fails: set[int])
             nonlocal calls
             calls += 1
             if calls in fails:
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
+                raise jax.errors.JaxRuntimeError(told)
             return function(*arguments)
 
         setattr(self, name, failing)
@@ -259,10 +263,38 @@ def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Pa
     assert f"out of memory: {lanes:,} lanes at a time on each device instead of {2 * lanes:,}" in notes
 
 
-def test_a_pool_that_can_not_shrink_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fail_for_memory(monkeypatch, "_advanced", set(range(100)))
+@pytest.mark.parametrize(
+    "told", [NO_MEMORY, "INTERNAL: Error in a loop: Out of memory allocating 1600000000 bytes.", "INTERNAL: Failed to allocate"]
+)
+def test_a_pool_that_can_not_shrink_says_so(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_for_memory(monkeypatch, "_advanced", set(range(100)), told)
     with pytest.raises(MemoryError, match="model 'mlp': too little memory on cpu for 128 lanes at a time"):
         run(experiment(), tmp_path)
+
+
+def test_a_pool_whose_lanes_cannot_share_blocks_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "_bits_ignore_position", lambda self: False)
+    wanted = experiment()
+    pool = Pool(programs(wanted.cells, wanted.probes, wanted.track)[0], lane_mesh())
+    assert pool.width == 1
+    assert pool.note.startswith("one training run at a time instead of 128 in a block")
+
+
+LATE = """
+import os
+import jax
+jax.devices()
+from bench.engine.devices import flags_in_force
+print(flags_in_force(), os.environ.get("XLA_FLAGS"))
+"""
+
+
+def test_flags_are_left_alone_once_jax_has_started() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.split() == ["False", "None"]
+    assert done.stderr.count("JAX had started before initbench was imported") == 1
+    assert flags_in_force()
 
 
 def test_other_errors_of_a_device_are_not_taken_for_it(monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
@@ -297,24 +329,29 @@ def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys
+import os, signal, sys
+from pathlib import Path
 from bench import Experiment, run
+from bench.records import read_manifest
 import bench.train
 bench.train.FLUSH_SECONDS = 0.0
-run(Experiment.parse(open(sys.argv[1]).read()), sys.argv[2])
+experiment = Experiment.parse(open(sys.argv[1]).read())
+folder = Path(sys.argv[2]) / experiment.name
+
+def watch(progress):
+    if (folder / "run.json").exists() and read_manifest(folder).parts:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run(experiment, sys.argv[2], watch=watch)
 """
 
 
 def test_a_killed_run_resumes_with_the_same_bytes(tmp_path: Path) -> None:
     wanted = experiment(seeds={"init": 60_000})
     (tmp_path / "e.toml").write_text(wanted.text)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"])
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "e.toml", tmp_path / "killed"], check=False)
+    assert killed.returncode == -signal.SIGKILL
     out = tmp_path / "killed" / wanted.name
-    deadline = time.monotonic() + 120
-    while not ((out / "run.json").exists() and read_manifest(out).parts) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
     manifest = read_manifest(out)
     partial = sum(part.rows for part in manifest.parts if part.file.startswith("lanes/"))
     assert not manifest.complete

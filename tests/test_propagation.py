@@ -130,10 +130,11 @@ def test_predicted_lengths_of_square_layers() -> None:
 def test_the_best_cell_is_chosen_on_even_seeds_and_counted_on_odd_ones() -> None:
     outcomes = np.where([1, 0, 1, 0, 0, 1, 1, 1], "solved", "unsolved")
     rows = pd.DataFrame({"cell": ["a"] * 4 + ["b"] * 4, "init_seed": [0, 1, 2, 3] * 2, "outcome": outcomes})
+    odd = rows["init_seed"] % 2 == 1
     # "a" has solved more on the even seeds.
-    assert best_share(rows, "solved") == (0, 2)
-    assert best_share(rows, "unsolved") == (1, 2)
-    assert best_share(rows[rows["cell"] == "b"], "solved") == (0.75, 4)
+    assert best_share(rows, odd, "solved") == (0, 2)
+    assert best_share(rows, odd, "unsolved") == (1, 2)
+    assert best_share(rows[rows["cell"] == "b"], odd[rows["cell"] == "b"], "solved") == (0.75, 4)
 
 
 def test_widths_are_called_by_their_depth_if_they_are_all_the_same() -> None:

@@ -15,10 +15,11 @@ from bench import run
 from bench.engine.devices import HASTY
 from bench.engine.network import Network
 from bench.engine.program import Inputs, programs
+from bench.engine.seeds import shuffled
 from bench.initializers import initializer
 from bench.models import model
 from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
-from bench.optimizers import make_optimizer, optimizers
+from bench.optimizers import asks_for_function, check_optimizer, make_optimizer, optimizers
 from bench.probes import probe
 from bench.records import read_manifest, read_rows
 from bench.spec import InitializerSpec, ModelSpec
@@ -182,6 +183,37 @@ def test_an_optimizer_takes_a_traced_learning_rate(name: str) -> None:
 def test_an_optimizer_that_needs_more_than_a_learning_rate_is_not_offered() -> None:
     assert {"sgd", "adam", "lion", "contrib.muon"} <= set(optimizers())
     assert not {"contrib.dpsgd", "contrib.schedule_free"} & set(optimizers())
+
+
+@pytest.mark.filterwarnings("ignore:Specifying a key")
+@pytest.mark.parametrize("name", ["noisy_sgd", "contrib.sophia"])
+def test_an_optimizer_with_a_key_of_its_own_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"optimizer '{name}' draws from a key of its own, which would be the same in every training run"):
+        check_optimizer(name, {})
+
+
+def test_an_option_that_takes_a_function_takes_no_text() -> None:
+    with pytest.raises(ValueError, match=r"optimizer\.mask = 'weights': 'adamw' takes no text here"):
+        check_optimizer("adamw", {"mask": "weights"})
+    check_optimizer("adamw", {"mu_dtype": "bfloat16"})
+    check_optimizer("contrib.muon", {"preconditioning": "spectral"})
+
+
+def test_a_line_search_is_refused_where_training_is_noisy() -> None:
+    assert asks_for_function("lbfgs", {}) and not any(asks_for_function(name, {}) for name in ("sgd", "adam", "contrib.momo"))
+    for noise in ({"training": {"label_noise": 0.1}}, {"model": {"name": "mlp", "dropout": 0.1}}):
+        wanted = experiment(optimizer={"name": "lbfgs"}, **noise)
+        with pytest.raises(ValueError, match="optimizer.name = 'lbfgs': it compares values of the loss at several points"):
+            programs(wanted.cells, wanted.probes, wanted.track)
+
+
+@pytest.mark.parametrize("n", [1, 2, 1797, 1 << 12, (1 << 12) + 1, 1 << 16])
+def test_an_order_is_random_whatever_its_length(n: int) -> None:
+    order = np.asarray(shuffled(KEY, n))
+    np.testing.assert_array_equal(np.sort(order), np.arange(n))
+    # In a random order a place is followed by a later one in half of the cases; equal words would stand in the order of their places.
+    if n > 1000:
+        assert np.mean(np.diff(order) > 0) == pytest.approx(0.5, abs=5 / np.sqrt(12 * n))
 
 
 NETWORKS: list[dict[str, Any]] = [

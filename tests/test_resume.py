@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 
 import bench.records
 import bench.rows
+from analysis.load import load
+from analysis.report import write_report
 from bench import run
 from bench.engine.program import programs
 from bench.records import LANE, RunFolder, read_manifest, read_rows
@@ -359,3 +362,51 @@ def test_places_of_seeds_are_those_of_their_pairs() -> None:
         assert (seeds.places(data, init + 7) == -1).all() and (seeds.places(data - 10, init) == -1).all()
     with pytest.raises(ValueError, match="at most"):
         Seeds(init=1 << 30, data=1 << 20)
+
+
+# Interim reports
+
+JUDGED: dict[str, Any] = {
+    "claim": [{**CLAIM, "family": "C9"}, {**CLAIM, "id": "zero-too", "where": {"initializer": "zeros"}}],
+    "figure": [
+        {"name": "time", "kind": "ecdf", "x": "steps_to_solve", "color": "initializer", "caption": "Time."},
+        {"name": "loss", "kind": "curve", "y": "loss", "color": "initializer", "caption": "Loss."},
+    ],
+}
+
+
+def unfinished(folder: Path, first: int, last: int) -> None:
+    """The run as it would be if it had been cut off with these rows."""
+    again(folder, JUDGED)
+    [path] = parts(folder, "lanes")
+    rewritten(folder, "lanes", pq.read_table(path).slice(first, last - first))
+
+
+@pytest.mark.parametrize(("first", "last", "share"), [(30, 63, "41%"), (40, 80, "50%"), (0, 12, "15%")])
+def test_an_unfinished_run_is_reported_as_such(
+    first: int, last: int, share: str, finished: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.report.in_processes", map)
+    unfinished(folder, first, last)
+    empty = tmp_path / "empty" / "nothing-yet"
+    shutil.copytree(folder, empty)
+    change(empty, parts=[])
+    pages = write_report([folder, empty], tmp_path / "reports")
+    note = f"interim: {share} of runs"
+    page, answer = ((tmp_path / "reports" / name).read_text() for name in (f"{folder.name}/README.md", "README.md"))
+    assert page.split("\n\n")[1].startswith(f"**Interim ({folder.name} {note})")
+    assert answer.split("\n\n")[1].startswith(f"**Interim ({folder.name} {note})")
+    assert len(re.findall(r"\| [^|]*, interim \|", page)) == 2
+    assert {row[1].partition(", ")[2] for row in pages.rows} == {"interim"}
+    for name in ("time", "loss"):
+        assert note in (tmp_path / "reports" / folder.name / "figures" / f"{name}.svg").read_text()
+    assert json.loads((tmp_path / "reports" / folder.name / "claims.json").read_text())["interim"] == note
+    assert load(folder, interim=True).share_done == (last - first) / 80
+
+
+def test_a_run_that_is_complete_again_is_not_called_interim(folder: Path, tmp_path: Path) -> None:
+    unfinished(folder, 0, 79)
+    again(folder, JUDGED)
+    write_report([folder], tmp_path / "reports")
+    page = (tmp_path / "reports" / folder.name / "README.md").read_text()
+    assert "nterim" not in page and "edited after training runs existed" in page

@@ -121,7 +121,7 @@ def test_tables_sort_by_value_and_filter_in_a_browser(site: Path) -> None:
     # The policy would not let a second script run.
     page.write_text(re.sub("<meta http-equiv[^>]*>", "", page.read_text()).replace("</body>", f"{STEPS}</body>"))
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom", page.as_uri()]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True).stdout
     [title] = re.findall(r"<title>(.*?)</title>", shown)
     rising = [f"row {i}" for i in (3, 4, 5, 6, 7, 8, 1, 0, 2)]
     assert title.split("|") == [",".join(rising), ",".join(reversed(rising)), "row 1", "1 of 9"]

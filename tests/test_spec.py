@@ -1,15 +1,25 @@
 """Experiment files: what they mean, and one clear line for each way to get them wrong."""
 
+import json
+import os
+import subprocess
+import sys
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from analysis.load import matching
-from bench import Experiment, catalog
-from bench.spec import Map
+from bench import Experiment, catalog, spec
+from bench.engine import memory
+from bench.engine.devices import lane_mesh
+from bench.engine.program import programs
+from bench.messages import nearest, one_line
+from bench.optimizers import optimizers
+from bench.spec import SECTIONS, Map
 from tests.conftest import XOR, Rows, experiment
 
 TEXT = """
@@ -89,6 +99,48 @@ def test_the_example_means_what_it_says() -> None:
         ('name = "xor-width"', 'nam = "xor-width"', "name", "required"),
         ('name = "xor-width"', 'name = "../up"', "name = '../up'", "pattern"),
         ("[grid]", "[grid", "not TOML", ""),
+        ("learning_rate = 0.5", "learning_rate = nan", "optimizer.learning_rate = nan", "not a number"),
+        ("learning_rate = 0.5", "learning_rate = inf", "learning_rate = inf", "finite"),
+        ("learning_rate = 0.5", "learning_rate = 0.5\nmomentum = inf", "momentum = inf", "finite"),
+        ("learning_rate = 0.5", "learning_rate = 1e-60", "optimizer.learning_rate = 1e-60", "float32"),
+        ("gain = 1.0", "gain = inf", "gain = inf", "finite"),
+        ("solved_below = 0.05", "solved_below = 1e300", "training.solved_below = 1e+300", "float32"),
+        ('bias = "zeros"', "bias = nan", "initializer.bias = nan", "not a number"),
+        ('bias = "zeros"', "bias = inf", "bias", "finite"),
+        ("solved_below = 0.05", "solved_below = nan", "training.solved_below = nan", "not a number"),
+        ("solved_below = 0.05", "label_noise = inf", "label_noise = inf", "finite"),
+        ("at_least = 0.99", "at_least = nan", "claim.0.at_least = nan", "not a number"),
+        ("at_least = 0.99", "at_least = inf", "claim[0].at_least = inf", "finite"),
+        ("alpha = 0.05", "alpha = 1.5", "alpha = 1.5", "less than 1"),
+        ("steps = 5000", "steps = 2147483648", "steps = 2147483648", "less than or equal to 2000000000"),
+        ("steps = 5000", "steps = 2026-01-01", "training.steps = 2026-01-01", "date"),
+        ("steps = 5000", f"steps = {10**30}", "training.steps", "64 bits"),
+        ("steps = 5000", f"steps = {'9' * 5000}", "not TOML", "digits"),
+        ("init = 1000", "init = 4294967297", "seeds.init = 4294967297", "4294967296"),
+        ("init = 1000\ndata = 1\n", "init = 4294967296\ndata = 4294967296\n", "seeds: ", "2^63"),
+        ("[[2], [3], [4], [8]]", "{ from = 1, to = 2, count = 10000000 }", "count = 10000000", "10000"),
+        ("[[2], [3], [4], [8]]", "{ from = 1, to = 1, count = 3 }", "from and to are both 1", ""),
+        ("[[2], [3], [4], [8]]", "{ from = 1e-300, to = 1e300, count = 3, log = true }", "too far apart", ""),
+        ("[[2], [3], [4], [8]]", "[2026-01-01]", "grid.model.widths.0 = 2026-01-01", "date"),
+        ("[[2], [3], [4], [8]]", "[]", "grid.model.widths", "at least 1"),
+        ('"model.widths" = [[2]', '"model.widths.x" = [[2]', "'model.widths.x': 'widths' is not a table", ""),
+        ('"model.widths" = [[2]', '"model." = [[2]', "'model.' is no setting", ""),
+        ('id = "xor-width-8"', 'id = "../up"', "claim[0].id = '../up'", "pattern"),
+        ('id = "xor-width-8"', 'id = "xor-width-8"\nfamily = "<b>"', "claim[0].family = '<b>'", "pattern"),
+        ('id = "xor-width-8"', 'id = "xor-width-8"\nby = ["initializer", "initializer"]', "by: 'initializer' stands there twice", ""),
+        ('id = "xor-width-8"', 'id = "xor-width-8"\npool = ["optimizer"]', "pool: 'optimizer' is no axis", "initializer"),
+        ('"model.widths" = [8]', '"model.widths" = []', "model.widths = []", "at least one"),
+        (
+            'measure = "solved"',
+            'measure = "solved"\nneeds = { where = { task = "xor" }, measure = "solved", at_least = 0.5 }',
+            "needs.where: 'task' is no axis",
+            "initializer",
+        ),
+        ('name = "xor-width"', 'name = "xor-width"\nprobes = ["tie_spread", "tie_spread"]', "probes: 'tie_spread' stands there twice", ""),
+        ('name = "xor-width"', 'name = "xor-width"\nlaws = ["a", "a"]', "laws: 'a' stands there twice", ""),
+        ('name = "xor-width"', 'name = "xor-width"\ntrack = ["tie_spred"]', "unknown probe 'tie_spred'", "did you mean 'tie_spread'"),
+        ('name = "xor-width"', 'name = "xor-width"\nunreported = ["*"]', "would leave out 'experiment'", ""),
+        ('name = "xor-width"', 'name = "xor-width"\nunreported = ["loss_*"]', "would leave out 'loss_final'", ""),
     ],
 )
 def test_a_wrong_file_gives_one_line(right: str, wrong: str, place: str, hint: str) -> None:
@@ -97,7 +149,7 @@ def test_a_wrong_file_gives_one_line(right: str, wrong: str, place: str, hint: s
         Experiment.parse(TEXT.replace(right, wrong, 1), "mine.toml")
     message = str(caught.value)
     assert message.startswith("mine.toml: ")
-    assert "\n" not in message
+    assert "\n" not in message and len(message) <= 1000
     assert place in message
     assert hint.lower() in message.lower()
 
@@ -224,3 +276,126 @@ def test_every_claim_of_the_thread_has_an_experiment() -> None:
     families = {claim.family for name in catalog.names() for claim in catalog.read(name).claim}
     statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
     assert families - {None} == set(statements) == {f"C{number}" for number in range(1, 24)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": 5}, "task: needs a name"),
+        ({"model": 5}, "model: needs a name"),
+        ({"model": ["mlp"]}, "model: needs a name"),
+        ({"optimizer": 5}, "optimizer: needs a name"),
+        ({"training": 5}, "training: 5: a table of keys and values"),
+        ({"task": ".x:y"}, "task '.x:y' cannot be imported"),
+        ({"task": None}, "task: missing"),
+        ({"initializer": {"name": "normal", "stddev": float("inf")}}, "stddev = inf"),
+        ({"case": [{"label": "a"}, {"label": "a", "training.steps": 3}]}, "grid: case: two values have the same label, 'a'"),
+        ({"case": [{"label": "a\nb"}]}, "case: each one needs a label"),
+        ({"grid": {"training.steps": [1, 1.0]}}, "steps = 1.0"),
+        ({"figure": [{"name": name, "kind": "rate", "caption": ""} for name in "aa"]}, "figure: name: 'a' stands there twice"),
+        ({"figure": [{"name": "../a", "kind": "rate", "caption": ""}]}, "pattern"),
+        ({"track": ["my_module:loss"]}, "cannot be imported"),
+        ({"grid": {"training.l2": list(range(200)), "initializer.gain": list(range(200))}}, "40,000 cells; at most 20,000"),
+    ],
+)  # fmt: skip
+def test_wrong_types_and_doubles_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=".") as caught:
+        experiment(**changes)
+    assert message in str(caught.value)
+
+
+def test_numbers_that_float64_holds_are_allowed_there() -> None:
+    for steps in (1e-60, 1e60):
+        assert experiment(optimizer={"learning_rate": steps}, training={"dtype": "float64"}).cells
+    # Infinity where it is meant: in the examples of products with infinity.
+    assert any("inf" in repr(cell.settings) for cell in catalog.read("c17-worked-examples").cells)
+
+
+ORDER = """
+from bench import Experiment
+text = 'name = "a"\\ntask = "xor"\\nmodel = "mlp"\\n[[case]]\\nlabel = "b"\\n' + {!r}
+print(Experiment.parse(text).cells[0].settings.initializer.model_dump_json())
+"""
+
+
+def test_a_case_is_applied_in_the_order_written() -> None:
+    last_gain = '"initializer" = "he_normal"\n"initializer.gain" = 2.0\n"initializer.bias" = 0.5\n'
+    last_whole = '"initializer.gain" = 2.0\n"initializer" = "he_normal"\n"initializer.bias" = 0.5\n'
+    for lines, gain in ((last_gain, 2.0), (last_whole, 1.0)):
+        # Two orders of a set of these three keys.
+        for seed in ("0", "5"):
+            environment = {**os.environ, "PYTHONHASHSEED": seed}
+            done = subprocess.run([sys.executable, "-c", ORDER.format(lines)], env=environment, capture_output=True, text=True, check=True)
+            assert (json.loads(done.stdout)["gain"], json.loads(done.stdout)["bias"]) == (gain, 0.5)
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_cells_keep_the_ids_that_stored_rows_have(name: str) -> None:
+    manifest = json.loads((Path(__file__).parents[1] / "reports" / name / "run.json").read_text(encoding="utf-8"))
+    assert {cell["id"] for cell in manifest["cells"]} == {cell.id for cell in catalog.read(name).cells}
+
+
+def test_a_section_is_validated_once_for_all_cells_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    validated = spec._validated
+
+    def counted(section: str, raw: Any) -> Any:
+        seen.append(section)
+        return validated(section, raw)
+
+    monkeypatch.setattr(spec, "_validated", counted)
+    wanted = experiment(grid={"optimizer.learning_rate": {"from": 0.1, "to": 1, "count": 100}, "initializer.gain": [0.5, 1.0, 2.0]})
+    assert len(wanted.cells) == 300
+    # Once as each stands in the file, and once for each value.
+    assert {section: seen.count(section) - 1 for section in SECTIONS} == {
+        "task": 1, "model": 1, "initializer": 3, "optimizer": 100, "training": 1
+    }  # fmt: skip
+
+
+def test_the_ends_of_a_map_are_held_to_what_the_setting_allows() -> None:
+    for path, start, said in (
+        ("training.l2", -1.0, "seeds.map: training: l2 = -1.0"),
+        ("initializer.gain", -1.0, "seeds.map: initializer: gain = -1.0"),
+        ("optimizer.learning_rate", -1.0, "seeds.map: optimizer: learning_rate = -1.0"),
+        ("initializer.first_layer_offset", 1e300, "seeds.map: initializer.first_layer_offset = 1e+300"),
+        ("initializer.gain", 4.0, "from and to are both 4"),
+    ):
+        axis = {"path": path, "from": start, "to": 4.0}
+        other = MAP["y"] if path != MAP["y"]["path"] else MAP["x"]
+        with pytest.raises(ValueError, match=".") as caught:
+            experiment(seeds={"init": 16, "map": {"x": axis, "y": other}})
+        assert said in str(caught.value)
+    offsets = {"x": {"path": "initializer.first_layer_offset", "from": 0, "to": 1}, "y": MAP["y"]}
+    wanted = experiment(model={"name": "transformer"}, task="first_symbol", seeds={"init": 4, "map": offsets}, track=[])
+    with pytest.raises(ValueError, match="first_layer_offset: 'transformer' has no one first layer"):
+        programs(wanted.cells, (), ())
+
+
+def test_a_file_is_read_as_utf_8_whatever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("Does width", "Hilft Größe").encode())
+    assert catalog.read(str(path)).question.startswith("Hilft Größe")
+    path.write_bytes(TEXT.replace("Does width", "Größe").encode("latin-1"))
+    os.mkfifo(tmp_path / "pipe.toml")
+    for name, said in ((path, "not UTF-8"), (tmp_path, "not a file"), (tmp_path / "pipe.toml", "not a file"), ("x" * 5000, "x")):
+        with pytest.raises(ValueError, match=said) as caught:
+            catalog.read(str(name))
+        assert "\n" not in str(caught.value) and len(str(caught.value)) <= 1000
+
+
+def test_what_cannot_fit_is_refused_before_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_host_bytes", lambda: 8 * 2**30)
+    wide = experiment(model={"name": "mlp", "widths": [20000, 20000]}, track=[])
+    with pytest.raises(ValueError, match=r"'mlp' of 400,\d+,001 parameters: .* need 2\d\.\d GiB, this machine has 8.0 GiB"):
+        memory.check_memory(programs(wide.cells, (), ()), 1, lane_mesh())
+    small = programs(experiment().cells, (), ())
+    with pytest.raises(ValueError, match="a list of 2,000,000,000 training runs needs 74.5 GiB, this machine has 8.0 GiB"):
+        memory.check_memory(small, 2_000_000_000, lane_mesh())
+    memory.check_memory(small, 1_000_000, lane_mesh())
+
+
+def test_a_message_stays_one_short_line() -> None:
+    assert one_line("a\n b\t\x1b[31m") == "a b \\x1b[31m"
+    assert len(one_line("\u202e" * 5000)) == 1000 and one_line("x" * 5000).startswith("xxx")
+    assert len(nearest("x" * 10_000, [f"name_{i}" for i in range(5000)])) < 500
+    assert "did you mean 'adam'" in nearest("adm", optimizers()) and "more" in nearest("adm", optimizers())

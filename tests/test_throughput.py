@@ -2,13 +2,11 @@
 
 import json
 import re
-import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -18,7 +16,7 @@ from analysis.throughput import speeds, write_throughput
 from bench.engine.program import programs
 from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs
-from bench.throughput.idle import idle_share, uncovered
+from bench.throughput.idle import idle_share_of, uncovered
 from bench.throughput.measure import working
 from bench.throughput.workloads import WORKLOADS
 
@@ -98,16 +96,20 @@ def test_a_peer_climbs_the_lanes_as_far_as_a_minute_goes() -> None:
 def test_a_profile_shows_the_time_in_which_no_device_works() -> None:
     assert uncovered((0, 10), [(-2, 1), (2, 5), (3, 4), (8, 12)]) == pytest.approx(0.4)
     assert uncovered((0, 10), []) == 1
+    assert idle_share_of(profile(cpu=[("dot", 0, 30), ("fusion", 20, 60)], gpu=[("kernel", 70, 80)])) == pytest.approx(0.3)
+    # A thread that waits, and one that is no device, do no work.
+    assert idle_share_of(profile(cpu=[("Wait for work", 0, 90), ("dot", 90, 100)])) == pytest.approx(0.9)
 
-    matrix = jnp.ones((1000, 1000))
-    products = jax.jit(lambda a: jax.lax.fori_loop(0, 20, lambda _, b: a @ b / 1000, a)).lower(matrix).compile()
 
-    def train(pause: float) -> None:
-        products(matrix).block_until_ready()
-        time.sleep(pause)
+def profile(cpu: list[tuple[str, float, float]], gpu: list[tuple[str, float, float]] = []) -> Any:  # noqa: B006
+    """A profile of a training of 100 ns that begins at 1,000 ns: events of a CPU's thread and of a GPU's stream, from and to."""
 
-    assert idle_share(lambda: train(0)) < 0.3
-    assert 0.7 < idle_share(lambda: train(1)) < 1
+    def line(name: str, events: list[tuple[str, float, float]]) -> Any:
+        spans = [SimpleNamespace(name=name, start_ns=1000 + start, duration_ns=end - start) for name, start, end in events]
+        return SimpleNamespace(name=name, events=spans)
+
+    host = [line("python", [("training", 0, 100), ("something else", 0, 100)]), line("tf_XLAEigen/1", cpu)]
+    return SimpleNamespace(planes=[SimpleNamespace(lines=host), SimpleNamespace(lines=[line("Stream #1", gpu)])])
 
 
 def test_the_work_of_a_step_is_that_of_its_matrix_products() -> None:

@@ -4,15 +4,13 @@ from collections.abc import Iterable
 
 from analysis.figures import figure_kind
 from analysis.figures.trend import setting
-from analysis.measures import OUTCOMES, RATES, left_out
-from bench.columns import ALWAYS, Columns
+from analysis.measures import RATES, left_out
+from bench.columns import Columns
 from bench.messages import nearest
 from bench.registry import Entry
 from bench.spec import SECTIONS, Experiment, Figure
 
 KEYS = ("x", "y", "color", "panel")
-MEASURED = ("column", "rate", "measure", "curve")
-"""What keys may name that depends on the probes."""
 IDENTITY = ("experiment", "cell", "outcome", "params_digest")
 """Columns that are no numbers, besides axes that are texts."""
 PLACES = ("cell", "data_seed", "init_seed", "step")
@@ -31,11 +29,38 @@ WORDS = {
 def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
     """Raise ValueError on a figure of an unknown kind, without a key that its kind needs, or with a name that is not there.
 
-    `rows` and `curves` are the columns of those that there are; without them they are those that the experiment's will have.
+    `rows` and `curves` are the columns that the experiment's rows and curves have; without them they are worked out from the experiment,
+    so that a typing error is found before anything is trained.
     """
+    if rows is not None and curves is not None:
+        _check(experiment, rows, curves)
+        return
+    drawn = {name for figure in experiment.figure for name in _drawn(figure)}
+    try:
+        _check(experiment, *_columns(experiment, drawn))
+    except ValueError:
+        # Once more with all columns, so that the message can name the nearest.
+        _check(experiment, *_columns(experiment, None))
+
+
+def _columns(experiment: Experiment, about: Iterable[str] | None) -> tuple[set[str], set[str]]:
+    """Columns of rows and of curves that some cell of the experiment will have."""
+    if not experiment.figure:
+        return set(), set()
+    columns = Columns(experiment, about)
+    rows = {name for cell in experiment.cells for name in columns.of_rows(cell)}
+    return rows, {name for name in ("step", "loss", *experiment.track) if any(columns.in_curves(cell, name) for cell in experiment.cells)}
+
+
+def _drawn(figure: Figure) -> list[str]:
+    """Names in a figure that may be columns."""
+    named = [getattr(figure, key) for key in KEYS]
+    kinds = figure_kind[figure.kind].traits if figure.kind in figure_kind else {}
+    return [*(name for name in named if name is not None), *(name for kind in ("columns", "curves") for name in kinds.get(kind, ()))]
+
+
+def _check(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -> None:
     names = [figure.name.lower() for figure in experiment.figure]
-    if rows is None or curves is None:
-        rows, curves = _foretold(experiment)
     known = _known(experiment, rows, curves)
     for figure in experiment.figure:
         place = f"experiment '{experiment.name}': figure '{figure.name}'"
@@ -51,7 +76,7 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
         for kind, one in (("axes", "axis"), ("columns", "column"), ("curves", "curve")):
             for name in _named(entry, kind, figure):
-                if name not in known[one]:
+                if one in known and name not in known[one]:
                     raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
         if entry.traits.get("map") and experiment.seeds.map is None:
             raise ValueError(f"{place}: kind '{figure.kind}' needs seeds.map")
@@ -69,34 +94,16 @@ def _words(wanted: str | tuple[str, ...]) -> str:
     return WORDS[wanted.removesuffix("?")] + (" (may be left out)" if wanted.endswith("?") else "")
 
 
-def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
-    """The columns that rows and curves will have, as far as figures may be about them."""
-    drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure if figure.kind in figure_kind]
-    asked = [name for entry, figure in drawn for name in _named(entry, "columns", figure)]
-    asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
-    if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:
-        # Nothing has to be traced.
-        return [*experiment.axes, *ALWAYS], ["loss"]
-    columns = Columns(experiment, asked)
-    rows = dict.fromkeys(name for cell in experiment.cells for name in sorted(columns.of_rows(cell)))
-    curves = [name for name in ("loss", *experiment.track) if any(columns.in_curves(cell, name) for cell in experiment.cells)]
-    return [*experiment.axes, *rows], curves
-
-
 def _known(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -> dict[str, list[str]]:
     """The names that there are of each sort."""
+    known = {"axis": list(experiment.axes), "group": [*experiment.axes, "outcome"]}
     shown = [name for name in rows if not left_out(name, experiment.unreported)]
     texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
-    columns = [name for name in shown if name not in (*IDENTITY, *texts)]
-    rates = [rate for rate in RATES if rate != "broken" or "break_step" in shown]
-    return {
-        "axis": list(experiment.axes),
-        "group": [*experiment.axes, "outcome"],
-        "column": columns,
-        "rate": rates,
-        "measure": [*rates, *columns],
-        "curve": [] if "curves" in experiment.unreported else [name for name in curves if name not in PLACES],
-    }
+    known["column"] = [name for name in dict.fromkeys([*shown, *experiment.axes]) if name not in (*IDENTITY, *texts)]
+    known["rate"] = [rate for rate in RATES if rate != "broken" or "break_step" in shown]
+    known["measure"] = [*known["rate"], *known["column"]]
+    known["curve"] = [] if "curves" in experiment.unreported else [name for name in curves if name not in PLACES]
+    return known
 
 
 def _named(entry: Entry, kind: str, figure: Figure) -> list[str]:
@@ -115,8 +122,8 @@ def _check_key(place: str, given: str | None, entry: Entry, key: str, known: dic
         if not any(_is_number(experiment, given, cell) for cell in range(len(experiment.cells))):
             raise ValueError(f"{place} = '{given}': no setting of these cells that is a number; {_words(wanted)}")
         return
-    allowed = wanted if isinstance(wanted, tuple) else known[wanted.removesuffix("?")]
-    if given not in allowed:
+    allowed = wanted if isinstance(wanted, tuple) else known.get(wanted.removesuffix("?"))
+    if allowed is not None and given not in allowed:
         what = "value" if isinstance(wanted, tuple) else WORDS[wanted.removesuffix("?")].partition(" ")[2]
         raise ValueError(f"{place} = '{given}' is no {what}; {nearest(given, allowed)}")
 

@@ -20,14 +20,15 @@ MADE_FOR = {"relu": "he_normal", "tanh": "glorot_normal"}
 """The initializer that is recommended for an activation function."""
 
 
-def at_best(rows: pd.DataFrame, axis: str, measure: str) -> tuple[float, np.ndarray]:
-    """The best value of `axis`, chosen on the even init seeds, and what the odd ones come to there."""
-    best = best_value(rows, axis, measure)
-    return best, measured(rows[(rows["init_seed"] % 2 == 1) & (rows[axis] == best)], measure)
+def at_best(run: Run, rows: pd.DataFrame, axis: str, measure: str) -> tuple[float, np.ndarray]:
+    """The best value of `axis`, chosen on one half of the draws, and what the other half comes to there."""
+    judges = run.judges.loc[rows.index]
+    best = best_value(rows[~judges], axis, measure)
+    return best, measured(rows[judges & (rows[axis] == best)], measure)
 
 
 def _judged_note(run: Run) -> str:
-    return count_note(run.lanes[run.lanes["init_seed"] % 2 == 1])
+    return count_note(run.lanes[run.judges])
 
 
 def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, float, str, str, str], None]) -> Figure:
@@ -63,7 +64,7 @@ def league(run: Run, figure: FigureSpec) -> Figure:
 
     def draw(axis: Axes, inside: pd.DataFrame, height: float, name: str, color: str, mark: str) -> None:
         rows = inside[inside["initializer"] == name]
-        _, values = at_best(rows, rate, measure)
+        _, values = at_best(run, rows, rate, measure)
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], method="nearest")
         axis.plot([low, high], [height, height], color=color, lw=1)
         axis.plot(middle, height, mark, color=color, ms=4)
@@ -91,8 +92,8 @@ def league_odds(run: Run, figure: FigureSpec) -> Figure:
         reference = MADE_FOR[inside["model.activation"].iloc[0]]
         if name == reference:
             return
-        _, ours = at_best(inside[inside["initializer"] == reference], rate, measure)
-        _, theirs = at_best(inside[inside["initializer"] == name], rate, measure)
+        _, ours = at_best(run, inside[inside["initializer"] == reference], rate, measure)
+        _, theirs = at_best(run, inside[inside["initializer"] == name], rate, measure)
         found = p_improvement(theirs, ours)
         bars = [[max(found.estimate - found.low, 0)], [max(found.high - found.estimate, 0)]]
         axis.errorbar(found.estimate, height, xerr=bars, fmt=mark, color=color, ms=4, capsize=1.5, lw=0.9)

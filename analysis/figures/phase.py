@@ -19,7 +19,7 @@ SHADES = "cividis"
 @figure_kind(x="axis", y="axis", color="measure", panel="axis?")
 def phase(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes with the outcome `color`, over `x` and `y`. Where several cells fall on one point, the best of them is shown:
-    chosen on the even init seeds, counted on the odd ones."""
+    chosen on one half of the draws, counted on the other."""
     assert figure.x is not None and figure.y is not None and figure.color is not None
     rows = chosen(run, figure, run.lanes)
     across, up = (list(rows[axis].cat.categories) for axis in (figure.x, figure.y))
@@ -28,7 +28,8 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     drawing.set_size_inches(max(len(drawn) * PANEL[0], 3.5) + 0.9, 0.32 * len(up) + 1.0)
     counts = []
     for axis, part in drawn:
-        table = {place: best_share(cells, figure.color) for place, cells in part.groupby([figure.x, figure.y], observed=True)}
+        groups = part.groupby([figure.x, figure.y], observed=True)
+        table = {place: best_share(cells, run.judges.loc[cells.index], figure.color) for place, cells in groups}
         counts += [n for _, n in table.values()]
         shares = np.array([[table.get((x, y), (np.nan, 0))[0] for x in across] for y in up])
         _draw(axis, shares)
@@ -45,10 +46,10 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), _vertical(figure.y, up), note)
 
 
-def best_share(rows: pd.DataFrame, rate: str) -> tuple[float, int]:
+def best_share(rows: pd.DataFrame, judges: pd.Series, rate: str) -> tuple[float, int]:
     """The share of the best of these cells, and the lanes that it was counted on; of a single cell, all its lanes."""
     if rows["cell"].nunique() > 1:
-        rows = rows[(rows["cell"] == best_value(rows, "cell", rate)) & (rows["init_seed"] % 2 == 1)]
+        rows = rows[judges & (rows["cell"] == best_value(rows[~judges], "cell", rate))]
     return float(measured(rows, rate).mean()), len(rows)
 
 

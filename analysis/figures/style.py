@@ -23,6 +23,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 """Widths of a figure in inches: of one column of a journal and of both (89 and 183 mm)."""
 PANEL = (2.35, 1.9)
 LEGEND_INCHES = 0.55
+NOTE_SIZE, LABEL_SIZE = 7, 9
 LEGEND_LINE = 0.17
 LABELS = {
     "steps_to_solve": "gradient steps",
@@ -226,6 +227,15 @@ def to_columns(drawing: Figure) -> None:
     drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
 
 
+def note_below(drawing: Figure, text: str) -> None:
+    """A line below a whole figure, which becomes higher by that line."""
+    width, height = drawing.get_size_inches()
+    drawing.set_size_inches(width, height + NOTE_SIZE * 1.6 / 72)
+    label = drawing.get_supxlabel()
+    # A figure has one label below all of its panels, and the layout leaves room for it.
+    drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
+
+
 def count_note(rows: pd.DataFrame) -> str:
     """How many lanes stand behind each line or point."""
     counts = rows.groupby("cell").size().unique()
@@ -257,7 +267,7 @@ def rc() -> Any:
         **sns.axes_style("ticks"),
         "font.size": 8,
         "axes.titlesize": 8,
-        "axes.labelsize": 9,
+        "axes.labelsize": LABEL_SIZE,
         "xtick.labelsize": 7.5,
         "ytick.labelsize": 7.5,
         "axes.linewidth": 0.7,

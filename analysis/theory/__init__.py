@@ -6,9 +6,10 @@ without the training code: by linear algebra, by scikit-learn or SciPy, or by a 
 
 import sys
 
-from analysis.theory.law import Law, check_law, law_text, laws
+from analysis.theory.evidence import Decision, Evidence, Law
+from analysis.theory.law import check_law, evidence_of, law_text, laws
 from bench.registry import import_submodules
 
-__all__ = ["Law", "check_law", "law_text", "laws"]
+__all__ = ["Decision", "Evidence", "Law", "check_law", "evidence_of", "law_text", "laws"]
 
 import_submodules(sys.modules[__name__])

@@ -4,7 +4,8 @@ import numpy as np
 from scipy import stats
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, jointly, law
+from analysis.theory.evidence import Evidence
+from analysis.theory.law import cells_of, law
 from bench.spec import Cell
 
 SYMMETRIC = (
@@ -45,27 +46,27 @@ def dead_on_the_line(width: int, depth: int) -> tuple[float, float]:
     return 1 - 2 * q**depth + (1 - 2 * p) * q ** (2 * (depth - 1)), 1 - q**depth * (1 + 2 * p)
 
 
-@law
-def born_dead(run: Run) -> tuple[bool, str, int]:
+@law()
+def born_dead(run: Run, found: Evidence) -> None:
     """A network of rectifiers with zero biases and symmetric independent weights is dead at one input with probability
     1 - prod(1 - 2^-N_l), and on the whole line with 3 p^2 - 2 p^3 at depth 2 (p = 2^-N) and a probability between two bounds beyond,
     whatever the scale of its weights: exact binomial tests at every depth, jointly at the 1% level (Holm). None of the dead solves its
     task."""
-    p_values, dead_lanes, solved, n = [], 0, 0, 0
+    dead_lanes, solved = 0, 0
     for cell, rows in cells_of(run, _has_the_law):
+        lanes = found.lanes(rows)
         widths = list(cell.settings.model.options["widths"])
         for layer in range(len(widths)):
-            at_one, on_all = (int(rows[f"{name}_{layer}_initial"].sum()) for name in ("dead_at_first", "born_dead"))
-            p_values.append(stats.binomtest(at_one, len(rows), dead_at_a_point(widths[: layer + 1])).pvalue)
+            at_one, on_all = (int(np.sum(lanes[f"{name}_{layer}_initial"] == 1)) for name in ("dead_at_first", "born_dead"))
+            lanes.tests([stats.binomtest(at_one, len(rows), dead_at_a_point(widths[: layer + 1])).pvalue])
             if len(set(widths)) == 1:
                 low, high = dead_on_the_line(widths[0], layer + 1)
-                p_values += _within(on_all, len(rows), low, high)
-        dead = rows[f"born_dead_{len(widths) - 1}_initial"] == 1
-        dead_lanes += int(dead.sum())
-        solved += int((rows["outcome"][dead] == "solved").sum())
-        n += len(rows)
-    holds, text = jointly(p_values)
-    return holds and solved == 0, f"{text}; {solved} of {dead_lanes:,} dead lanes solved", n
+                lanes.tests(_within(on_all, len(rows), low, high))
+        dead = lanes[f"born_dead_{len(widths) - 1}_initial"] == 1
+        rescued = dead & (lanes["outcome"] == "solved")
+        lanes.facts(~rescued)
+        dead_lanes, solved = dead_lanes + int(dead.sum()), solved + int(rescued.sum())
+    found.note(f"{solved} of {dead_lanes:,} dead networks solved their task")
 
 
 def _within(dead: int, n: int, low: float, high: float) -> list[float]:

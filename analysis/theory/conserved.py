@@ -3,6 +3,7 @@
 import numpy as np
 
 from analysis.load import Run
+from analysis.theory.evidence import Evidence
 from analysis.theory.law import cells_of, law
 from bench.spec import Cell
 from bench.tasks import task
@@ -21,17 +22,13 @@ def _is_softmax(cell: Cell) -> bool:
     )
 
 
-@law
-def conserved_sums(run: Run) -> tuple[bool, str, int]:
+@law()
+def conserved_sums(run: Run, found: Evidence) -> None:
     """Softmax's gradients sum to 0 over the classes, so gradient descent keeps each sum of an input's weights over the classes: 0 stays 0
     (to 1e-9), any other start keeps its own (to 1e-6 of it); an L2 penalty shrinks them by exactly 1 - lr l2 a step."""
-    worst, n = 0.0, 0
     for cell, rows in cells_of(run, _is_softmax):
-        rows = rows[rows["outcome"] != "diverged"]
-        if rows.empty:
-            continue
-        start = rows["output_sum_initial"].to_numpy(float)
-        kept = (1 - rows["learning_rate"] * cell.settings.training.l2) ** rows["steps_run"]
-        moved = np.abs(rows["output_sum_final"] - start * kept) / (1e-9 + 1e-6 * start)
-        worst, n = max(worst, float(moved.max())), n + len(rows)
-    return worst <= 1, f"largest change {worst:.2g} of what is allowed", n
+        lanes = found.lanes(rows)
+        start = lanes["output_sum_initial"]
+        kept = (1 - lanes["learning_rate"] * cell.settings.training.l2) ** lanes["steps_run"]
+        moved = np.abs(lanes["output_sum_final"] - start * kept) / (1e-9 + 1e-6 * start)
+        lanes.within("change, relative to the allowed one,", moved, 1.0)

@@ -3,50 +3,50 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 
 import jax
 import numpy as np
 import pandas as pd
 
 from analysis.load import Run
-from bench.engine.devices import HASTY, precision
+from analysis.theory.evidence import Evidence, Law
+from bench.engine.devices import precision
 from bench.engine.network import Network
-from bench.engine.program import Fixed, Inputs, Program, State, problem
+from bench.engine.program import Fixed, State, problem
 from bench.messages import nearest
 from bench.spec import Cell
 
-JOINT_LEVEL = 0.01
 SAMPLE = 100
 """Lanes per cell on which laws that solve an optimization problem per lane are checked."""
 
 
+Check = Callable[[Run, Evidence], None]
+
+
 @dataclass(frozen=True)
-class Law:
-    """The result of checking a law: whether it holds, and the numbers that say so."""
+class _Entry:
+    """A law of the registry: the function that collects the evidence, and what the evidence has to show."""
 
-    name: str
+    check: Check
     says: str
-    holds: bool
-    number: str
-    n: int
+    share: float
+    census: bool
 
 
-_LAWS: dict[str, Callable[[Run], Law]] = {}
+_LAWS: dict[str, _Entry] = {}
 
 
-def law(check: Callable[[Run], tuple[bool, str, int]]) -> Callable[[Run], Law]:
-    name = check.__name__
-    says = " ".join((check.__doc__ or "").split())
+def law(share: float = 1.0, census: bool = False) -> Callable[[Check], Check]:
+    """Register a law: its docstring is what it says, its function collects the evidence.
 
-    def checked(run: Run) -> Law:
-        holds, number, n = check(run)
-        # A law that nothing was held against has not held.
-        return Law(name, says, bool(holds) and n > 0, number, n)
+    `share` of the training runs that it tests have to agree. A `census` is about all that there is, not about a sample.
+    """
 
-    checked.__doc__ = says
-    _LAWS[name] = checked
-    return checked
+    def register(check: Check) -> Check:
+        _LAWS[check.__name__] = _Entry(check, " ".join((check.__doc__ or "").split()), share, census)
+        return check
+
+    return register
 
 
 def laws() -> list[str]:
@@ -56,44 +56,44 @@ def laws() -> list[str]:
 
 def law_text(name: str) -> str:
     """What a law says."""
-    return _LAWS[name].__doc__ or ""
+    return _entry(name).says
+
+
+def evidence_of(name: str, run: Run) -> Evidence:
+    """What a law finds in a run: whether it holds (`.law`), and the numbers that decide a claim (`.decisions`).
+
+    ValueError if there is no such law.
+    """
+    entry = _entry(name)
+    # All cells have the same seeds.
+    rows = run.lanes["cell"].value_counts().reindex([cell.id for cell in run.experiment.cells], fill_value=0)
+    found = Evidence(name, entry.says, run, entry.share, entry.census, missing=int((rows.max() - rows).sum()))
+    if not found.missing:
+        entry.check(run, found)
+    return found
 
 
 def check_law(name: str, run: Run) -> Law:
     """Check one law against a run; ValueError if there is no such law."""
+    return evidence_of(name, run).law
+
+
+def _entry(name: str) -> _Entry:
     if name not in _LAWS:
         raise ValueError(f"unknown law '{name}'; {nearest(name, _LAWS)}")
-    return _LAWS[name](run)
-
-
-def jointly(p_values: list[float]) -> tuple[bool, str]:
-    """Whether several tests hold at the joint level of 1%: Holm's procedure, which begins with the smallest p-value times their number."""
-    least = min(p_values) * len(p_values) if p_values else 0.0
-    return least > JOINT_LEVEL, f"smallest adjusted p-value {min(least, 1):.3f} of {len(p_values)} tests"
-
-
-def within(worst: float, allowed: float) -> tuple[bool, str]:
-    """Whether a difference is allowed, and what is said of it: the allowed one. The true one is rounding, which every processor does
-    in its own way, and a report should read the same on all of them."""
-    bound = f"{allowed:.0e}".replace("e-0", "e-")
-    return worst <= allowed, f"at most {bound}" if worst <= allowed else f"{worst:.1e}, more than {bound}"
+    return _LAWS[name]
 
 
 def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
     """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
     program = run.program(cell)
-    start = _compiled(program, program.variant_of(cell))
+    start = program.starts[program.variant_of(cell)]
     # So many at a time, the last ones padded, that one compiled function does for all cells that start alike.
     seeds = np.zeros((max(1, math.ceil(len(rows) / SAMPLE)) * SAMPLE, 2), np.int64)
     seeds[: len(rows)] = rows[["data_seed", "init_seed"]]
     with precision(cell.settings.training.dtype):
         parts = [start(program.inputs_of(cell, *part.T)) for part in np.split(seeds, len(seeds) // SAMPLE)]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *parts)
-
-
-@lru_cache(maxsize=64)
-def _compiled(program: Program, variant: int) -> Callable[[Inputs], tuple[Fixed, State]]:
-    return jax.jit(jax.vmap(partial(program.start, program.variants[variant])), compiler_options=HASTY)
 
 
 def network(cell: Cell) -> Network:

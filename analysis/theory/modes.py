@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, law, starts, within
+from analysis.theory.evidence import Evidence
+from analysis.theory.law import cells_of, law, starts
 from bench.spec import Cell
 
 Array = np.ndarray
@@ -72,23 +73,27 @@ def distance_to_formula(run: Run, cell: Cell, rows: pd.DataFrame) -> Array:
     return rows["loss_final"].to_numpy(float) - np.mean((s - a) ** 2, axis=1)
 
 
-@law
-def saxe_modes(run: Run) -> tuple[bool, str, int]:
+@law()
+def saxe_modes(run: Run, found: Evidence) -> None:
     """A two-layer linear network that starts aligned learns each singular value by itself: the final loss is that of the recursion
     u <- u + 2 lr / outputs (s - u^2) u within 1e-9 of the initial loss, and its distance to Saxe's formula
-    s e^{2st} / (e^{2st} - 1 + s / a0) halves when the learning rate does (order 0.9 to 1.1 at the smallest rates, in every lane)."""
-    worst, n = 0.0, 0
-    for cell, rows in cells_of(run, is_aligned):
-        s = strengths_of(run, cell, rows)
-        predicted = _discrete_loss(s, cell.settings.initializer.gain, rows["learning_rate"].to_numpy(), rows["steps_run"].to_numpy())
-        difference = np.abs(rows["loss_final"] - predicted) / rows["loss_initial"]
-        worst, n = max(worst, float(difference.max())), n + len(rows)
+    s e^{2st} / (e^{2st} - 1 + s / a0) halves when the learning rate does (order 0.9 to 1.1 at the smallest rates, in every run)."""
+    lanes_of = {cell.id: found.lanes(rows.sort_values("data_seed")) for cell, rows in cells_of(run, is_aligned)}
+    for cell, _ in cells_of(run, is_aligned):
+        lanes = lanes_of[cell.id]
+        s = strengths_of(run, cell, lanes.rows)
+        steps = np.nan_to_num(lanes["steps_run"])
+        predicted = _discrete_loss(s, cell.settings.initializer.gain, lanes["learning_rate"], steps)
+        lanes.within("difference from the recursion", np.abs(lanes["loss_final"] - predicted) / lanes["loss_initial"], 1e-9)
     orders = []
     for group in halvings(run):
         for (coarse, coarse_rows), (fine, fine_rows) in list(zip(group, group[1:], strict=False))[-1:]:
             ratio = distance_to_formula(run, coarse, coarse_rows) / distance_to_formula(run, fine, fine_rows)
             steps = coarse.settings.optimizer.rate / fine.settings.optimizer.rate
-            orders.append(np.log(np.abs(ratio)) / np.log(steps))
+            order = np.log(np.abs(ratio)) / np.log(steps)
+            lanes_of[fine.id].within("distance of the order from 1", np.abs(order - 1), 0.1)
+            orders.append(order)
     low, high = (np.min(orders), np.max(orders)) if orders else (np.nan, np.nan)
-    close, difference = within(worst, 1e-9)
-    return close and 0.9 < low and high < 1.1, f"difference from the recursion {difference}; order {low:.3f} to {high:.3f}", n
+    for lanes in lanes_of.values() if not orders else ():
+        lanes.statistic("distance of the order from 1", np.nan, 0.1)
+    found.note(f"order {low:.3f} to {high:.3f}")

@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import optimize, stats
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, jointly, law
+from analysis.theory.evidence import Evidence, Lanes
+from analysis.theory.law import cells_of, law
 from analysis.theory.scales import weight_variances
 from bench.spec import Cell
 
@@ -57,48 +57,41 @@ def length_moment(k: int, width: int) -> float:
     return float(total[k] * factorials[k] / (width / 2) ** k)
 
 
-@law
-def length_moments(run: Run) -> tuple[bool, str, int]:
+@law()
+def length_moments(run: Run, found: Evidence) -> None:
     """Through L layers of rectifiers the mean square of a signal is (fan-in x weight variance / 2)^L of the input's on average, and that
     of the gradient likewise; with Gaussian weights its second moment is prod(1 + 5/n) times the squared mean: tests of the means
-    over lanes with their exact or sample standard errors where 5 sum(1/n) <= 0.5, jointly at the 1% level (Holm)."""
-    p_values, n, ratios = [], 0, []
+    over training runs with their exact or sample standard errors where 5 sum(1/n) <= 0.5, jointly at the 1% level (Holm)."""
+    ratios = []
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "relu")):
+        lanes = found.lanes(rows)
         signal, back = predicted(cell).values()
         widths = cell.settings.model.options["widths"]
         for layer in range(len(widths)):
             if 5 * sum(1 / width for width in widths[: layer + 1]) <= LIGHT_TAILED:
-                length = _values(rows, "signal_variance", layer) / signal[layer]
+                length = _values(lanes, "signal_variance", layer) / signal[layer]
                 if cell.settings.initializer.name.endswith("_normal"):
                     second, fourth = (math.prod(length_moment(k, width) for width in widths[: layer + 1]) for k in (2, 4))
-                    p_values.append(_z_test(length, 1.0, second - 1))
-                    p_values.append(_z_test(length**2, second, fourth - second**2))
+                    lanes.tests([_z_test(length, 1.0, second - 1), _z_test(length**2, second, fourth - second**2)])
                     ratios.append((np.mean(length**2) / np.mean(length) ** 2, second))
                 else:
-                    p_values.append(stats.ttest_1samp(length, 1).pvalue)
+                    lanes.tests([stats.ttest_1samp(length, 1).pvalue])
             if 5 * sum(1 / width for width in widths[layer:]) <= LIGHT_TAILED:
-                p_values.append(stats.ttest_1samp(_values(rows, "gradient_variance", layer) / back[layer], 1).pvalue)
-        n += len(rows)
+                lanes.tests([stats.ttest_1samp(_values(lanes, "gradient_variance", layer) / back[layer], 1).pvalue])
     measured, expected = max(ratios, key=lambda ratio: ratio[1], default=(np.nan, np.nan))
-    holds, text = jointly(p_values)
-    return holds, f"{text}; E M^2 / (E M)^2 = {measured:.3f}, predicted {expected:.3f}", n
+    found.note(f"E M^2 / (E M)^2 = {measured:.3f}, predicted {expected:.3f}")
 
 
-@law
-def glorot_variance(run: Run) -> tuple[bool, str, int]:
+@law()
+def glorot_variance(run: Run, found: Evidence) -> None:
     """Through linear layers of n units, weights U(-1/sqrt(n), 1/sqrt(n)) pass on a third of the mean square of signal and gradient, and
-    Glorot's normalized weights all of it: t-tests of the means over lanes, jointly at the 1% level (Holm)."""
-    p_values, n = [], 0
-    factors = {}
+    Glorot's normalized weights all of it: t-tests of the means over training runs, jointly at the 1% level (Holm)."""
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "identity")):
+        lanes = found.lanes(rows)
         for name, lengths in predicted(cell).items():
-            p_values += [stats.ttest_1samp(_values(rows, name, layer) / length, 1).pvalue for layer, length in enumerate(lengths)]
-        means = [_values(rows, "signal_variance", layer).mean() for layer in range(len(cell.settings.model.options["widths"]))]
-        factors[cell.settings.initializer.name] = (means[-1] / means[0]) ** (1 / (len(means) - 1))
-        n += len(rows)
-    holds, text = jointly(p_values)
-    measured = ", ".join(f"{factor:.4f} a layer ({name})" for name, factor in factors.items())
-    return holds, f"{text}; {measured}", n
+            lanes.tests([stats.ttest_1samp(_values(lanes, name, layer) / length, 1).pvalue for layer, length in enumerate(lengths)])
+        means = [_values(lanes, "signal_variance", layer).mean() for layer in range(len(cell.settings.model.options["widths"]))]
+        found.note(f"{(means[-1] / means[0]) ** (1 / (len(means) - 1)):.4f} a layer ({cell.settings.initializer.name})")
 
 
 # Mean-field theory of tanh (Poole et al., 2016; Schoenholz et al., 2017) ----------------------------------------------------
@@ -124,36 +117,34 @@ def critical_weights(biases: float) -> float:
     return optimize.brentq(lambda weights: susceptibility(fixed_length(weights, biases), weights) - 1, 1 + 1e-3, 10, xtol=1e-10)
 
 
-@law
-def edge_of_chaos(run: Run) -> tuple[bool, str, int]:
+@law()
+def edge_of_chaos(run: Run, found: Evidence) -> None:
     """In wide tanh networks the length of a signal follows q = s_w E tanh^2(sqrt(q) z) + s_b, and a gradient grows by
-    chi = s_w E tanh'(sqrt(q) z)^2 a layer: the means over lanes within (layers passed) / width and four standard errors of
+    chi = s_w E tanh'(sqrt(q) z)^2 a layer: the means over training runs within (layers passed) / width and four standard errors of
     mean-field theory, which is exact for infinite width. chi is 1 at s_w = 1.76095 for s_b = 0.05."""
-    worst, n = 0.0, 0
     critical = critical_weights(0.05)
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh")):
+        lanes = found.lanes(rows)
         widths = cell.settings.model.options["widths"]
         for name, lengths in predicted(cell).items():
             for layer, length in enumerate(lengths):
                 passed = layer + 1 if name == "pre_activation_variance" else len(widths)
-                values = _values(rows, name, layer) / length
+                values = _values(lanes, name, layer) / length
                 allowed = passed / min(widths) + 4 * values.std(ddof=1) / np.sqrt(len(values))
-                worst = max(worst, abs(values.mean() - 1) / allowed)
-        n += len(rows)
-    holds = worst <= 1 and abs(critical - CRITICAL_AT_0_05) < 1e-5
-    return holds, f"largest departure {worst:.2f} of the allowed one; critical s_w {critical:.5f}", n
+                lanes.statistic("departure of a mean, relative to the allowed one,", abs(values.mean() - 1) / allowed, 1.0)
+        lanes.statistic("difference of the critical s_w", abs(critical - CRITICAL_AT_0_05), 1e-5)
+    found.note(f"critical s_w {critical:.5f}")
 
 
 SETTLED = 0.05
 """Relative distance from the fixed length within which a signal has settled."""
 
 
-@law
-def depth_scale(run: Run) -> tuple[bool, str, int]:
+@law()
+def depth_scale(run: Run, found: Evidence) -> None:
     """In the ordered phase of wide tanh networks (chi < 1) the mean square of a gradient shrinks by a factor of e over -1 / ln chi layers,
     with chi at the fixed length: measured between the layers whose length is within 5% of the fixed one, and within 10%, in networks that
     are deeper than that."""
-    worst, n, measured = 0.0, 0, []
     for cell, rows in cells_of(run, lambda cell: _propagates(cell, "tanh") and cell.settings.initializer.bias_stddev > 0):
         variances, widths = weight_variances(cell), cell.settings.model.options["widths"]
         inner = {round(width * variance, 9) for width, variance in zip(widths[:-1], variances[1:-1], strict=True)}
@@ -166,12 +157,11 @@ def depth_scale(run: Run) -> tuple[bool, str, int]:
         settled = np.flatnonzero(abs(predicted(cell)["pre_activation_variance"] / length - 1) < SETTLED)
         if not visible or len(settled) < 3:
             continue
-        first, last = (np.log(_values(rows, "gradient_variance", layer).mean()) for layer in (settled[0], settled[-1]))
+        lanes = found.lanes(rows)
+        first, last = (np.log(_values(lanes, "gradient_variance", layer).mean()) for layer in (settled[0], settled[-1]))
         scale, law_scale = (settled[-1] - settled[0]) / (last - first), -1 / np.log(chi)
-        worst = max(worst, abs(scale / law_scale - 1))
-        measured.append(f"{scale:.2f} layers, predicted {law_scale:.2f}")
-        n += len(rows)
-    return worst < 0.1, "; ".join(measured), n
+        lanes.statistic("relative difference of the depth", abs(scale / law_scale - 1), 0.1)
+        found.note(f"{scale:.2f} layers, predicted {law_scale:.2f}")
 
 
 def _mean_field(cell: Cell) -> dict[str, np.ndarray]:
@@ -201,8 +191,8 @@ def _propagates(cell: Cell, activation: str) -> bool:
     )
 
 
-def _values(rows: pd.DataFrame, name: str, layer: int) -> np.ndarray:
-    return rows[f"{name}_{layer}_initial"].to_numpy(float)
+def _values(lanes: Lanes, name: str, layer: int) -> np.ndarray:
+    return lanes[f"{name}_{layer}_initial"]
 
 
 def _z_test(values: np.ndarray, mean: float, variance: float) -> float:

@@ -9,12 +9,14 @@ import numpy as np
 from scipy import stats
 
 from analysis.load import Run
-from analysis.theory.law import cells_of, jointly, law, within
+from analysis.theory.evidence import Evidence
+from analysis.theory.law import cells_of, law
 from bench.engine.program import problem
 from bench.spec import Cell, InitializerSpec
 
 ROUNDING = 1e-4
-
+WITHOUT_CHANCE = ("constant", "identity", "orthogonal", "zero_hadamard")
+"""Initializers whose weights have the same norm in each draw."""
 
 Options = dict[str, Any]
 
@@ -61,23 +63,19 @@ def layer_sizes(cell: Cell) -> list[tuple[int, int]]:
     return list(pairwise((task.inputs, *cell.settings.model.options["widths"], task.outputs)))
 
 
-@law
-def weight_norms(run: Run) -> tuple[bool, str, int]:
+@law()
+def weight_norms(run: Run, found: Evidence) -> None:
     """The squared norm of a network's initial weights is the sum over its layers of fan-in x fan-out x the variance in the initializer's
-    definition: exactly (to 1e-4) for weights without randomness or with orthonormal columns, and on average over lanes for others: t-tests,
-    jointly at the 1% level (Holm). Initial weights that a scheme has scaled to the data are left out."""
-    p_values, worst, n = [], 0.0, 0
+    definition: exactly (to 1e-4) for weights without randomness or with orthonormal columns, and on average over training runs for others:
+    t-tests, jointly at the 1% level (Holm). Initial weights that a scheme has scaled to the data are left out."""
     for cell, rows in cells_of(run, _as_drawn):
         expected = sum(math.prod(fans) * square for fans, square in zip(layer_sizes(cell), weight_variances(cell), strict=True))
-        ratio = rows["weight_norm_initial"].to_numpy(float) ** 2 / expected
-        if np.ptp(ratio) < ROUNDING:
-            worst = max(worst, float(np.max(np.abs(ratio - 1))))
+        lanes = found.lanes(rows)
+        ratio = lanes["weight_norm_initial"] ** 2 / expected
+        if _law_of(cell.settings.initializer) in WITHOUT_CHANCE:
+            lanes.within("relative error of those without chance", np.abs(ratio - 1), ROUNDING)
         else:
-            p_values.append(stats.ttest_1samp(ratio, 1).pvalue)
-        n += len(rows)
-    holds, text = jointly(p_values)
-    close, difference = within(worst, ROUNDING)
-    return holds and close, f"{text}; largest relative error of those without chance {difference}", n
+            lanes.tests([stats.ttest_1samp(ratio, 1).pvalue])
 
 
 def _as_drawn(cell: Cell) -> bool:

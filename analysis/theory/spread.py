@@ -1,39 +1,66 @@
 """How far apart the ends of random starts lie."""
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float
 
+from analysis.estimates import Interval
 from analysis.load import Run
+from analysis.theory.evidence import JOINT_LEVEL, Decision, Evidence, Lanes
 from analysis.theory.law import cells_of, law
 
 Losses = Float[np.ndarray, " lane"]
 RESAMPLES = 2000
 
 
-@law
-def spread_shrinks(run: Run) -> tuple[bool, str, int]:
+@law()
+def spread_shrinks(run: Run, found: Evidence) -> None:
     """From the narrowest to the widest hidden layer the middle 90% of the final losses gets shorter in every setting: the ratio of the
-    two lengths is below 1, by bootstrap intervals that hold jointly at the 99% level. Lanes that diverged count as the largest loss."""
+    two lengths is at most 1, by bootstrap intervals that hold jointly at the 99% level. Training runs that diverged count as the largest
+    loss."""
     rng = np.random.default_rng(0)
-    settings: dict[str, list[tuple[int, Losses]]] = {}
+    settings: dict[tuple[tuple[str, object], ...], list] = {}
     for cell, rows in cells_of(run, lambda cell: "widths" in cell.settings.model.options):
-        setting = ", ".join(str(value) for axis, value in cell.axes.items() if axis != "model.widths")
-        losses = rows["loss_final"].fillna(rows["loss_final"].max()).to_numpy(float)
-        settings.setdefault(setting, []).append((sum(cell.settings.model.options["widths"]), losses))
-    found, holds, n = [], True, 0
+        setting = tuple((axis, value) for axis, value in cell.axes.items() if axis != "model.widths")
+        settings.setdefault(setting, []).append((sum(cell.settings.model.options["widths"]), rows))
     for setting, cells in settings.items():
-        by_size = sorted(cells, key=lambda one: one[0])
-        narrow, wide = by_size[0][1], by_size[-1][1]
-        again = [_ratio(rng.choice(narrow, len(narrow)), rng.choice(wide, len(wide))) for _ in range(RESAMPLES)]
-        upper = float(np.quantile(again, 1 - 0.01 / len(settings)))
-        found.append(f"{setting} {_ratio(narrow, wide):.2g} (at most {upper:.2g})".strip())
-        holds &= upper < 1
-        n += len(narrow) + len(wide)
-    return holds, f"ratio {', '.join(found)}", n
+        lanes = [found.lanes(rows) for _, rows in (choose(cells, key=lambda cell: cell[0]) for choose in (min, max))]
+        narrow, wide = map(_losses, lanes)
+        ratio = _ratio(narrow, wide)
+        again = np.array([_ratio(rng.choice(narrow, len(narrow)), rng.choice(wide, len(wide))) for _ in range(RESAMPLES)])
+        upper = float(np.quantile(again, 1 - JOINT_LEVEL / len(settings)))
+        for side in lanes:
+            side.statistic("upper bound of a ratio", upper, 1.0)
+        place = ", ".join(str(value) for _, value in setting)
+        found.note(f"ratio {place} {ratio:.2g} (at most {upper:.2g})".replace("  ", " "))
+        found.decided.append(
+            Decision(
+                dict(setting),
+                run.lanes.loc[lanes[0].rows.index.union(lanes[1].rows.index)],
+                "length of the middle 90% of final losses, widest over narrowest",
+                f"ratio, interval of the quantiles of {RESAMPLES:,} bootstrap samples",
+                partial(_interval, ratio, again, len(narrow)),
+                lambda interval: True if interval.high < 1 else False if interval.low >= 1 else None,
+            )
+        )
+
+
+def _interval(ratio: float, again: np.ndarray, n: int, level: float) -> Interval:
+    low, high = np.quantile(again, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(ratio, float(low), float(high), n)
+
+
+def _losses(lanes: Lanes) -> Losses:
+    """Final losses, with the largest one for training runs that diverged; all NaN if all did."""
+    losses = lanes["loss_final"]
+    known = ~np.isnan(losses)
+    return np.where(known, losses, losses[known].max()) if known.any() else losses
 
 
 def _ratio(narrow: Losses, wide: Losses) -> float:
-    return _length(wide) / max(_length(narrow), 1e-300)
+    """Length of the wide ones' middle 90% over that of the narrow ones'; infinite if those have none that could shrink."""
+    return _length(wide) / _length(narrow) if _length(narrow) != 0 else np.inf
 
 
 def _length(losses: Losses) -> float:

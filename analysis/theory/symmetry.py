@@ -8,32 +8,31 @@ import pandas as pd
 from scipy.special import expit, log_softmax, softmax
 
 from analysis.load import Run
-from analysis.theory.law import SAMPLE, cells_of, law, starts, within
+from analysis.theory.evidence import Evidence
+from analysis.theory.law import SAMPLE, cells_of, law, starts
 from bench.engine.program import BREAK, NOISE
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
 QUOTIENTS = SAMPLE // 4
-"""Lanes per cell that are trained again in NumPy."""
-REPEATED = 4
+"""Lanes per cell that a figure trains again in NumPy."""
+REPEATED = SAMPLE // 4
 """Lanes per cell that are trained again with all their units."""
 STILL_TIED = 1e-9
 """Units that end no further apart than this have not been separated by rounding."""
+TIED = 0.5
+"""Least share of the sampled lanes whose units have not been separated."""
 
 
-@law
-def stuck_set(run: Run) -> tuple[bool, str, int]:
+@law()
+def stuck_set(run: Run, found: Evidence) -> None:
     """From all-zero weights and biases, an activation function with act(0) = 0 (for a single neuron: a ReLU, whose slope at 0
     is 0) gives hidden weights a gradient of exactly 0: at the start, at the end, and their values stay 0."""
-    agree, n = 0, 0
     for cell, rows in cells_of(run, _starts_in_the_stuck_set):
-        if cell.settings.model.name == "neuron":
-            holds = (rows["steps_run"] == 0) & (rows["grad_norm_initial"] == 0)
-        else:
-            zeros = ("hidden_grad_max_initial", "hidden_grad_max_final", "weight_norm_final", "tie_spread_final")
-            holds = (rows[list(zeros)] == 0).all(axis=1)
-        agree, n = agree + int(holds.sum()), n + len(rows)
-    return agree == n, f"{agree:,} of {n:,} lanes", n
+        lanes = found.lanes(rows)
+        of_layers = ["hidden_grad_max_initial", "hidden_grad_max_final", "weight_norm_final", "tie_spread_final"]
+        zeros = ["steps_run", "grad_norm_initial"] if cell.settings.model.name == "neuron" else of_layers
+        lanes.facts((lanes.table(zeros) == 0).all(axis=1))
 
 
 def _starts_in_the_stuck_set(cell: Cell) -> bool:
@@ -45,49 +44,47 @@ def _starts_in_the_stuck_set(cell: Cell) -> bool:
     return activation == "relu" if model.name == "neuron" else activation in ZERO_AT_ZERO - {"identity"}
 
 
-@law
-def tied_units(run: Run) -> tuple[bool, str, int]:
+@law()
+def tied_units(run: Run, found: Evidence) -> None:
     """A network of smooth units that start equal trains as the network with one unit per layer and multiplied outgoing weights: final
     losses equal within 1e-9 in float64, against a NumPy loop, wherever rounding has not torn the units apart."""
-    worst, n = 0.0, 0
     for cell, rows in cells_of(run, lambda cell: is_tied(cell) and cell.settings.training.dtype == "float64"):
-        rows = rows[(rows["outcome"] != "diverged") & (rows["tie_spread_final"] < STILL_TIED)].head(QUOTIENTS)
-        if len(rows):
-            worst = max(worst, float(np.max(np.abs(quotient_loss(run, cell, rows) - rows["loss_final"]))))
-        n += len(rows)
-    close, difference = within(worst, 1e-9)
-    return close, f"largest difference {difference}", n
+        lanes = found.lanes(rows)
+        tied = lanes.known("steps_run", "learning_rate", "loss_final") & (lanes["tie_spread_final"] < STILL_TIED)
+        few = lanes.where(tied, TIED, SAMPLE)
+        few.within("difference", np.abs(quotient_loss(run, cell, few.rows) - few["loss_final"]), 1e-9)
 
 
-@law
-def same_order(run: Run) -> tuple[bool, str, int]:
+@law()
+def same_order(run: Run, found: Evidence) -> None:
     """Units that start equal stay equal to the last bit if the same operations in the same order are done for each of them: trained again
     in NumPy, in the same precision and from the same data, whether or not their units came apart. Looked at first are those that did."""
-    equal, torn, n = 0, 0, 0
+    torn = 0
     for cell, rows in cells_of(run, is_tied):
-        rows = rows[rows["outcome"] != "diverged"].sort_values("tie_spread_final", ascending=False, kind="stable").head(REPEATED)
-        if len(rows):
-            equal += int(_stays_equal(run, cell, rows).sum())
-        torn, n = torn + int((rows["tie_spread_final"] > BREAK).sum()), n + len(rows)
-    return equal == n, f"equal in {equal:,} of {n:,} lanes, of which {torn:,} had come apart", n
+        lanes = found.lanes(rows)
+        known = lanes.known("steps_run", "learning_rate", "tie_spread_final")
+        together = lanes["tie_spread_final"] <= BREAK
+        # Each cell begins with another seed.
+        places = np.roll(np.flatnonzero(known), -lanes.number * REPEATED)
+        first = places[np.argsort(together[places], kind="stable")][:REPEATED]
+        few = lanes.where(np.isin(np.arange(len(lanes)), first), 1.0, REPEATED)
+        few.facts(_stays_equal(run, cell, few.rows))
+        torn += int(np.sum(few["tie_spread_final"] > BREAK))
+    found.note(f"units had come apart in {torn:,} of them")
 
 
-@law
-def tie_growth(run: Run) -> tuple[bool, str, int]:
+@law(share=0.99)
+def tie_growth(run: Run, found: Evidence) -> None:
     """While smooth units are almost equal, the difference of a unit from their mean is multiplied at each step by 1 - lr H, H being the
     second derivative of the loss along one unit of the one-unit network with the errors held fixed: that predicts the step at which
-    the spread passes 1e-2, to 2 steps or 5%, in at least 99% of lanes."""
-    agree, n = 0, 0
+    the spread passes 1e-2, to 2 steps or 5%, in at least 99% of training runs."""
     for cell, rows in cells_of(run, _starts_almost_tied):
-        rows = rows[rows["outcome"] != "diverged"].head(QUOTIENTS)
-        ends = rows["steps_run"].to_numpy(float)
-        predicted = np.minimum(predicted_break(run, cell, rows), ends)
+        lanes = found.lanes(rows)
+        few = lanes.where(lanes.known("steps_run", "learning_rate") & (lanes["outcome"] != "diverged"), 1.0, SAMPLE)
         # A lane that ends with its units together is one whose tie would have broken later.
-        measured = rows["break_step"].to_numpy(float, na_value=np.inf)
-        measured = np.minimum(measured, ends)
-        agree += int(np.sum(np.abs(predicted - measured) <= np.maximum(2, 0.05 * measured)))
-        n += len(rows)
-    return agree >= 0.99 * n, f"{agree:,} of {n:,} lanes", n
+        predicted = np.minimum(predicted_break(run, cell, few.rows), few["steps_run"])
+        measured = np.minimum(few["break_step"], few["steps_run"])
+        few.facts(np.abs(predicted - measured) <= np.maximum(2, 0.05 * measured))
 
 
 def _is_plain(cell: Cell) -> bool:
@@ -192,9 +189,9 @@ class _Quotient:
             errors = (expit(out) - self.y) / n
         return loss + self.l2 / 2 * self.copies * (np.sum(w**2, axis=1) + np.sum(v**2, axis=1)), errors, z
 
-    def step(self, errors: np.ndarray, z: np.ndarray) -> None:
-        """One step of the unit, and to first order of the differences, to which the errors do not react: they add up to 0."""
-        (w, b, v), (dw, db, dv) = self.unit, self.differences
+    def grow(self, errors: np.ndarray, z: np.ndarray) -> None:
+        """One step of the differences, to first order, before that of the unit; the errors do not react to them: they add up to 0."""
+        (_, _, v), (dw, db, dv) = self.unit, self.differences
         rate = self.rate[:, None]
         pulled, slope = np.einsum("lnc,lc->ln", errors, v), self.shape.slope(z)
         dz = np.einsum("lnd,lhd->lnh", self.x, dw) + db[:, None]
@@ -204,7 +201,12 @@ class _Quotient:
             db - rate * bent.sum(axis=1),
             dv - rate[:, :, None] * (np.einsum("lnh,lnc->lhc", slope[:, :, None] * dz, errors) + self.l2 * dv),
         )
-        back = pulled * slope
+
+    def step(self, errors: np.ndarray, z: np.ndarray) -> None:
+        """One step of the unit."""
+        w, b, v = self.unit
+        rate = self.rate[:, None]
+        back = np.einsum("lnc,lc->ln", errors, v) * self.shape.slope(z)
         self.unit = _Units(
             w - rate * (np.einsum("ln,lnd->ld", back, self.x) + self.l2 * w),
             b - self.rate * back.sum(axis=1),
@@ -222,7 +224,7 @@ def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
     shape, steps = _SHAPES[cell.settings.model.options["activation"]], rows["steps_run"].to_numpy(int)
     rate, l2, n = rows["learning_rate"].to_numpy(w.dtype), w.dtype.type(cell.settings.training.l2), w.dtype.type(len(x))
-    for step in range(steps.max()):
+    for step in range(steps.max(initial=0)):
         z = np.sum(x.swapaxes(0, 1)[:, :, None] * w[:, None], axis=0) + b
         hidden = shape.value(z)
         out = np.sum(hidden.swapaxes(0, 1)[:, :, None] * v[:, None], axis=0) + c
@@ -244,7 +246,7 @@ def quotient_loss(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     """Loss of the one-unit network of each lane after as many steps as the lane took."""
     quotient, steps = _Quotient(run, cell, rows), rows["steps_run"].to_numpy(int)
     found = np.full(len(rows), np.nan)
-    for step in range(steps.max() + 1):
+    for step in range(steps.max(initial=0) + 1):
         loss, errors, z = quotient.loss_and_errors()
         found = np.where(steps == step, loss, found)
         quotient.step(errors, z)
@@ -255,11 +257,12 @@ def predicted_break(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     """First step at which the differences, grown as the linear law says, pass the spread that counts as broken; infinite if not yet."""
     quotient = _Quotient(run, cell, rows)
     found = np.full(len(rows), np.inf)
-    for step in range(int(rows["steps_run"].max()) + 1):
-        spread = np.max([np.abs(leaf).reshape(len(rows), -1).max(axis=1) for leaf in quotient.differences], axis=0)
+    for step in range(rows["steps_run"].to_numpy(int).max(initial=0) + 1):
+        spread = np.max([np.abs(leaf).max(axis=tuple(range(1, leaf.ndim))) for leaf in quotient.differences], axis=0)
         found = np.where((spread > BREAK) & np.isinf(found), step, found)
         if not np.isinf(found).any():
             break
         _, errors, z = quotient.loss_and_errors()
+        quotient.grow(errors, z)
         quotient.step(errors, z)
     return found

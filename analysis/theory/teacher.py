@@ -6,13 +6,17 @@ from scipy import stats
 
 from analysis.load import Run
 from analysis.orbits import recorded
-from analysis.theory.law import SAMPLE, cells_of, jointly, law, starts, within
+from analysis.theory.evidence import Evidence
+from analysis.theory.law import SAMPLE, cells_of, law, starts
 from bench.spec import Cell
 
 DRAWS = 4000
 """Monte Carlo inputs per lane."""
 VANISHED = 1e-6
 """A gradient whose norm is below this has vanished; so has an eigenvalue that is smaller by this factor than the largest."""
+
+SOME = 0.0
+"""Least share of training runs that fail: none has to, but with none there is nothing to say of their ends."""
 
 Weights = Float[np.ndarray, "hidden input"]
 
@@ -43,49 +47,44 @@ def _has_a_teacher(cell: Cell) -> bool:
     return cell.settings.task.name == "student_teacher" and cell.settings.training.dtype == "float64"
 
 
-@law
-def student_teacher(run: Run) -> tuple[bool, str, int]:
+@law()
+def student_teacher(run: Run, found: Evidence) -> None:
     """The closed-form population loss of a ReLU student is what numerical integration gives for the regenerated starts (within 1e-10),
-    and what Monte Carlo gives: z-tests of the mean over 4,000 inputs for each of 100 lanes, jointly over all cells at the 1% level."""
+    and what Monte Carlo gives: z-tests of the mean over 4,000 inputs for each of 100 training runs, jointly over all cells (1%)."""
     rng = np.random.default_rng(0)
-    worst, p_values, n = 0.0, [], 0
     for cell, rows in cells_of(run, _has_a_teacher):
-        rows = rows.head(SAMPLE)
-        _, state = starts(run, cell, rows)
+        few = found.lanes(rows).sample(SAMPLE)
+        kernels = starts(run, cell, few.rows)[1].params["dense"]["kernel"]
+        losses = few["loss_initial"]
+        integrals = np.array([quadrature_loss(kernel.T) for kernel in kernels])
+        few.within("difference from the integral", np.abs(integrals - losses), 1e-10)
         difference, variance = 0.0, 0.0
-        for kernel, loss in zip(state.params["dense"]["kernel"], rows["loss_initial"], strict=True):
-            worst = max(worst, abs(quadrature_loss(kernel.T) - loss))
+        for kernel, loss in zip(kernels, losses, strict=True):
             z = rng.standard_normal((DRAWS, len(kernel)))
             squares = (np.maximum(z @ kernel, 0).sum(axis=1) - np.maximum(z, 0).sum(axis=1)) ** 2 / 2
             difference += squares.mean() - loss
             variance += squares.var() / DRAWS
-            n += 1
-        p_values.append(2 * stats.norm.sf(abs(difference) / np.sqrt(variance)))
-    holds, text = jointly(p_values)
-    close, apart = within(worst, 1e-10)
-    return holds and close, f"difference from the integral {apart}, {text}", n
+        few.tests([2 * stats.norm.sf(abs(difference) / np.sqrt(variance))])
 
 
-@law
-def recorded_units(run: Run) -> tuple[bool, str, int]:
+@law()
+def recorded_units(run: Run, found: Evidence) -> None:
     """The final loss of a student is that of the hidden units which its row keeps, by numerical integration, within 1e-6."""
-    worst, n = 0.0, 0
     for cell, rows in cells_of(run, _has_a_teacher):
-        for units, loss in zip(recorded(cell, rows), rows["loss_final"], strict=False):
-            worst = max(worst, abs(quadrature_loss(units[:, :-1]) - loss))
-            n += 1
-    close, difference = within(worst, 1e-6)
-    return close, f"largest difference {difference}", n
+        lanes = found.lanes(rows)
+        hidden, features = recorded(cell, rows.head(0)).shape[1:]
+        units = lanes.table([f"hidden_units_{number}_final" for number in range(hidden * features)]).reshape(-1, hidden, features)
+        losses = np.array([quadrature_loss(one[:, :-1]) for one in units])
+        lanes.within("difference", np.abs(losses - lanes["loss_final"]), 1e-6)
 
 
-@law
-def second_order_ends(run: Run) -> tuple[bool, str, int]:
-    """At least 99% of the lanes that do not solve their task end at a strict local minimum: gradient norm below 1e-6, and every
+@law(share=0.99)
+def second_order_ends(run: Run, found: Evidence) -> None:
+    """At least 99% of the training runs that do not solve their task end at a strict local minimum: gradient norm below 1e-6, and every
     eigenvalue of the Hessian above 1e-6 of the largest."""
-    failed = run.lanes[run.lanes["outcome"].isin(["unsolved", "stuck"])]
+    lanes = found.lanes(run.lanes)
+    failed = lanes.where(np.isin(lanes["outcome"].astype(str), ["unsolved", "stuck"]), SOME)
     vanished = failed["grad_norm_final"] < VANISHED
-    curved = failed["hessian_min_final"] > VANISHED * failed["hessian_max_final"]
-    strict = int((vanished & curved).sum())
-    saddles = int((vanished & (failed["hessian_index_final"] > 0)).sum())
-    number = f"{strict:,} of {len(failed):,} lanes (gradient not yet vanished: {int((~vanished).sum()):,}; saddles: {saddles:,})"
-    return len(failed) > 0 and strict >= 0.99 * len(failed), number, len(failed)
+    failed.facts(vanished & (failed["hessian_min_final"] > VANISHED * failed["hessian_max_final"]))
+    saddles = int(np.sum(vanished & (failed["hessian_index_final"] > 0)))
+    found.note(f"gradient not yet vanished: {int(np.sum(~vanished)):,}, saddles: {saddles:,}")

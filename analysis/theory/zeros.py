@@ -1,5 +1,6 @@
 """What weights of zero do, in exact arithmetic: products, layers, single weights."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from analysis.load import Run
+from analysis.theory.evidence import Evidence
 from analysis.theory.law import SAMPLE, cells_of, law, network, starts
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
@@ -55,42 +57,37 @@ def _is_zero_at_zero(cell: Cell) -> bool:
     )
 
 
-@law
-def first_layer_to_move(run: Run) -> tuple[bool, str, int]:
+@law()
+def first_layer_to_move(run: Run, found: Evidence) -> None:
     """With act(0) = 0 and zero biases a single zero weight layer takes the whole first gradient, and with two or more no weight
     moves (ReLU: unless the zero layer is the last one): a share of 1 to rounding there, exactly 0 elsewhere."""
-    agree, n = 0, 0
     for cell, rows in cells_of(run, _is_zero_at_zero):
+        lanes = found.lanes(rows)
         moving = moving_layers(cell)
         assert moving is not None
         expected = np.array([float(layer in moving) for layer in range(weight_layers(cell))])
-        shares = rows[[f"grad_share_{layer}_initial" for layer in range(weight_layers(cell))]].to_numpy(float)
-        holds = np.abs(shares - expected) <= ROUNDING * expected
-        agree, n = agree + int(holds.all(axis=1).sum()), n + len(rows)
-    return agree == n, f"{agree:,} of {n:,} lanes", n
+        shares = lanes.table([f"grad_share_{layer}_initial" for layer in range(weight_layers(cell))])
+        lanes.facts((np.abs(shares - expected) <= ROUNDING * expected).all(axis=1))
 
 
-@law
-def zero_layers(run: Run) -> tuple[bool, str, int]:
+@law()
+def zero_layers(run: Run, found: Evidence) -> None:
     """With act(0) = 0 and zero biases a network with two or more zero weight layers (ReLU: or one that is not the last) keeps them
     all and stays a constant function, whose loss is at least the entropy of the labels; a single zero layer (ReLU: the last) does
     not stay zero."""
-    agree, n = 0, 0
     floors: dict[str, pd.Series] = {}
     for cell, rows in cells_of(run, _is_zero_at_zero):
         # Cells of one task have the same data.
         task = repr(cell.settings.task)
         if task not in floors:
             floors[task] = label_entropy(run, cell, rows)
-        rows = rows[rows["outcome"] != "diverged"]
-        left = rows["zero_layers_final"].to_numpy()
+        lanes = found.lanes(rows)
+        left = lanes["zero_layers_final"]
         if moving_layers(cell):
-            holds = left == 0
+            lanes.facts(left == 0)
         else:
             floor = floors[task].loc[rows["data_seed"]].to_numpy()
-            holds = (left == len(zeroed_layers(cell))) & (rows["loss_final"].to_numpy(float) >= floor - ROUNDING)
-        agree, n = agree + int(holds.sum()), n + len(rows)
-    return agree == n, f"{agree:,} of {n:,} lanes", n
+            lanes.facts((left == len(zeroed_layers(cell))) & (lanes["loss_final"] >= floor - ROUNDING))
 
 
 def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
@@ -101,27 +98,26 @@ def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
     return pd.Series(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0), rows["data_seed"].to_numpy())
 
 
-@law
-def first_update(run: Run) -> tuple[bool, str, int]:
+@law()
+def first_update(run: Run, found: Evidence) -> None:
     """After one step of gradient descent the share of single weights that are 0 is the share of those that were 0 and have a
     gradient of 0, by backpropagation in NumPy: a zero weight stays if and only if its gradient is 0. Where terms cancel to less than
     float32 can tell, either is right."""
-    agree, n = 0, 0
     for cell, rows in cells_of(run, _is_one_plain_step):
-        rows = rows[rows["outcome"] != "diverged"].head(SAMPLE)
-        fixed, state = starts(run, cell, rows)
-        for i in range(len(rows)):
+        few = found.lanes(rows).sample(SAMPLE)
+        fixed, state = starts(run, cell, few.rows)
+        shares, bounds = few["zero_share_final"], np.zeros((len(few), 2))
+        for i in range(len(few)):
             layers = [(layer["kernel"][i], layer["bias"][i]) for _, layer in sorted(state.params["layers"].items())]
             data = fixed.data.x[i], fixed.data.y[i]
             gradients = weight_gradients(layers, cell.settings.model.options["activation"], *data)
             zeros = [kernel == 0 for kernel, _ in layers]
-            least, most = (
+            bounds[i] = [
                 sum(int(np.sum(zero & (np.abs(g) <= share * terms))) for zero, (g, terms) in zip(zeros, gradients, strict=True))
                 for share in (0, CANCELLED)
-            )
-            agree += least <= round(rows["zero_share_final"].iloc[i] * sum(zero.size for zero in zeros)) <= most
-        n += len(rows)
-    return agree == n, f"{agree:,} of {n:,} lanes", n
+            ]
+        counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in state.params["layers"].values()))
+        few.facts((bounds[:, 0] <= counts) & (counts <= bounds[:, 1]))
 
 
 def _is_one_plain_step(cell: Cell) -> bool:

@@ -1,5 +1,6 @@
 """Devices, and the settings that must be made before JAX starts."""
 
+import logging
 import os
 import platform
 import re
@@ -11,6 +12,8 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+log = logging.getLogger("initbench")
 
 AXIS = "device"
 PLAIN = "INITBENCH_PLAIN_JAX"
@@ -40,23 +43,44 @@ HASTY: dict[str, Any] = {"xla_backend_optimization_level": 1}
 def configure() -> None:
     """Make every CPU core a JAX device of its own, without threads inside a device, and keep compiled programs for the next run.
 
-    Leaves every flag, the number of CPU devices and the cache as the user has set them; does nothing once JAX has started.
+    Leaves every flag, the number of CPU devices and the cache as the user has set them. Once JAX has started it takes no more flags: then
+    they stay as they are, with a warning, and `flags_in_force` is false.
     """
+    global _late
     if PLAIN in os.environ:
+        return
+    _keep_compiled()
+    # The suite sends arrays to devices and back all the time.
+    jax.config.update("jax_transfer_guard", "allow")
+    _late = _started()
+    if _late:
+        log.warning("JAX had started before initbench was imported, so its flags stay as they were; import initbench first")
         return
     flags = _given_flags()
     for name, value in XLA_FLAGS.items():
         if name not in flags:
             flags = f"{flags} --{name}={value}".strip()
     os.environ["XLA_FLAGS"] = flags
-    _keep_compiled()
     if "xla_force_host_platform_device_count" in flags or "JAX_NUM_CPU_DEVICES" in os.environ:
         return
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count())
+
+
+def flags_in_force() -> bool:
+    """Whether XLA has read what stands in `XLA_FLAGS`: false if JAX had started before `configure` looked, with flags that nobody knows."""
+    return not _late
+
+
+_late = False
+
+
+def _started() -> bool:
+    """Whether JAX has devices already: it then refuses to have their number set, even to what it is."""
     try:
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)) if _has_affinity() else os.cpu_count())
+        jax.config.update("jax_num_cpu_devices", getattr(jax.config, "jax_num_cpu_devices", -1))
     except RuntimeError:
-        # JAX has started already: its devices stay as they are.
-        pass
+        return True
+    return False
 
 
 def _given_flags() -> str:
@@ -124,8 +148,16 @@ def lane_sharding(mesh: Mesh) -> NamedSharding:
 
 @contextmanager
 def precision(dtype: str) -> Iterator[None]:
-    """Context in which arrays of this dtype exist, and matrix products have all its bits: JAX has neither unless it is asked for."""
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(_matmul_precision()):
+    """Context in which arrays of this dtype exist, and matrix products have all its bits: JAX has neither unless it is asked for.
+
+    In it keys draw the same whatever the user's settings of JAX's random numbers are.
+    """
+    with (
+        jax.enable_x64(dtype == "float64"),
+        jax.default_matmul_precision(_matmul_precision()),
+        jax.default_prng_impl("threefry2x32"),
+        jax.threefry_partitionable(True),
+    ):
         yield
 
 
@@ -140,9 +172,12 @@ def matmul_precision() -> str:
 
 
 def check_platforms() -> None:
-    """ValueError with one line if JAX finds no device of the platforms that `JAX_PLATFORMS` names."""
+    """ValueError with one line if JAX finds no device of the platforms that the user asks for, as in `JAX_PLATFORMS`."""
+    wanted = getattr(jax.config, "jax_platforms", None)
+    if not wanted:
+        return
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        said = str(error).partition("(set JAX_PLATFORMS")[0].strip() or "nothing that JAX has installed drives such a device"
-        raise ValueError(f"JAX_PLATFORMS = '{os.environ.get('JAX_PLATFORMS')}': {said}; JAX takes what there is without it") from error
+        said = str(error).partition("(set JAX_PLATFORMS")[0].strip(" .") or "nothing that JAX has installed drives such a device"
+        raise ValueError(f"JAX_PLATFORMS = '{wanted}': {said}; without it JAX takes what there is") from error

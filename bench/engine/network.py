@@ -11,13 +11,15 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Key
 
-from bench.engine.seeds import KeyScalar, Seed, named, shuffled, weight_keys
+from bench.engine.checks import check_variables
+from bench.engine.order import use
+from bench.engine.seeds import KeyScalar, Seed, named, root, shuffled, weight_keys
 from bench.initializers import initializer
 from bench.initializers.scaling import fans
 from bench.models import model
 from bench.models.activations import Forward, Hidden, dropped
 from bench.schemes import scheme
-from bench.spec import InitializerSpec, ModelSpec
+from bench.spec import InitializerSpec, ModelSpec, Piece
 
 Params = dict[Any, Any]
 Path = tuple[Any, ...]
@@ -42,12 +44,37 @@ class Network:
 
     def __init__(self, spec: ModelSpec, inputs: int, outputs: int, examples_last: bool = False) -> None:
         """`examples_last`: whether a model that can do so works on arrays (feature, example) and not (example, feature)."""
-        kind: Any = model[spec.name].target
-        build = model[spec.name].bind({**spec.options, "inputs": inputs, "outputs": outputs})
-        self._graph, self._state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
+        self.entry = model[spec.name]
+        self.calling = self.entry.calling
+        """The context in which methods of the module are called."""
+        kind: Any = self.entry.target
+        build = self.entry.bind({**spec.options, "inputs": inputs, "outputs": outputs})
+        with self.calling():
+            self.built = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(root())))
+            """The module with shapes in place of parameters."""
+            self._graph, self._state = nnx.split(self.built)
+            self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
+            """Whether the model can drop hidden units, and tell what is propagated back to them."""
+        check_variables(self.entry, self._state)
         self.shapes: Params = nnx.to_pure_dict(self._state)
         self.paths = [path for path, _ in leaves(self.shapes)]
-        self.weight_paths = [path for path, leaf in leaves(self.shapes) if leaf.ndim >= 2]
+        self._whole_batch: bool = getattr(kind, "whole_batch", False)
+        """Whether the model traces all examples of a batch at once rather than one."""
+        self._examples_last: bool = examples_last and getattr(kind, "examples_last", False)
+        self.players: tuple[str, ...] = getattr(kind, "players", ())
+        """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
+        self.frozen: tuple[str, ...] = getattr(self.built, "frozen", ())
+        """Names of parameters that the model itself does not train."""
+        order = self._order_of_use(inputs)
+        self.draws = len(self.paths) in order
+        """Whether the model has a noise of its own in training."""
+        self.weight_paths = [self.paths[place] for place in order if place < len(self.paths) and self._is_weight(self.paths[place])]
+        """Paths of the weight layers, in the order in which an example meets them."""
+        self.unclear_paths = [path for path in self.weight_paths if self.entry.own and not self._has_known_inputs(path)]
+        """Weight layers of a user's own model of which nobody knows which axes are inputs."""
+        idle = [path for path in self.paths if self._is_weight(path) and path not in self.weight_paths]
+        if idle:
+            raise self.entry.fault(f"its weights {', '.join(map(dotted, idle))} have no part in its outputs")
         last = self.weight_paths[-1:]
         self.output_paths = [path for path in self.weight_paths if last and _layer(path) == _layer(last[0])]
         """Weights of the last layer: one matrix, or several of which it is made."""
@@ -56,19 +83,36 @@ class Network:
         """Values that the model builds for what is neither a weight nor a bias, such as the scale of a normalization."""
         if len(self.paths) > len(self.weight_paths) + len(self.bias_paths):
             with jax.ensure_compile_time_eval():
-                values = leaves(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(0)), nnx.Param)))
+                values = leaves(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(root())), nnx.Param)))
                 named_already = {*self.weight_paths, *self.bias_paths}
                 self._built = {path: np.asarray(value) for path, value in values if path not in named_already}
         units = jax.eval_shape(self.units, self.shapes)
         self.is_layered = len(self.weight_paths) == len(units) + 1 > 1
         """Whether hidden layers follow one another, with one weight layer between two."""
-        self.takes_forward = "forward" in inspect.signature(kind.trace).parameters
-        """Whether the model can drop hidden units, and tell what is propagated back to them."""
-        self._whole_batch: bool = getattr(kind, "whole_batch", False)
-        """Whether the model traces all examples of a batch at once rather than one."""
-        self._examples_last: bool = examples_last and getattr(kind, "examples_last", False)
-        self.players: tuple[str, ...] = getattr(kind, "players", ())
-        """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; none: all on one."""
+
+    def _is_weight(self, path: Path) -> bool:
+        """Whether a parameter is a weight layer: it has two axes or more, and is not called `bias`."""
+        return path[-1] != "bias" and dict(leaves(self.shapes))[path].ndim >= 2
+
+    def _has_known_inputs(self, path: Path) -> bool:
+        """Whether all axes but the last are known to be the inputs of a weight: it has two axes, or is a convolution of flax."""
+        owner: Any = self.built
+        for name in path[:-1]:
+            owner = owner[name] if isinstance(name, int) or isinstance(owner, nnx.Dict) else getattr(owner, name)
+        return dict(leaves(self.shapes))[path].ndim == 2 or isinstance(owner, (nnx.Conv, nnx.ConvTranspose))
+
+    def _order_of_use(self, inputs: int) -> list[int]:
+        """Places of the parameters in the order in which one example meets them; the place behind them is that of the key of the noise."""
+
+        def forward(arguments: list[Any], x: Array) -> Any:
+            *values, key = arguments
+            module = self.module(jax.tree.unflatten(jax.tree.structure(self.shapes), values))
+            if self._whole_batch:
+                return module.trace(x[None])
+            return module.trace(x, Forward(key)) if self.takes_forward else module.trace(x)
+
+        with self.calling():
+            return use(forward, [*jax.tree.leaves(self.shapes), jax.eval_shape(root)], jax.ShapeDtypeStruct((inputs,), jnp.float32))
 
     def module(self, params: Params) -> Any:
         """The flax module with these parameters."""
@@ -90,14 +134,15 @@ class Network:
                 return jax.tree.map(lambda leaf: leaf[0], module.trace(example, Forward(None, shifts)))
             return module.trace(example, Forward(key, shifts)) if self.takes_forward else module.trace(example)
 
-        if self._whole_batch and noise.dropconnect == 0:
-            return self.module(params).trace(x, Forward(None, noise.shifts))
-        if self._examples_last and noise.key is None:
-            x, shifts = jax.tree.map(jnp.transpose, (x, noise.shifts))
-            return jax.tree.map(jnp.transpose, self.module(params).trace(x, Forward(None, shifts)))
-        whole = noise.key
-        keys = None if whole is None else jax.vmap(lambda i: jax.random.fold_in(whole, i))(jnp.arange(len(x)))
-        return jax.vmap(one)(x, keys, noise.shifts)
+        with self.calling():
+            if self._whole_batch and noise.dropconnect == 0:
+                return self.module(params).trace(x, Forward(None, noise.shifts))
+            if self._examples_last and noise.key is None:
+                x, shifts = jax.tree.map(jnp.transpose, (x, noise.shifts))
+                return jax.tree.map(jnp.transpose, self.module(params).trace(x, Forward(None, shifts)))
+            whole = noise.key
+            keys = None if whole is None else jax.vmap(lambda i: jax.random.fold_in(whole, i))(jnp.arange(len(x)))
+            return jax.vmap(one)(x, keys, noise.shifts)
 
     @property
     def weight_names(self) -> list[str]:
@@ -123,11 +168,13 @@ class Network:
 
     def units(self, params: Params) -> list[Float[Array, "hidden feature"]]:
         """Per hidden layer, one row per unit."""
-        return self.module(params).units()
+        with self.calling():
+            return self.module(params).units()
 
     def weights(self, params: Params) -> list[Float[Array, "..."]]:
-        """The weight layers (all but biases) in the order of the model."""
-        return [leaf for path, leaf in leaves(params) if path in self.weight_paths]
+        """The weight layers (all but biases) in the order in which an example meets them."""
+        found = dict(leaves(params))
+        return [found[path] for path in self.weight_paths]
 
     def keys(self, init_seed: Seed) -> Key[Array, " key"]:
         """Of the initial values of each parameter, and of the places of the single weights of each that start at zero."""
@@ -150,10 +197,8 @@ class Network:
         Schemes look at the examples `x`.
         `zeroed` tells which parameters start at zero, where that is not what the `zero_layers` of `spec` say.
         """
-        general = initializer[spec.name].bind(spec.options)
-        named_laws = {name: initializer[one.name].bind(one.options) for name, one in spec.layers.items()}
-        special = {path: law for name, law in named_laws.items() for path in self.matching(name)}
-        law = {path: special.get(path, general) for path in {*self.weight_paths, *special}}
+        law = {path: piece for one, paths in self.laws(spec) for piece in [initializer[one.name].bind(one.options)] for path in paths}
+        special = {path for name in spec.layers for path in self.matching(name)}
         drawn = self._drawn(law, keys, dtype)
 
         def value(path: Path, shape: tuple[int, ...]) -> Array:
@@ -183,7 +228,24 @@ class Network:
         zeros = self.zeroed(spec) if zeroed is None else zeroed
         kept = [jnp.where(zero, jnp.zeros_like(leaf), leaf) for zero, leaf in zip(zeros, values, strict=True)]
         params = jax.tree.unflatten(jax.tree.structure(self.shapes), kept)
-        return scheme[spec.scheme].target(params, self, x) if spec.scheme else params
+        return self._changed(spec.scheme, params, x) if spec.scheme else params
+
+    def _changed(self, name: str, params: Params, x: Any) -> Params:
+        """Parameters as a scheme changes them; `PieceError` if it gives others than it got."""
+        entry = scheme[name]
+        changed = entry.bind({})(params, self, x)
+        before, after = (jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree) for tree in (params, changed))
+        if before != after:
+            raise entry.fault("it returns parameters of other names, shapes or dtypes than it was given")
+        return changed
+
+    def laws(self, spec: InitializerSpec) -> list[tuple[Piece, list[Path]]]:
+        """The initializers of a spec and the parameters that each of them draws: of several that match a parameter, the last."""
+        pieces: list[Piece] = [spec, *spec.layers.values()]
+        chosen = dict.fromkeys(self.weight_paths, 0)
+        for number, name in enumerate(spec.layers, 1):
+            chosen.update(dict.fromkeys(self.matching(name), number))
+        return [(piece, [path for path, one in chosen.items() if one == number]) for number, piece in enumerate(pieces)]
 
     def _drawn(self, law: dict[Path, Callable[..., Array]], keys: Key[Array, " key"], dtype: jnp.dtype) -> dict[Path, Array]:
         """A draw for each of these parameters; those of one initializer and shape together, which leaves less to compile."""
@@ -211,7 +273,8 @@ class Network:
         if law != "uniform_fan_in":
             return jnp.full(shape, 0.0 if isinstance(law, str) else law, dtype)
         # A bias without weights of its own, as after a normalization, has no fan-in.
-        kernel = next((leaf for other, leaf in leaves(self.shapes) if other[: len(path) - 1] == path[:-1] and leaf.ndim >= 2), None)
+        beside = (leaf for other, leaf in leaves(self.shapes) if other[: len(path) - 1] == path[:-1] and other in self.weight_paths)
+        kernel = next(beside, None)
         limit = 0.0 if kernel is None else fans(kernel.shape)[0] ** -0.5
         return jax.random.uniform(key, shape, dtype, -limit, limit)
 

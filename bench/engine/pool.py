@@ -55,6 +55,8 @@ SEGMENT_SECONDS = 0.2
 """A segment should last about this long: far more than the host's own work, short enough for a progress bar."""
 LOW_WATER = 0.25
 """While lanes wait, a segment ends when no more than this share of the slots still runs."""
+OUT_OF_MEMORY = ("resource_exhausted", "out of memory", "failed to allocate")
+"""How XLA says, in lower case, that there is too little memory; inside of a loop the error itself may be called INTERNAL."""
 IN_FLIGHT = 2
 """So many segments are in flight once no lane waits: the next one is there when the host begins to look at one that has ended."""
 
@@ -97,7 +99,7 @@ class Pool:
     width: int = 0
     costs: Costs = field(default_factory=Costs)
     note: str = ""
-    """What became of a pool that found too little memory."""
+    """What a user should know of how the lanes are run: that there was too little memory, or that they cannot share blocks."""
     after_segment: Callable[[], None] = lambda: None
     """Called by the host after every segment; what it raises ends `run`."""
 
@@ -120,6 +122,9 @@ class Pool:
             try:
                 self._compile()
                 if not kept and self.width > 1 and not self._bits_ignore_position():
+                    places = f"instead of {self.width} in a block, where the last bits of each would depend on its place"
+                    self.note = f"one training run at a time {places}"
+                    log.warning(self.note)
                     self.width = 1
                     self._blocks = block_count(self.program, self.width)
                     self._compile()
@@ -129,7 +134,7 @@ class Pool:
 
     def _shrink(self, error: jax.errors.JaxRuntimeError) -> None:
         """From now on half of the blocks, if it was memory that there was too little of; the width, and so all bits, stay."""
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        if not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
             raise error
         if self.blocks == 1:
             raise MemoryError(

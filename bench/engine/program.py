@@ -4,10 +4,11 @@ A program is task shapes + model + optimizer + batch size + dtype + probes. Seed
 penalty, budget and threshold are inputs. Everything here is written for one lane; the pool batches it.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -17,13 +18,14 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from bench.engine.devices import accelerated
+from bench.engine.checks import check_data, check_initializer, check_outputs, check_values, depends_on_axes
+from bench.engine.devices import HASTY, accelerated, precision
 from bench.engine.network import SILENT, Network, Noise, Params, dotted, leaves
 from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
+from bench.initializers import draws, initializer
 from bench.linalg import eigenvalues
-from bench.models import model
-from bench.optimizers import asks_for_loss, make_optimizer
+from bench.optimizers import asks_for_function, asks_for_loss, make_optimizer
 from bench.probes import PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
 from bench.tasks import task
@@ -40,6 +42,8 @@ times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 t
 SHARED_BYTES = 1 << 14
 """Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
+OTHER_COLUMNS = ("cell", "data_seed", "init_seed", "outcome", "lane", "step", "loss", "metric", "test_loss", "test_metric", "grad_norm")
+"""Names of columns that are no probe's."""
 NOISE = ("label_noise", "weight_noise", "dropconnect")
 """Keys of `training` that make its gradients random."""
 
@@ -118,20 +122,33 @@ class Variant:
 
 
 def problem(spec: TaskSpec) -> Task:
-    """The task that a spec names."""
-    return task[spec.name].bind(spec.options)()
+    """The task that a spec names; `PieceError` if a user's own is none."""
+    entry = task[spec.name]
+    made = entry.bind(spec.options)()
+    if not isinstance(made, Task):
+        raise entry.fault(f"it returns a {type(made).__name__}")
+    return replace(made, sample=entry.guarded(made.sample)) if entry.own else made
+
+
+def sampled(described: Task, key: Any, dtype: str) -> Data:
+    """One data set of a task, as arrays of JAX also where the task has them from NumPy."""
+    return jax.tree.map(jnp.asarray, described.sample(key, jnp.dtype(dtype)))
 
 
 def data_shapes(spec: TaskSpec, dtype: str) -> Data:
-    """Shapes of one lane's data."""
-    return jax.eval_shape(lambda: problem(spec).sample(jax.random.key(0), jnp.dtype(dtype)))
+    """Shapes of one lane's data; `PieceError` if they are not as the task says."""
+    described, entry = problem(spec), task[spec.name]
+    with entry.calling():
+        shapes = jax.eval_shape(lambda: sampled(described, data_key(0), dtype))
+    check_data(entry, described, shapes, dtype)
+    return shapes
 
 
 def constant_data(spec: TaskSpec, dtype: str) -> Data | None:
     """The data of a task that has the same for every data seed."""
     if problem(spec).seeded:
         return None
-    return jax.tree.map(np.asarray, problem(spec).sample(data_key(0), jnp.dtype(dtype)))
+    return jax.tree.map(np.asarray, sampled(problem(spec), data_key(0), dtype))
 
 
 def program_key(settings: Settings) -> str:
@@ -158,7 +175,7 @@ def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple
     """
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        with jax.enable_x64(cell.settings.training.dtype == "float64"):
+        with precision(cell.settings.training.dtype):
             groups.setdefault(program_key(cell.settings), []).append(cell)
     return [Program(group, probes, track, own_data) for group in groups.values()]
 
@@ -175,15 +192,16 @@ class Program:
         self.training = settings.training
         """Of the first cell; budget, threshold and penalty are inputs."""
         self.batch_size = settings.training.batch_size
-        self.noisy = settings.model.options.get("dropout", 0) > 0 or any(getattr(settings.training, name) > 0 for name in NOISE)
-        with jax.enable_x64(self.dtype == "float64"):
+        with precision(self.dtype):
             self.data_shapes = data_shapes(settings.task, self.dtype)
             self.constant_data = constant_data(settings.task, self.dtype)
         self._own_data = own_data
         self.n_examples = len(self.data_shapes.x)
         behind = (self.batch_size or self.n_examples) >= EXAMPLES_LAST
-        self.network = Network(settings.model, self.task.inputs, self.task.outputs, examples_last=behind)
-        self._frozen = [path for name in self.training.frozen for path in self.network.matching(name)]
+        with precision("float32"):
+            self.network = Network(settings.model, self.task.inputs, self.task.outputs, examples_last=behind)
+        self.noisy = self.network.draws or any(getattr(settings.training, name) > 0 for name in NOISE)
+        self._frozen = [path for name in (*self.network.frozen, *self.training.frozen) for path in self.network.matching(name)]
         self.n_parameters = sum(leaf.size for leaf in jax.tree.leaves(self.network.shapes))
         self.variants = list({repr(variant): variant for variant in map(Variant.of, (c.settings for c in cells))}.values())
         specs = {repr(variant.task): variant.task for variant in self.variants}
@@ -193,7 +211,8 @@ class Program:
         self._check(settings.model)
         self.zeroings = list(dict.fromkeys(self.network.zeroed(cell.settings.initializer) for cell in cells))
         """Of each parameter, whether it starts at zero, in all ways that the cells have."""
-        with jax.enable_x64(self.dtype == "float64"):
+        with precision(self.dtype):
+            self._check_pieces()
             self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
             self.track = self._measurable(track, optional=True)
 
@@ -221,7 +240,7 @@ class Program:
     @cached_property
     def measured(self) -> tuple[str, ...]:
         """Names of everything that `measure` gives."""
-        with jax.enable_x64(self.dtype == "float64"):
+        with precision(self.dtype):
             inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in self.input_types))
             return tuple(jax.eval_shape(lambda one: self.measure(*self.start(self.variants[0], one)), inputs))
 
@@ -276,6 +295,11 @@ class Program:
             raise ValueError(f"optimizer.name = '{self.optimizer.name}': it asks for the one loss that '{model.name}' has not")
         if self.training.updates == "alternating" and not self.network.players:
             raise ValueError(f"training.updates = 'alternating': all of '{model.name}' is trained on one loss")
+        if self.noisy and asks_for_function(self.optimizer.name, self.optimizer.options):
+            raise ValueError(
+                f"optimizer.name = '{self.optimizer.name}': it compares values of the loss at several points, and noise in training "
+                "would be in one of them alone"
+            )
         layers = len(self.network.weight_paths)
         in_order = self.network.is_layered or layers == 1
         if not in_order and any(_has_offset(cell) for cell in self.cells):
@@ -300,6 +324,28 @@ class Program:
                     f"optimizer.learning_rate in units of 1/curvature: at most {MAX_HESSIAN} parameters, not {self.n_parameters}"
                 )
 
+    def _check_pieces(self) -> None:
+        """Hold what a user's own pieces make for one training run against their contracts."""
+        check_outputs(self.network, self.task.inputs, len(self.network.players) or self.task.outputs, self.dtype)
+        for spec in self.tasks:
+            entry = task[spec.name]
+            if entry.own:
+                check_values(entry, self.task, self.constant_data or jax.jit(lambda spec=spec: self.sample(spec, 0))())
+        shapes = {path: leaf.shape for path, leaf in leaves(self.network.shapes)}
+        for variant in self.variants:
+            start = variant.initializer
+            for law, paths in self.network.laws(start):
+                entry = initializer[law.name]
+                if entry.own:
+                    draws(law.name, law.options)
+                    check_initializer(entry, law.options, {shapes[path] for path in paths}, self.dtype)
+                unclear = next((path for path in paths if path in self.network.unclear_paths), None)
+                if unclear and (start.bias_law == "uniform_fan_in" or depends_on_axes(entry, law.options)):
+                    raise self.network.entry.fault(
+                        f"its weight '{dotted(unclear)}' has the shape {shapes[unclear]}, and nobody knows which axes are inputs, as "
+                        f"initializer '{law.name}' has to know; a weight has two axes, or is an nnx.Conv's"
+                    )
+
     def _check_name(self, place: str, name: str, model: ModelSpec) -> None:
         if not self.network.matching(name):
             known = ", ".join(map(dotted, self.network.paths))
@@ -319,17 +365,22 @@ class Program:
         present |= {"pre_activation_gradient"} if hidden and self.network.takes_forward else set()
         present |= set() if one_loss else {"player_losses"}
         present |= {"squashed"} if hidden and all(layer.squashed is not None for layer in hidden) else set()
-        kind = model[self.cells[0].settings.model.name].target
+        kind = self.network.entry.target
         of_kinds = {"heads": {"heads"}, "jacobian": {"recurrent_jacobian", "time_steps"}, "generated": {"generated", "real", "mode"}}
         present = present.union(*(views for method, views in of_kinds.items() if hasattr(kind, method)))
         found = {}
         for name in names:
             entry = probe[name]
-            arguments = entry.target.__code__.co_varnames[: entry.target.__code__.co_argcount]
+            short = name.rpartition(":")[2]
+            if short in found or entry.own and short in {*probe, *OTHER_COLUMNS}:
+                raise ValueError(f"probe '{name}': there is another column '{short}'; give the function another name")
+            arguments = inspect.signature(inspect.unwrap(entry.target)).parameters
             seen = tuple(argument for argument in arguments if argument not in entry.options.model_fields)
             if present.issuperset(seen) and (optional or not entry.traits.get("optional", False)):
                 function = entry.bind(entry.options().model_dump())
-                found[name.rpartition(":")[2]] = (function, seen, entry.traits.get("over_layers", jnp.mean))
+                if entry.own:
+                    function = entry.guarded(partial(_as_array, function))
+                found[short] = (function, seen, entry.traits.get("over_layers", jnp.mean))
         return found
 
     # One lane ---------------------------------------------------------------------------------------------------
@@ -339,7 +390,7 @@ class Program:
         return self._loss(self.network.trace(params, x)[0], params, y, data, l2)
 
     def _loss(self, outputs: Array, params: Params, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
-        penalty = sum(jnp.sum(layer**2) for layer in self.network.weights(params))
+        penalty = sum(jnp.sum(leaf**2) for path, leaf in leaves(params) if path in self.network.weight_paths)
         return total_loss(self.task.loss, outputs, y) - data.floor + l2 / 2 * penalty
 
     def gradient(self, params: Params, fixed: Fixed, x: Array, y: Array, key: Any = None) -> tuple[Array, Array, Params]:
@@ -434,13 +485,18 @@ class Program:
 
     def sample(self, task: TaskSpec, data_seed: Any) -> Data:
         """The data set of a data seed."""
-        return problem(task).sample(data_key(data_seed), jnp.dtype(self.dtype))
+        return sampled(problem(task), data_key(data_seed), self.dtype)
 
     def start(self, variant: Variant, inputs: Inputs) -> tuple[Fixed, State]:
         """A lane before its first step, with its data."""
         data = self.sample(variant.task, inputs.data_seed)
         inputs, state = self.begin(variant, inputs, self.network.keys(inputs.init_seed), data)
         return Fixed(inputs, data), state
+
+    @cached_property
+    def starts(self) -> list[Callable[[Inputs], tuple[Fixed, State]]]:
+        """`start` of each variant, for many lanes at once (leading axis: lane); compiled at its first use."""
+        return [jax.jit(jax.vmap(partial(self.start, variant)), compiler_options=HASTY) for variant in self.variants]
 
     def begin(self, variant: Variant, inputs: Inputs, keys: Key[Array, " key"], data: Data) -> tuple[Inputs, State]:
         """A lane before its first step, with the keys of its network and on this data; its learning rate is now a number."""
@@ -580,7 +636,8 @@ class Program:
         def step(i: Array, carried: tuple[Params, Any]) -> tuple[Params, Any]:
             batch = jax.lax.dynamic_slice_in_dim(order, i * self.batch_size, self.batch_size)
             now = state._replace(params=carried[0], optimizer=carried[1])
-            x, y = data.x[batch], data.y[batch]
+            # Data that are part of the program are arrays of NumPy, which a traced index cannot enter.
+            x, y = jnp.asarray(data.x)[batch], jnp.asarray(data.y)[batch]
             noise = noise_key(inputs.init_seed, inputs.data_seed, state.step + i) if self.noisy else None
             loss, _, gradients = self.gradient(now.params, fixed, x, y, noise)
             return _choose(state.step + i < inputs.budget, self._updated(now, fixed, x, y, loss, gradients), carried)
@@ -638,6 +695,10 @@ def _has_offset(cell: Cell) -> bool:
     """Whether some training runs of a cell add an offset to the first layer's weights."""
     mapped = {axis.path for axis in (cell.map.x, cell.map.y)} if cell.map else set()
     return bool(cell.settings.initializer.first_layer_offset) or "initializer.first_layer_offset" in mapped
+
+
+def _as_array(function: Callable[..., Any], *shown: Any) -> Array:
+    return jnp.asarray(function(*shown))
 
 
 def _choose(condition: Array, new: Any, old: Any) -> Any:

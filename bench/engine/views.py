@@ -94,7 +94,8 @@ class Views:
 
     @cached_property
     def generated(self) -> Array:
-        return jax.vmap(self._module.generated)(self._shown[0])
+        with self._program.network.calling():
+            return jax.vmap(self._module.generated)(self._shown[0])
 
     @cached_property
     def real(self) -> Array:
@@ -110,12 +111,15 @@ class Views:
 
     @cached_property
     def heads(self) -> list[Array]:
-        return self._module.heads()
+        with self._program.network.calling():
+            return self._module.heads()
 
     @cached_property
     def recurrent_jacobian(self) -> Array:
-        return jax.vmap(self._module.jacobian)(self._fixed.data.x[:JACOBIAN_EXAMPLES])
+        with self._program.network.calling():
+            return jax.vmap(self._module.jacobian)(self._fixed.data.x[:JACOBIAN_EXAMPLES])
 
     @cached_property
     def time_steps(self) -> int:
-        return self._module.time_steps
+        with self._program.network.calling():
+            return self._module.time_steps

@@ -6,7 +6,7 @@ never from a timing, the number of seeds, or the number of devices.
 
 import math
 from enum import Enum, auto
-from functools import cache
+from weakref import WeakKeyDictionary
 
 import jax
 
@@ -55,9 +55,18 @@ class Form(Enum):
     LANES_FIRST = auto()
 
 
-@cache
+_FORMS: WeakKeyDictionary[Program, Form] = WeakKeyDictionary()
+"""Known already; it keeps no program alive."""
+
+
 def form(program: Program) -> Form:
     """How a program's lanes are laid out: the smaller it is, the less it leaves of its arrays."""
+    if program not in _FORMS:
+        _FORMS[program] = _form(program)
+    return _FORMS[program]
+
+
+def _form(program: Program) -> Form:
     # A program with minibatches or noise does more in a step than arithmetic; one whose data many lanes share gains nothing.
     if program.batch_size or program.noisy or program.sharing == "some":
         return Form.LANES_FIRST

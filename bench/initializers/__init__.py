@@ -1,12 +1,64 @@
 """Initializers: JAX's protocol `(key, shape, dtype) -> Array`, options as further keyword arguments.
 
-`shape` is `(fan_in, fan_out)` for a dense layer; for more axes all but the last count as fan-in.
+`shape` is `(fan_in, fan_out)` for a dense layer; for more axes all but the last count as fan-in. An initializer that ignores its key is
+registered with `random=False`; of a user's own that is measured as well, see `draws`.
 """
 
 import sys
+from typing import Any
 
-from bench.registry import Registry, import_submodules
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-initializer = Registry("initializer", supplied=("key", "shape", "dtype", "out_sharding"))
+from bench.registry import Entry, PieceError, Registry, import_submodules
+
+initializer = Registry(
+    "initializer",
+    supplied=("key", "shape", "dtype", "out_sharding"),
+    needs=("key", "shape", "dtype"),
+    contract="an initializer is called as (key, shape, dtype) and returns an array of that shape and dtype; a function that makes "
+    "initializers is none",
+)
 
 import_submodules(sys.modules[__name__])
+
+SHAPE = (4, 4)
+"""Shape of the two draws that tell whether a user's own initializer is random."""
+
+
+def drawn(entry: Entry, options: dict[str, Any], seed: int, shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
+    """What an initializer gives for the key of a seed; `PieceError` if that is no finite array of this shape and dtype."""
+    value = entry.bind(options)(jax.random.key(seed, impl="threefry2x32"), shape, jnp.dtype(dtype))
+    got = (tuple(getattr(value, "shape", ())), str(getattr(value, "dtype", type(value).__name__)))
+    if got != (shape, dtype):
+        raise entry.fault(f"it returns a {got[1]} of shape {got[0]} when asked for a {dtype} of shape {shape}")
+    array = np.asarray(value)
+    if not np.all(np.isfinite(array)):
+        raise entry.fault(f"it returns numbers that are not finite, {array[~np.isfinite(array)][0]} among them, for shape {shape}")
+    return array
+
+
+def draws(name: str, options: dict[str, Any]) -> bool:
+    """Whether two keys give different weights: as its trait `random` says, and as a user's own initializer does with two keys.
+
+    One that cannot draw 4 x 4 weights is what its trait says. ValueError if the trait and the two draws disagree.
+    """
+    entry = initializer[name]
+    declared = entry.traits.get("random")
+    if not entry.own:
+        return declared is not False
+    case = (entry.target, repr(options))
+    if case not in _measured:
+        try:
+            first, second = (drawn(entry, options, seed, SHAPE) for seed in (0, 1))
+        except PieceError:
+            return declared is not False
+        _measured[case] = not np.array_equal(first, second)
+    if declared is not None and declared != _measured[case]:
+        what = "two keys give different weights" if _measured[case] else "two keys give the same weights"
+        raise entry.fault(f"it is registered with random={declared}, but {what}")
+    return _measured[case]
+
+
+_measured: dict[Any, bool] = {}

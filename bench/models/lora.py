@@ -35,9 +35,9 @@ class LoRA(nnx.Module):
     """A multilayer perceptron whose every layer is a base and a product of low rank (Hu et al., 2022).
 
     A layer has the weights W + `scale` A B: `layers.N.base` (W and the bias), `layers.N.down` (A, of shape (fan_in, rank)) and
-    `layers.N.up` (B, of shape (rank, fan_out)). In the paper the base is trained before and stays as it is,
-    `training.frozen = ["layers.*.base"]`, A is random and B begins at zero, `initializer.layers = { "layers.*.up" = "zeros" }`, so that
-    training begins at the base; `scale` is its alpha / rank. If A and B are both zero neither has a gradient.
+    `layers.N.up` (B, of shape (rank, fan_out)). The base stays as it is drawn, as in the paper, where it was trained before; with
+    `train_base` it is trained as well. In the paper A is random and B begins at zero, `initializer.layers = { "layers.*.up" = "zeros" }`,
+    so that training begins at the base; `scale` is its alpha / rank. If A and B are both zero neither has a gradient.
     """
 
     def __init__(
@@ -48,11 +48,13 @@ class LoRA(nnx.Module):
         activation: Activation = "relu",
         rank: PositiveInt = 2,
         scale: FiniteFloat = 1.0,
+        train_base: bool = False,
         *,
         rngs: nnx.Rngs,
     ) -> None:
         self.layers = nnx.List([Adapted(fan_in, fan_out, rank, scale, rngs) for fan_in, fan_out in pairwise((inputs, *widths, outputs))])
         self.activation = activation
+        self.frozen = () if train_base else ("layers.*.base",)
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
         hidden: list[Hidden] = []

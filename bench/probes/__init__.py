@@ -20,6 +20,10 @@ PER_LAYER = ("units", "incoming", "pre_activation", "activation", "squashed", "p
 OF_GENERATORS = ("player_losses", "generated", "real", "mode")
 PER_LANE = ("weights", "gradients", "hidden_gradients", "curvatures", "recurrent_jacobian", "time_steps", *OF_GENERATORS)
 
-probe = Registry("probe", supplied=PER_LAYER + PER_LANE)
+probe = Registry(
+    "probe",
+    supplied=PER_LAYER + PER_LANE,
+    contract="a probe names as its arguments what it looks at, such as units or gradients, and returns a number",
+)
 
 import_submodules(sys.modules[__name__])

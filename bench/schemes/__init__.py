@@ -8,6 +8,11 @@ import sys
 
 from bench.registry import Registry, import_submodules
 
-scheme = Registry("scheme", supplied=("params", "network", "x"))
+scheme = Registry(
+    "scheme",
+    supplied=("params", "network", "x"),
+    needs=("params", "network", "x"),
+    contract="a scheme is called as (params, network, x) and returns parameters of the same shapes and dtypes",
+)
 
 import_submodules(sys.modules[__name__])

@@ -4,6 +4,9 @@ import sys
 
 from bench.registry import Registry, import_submodules
 
-task = Registry("task")
+task = Registry(
+    "task",
+    contract="a task returns a bench.tasks.definition.Task, whose sample(key, dtype) gives the Data of one data seed",
+)
 
 import_submodules(sys.modules[__name__])

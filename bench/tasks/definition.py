@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from bench.linalg import orthonormal
 
 LossName = Literal["mse", "rss", "cross_entropy", "output", "players"]
+Kind = Literal["regression", "classification"]
 
 
 class Data(NamedTuple):
@@ -27,14 +29,31 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key."""
+    """A learning problem. `sample` is pure and written for one data seed; `seeded` is False if it ignores its key, and `resamples` is
+    True if every data seed draws from one fixed data set."""
 
     inputs: int
     outputs: int
     sample: Callable[[Key[Array, ""], jnp.dtype], Data]
     loss: LossName
-    kind: Literal["regression", "classification"]
+    kind: Kind
     seeded: bool = True
+    resamples: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} = {value!r}: a whole number, at least 1")
+        check_loss(self.loss)
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind = {self.kind!r}: allowed: {', '.join(get_args(Kind))}")
+        if self.loss == "cross_entropy" and self.kind == "regression":
+            raise ValueError("loss = 'cross_entropy': a loss of classifications; a regression has mse or rss")
+
+    @property
+    def classes(self) -> bool:
+        """Whether the targets are integer classes, one for each output."""
+        return self.kind == "classification" and self.outputs > 1
 
 
 @jax.custom_jvp
@@ -63,13 +82,20 @@ def _log1p(x: Array) -> Array:
     return 2 * ratio * series
 
 
+def check_loss(loss: str) -> None:
+    """ValueError unless there is a loss of this name."""
+    if loss not in get_args(LossName):
+        raise ValueError(f"loss = {loss!r}: allowed: {', '.join(get_args(LossName))}")
+
+
 def losses(loss: LossName, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, " example"]:
     """Loss of each example.
 
     `mse` and `rss`: squared error, averaged over outputs (not halved). `cross_entropy`, in nats: binary for one output, which is
     then a logit and the target a probability; softmax over integer classes otherwise. `output`: the model's output is the loss.
-    `players`: its outputs are the losses of its players, of which this is the first one's.
+    `players`: its outputs are the losses of its players, of which this is the first one's. ValueError for any other name.
     """
+    check_loss(loss)
     if loss in ("output", "players"):
         return outputs[:, 0]
     if loss != "cross_entropy":

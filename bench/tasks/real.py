@@ -51,7 +51,7 @@ def _real(
             y = (y - jnp.mean(y[:n])) / jnp.std(y[:n])
         return split(x, y, n, least_squares_floor(x[:n], y[:n], loss) if excess else None)
 
-    return Task(features.shape[1], 1 if scalar else classes, sample, loss, kind)
+    return Task(features.shape[1], 1 if scalar else classes, sample, loss, kind, resamples=True)
 
 
 @task

@@ -22,7 +22,11 @@ def idle_share(train: Callable[[], object]) -> float:
         with jax.profiler.trace(folder, profiler_options=options), jax.profiler.TraceAnnotation(TRAINING):
             train()
         [file] = Path(folder).glob("**/*.xplane.pb")
-        profile = jax.profiler.ProfileData.from_file(str(file))
+        return idle_share_of(jax.profiler.ProfileData.from_file(str(file)))
+
+
+def idle_share_of(profile: jax.profiler.ProfileData) -> float:
+    """The share of the time of the event `TRAINING` of a profile in which no device works."""
     [whole] = _spans(profile, lambda line, event: event == TRAINING)
     return uncovered(whole, list(_spans(profile, lambda line, event: line.startswith(WORK) and "wait" not in event.lower())))
 

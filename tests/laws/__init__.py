@@ -1,13 +1,15 @@
-"""Per law: a small experiment in which it must hold, and how to spoil the rows so that it must fail.
+"""Per law: a small experiment in which it must hold, and ways to spoil the rows so that it must fail.
 
-Each module gives `SETTINGS` (changes to `tests.conftest.XOR`, by law) and `WRONG` (a function of the good rows, by law).
+Each module gives `SETTINGS` (changes to `tests.conftest.XOR`, by law) and `WRONG` (the ways, by law).
 """
 
 import pkgutil
 from importlib import import_module
 from typing import Any
 
-_MODULES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+from tests.laws.wrong import Misled, Wrong
+
+_MODULES = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__) if module.name != "wrong"]
 
 SETTINGS: dict[str, dict[str, Any]] = {law: settings for module in _MODULES for law, settings in module.SETTINGS.items()}
-WRONG: dict[str, Any] = {law: spoil for module in _MODULES for law, spoil in module.WRONG.items()}
+WRONG: dict[str, list[Wrong | Misled]] = {law: ways for module in _MODULES for law, ways in module.WRONG.items()}

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import pandas as pd
+
+from analysis.theory.evidence import FACTS
+from tests.laws.wrong import Misled, Wrong, exact, scaled
+
 DIGITS: dict[str, Any] = {
     "task": {"name": "digits", "n_train": 32},
     "training": {"steps": 6, "batch_size": 16},
@@ -47,10 +52,39 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "zero_gradients": lambda rows: rows.assign(grad_norm_initial=rows["grad_norm_initial"] * 1.01),
-    "equal_units": lambda rows: rows.assign(untied_layers_final=rows["untied_layers_final"] + (rows["init_seed"] == 3)),
-    "false_equilibrium": lambda rows: rows.assign(loss_final=rows["loss_final"] + 0.01),
-    "identity_branches": lambda rows: rows.assign(loss_initial=rows["loss_initial"] * 1.001),
-    "linear_baseline": lambda rows: rows.assign(test_metric_final=rows["test_metric_final"] - 0.5),
+
+def _moving_branch(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
+    """One training run in which a layer has a gradient that had none."""
+    shares = rows.filter(regex=r"^grad_share_\d+_initial$").iloc[place]
+    return exact(str(shares.index[shares == 0][0]), 1e-9).spoil(rows, place, size)
+
+
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "zero_gradients": [
+        exact("grad_share_0_initial", 1e-9),
+        exact("weight_norm_final", 1e-9),
+        scaled("relative difference of the bias's gradient", "grad_norm_initial", 1e-5),
+    ],
+    "equal_units": [
+        exact("untied_layers_final", 1.0),
+        exact("untied_heads_initial", 1.0, among=lambda rows: rows["untied_heads_initial"] == 0),
+    ],
+    "false_equilibrium": [
+        exact("grad_norm_final", 1e-9),
+        scaled("relative difference of a loss", "loss_final", 1e-6),
+        scaled("relative difference of a loss", "generator_loss_initial", 1e-6),
+    ],
+    "identity_branches": [
+        Wrong(FACTS, "exact", _moving_branch),
+        scaled("relative difference of the first loss", "loss_initial", 1e-5),
+    ],
+    "linear_baseline": [
+        Wrong(
+            "shortfall of a median",
+            "exact",
+            lambda rows, place, size: rows.assign(
+                test_metric_final=rows["test_metric_final"] - 0.5 * (rows["cell"] == rows["cell"].iloc[place])
+            ),
+        )
+    ],
 }

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from analysis.theory.evidence import TESTS
+from tests.laws.wrong import Misled, Wrong, exact
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "born_dead": {
         "task": {"name": "absolute_value", "points": 3},
@@ -15,7 +18,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    # The bounds at depth 3 and width 2 are 0.30 and 0.37.
-    "born_dead": lambda rows: rows.assign(born_dead_2_initial=rows["born_dead_2_initial"].where(rows["init_seed"] % 4 > 0, 1.0)),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "born_dead": [
+        exact("outcome", "solved", among=lambda rows: rows["born_dead_2_initial"] == 1),
+        # The bounds at depth 3 and width 2 are 0.30 and 0.37.
+        Wrong(
+            TESTS,
+            "statistic",
+            lambda rows, place, size: rows.assign(
+                born_dead_2_initial=rows["born_dead_2_initial"].where(rows["init_seed"] >= size * len(rows), 1.0)
+            ),
+        ),
+    ],
 }

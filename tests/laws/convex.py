@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.theory.evidence import FACTS
+from tests.laws.wrong import Misled, Wrong, exact, scaled, shifted
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "ols_steps": {
         "task": {"name": "regression", "excess": True},
@@ -27,7 +30,27 @@ SETTINGS: dict[str, dict[str, Any]] = {
 SETTINGS["least_squares_floor"] = SETTINGS["ols_steps"]
 SETTINGS["separability"] = SETTINGS["logistic_optimum"]
 
-WRONG: dict[str, Any] = {
-    "ols_steps": lambda rows: rows.assign(steps_to_solve=rows["steps_to_solve"] + (np.arange(len(rows)) == 7)),
-    "logistic_optimum": lambda rows: rows.assign(loss_final=rows["loss_final"] + 1e-5),
+
+def _higher_floor(found: Any) -> Any:
+    fixed, state = found
+    return fixed._replace(
+        data=fixed.data._replace(floor=fixed.data.floor * np.where(np.arange(len(fixed.data.floor)) == 3, 1 + 1.5e-9, 1))
+    ), state
+
+
+def _one_class(found: Any) -> Any:
+    fixed, state = found
+    y = fixed.data.y.copy()
+    y[3] = 1
+    return fixed._replace(data=fixed.data._replace(y=y)), state
+
+
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "ols_steps": [exact("steps_to_solve", lambda steps: steps + 1)],
+    "least_squares_floor": [Misled("relative difference", "starts", _higher_floor)],
+    "separability": [Misled(FACTS, "starts", _one_class)],
+    "logistic_optimum": [
+        shifted("difference of a loss", "loss_final", 1e-6),
+        scaled("relative difference of a norm", "weight_norm_final", 0.01),
+    ],
 }

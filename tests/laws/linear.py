@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import numpy as np
+from tests.laws.wrong import Misled, Wrong, changed, exact, scaled, shifted
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "minimum_norm": {
@@ -52,9 +52,35 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "minimum_norm": lambda rows: rows.assign(weight_norm_final=rows["weight_norm_final"] * (1 + 1e-4 * (np.arange(len(rows)) == 3))),
-    "conserved_sums": lambda rows: rows.assign(output_sum_final=rows["output_sum_final"] + 1e-4 * (np.arange(len(rows)) == 3)),
-    "saxe_modes": lambda rows: rows.assign(loss_final=rows["loss_final"] * (1 + 1e-6 * (np.arange(len(rows)) == 3))),
-    "trainability_boundary": lambda rows: rows.assign(loss_final=rows["loss_initial"]),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "minimum_norm": [
+        scaled("relative difference", "weight_norm_final", 1e-5),
+        scaled("relative difference", "test_loss_final", 1e-5),
+    ],
+    "conserved_sums": [
+        Wrong(
+            "change, relative to the allowed one,",
+            "tolerance",
+            lambda rows, place, size: shifted("", "output_sum_final", 1e-9 + 1e-6 * rows["output_sum_initial"].iloc[place]).spoil(
+                rows, place, size
+            ),
+        )
+    ],
+    "saxe_modes": [
+        Wrong(
+            "difference from the recursion",
+            "tolerance",
+            lambda rows, place, size: shifted("", "loss_final", 1e-9 * rows["loss_initial"].iloc[place]).spoil(rows, place, size),
+        ),
+        exact("loss_final", lambda loss: 1.5 * loss, "distance of the order from 1"),
+    ],
+    "trainability_boundary": [
+        exact("loss_final", 1e3, among=lambda rows: rows["loss_final"] < rows["loss_initial"]),
+        Wrong(
+            "relative difference of a loss",
+            "tolerance",
+            changed("loss_final", lambda loss, size: loss * (1 + size * 1e-6)),
+            among=lambda rows: rows["loss_final"] < rows["loss_initial"],
+        ),
+    ],
 }

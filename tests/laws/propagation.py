@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from analysis.theory.evidence import TESTS
+from tests.laws.wrong import Misled, Wrong, stretched
+
 PASSING: dict[str, Any] = {
     "task": {"name": "unit_input", "d": 32},
     "optimizer": {"name": "sgd", "learning_rate": 0.01},
@@ -37,9 +40,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "length_moments": lambda rows: rows.assign(signal_variance_1_initial=rows["signal_variance_1_initial"] * 1.3),
-    "glorot_variance": lambda rows: rows.assign(gradient_variance_0_initial=rows["gradient_variance_0_initial"] * 1.15),
-    "edge_of_chaos": lambda rows: rows.assign(gradient_variance_0_initial=rows["gradient_variance_0_initial"] * 1.3),
-    "depth_scale": lambda rows: rows.assign(gradient_variance_9_initial=rows["gradient_variance_9_initial"] * 1.2),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "length_moments": [stretched(TESTS, "signal_variance_1_initial")],
+    "glorot_variance": [stretched(TESTS, "gradient_variance_0_initial")],
+    "edge_of_chaos": [
+        stretched("departure of a mean, relative to the allowed one,", "gradient_variance_0_initial"),
+        Misled("difference of the critical s_w", "critical_weights", lambda found: found + 1.5e-5),
+    ],
+    "depth_scale": [stretched("relative difference of the depth", "gradient_variance_9_initial")],
 }

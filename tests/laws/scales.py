@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from analysis.theory.evidence import TESTS
+from tests.laws.wrong import Misled, Wrong, changed, stretched
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "weight_norms": {
         "task": {"name": "digits", "n_train": 16},
@@ -14,4 +17,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {"weight_norms": lambda rows: rows.assign(weight_norm_initial=rows["weight_norm_initial"] * 1.05)}
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "weight_norms": [
+        Wrong(
+            "relative error of those without chance",
+            "tolerance",
+            changed("weight_norm_initial", lambda norm, size: norm * (1 + size * 1e-4) ** 0.5),
+            among=lambda rows: rows["initializer"] == "orthogonal",
+        ),
+        stretched(TESTS, "weight_norm_initial", lambda rows: rows["initializer"] == "he_normal"),
+    ],
+}

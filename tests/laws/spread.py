@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.laws.wrong import Misled, Wrong, stretched
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "spread_shrinks": {
         "task": {"name": "xor", "loss": "mse"},
@@ -12,6 +14,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "spread_shrinks": lambda rows: rows.assign(loss_final=rows["loss_final"].to_numpy()[::-1]),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "spread_shrinks": [stretched("upper bound of a ratio", "loss_final", lambda rows: rows["model.widths"].astype(str) == "(16,)")],
 }

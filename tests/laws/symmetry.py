@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.theory.evidence import FACTS
+from tests.laws.wrong import Misled, Wrong, exact, shifted
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "stuck_set": {
         "task": "blobs",
@@ -34,7 +37,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "stuck_set": lambda rows: rows.assign(weight_norm_final=rows["weight_norm_final"] + (np.arange(len(rows)) == 3)),
-    "tied_units": lambda rows: rows.assign(loss_final=rows["loss_final"] * (1 + 1e-7)),
+
+def _another_unit(found: Any) -> Any:
+    """One start in which one weight of one unit differs by its last bit."""
+    fixed, state = found
+    kernel = state.params["layers"][0]["kernel"].copy()
+    kernel[3, 0, 0] = np.nextafter(kernel[3, 0, 0], np.inf)
+    layers = {**state.params["layers"], 0: {**state.params["layers"][0], "kernel": kernel}}
+    return fixed, state._replace(params={**state.params, "layers": layers})
+
+
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "stuck_set": [exact("weight_norm_final", 1e-12), exact("hidden_grad_max_initial", 1e-12)],
+    "tied_units": [shifted("difference", "loss_final", 1e-9)],
+    "same_order": [Misled(FACTS, "starts", _another_unit)],
 }

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from analysis.theory.evidence import TESTS
+from tests.laws.wrong import Misled, Wrong, exact, shifted, stretched
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "student_teacher": {
         "task": "student_teacher",
@@ -22,10 +25,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "track": [],
     },
 }
-SETTINGS["recorded_units"] = SETTINGS["student_teacher"]
+SETTINGS["recorded_units"] = {**SETTINGS["student_teacher"], "grid": {"task.k": [2]}, "seeds": {"init": 10}}
 
-WRONG: dict[str, Any] = {
-    "student_teacher": lambda rows: rows.assign(loss_initial=rows["loss_initial"] + 1e-9),
-    "recorded_units": lambda rows: rows.assign(hidden_units_0_final=rows["hidden_units_0_final"] + 1e-3),
-    "second_order_ends": lambda rows: rows.assign(hessian_min_final=-rows["hessian_min_final"]),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "student_teacher": [
+        shifted("difference from the integral", "loss_initial", 1e-10),
+        stretched(TESTS, "loss_initial"),
+    ],
+    "recorded_units": [shifted("difference", "loss_final", 1e-6)],
+    "second_order_ends": [
+        exact("hessian_min_final", 0.0, among=lambda rows: rows["outcome"] == "unsolved"),
+        exact("grad_norm_final", 1.5e-6, among=lambda rows: rows["outcome"] == "unsolved"),
+    ],
 }

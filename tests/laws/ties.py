@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.laws.wrong import Misled, Wrong, exact
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "tie_growth": {
         "task": {"name": "blobs", "n": 24, "classes": 6, "spread": 0.05},
@@ -22,6 +24,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "tie_growth": lambda rows: rows.assign(break_step=(rows["break_step"] * 1.2 + 5).round()),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "tie_growth": [
+        exact(
+            "break_step", lambda step: round(step + 2 * max(2, 0.05 * step)), among=lambda rows: rows["break_step"] + 40 < rows["steps_run"]
+        ),
+    ],
+    "dropout_is_zeroing": [Misled("difference", "dropped_apart", lambda found: found + 1.5e-12)],
 }

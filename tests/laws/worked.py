@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.laws.wrong import Misled, Wrong, changed, exact
+
 _PRODUCT: dict[str, Any] = {
     "model": {"name": "linear", "bias": False},
     "training": {"steps": 1},
@@ -34,8 +36,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 
-WRONG: dict[str, Any] = {
-    "worked_examples": lambda rows: rows.assign(loss_initial=rows["loss_initial"] + 1e-7),
-    "undefined_products": lambda rows: rows.assign(loss_initial=0.0),
-    "zero_tensor": lambda rows: rows.assign(grad_share_0_initial=rows["grad_share_0_initial"] + (np.arange(len(rows)) == 3) * 1e-9),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "worked_examples": [
+        Wrong(
+            "difference in units in the last place",
+            "tolerance",
+            changed("loss_initial", lambda output, size: output + size * float(np.spacing(np.float32(output)))),
+        )
+    ],
+    "undefined_products": [exact("outcome", "unsolved"), exact("loss_initial", 0.0)],
+    "zero_tensor": [exact("grad_share_0_initial", 1e-9)],
 }

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-import numpy as np
+from analysis.theory.evidence import FACTS
+from tests.laws.wrong import Misled, Wrong, exact, shifted
 
 _PATTERNS = [{"label": str(zero), "initializer.zero_layers": zero} for zero in ([0], [1], [2], [0, 2], [1, 2])]
 
@@ -29,8 +30,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 SETTINGS["first_layer_to_move"] = SETTINGS["zero_layers"]
 
-WRONG: dict[str, Any] = {
-    "zero_layers": lambda rows: rows.assign(zero_layers_final=rows["zero_layers_final"] - (rows["zero_layers_final"] == 2)),
-    "first_layer_to_move": lambda rows: rows.assign(grad_share_0_initial=rows["grad_share_0_initial"] + 1e-5),
-    "first_update": lambda rows: rows.assign(zero_share_final=rows["zero_share_final"] + (np.arange(len(rows)) == 7) / 50),
+WRONG: dict[str, list[Wrong | Misled]] = {
+    "zero_layers": [
+        exact("zero_layers_final", lambda left: left - 1, among=lambda rows: rows["zero_layers_final"] > 0),
+        exact("loss_final", 0.0, among=lambda rows: rows["zero_layers_final"] > 0),
+    ],
+    "first_layer_to_move": [
+        exact("grad_share_0_initial", 1e-9, among=lambda rows: rows["grad_share_0_initial"] == 0),
+        exact("grad_share_0_initial", 1 - 1.5e-6, among=lambda rows: rows["grad_share_0_initial"] == 1),
+    ],
+    "first_update": [shifted(FACTS, "zero_share_final", 0.5 / (2 * 6 + 6 * 5 + 5 * 4))],
 }
