@@ -31,7 +31,7 @@ class Family:
 @cache
 def families() -> dict[str, Family]:
     """The claims of the thread, by name."""
-    return {name: Family(**entry) for name, entry in tomllib.loads((files("analysis") / "thread.toml").read_text()).items()}
+    return {name: Family(**entry) for name, entry in tomllib.loads((files("analysis") / "thread.toml").read_text(encoding="utf-8")).items()}
 
 
 def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.escape import fenced, latex_text, markdown_text
+from analysis.escape import fenced, latex_text, markdown_text, plain_text
 from analysis.estimates import clustered_median
 from analysis.families import counts, exploratory, overall, typical
 from analysis.figures.style import value_words
@@ -125,7 +125,7 @@ def _mixed(run: Run) -> str:
     if not differences:
         return ""
     # As code, so that nothing in it is markup.
-    named = " ".join("; ".join(differences).replace("`", "'").split())
+    named = " ".join(plain_text("; ".join(differences)).replace("`", "'").split())
     return f"**Mixed: the training runs were not all made alike:** `{named}`"
 
 
@@ -134,7 +134,7 @@ def _registration(run: Run) -> str:
     hashed = f"(hash `{manifest.spec_hash[:16]}`)"
     if run.experiment.judging_hash == manifest.judges_hash:
         return f"The experiment file is the registration: cells, claims and criteria stood there before the run {hashed}."
-    when = f" ({', '.join(edit.when for edit in manifest.edits)})" if manifest.edits else ""
+    when = f" ({', '.join(markdown_text(edit.when) for edit in manifest.edits)})" if manifest.edits else ""
     return (
         f"The experiment file is the registration: cells and seeds stood there before the run {hashed}. Claims or laws were edited after "
         f"training runs existed{when}."
@@ -143,7 +143,7 @@ def _registration(run: Run) -> str:
 
 def _edited(result: Result) -> str:
     notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited}
-    said = "; ".join(f"{identity} ({note})" for identity, note in notes.items())
+    said = "; ".join(f"{markdown_text(identity)} ({markdown_text(note)})" for identity, note in notes.items())
     return f" Exploratory, because their criterion was changed after rows existed: {said}." if said else ""
 
 

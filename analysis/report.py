@@ -183,6 +183,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
+    check_figures(run.experiment, run.lanes.columns, run.curves.columns)
     for figure in run.experiment.figure:
         with trusting(trust):
             _draw(run, figure, folder / "figures" / figure.name, formats)

@@ -56,7 +56,8 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
             what = "takes no text here; where it takes a function, a file cannot give one"
             raise ValueError(f"optimizer.{option} = '{one_line(value, 100)}': '{name}' {what}")
     try:
-        state = make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))})
+        # Shapes alone, so that reading an experiment does not start JAX.
+        state = jax.eval_shape(lambda: make_optimizer(name, options, 0.1).init({"w": jnp.zeros((2, 2))}))
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"optimizer '{name}' refuses {shown(options)}: {one_line(error)}") from error
     if any(_is_key(leaf) for leaf in jax.tree.leaves(state)):
