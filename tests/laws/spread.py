@@ -12,7 +12,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "spread_shrinks": {
         "task": {"name": "xor", "loss": "mse"},
         "grid": {"model.widths": [[2], [16]]},
-        "training": {"steps": 1000},
+        "optimizer": {"name": "sgd", "learning_rate": 0.1},
+        "training": {"steps": 2000},
         "seeds": {"init": 100},
         "track": [],
     },
@@ -21,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def _as_wide(rows: pd.DataFrame, place: int, size: float) -> pd.DataFrame:
     """The wide network's losses scaled so that the ratio of the two lengths is `size`."""
-    wide, losses = rows["model.widths"].astype(str) == "(16,)", rows["loss_final"].to_numpy()
+    wide, losses = (rows["model.widths"].astype(str) == "[16]").to_numpy(), rows["loss_final"].to_numpy()
     return rows.assign(loss_final=losses * np.where(wide, size / _ratio(losses[~wide], losses[wide]), 1))
 
 
