@@ -35,7 +35,7 @@ def momentum_descent(run: Run, found: Evidence) -> None:
         for lane, steps in enumerate(few["steps_run"]):
             weights = [(layer["kernel"][lane].astype(float), layer["bias"][lane].astype(float)) for layer in layers]
             losses[lane] = trained(cell, weights, fixed.data.x[lane].astype(float), fixed.data.y[lane], int(steps))
-        few.statistic("median difference", np.median(np.abs(losses - few["loss_final"])), 1e-5)
+        few.statistic("median difference", np.median(np.abs(losses - few["loss_final"])) if len(few) else np.nan, 1e-5)
 
 
 def trained(cell: Cell, layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray, y: np.ndarray, steps: int) -> float:
