@@ -12,7 +12,10 @@ from pydantic import Field, PositiveInt
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
 
-Widths = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
+MOST_LAYERS = 1000
+"""Layers or blocks of a model: each is part of the compiled program by itself, which takes ever longer to trace."""
+Widths = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=MOST_LAYERS)]
+Depth = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
 from bench.models.convolution import Convolution, images, incoming, outgoing, seen, shifted, side_of
+from bench.models.mlp import Depth
 
 Normalization = Literal["none", "layer"]
 
@@ -85,7 +86,7 @@ class ResMLP(Residual):
         inputs: int,
         outputs: int,
         width: PositiveInt = 8,
-        blocks: PositiveInt = 2,
+        blocks: Depth = 2,
         activation: Activation = "relu",
         normalization: Normalization = "none",
         gated: bool = False,
@@ -122,7 +123,7 @@ class ResCNN(Residual):
         inputs: int,
         outputs: int,
         channels: PositiveInt = 8,
-        blocks: PositiveInt = 2,
+        blocks: Depth = 2,
         activation: Activation = "relu",
         normalization: Normalization = "none",
         gated: bool = False,

@@ -10,6 +10,7 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Forward, Hidden, activate
+from bench.models.mlp import Depth
 
 Normalization = Literal["layer", "none"]
 Gating = Literal["none", "scalar", "adaptive"]
@@ -131,7 +132,7 @@ class Transformer(nnx.Module):
         features: PositiveInt = 8,
         width: PositiveInt = 16,
         heads: PositiveInt = 2,
-        blocks: PositiveInt = 1,
+        blocks: Depth = 1,
         mlp_width: PositiveInt = 32,
         normalization: Normalization = "layer",
         gated: Gating = "none",
