@@ -19,6 +19,7 @@ from bench.engine.order import use
 from bench.engine.program import Inputs, Program, programs
 from bench.initializers import draws, initializer
 from bench.models import model
+from bench.registry import importing, trusting
 from bench.spec import InitializerSpec, ModelSpec
 from bench.tasks.definition import Data, Task, losses
 from tests.conftest import XOR, Rows, experiment
@@ -287,7 +288,7 @@ def scheme_that_fails(params, network, x):
 
 @pytest.fixture(scope="module", autouse=True)
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with modules of a user's own, where Python looks for them."""
+    """A folder with modules of a user's own, where Python looks for them, and from which they may be imported."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "pieces.py").write_text(PIECES)
     (folder / "pieces_too.py").write_text("import jax.numpy as jnp\ndef largest_unit(units):\n    return jnp.min(units)\n")
@@ -295,7 +296,8 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "leaving.py").write_text("import sys\nsys.exit(5)\n")
     (folder / "spelled.py").write_text("def init(key, shape, dtype):\n    return (\n")
     sys.path.insert(0, str(folder))
-    yield folder
+    with importing():
+        yield folder
     sys.path.remove(str(folder))
     sys.modules.pop("pieces", None)
 
@@ -429,6 +431,21 @@ def test_an_option_of_an_own_piece_is_never_taken_away() -> None:
     # A piece without such an option has the setting, and one of ours as well.
     assert InitializerSpec.model_validate({"name": "pieces:same", "gain": 2.0}).gain == 2.0
     assert InitializerSpec.model_validate({"name": "zeros", "gain": 2.0}).gain == 2.0
+
+
+def test_options_of_an_own_piece_are_read_although_it_is_not_imported() -> None:
+    given = {"bias": "none", "layers": 3, "scheme": "mine", "zero_layers": 4, "gain": -2.0, "size": 0.5}
+    with trusting(()):
+        spec = InitializerSpec.model_validate({"name": "not_there:piece", **given, "zero_fraction": 0.5})
+    assert {**spec.options, "scheme": spec.scheme} == given and spec.zero_fraction == 0.5
+
+
+def test_a_map_of_a_setting_that_a_piece_has_as_an_option_is_refused() -> None:
+    places = {"x": {"path": "initializer.gain", "from": 0.5, "to": 2.0}, "y": {"path": "training.l2", "from": 0.1, "to": 0.2}}
+    content = {**XOR, "seeds": {"init": 4, "map": places}}
+    Experiment.model_validate({**content, "initializer": "pieces:same"})
+    with pytest.raises(ValueError, match="seeds.map: 'initializer.gain' is an option of 'pieces:sign_scaled'"):
+        Experiment.model_validate({**content, "initializer": "pieces:sign_scaled"})
 
 
 def test_randomness_is_measured() -> None:
