@@ -52,14 +52,15 @@ def take_stock(store: RunFolder, table: LaneTable) -> Stock:
     lanes = lanes[lanes["lane"] >= 0].sort_values("lane")
     done = lanes["lane"].to_numpy(np.int64)
     total = table.experiment.lanes
-    if beyond and not (store.manifest.complete and len(done) == total):
+    lost = _without_curve(table, lanes, curves)
+    missing = len(done) < total or len(lost) > 0
+    whole = not missing and store.manifest.complete
+    if beyond and not whole:
         raise ValueError(
             f"{store.folder}: was begun with more seeds than this experiment has ({store.manifest.lanes:,} training runs, this makes "
             f"{total:,}); take at least as many, or --fresh trains anew"
         )
-    lost = _without_curve(table, lanes, curves)
-    missing = len(done) < total or len(lost) > 0
-    return Stock(done, lost, missing, not missing and store.manifest.complete, int((lanes["outcome"] == "solved").sum()), beyond, faults)
+    return Stock(done, lost, missing, whole, int((lanes["outcome"] == "solved").sum()), beyond, faults)
 
 
 def _numbered(table: LaneTable, rows: pd.DataFrame) -> pd.DataFrame:

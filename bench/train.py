@@ -157,11 +157,14 @@ def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: 
             )
         )
     elif here is not None:
-        # Widths shape the bits: they are kept with the rows, and chosen anew where those are of another kind.
+        # Widths shape the bits: they are kept with the rows, and chosen anew where there are none, or those are of another kind.
         before = store.manifest
-        keep = len(before.block_width) == len(plan) and not any(differences(made, here) for made in before.in_use)
+        keep = bool(before.in_use) and len(before.block_width) == len(plan) and not any(differences(made, here) for made in before.in_use)
         known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
         store.change(complete=False, lanes=experiment.lanes, provenance=known, block_width=before.block_width if keep else (0,) * len(plan))
+    else:
+        # It may have been begun with more seeds, of which it has no rows.
+        store.change(lanes=experiment.lanes)
     _judge_by(store, experiment)
 
 

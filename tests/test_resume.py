@@ -318,6 +318,20 @@ def test_seeds_can_only_grow_while_a_run_is_not_complete(folder: Path) -> None:
         again(folder, {"seeds": {"init": 8}})
 
 
+def test_curves_that_were_lost_are_not_made_again_for_some_of_the_seeds(folder: Path) -> None:
+    unlisted("curves")(folder)
+    with pytest.raises(ValueError, match="begun with more seeds"):
+        again(folder, {"seeds": {"init": 8}})
+    again(folder)
+    assert read_manifest(folder).complete
+
+
+def test_a_run_can_be_ended_with_the_seeds_that_are_there(folder: Path, finished: Path) -> None:
+    change(folder, lanes=1000, complete=False)
+    again(folder)
+    assert (read_manifest(folder).lanes, sums(folder)) == (80, sums(finished))
+
+
 # Links
 
 
