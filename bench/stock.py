@@ -64,7 +64,7 @@ def take_stock(store: RunFolder, table: LaneTable) -> Stock:
 
 
 def _sound(store: RunFolder, table: LaneTable, kind: str, lost: list[Part], faults: list[str]) -> list[pd.DataFrame]:
-    """Rows of the parts of a kind that can be kept, by the numbers of their lanes; the others, and why, are added to `lost` and `faults`."""
+    """Rows of the parts of a kind that can be kept, with their lanes' numbers; the others, and why, are added to `lost` and `faults`."""
     kept: list[tuple[Part, pd.DataFrame]] = []
 
     def give_up(part: Part, why: str) -> None:
