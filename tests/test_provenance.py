@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from bench import provenance
+from bench.engine import devices
 from bench.manifest import Provenance, differences
 from bench.own import own_digests
 from bench.records import read_manifest
@@ -128,6 +129,25 @@ def test_own_modules_and_their_data_are_part_of_the_identity(own: Path) -> None:
         assert {one for one in now if now[one] != before[one]} == {name}
         before = now
     assert own_digests(experiment()) == {}
+
+
+def test_all_files_of_one_name_are_part_of_the_identity(own: Path) -> None:
+    tables = [own / "first" / "a.csv", own / "second" / "a.csv"]
+    for table in tables:
+        table.parent.mkdir()
+        table.write_text("1\n")
+    grid = {"initializer": [{"name": "own_things:signs", "table": str(table)} for table in tables]}
+    wanted = experiment(grid=grid, track=[], probes=[])
+    known = {own_digests(wanted)["a.csv"]}
+    for table in tables:
+        table.write_text("2\n")
+        known.add(own_digests(wanted)["a.csv"])
+    assert len(known) == 3
+
+
+def test_flags_that_jax_has_not_read_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_late", True)
+    assert provenance.environment(jax.devices()).xla_flags == "unknown"
 
 
 def test_source_is_that_of_the_package() -> None:
