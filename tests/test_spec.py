@@ -389,8 +389,10 @@ def test_what_cannot_fit_is_refused_before_it_is_built(monkeypatch: pytest.Monke
     with pytest.raises(ValueError, match=r"'mlp' of 400,\d+,001 parameters: .* need 2\d\.\d GiB, this machine has 8.0 GiB"):
         memory.check_memory(programs(wide.cells, (), ()), 1, lane_mesh())
     small = programs(experiment().cells, (), ())
-    with pytest.raises(ValueError, match="a list of 2,000,000,000 training runs needs 74.5 GiB, this machine has 8.0 GiB"):
+    with pytest.raises(ValueError, match="the rows of 2,000,000,000 training runs need at least 74.5 GiB, this machine has 8.0 GiB"):
         memory.check_memory(small, 2_000_000_000, lane_mesh())
+    with pytest.raises(ValueError, match="the rows of 400,000,000 training runs"):
+        memory.check_memory(small * 2, 200_000_000, lane_mesh())
     memory.check_memory(small, 1_000_000, lane_mesh())
 
 
