@@ -603,8 +603,9 @@ class Experiment(Part):
                 raise ValueError(f"{key}: '{taken}' is the name of a column that every run has")
         for key in ("laws", "unreported"):
             _check_once(key, getattr(self, key))
+        known = {*COMMON, *probe, *(name.rpartition(":")[2] for name in self.probes or ())}
         for name in self.unreported:
-            if "*" not in name and name not in (known := {*COMMON, *probe}):
+            if "*" not in name and name not in known:
                 raise ValueError(f"unreported: '{one_line(name)}' is no column; {nearest(name, known)}")
             needed = next((column for column in (*NEEDED, *self.axes) if fnmatchcase(column, name)), None)
             if needed is not None:

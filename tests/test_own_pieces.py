@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tomlkit
 
+from analysis.figures.check import check_figures
 from bench import Experiment
 from bench.engine.network import Network
 from bench.engine.order import use
@@ -469,6 +470,15 @@ def test_two_probes_cannot_have_one_column() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             planned(probes=probes)
+
+
+def test_figures_and_reports_know_the_columns_of_own_probes() -> None:
+    curve = {"name": "a", "kind": "curve", "y": "largest_unit", "color": "initializer", "caption": "A."}
+    own = ["pieces:largest_unit"]
+    content = {"grid": {"initializer": ["zeros", "he_normal"]}, "probes": own, "figure": [curve], "unreported": ["largest_unit"]}
+    check_figures(experiment(**content, track=own))
+    with pytest.raises(ValueError, match="'largest_unit' is no column of the curves"):
+        check_figures(experiment(**content, track=[]))
 
 
 def test_a_compiled_probe_is_measured() -> None:
