@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from bench.manifest import CellRecord, Part
+from bench.messages import first_few
 from bench.records import LANE, RunFolder
 from bench.rows import BEYOND, FOREIGN, LaneTable
 from bench.spec import Cell, Experiment
-
-MOST_NAMED = 3
-"""Differences of two experiments that a message names."""
 
 
 @dataclass
@@ -110,8 +108,7 @@ def check_same(store: RunFolder, experiment: Experiment) -> None:
     """A folder goes on with the experiment that it was begun with; ValueError names what differs."""
     if store.manifest.spec_hash == experiment.training_hash:
         return
-    found = _changes(store, experiment)
-    named = "; ".join(found[:MOST_NAMED]) + (f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+    named = first_few(_changes(store, experiment))
     raise ValueError(
         f"{store.folder}: holds another experiment of this name ({named or 'other pieces'}); take another --out, or another name, or "
         "--fresh to train anew"

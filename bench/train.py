@@ -19,14 +19,13 @@ from bench.engine.memory import check_memory
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
 from bench.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest, Provenance, differences
+from bench.messages import first_few
 from bench.records import LANE, RunFolder
 from bench.rows import CURVE_SEEDS, LaneTable
 from bench.spec import Cell, Experiment
 from bench.stock import Stock, check_same, grown, take_stock
 
 FLUSH_SECONDS = 10.0
-MOST_NAMED = 4
-"""Differences that a message names."""
 ATTEMPTS = 3
 """How often a run begins again because parts of it went while it ran."""
 
@@ -117,7 +116,7 @@ def _check_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Pr
     found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
     if not found:
         return
-    named = f"{'; '.join(found[:MOST_NAMED])}" + (f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+    named = first_few(found)
     if not mixed:
         raise ValueError(
             f"{store.folder}: its {len(stock.done):,} training runs were made otherwise ({named}). To go on: --mixed keeps them and "
