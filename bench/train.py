@@ -85,7 +85,8 @@ def run(
                 break
             if here is None and stock.missing:
                 here = provenance.environment(list(mesh.devices.flat), experiment)
-                _check_provenance(store, table, stock, here, mixed, progress)
+                stock = _of_one_provenance(store, table, stock, here, mixed, progress)
+                progress.done, progress.solved = len(stock.done), stock.solved
             _begin(store, experiment, plan, here)
             _train(store, table, plan, stock, mesh, progress, watch)
             try:
@@ -109,13 +110,13 @@ def _say(progress: Progress, watch: Watch, text: str) -> None:
     progress.note = ""
 
 
-def _check_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> None:
-    """Rows that are there must have been made as those will be that are missing, unless they may be mixed."""
+def _of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> Stock:
+    """What there is to go on with: rows that are there must have been made as those will be that are missing, unless they may be mixed."""
     if store.new:
-        return
+        return stock
     found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
     if not found:
-        return
+        return stock
     named = first_few(found)
     if not mixed:
         raise ValueError(
@@ -123,8 +124,9 @@ def _check_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Pr
             "marks the results as mixed, --fresh trains all of them anew, another --out leaves them alone"
         )
     progress.said.append(f"mixed with training runs that were made otherwise ({named})")
-    # The beginning of a curve that was made otherwise must not get into the curve of a lane that runs again.
-    store.keep_curves(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
+    # A curve must not begin as it was made there and end as it is made here, and where it was lost the row would not be met again.
+    store.keep(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
+    return take_stock(store, table)
 
 
 def _record(cell: Cell) -> CellRecord:

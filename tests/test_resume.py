@@ -24,6 +24,7 @@ from bench.records import LANE, RunFolder, read_manifest, read_rows
 from bench.rows import LaneTable
 from bench.spec import Seeds
 from tests.conftest import experiment
+from tests.folders import with_rows
 
 SMALL: dict[str, Any] = {"seeds": {"init": 40}, "grid": {"initializer": ["zeros", "glorot_normal"]}}
 
@@ -231,6 +232,22 @@ def test_rows_made_otherwise_are_not_mixed_unless_asked(finished: Path, folder: 
     assert lanes.duplicated(LANE).sum() == 0 and len(lanes) == 88
     assert again(folder, more, fresh=True) == []
     assert len(read_manifest(folder).provenance) == 1 and read_manifest(folder).lanes == 88
+
+
+def test_curves_that_were_lost_elsewhere_are_made_again_with_their_rows(finished: Path, folder: Path) -> None:
+    shortened_curves(folder)
+    with_rows(folder, lambda rows: rows.assign(loss_initial=0.5))
+    otherwise(folder, cpu_features="x86_64 GenuineIntel-6-85 avx avx512f")
+    with pytest.raises(ValueError, match="made otherwise"):
+        again(folder)
+    again(folder, mixed=True)
+    manifest = read_manifest(folder)
+    old, new = manifest.provenance
+    assert {part.provenance: part.rows for part in manifest.parts if part.kind == "lanes"} == {(old,): 78, (new,): 2}
+    rows = {name: read_rows(where, read_manifest(where)).set_index(LANE) for name, where in (("now", folder), ("before", finished))}
+    here = rows["now"][rows["now"]["loss_initial"] != 0.5]
+    assert len(here) == 2 and here.equals(rows["before"].loc[here.index])
+    assert manifest.complete and again(folder) == []
 
 
 def test_what_changes_no_bits_may_differ(finished: Path, folder: Path) -> None:
