@@ -128,6 +128,8 @@ def paired_difference(a: Array, b: Array, cluster: Array, level: float = 0.95) -
 
 def unpaired_difference(a: Interval, b: Interval) -> Interval:
     """Difference of two independent shares from their intervals, by the squares of their distances (Newcombe, 1998, method 10)."""
+    if not min(a.n, b.n):
+        return Interval(np.nan, -1.0, 1.0, 0)
     estimate = a.estimate - b.estimate
     below = np.hypot(a.estimate - a.low, b.high - b.estimate)
     above = np.hypot(a.high - a.estimate, b.estimate - b.low)

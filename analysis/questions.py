@@ -32,6 +32,7 @@ Decision = Callable[[Interval], bool | None]
 SHARE = "share, interval of Clopper and Pearson, or of Gaffke over the clusters' shares"
 MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
 EDGE = "edge of the sweep"
+NONE = "no training runs to judge by"
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Question:
             return found, None, self.undecided
         answer = self.decide(found)
         if answer is None and found.n < 2:
-            return found, None, "one draw alone"
+            return found, None, "one draw alone" if found.n else NONE
         if answer is not None and any(self._may_turn(answer, edge) for edge in self.edges):
             return found, None, EDGE
         return found, answer, ""
@@ -159,7 +160,8 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
         return _Side(rows, measure, values, clusters)
     judges = run.judges[mask].to_numpy()
     if judges.all() or not judges.any():
-        raise ValueError(f"claim '{claim.id}': best = '{claim.best}' needs at least two seeds, one half to choose it and one to judge it")
+        # One half chooses the best value, and the other one judges it.
+        return _Side(rows[:0], measure, values[:0], clusters[:0])
     best = best_value(rows[~judges], claim.best, measure)
     kept = judges & (rows[claim.best] == best).to_numpy()
     note = f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}"
@@ -191,6 +193,8 @@ def _failed_control(run: Run, claim: Claim, condition: dict[str, Any]) -> str:
         found = clustered_rate(meets(side.values, bound), side.clusters, 1 - claim.alpha)
         held = found.low >= share
         wanted = f"share {share:g} with {needs.measure} {word} {bound:g}"
+    if not found.n:
+        return f"control: {NONE}"
     return "" if held else f"control not met: {wanted}, found {found.estimate:.4g} [{found.low:.4g}, {found.high:.4g}]"
 
 
@@ -262,21 +266,23 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
     """Whether this side's share is greater by a margin, or its values tend to be larger: over pairs, where the sides share their seeds."""
     is_rate = mine.measure in RATES
     pairs = _paired(mine.known(), theirs.known())
+    if pairs and not len(pairs.a) and not claim.paired:
+        pairs = None
     if pairs is None and claim.paired:
         raise ValueError(f"claim '{claim.id}': paired: the sides do not share their seeds one to one; 'where' and 'by' must leave one cell")
     a, b = (pairs.a, pairs.b) if pairs else (mine.values, theirs.values)
-    tied = bool((a == b).all()) if pairs else len(np.unique(np.concatenate([a, b]))) < 2
+    tied = bool(len(a) and len(b)) and (bool((a == b).all()) if pairs else len(np.unique(np.concatenate([a, b]))) < 2)
     if is_rate:
         margin = RATE_MARGIN if claim.margin is None else claim.margin
         lowest, middle, bound = -1.0, 0.0, margin
-        name = f"difference of share {mine.measure} ({a.mean():.4g} - {b.mean():.4g})"
+        name = f"difference of share {mine.measure} ({_typical(np.mean, a)} - {_typical(np.mean, b)})"
         estimator = (
             f"difference of shares over pairs with the same seeds: {SHARE}" if pairs else "difference of shares, Newcombe's interval"
         )
     else:
         margin = ORDER_MARGIN if claim.margin is None else claim.margin
         lowest, middle, bound = 0.0, 0.5, 0.5 + margin
-        name = f"P({mine.measure} larger), medians {np.median(a):.4g} and {np.median(b):.4g}"
+        name = f"P({mine.measure} larger), medians {_typical(np.median, a)} and {_typical(np.median, b)}"
         estimator = "P(a > b) + P(a = b) / 2 " + (
             f"over pairs with the same seeds: {SHARE}" if pairs else "over all pairs, Hoeffding's bound"
         )
@@ -305,6 +311,11 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
     )
 
 
+def _typical(of: Callable[[np.ndarray], Any], values: np.ndarray) -> str:
+    """The mean or median of values in words."""
+    return f"{of(values):.4g}" if len(values) else "none"
+
+
 def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
     """Whether two sides are equal over pairs with the same seeds: shares by their difference, values by their ratio (1 where both are
     equal, infinities too)."""
@@ -330,7 +341,8 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.abs(np.where(pairs.a == pairs.b, 1.0, pairs.a / pairs.b) - 1)
     # Infinity against a number, or a number against 0, is as far as can be.
-    difference = np.where(np.isnan(difference) & ~np.isnan(pairs.a) & ~np.isnan(pairs.b), np.inf, difference)
+    one_infinite = np.isinf(pairs.b) & ~np.isnan(pairs.a) & (pairs.a != pairs.b)
+    difference = np.where(one_infinite, np.inf, difference)
     name = f"relative difference of {mine.measure}"
     if claim.each:
         assert claim.margin is not None
@@ -354,14 +366,12 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
 
 
 def _paired(mine: _Side, theirs: _Side) -> _Pairs | None:
-    """Values of both sides at the seeds that both have; None if some seeds occur twice on a side, or none on both."""
+    """Values of both sides at the seeds that both have; None if some seeds occur twice on a side."""
     ours, others = (pd.MultiIndex.from_frame(side.rows[SEEDS]) for side in (mine, theirs))
     if ours.has_duplicates or others.has_duplicates:
         return None
     place = others.get_indexer(ours)
     both = place >= 0
-    if not both.any():
-        return None
     clusters = drawn_pairs(mine.clusters[both], theirs.clusters[place[both]])
     return _Pairs(mine.values[both], theirs.values[place[both]], clusters, mine.rows[both])
 

@@ -124,6 +124,40 @@ def test_a_diverged_lane_does_not_equal_one_that_converged() -> None:
     assert found.verdict == "refuted"
 
 
+@pytest.mark.parametrize(("mine", "other"), [(1.0, np.nan), (np.nan, 1.0), (1.0, 0.0)])
+def test_a_number_and_infinity_or_zero_are_as_far_apart_as_can_be(mine: float, other: float) -> None:
+    frames = iter([np.where(np.arange(500) < 499, value, 1.0) for value in (mine, other)])
+    losses: Any = {"loss_final": lambda n: next(frames)}
+    same = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", equal_to={"where": {"initializer": "zeros"}}, margin=2.0)
+    _, [found] = judge(run_of({"he_normal": 1.0, "zeros": 1.0}, 500, [same], data_seeds=500, **losses))
+    assert (found.verdict, found.estimate) == ("refuted", np.inf)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "verdict"),
+    [
+        ({"equal_to": {"where": {"initializer": "zeros"}}, "margin": 0.1}, "undecided"),
+        ({"measure": "loss_final", "equal_to": {"where": {"initializer": "zeros"}}, "margin": 0.1, "each": True}, "undecided"),
+        ({"greater_than": {"where": {"initializer": "zeros"}}}, "undecided"),
+        ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}}, "undecided"),
+        ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}, "paired": True}, "undecided"),
+        ({"at_least": 0.9, "needs": {"where": {"initializer": "zeros"}, "measure": "solved", "at_least": 0.9}}, "withheld"),
+        ({"at_least": 0.9, "by": [], "where": {"initializer": "zeros"}}, "undecided"),
+    ],
+)
+def test_what_has_not_ended_yet_decides_nothing(criterion: dict[str, Any], verdict: str) -> None:
+    losses: Any = {"loss_final": lambda n: np.linspace(0.1, 1.0, n)}
+    run = run_of({"he_normal": 1.0, "zeros": 0.0}, 400, [claim(**{"where": {"initializer": "he_normal"}, **criterion})], **losses)
+    _, [found] = judge(replace(run, lanes=run.lanes[run.lanes["initializer"] == "he_normal"].reset_index(drop=True)))
+    assert found.verdict == verdict
+    assert found.reason.endswith("no training runs to judge by")
+
+
+def test_one_seed_cannot_choose_the_best_rate_and_judge_it() -> None:
+    _, found = judge(rates_run(RATES, 1, [claim(at_least=0.85, best="optimizer.learning_rate")]))
+    assert {(verdict.verdict, verdict.reason) for verdict in found} == {("undecided", "no training runs to judge by")}
+
+
 def test_a_family_of_true_nulls_is_rarely_decided() -> None:
     """Holm over twenty conditions at their very threshold: a decision in at most about alpha of the families."""
     rng = np.random.default_rng(5)
