@@ -76,6 +76,12 @@ def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, An
     assert paragraph(verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
 
 
+def test_what_a_text_needs_of_a_share_a_share_can_be() -> None:
+    needs = [need for entries in TEXT.values() for entry in entries for need in entry.get("needs", ())]
+    bounds = [(need["id"], need[key]) for need in needs for key in ("at_least", "at_most") if key in need]
+    assert bounds and [(name, bound) for name, bound in bounds if not 0 < bound < 1] == []
+
+
 def test_the_chart_says_what_is_not_settled() -> None:
     assert _chart([]) == ""
     chart = _chart(asked())
@@ -94,8 +100,9 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
         outside = [replace(first, verdict="undecided")]
         outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
         outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
-        for changed in ([], *([one, *rest] for one in outside)):
-            assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
+        for one in outside:
+            assert f'{leaf["id"]}["Not settled' in _chart([*others, one, *rest])
+        assert f' {leaf["id"]}[' not in _chart(others)
 
 
 def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
