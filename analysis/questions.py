@@ -119,7 +119,7 @@ def questions_of(run: Run, claim: Claim, checked: Mapping[str, Evidence]) -> lis
     """A claim under each of its conditions; one that rests on a law, under those of the law."""
     if claim.law is not None:
         evidence = checked[claim.law]
-        return [_law_question(claim, decision, tuple(evidence.columns)) for decision in evidence.decisions]
+        return [_law_question(claim, decision, (*evidence.columns, *SEEDS)) for decision in evidence.decisions]
     return [_question(run, claim, condition, mask) for condition, mask in _conditions(run, claim)]
 
 

@@ -454,6 +454,8 @@ class Claim(Part):
             raise ValueError("margin stands with equal_to or greater_than")
         if (self.measure is None) != (self.law is not None):
             raise ValueError("a claim has either a measure or a law")
+        if self.law is not None and (self.where or self.by or self.pool or self.best or self.needs):
+            raise ValueError("a law names its own runs and conditions; where, by, pool, best and needs stand with a measure")
         if self.paired and self.greater_than is None:
             raise ValueError("paired stands with greater_than")
         if self.each and (self.greater_than is not None or self.law is not None):
