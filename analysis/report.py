@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from pydantic import TypeAdapter  # noqa: E402
 
 from analysis.answer import answer_frame, answer_page, jointly  # noqa: E402
 from analysis.claims import judge  # noqa: E402
@@ -117,9 +118,11 @@ def standing(out: Path) -> list[Result]:
             raise ValueError(f"{path}: cannot be read: {error}") from error
         try:
             verdicts = [Verdict.of(record) for record in stored["claims"]]
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: of another version of initbench; make that report anew: initbench report {path.parent}") from error
-        laws = [Law(**law) for law in stored["laws"]]
+            laws = TypeAdapter(list[Law]).validate_python(stored["laws"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: damaged, or of another version of initbench; make that report anew: initbench report {path.parent}"
+            ) from error
         found.append(Result(load(path.parent, interim=True), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
     return sorted(found, key=lambda result: result.name)
 
