@@ -31,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what an initialization changes, over thousands of seeds.",
 )
-MOST_SAID = 1000
-"""Characters of an error message."""
 
 
 class Terminal(Console):

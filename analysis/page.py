@@ -58,8 +58,9 @@ def experiment_page(result: Result) -> str:
         markdown_text(experiment.question),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
-        "Each interval is that of one comparison by itself: exact for shares (Clopper and Pearson; Gaffke over independent draws where "
-        "several runs share one), order statistics for medians. A verdict stands after Holm's correction for the number of comparisons "
+        "Each interval is that of one comparison by itself: of shares, and of their differences over pairs, exact (Clopper and Pearson; "
+        "Gaffke over independent draws where several runs share one); of medians by order statistics; [claims.json](claims.json) names "
+        "each one's. A verdict stands after Holm's correction for the number of comparisons "
         "of its family in this experiment; the answer page corrects over all experiments together."
         if result.verdicts
         else "",
@@ -132,7 +133,7 @@ def _mixed(run: Run) -> str:
 def _registration(run: Run) -> str:
     manifest = run.manifest
     hashed = f"(hash `{manifest.spec_hash[:16]}`)"
-    if run.experiment.judging_hash == manifest.judges_hash:
+    if not run.edited_since:
         return f"The experiment file is the registration: cells, claims and criteria stood there before the run {hashed}."
     when = f" ({', '.join(markdown_text(edit.when) for edit in manifest.edits)})" if manifest.edits else ""
     return (
@@ -155,8 +156,8 @@ def _standing(law: Law, gates: tuple[str, ...]) -> str:
 
 def _about_cells(result: Result) -> str:
     text = (
-        "Solved: share of lanes with its 95% interval (Wilson's, or clustered by data seed). Steps: median to solve, 'never' if fewer "
-        "than half do. Loss: median of the final training loss over lanes that did not diverge."
+        "Solved: share of lanes with its 95% interval (Wilson's, or Gaffke's over independent draws). Steps: median to solve, 'never' if "
+        "fewer than half do. Loss: median of the final training loss over lanes that did not diverge."
     )
     if "broken" in result.summary:
         text += " Tie broken: share of lanes whose equal units came apart, and the median step of those that did."
