@@ -28,6 +28,8 @@ SHARE_OF_RUNS = 0.99
 """Share of the runs that must meet a bound which is said of each, unless the claim names one."""
 RATE_MARGIN, ORDER_MARGIN = 0.02, 0.05
 """By how much a share must be greater than another, and P(larger) than 1/2, unless the claim names a margin."""
+ROUNDING = 2.0**-23
+"""Relative rounding of float32, in which most values are computed and all are kept: a value that is its bound but for this meets it."""
 Decision = Callable[[Interval], bool | None]
 SHARE = "share, interval of Clopper and Pearson, or of Gaffke over the clusters' shares"
 MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
@@ -181,16 +183,17 @@ def _failed_control(run: Run, claim: Claim, condition: dict[str, Any]) -> str:
     if needs is None:
         return ""
     side = _side(run, claim, matching(run.lanes, run.experiment, {**claim.where, **condition, **needs.where}), needs.measure)
-    bound = needs.at_least if needs.at_least is not None else needs.at_most
+    is_least = needs.at_least is not None
+    bound, word = (needs.at_least, "at least") if is_least else (needs.at_most, "at most")
     assert bound is not None
-    meets, word = (np.greater_equal, "at least") if needs.at_least is not None else (np.less_equal, "at most")
     if needs.measure in RATES:
         found = clustered_rate(side.values, side.clusters, 1 - claim.alpha)
-        held = found.low >= bound if needs.at_least is not None else found.high <= bound
+        held = found.low >= bound if is_least else found.high <= bound
         wanted = f"share {needs.measure} {word} {bound:g}"
     else:
         share = SHARE_OF_RUNS if claim.share is None else claim.share
-        found = clustered_rate(meets(side.values, bound), side.clusters, 1 - claim.alpha)
+        met = side.values >= _floor(bound) if is_least else side.values <= _ceiling(bound)
+        found = clustered_rate(met, side.clusters, 1 - claim.alpha)
         held = found.low >= share
         wanted = f"share {share:g} with {needs.measure} {word} {bound:g}"
     if not found.n:
@@ -247,11 +250,26 @@ def _each(
 def _meets(claim: Claim, values: np.ndarray) -> np.ndarray:
     """Which values meet the claim's bound; a missing one never does."""
     if claim.at_least is not None:
-        return values >= claim.at_least
+        return values >= _floor(claim.at_least)
     if claim.at_most is not None:
-        return values <= claim.at_most
+        return values <= _ceiling(claim.at_most)
     assert isinstance(claim.equal_to, int | float) and claim.margin is not None
-    return np.abs(values - claim.equal_to) <= claim.margin
+    return np.abs(values - claim.equal_to) <= claim.margin + _slack(claim.equal_to, claim.margin)
+
+
+def _floor(bound: float) -> float:
+    """The least value that is at least a bound, but for rounding."""
+    return bound - ROUNDING * abs(bound)
+
+
+def _ceiling(bound: float) -> float:
+    """The largest value that is at most a bound, but for rounding."""
+    return bound + ROUNDING * abs(bound)
+
+
+def _slack(target: float, margin: float) -> float:
+    """How far outside of its margin a value may be by rounding."""
+    return ROUNDING * (abs(target) + margin)
 
 
 def _bound_text(claim: Claim) -> str:
@@ -395,13 +413,16 @@ def _notes(mine: _Side, theirs: _Side) -> str:
 
 
 def _criterion(claim: Claim) -> Decision:
+    is_rate = claim.measure in RATES
     if claim.at_least is not None:
-        bound = claim.at_least
+        bound = claim.at_least if is_rate else _floor(claim.at_least)
         return lambda interval: True if interval.low >= bound else False if interval.high < bound else None
     if claim.at_most is not None:
-        bound = claim.at_most
+        bound = claim.at_most if is_rate else _ceiling(claim.at_most)
         return lambda interval: True if interval.high <= bound else False if interval.low > bound else None
     target = 0.0 if isinstance(claim.equal_to, Comparison) else claim.equal_to
     margin = claim.margin
     assert target is not None and margin is not None
+    if not is_rate:
+        margin += _slack(target, margin)
     return lambda interval: equivalent(interval, target, margin)

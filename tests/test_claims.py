@@ -85,6 +85,26 @@ def test_one_start_on_many_data_sets_decides() -> None:
     assert found.n_data_seeds == 1000
 
 
+@pytest.mark.parametrize("how", [{"each": True}, {"says": "median"}])
+@pytest.mark.parametrize(
+    ("criterion", "value", "verdict"),
+    [
+        ({"at_least": 0.9}, 0.9, "supported"),
+        ({"at_least": 0.9}, 0.9 - 1e-6, "refuted"),
+        ({"at_most": 0.1}, 0.1, "supported"),
+        ({"at_most": 0.1}, 0.1 + 1e-7, "refuted"),
+        ({"at_most": 0}, 1e-40, "refuted"),
+        ({"equal_to": 0.5, "margin": 0.1}, 0.6, "supported"),
+        ({"equal_to": 0.5, "margin": 0.1}, 0.4, "supported"),
+    ],
+)
+def test_a_value_in_float32_meets_the_bound_that_it_is(how: dict[str, Any], criterion: dict[str, Any], value: float, verdict: str) -> None:
+    """0.9 in float32 is less than 0.9."""
+    values: Any = {"metric_final": lambda n: np.full(n, np.float32(value))}
+    [found] = judge(run_of({"he_normal": 1.0}, 400, [claim(measure="metric_final", **criterion, **how)], **values))[1]
+    assert found.verdict == verdict
+
+
 def test_missing_losses_count_as_worst() -> None:
     losses: Any = {"loss_final": lambda n: np.where(np.arange(n) < 0.4 * n, 0.1, np.nan)}
     _, [found] = judge(run_of({"he_normal": 1.0}, 1000, [claim(measure="loss_final", at_most=1.0)], **losses))
