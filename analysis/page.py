@@ -111,7 +111,7 @@ def trained_by(name: str) -> str:
 
 def tables(result: Result) -> dict[str, pd.DataFrame]:
     """The tables of the page, by name; those without a line are left out."""
-    laws = [(law.name, law.says, _standing(law, result.run.experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
+    laws = [(law.name, law.says, _standing(law, result.run), law.number, f"{law.n:,}") for law in result.laws]
     frames = {
         "verdicts": verdict_frame(result),
         "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
@@ -148,10 +148,12 @@ def _edited(result: Result) -> str:
     return f" Exploratory, because their criterion was changed after rows existed: {said}." if said else ""
 
 
-def _standing(law: Law, gates: tuple[str, ...]) -> str:
+def _standing(law: Law, run: Run) -> str:
     if law.holds:
         return "holds"
-    return "FAILS" if law.name in gates else "does not hold (a claim)"
+    if law.name not in run.experiment.laws:
+        return "does not hold (a claim)"
+    return "does not hold so far" if run.interim else "FAILS"
 
 
 def _about_cells(result: Result) -> str:
@@ -168,7 +170,11 @@ def _about_cells(result: Result) -> str:
 
 def _withheld(result: Result) -> str:
     failed = [law.name for law in result.laws if not law.holds and law.name in result.run.experiment.laws]
-    return f"**Withheld: {', '.join(failed)} failed; no verdict rests on these rows.**\n\n" if failed else ""
+    if not failed:
+        return ""
+    if result.run.interim:
+        return f"**Withheld until {', '.join(failed)} can be checked on all training runs.**\n\n"
+    return f"**Withheld: {', '.join(failed)} failed; no verdict rests on these rows.**\n\n"
 
 
 def _verdicts(result: Result, every: pd.DataFrame) -> str:

@@ -14,7 +14,9 @@ from analysis.answer import _chart, _spoken_of, answer_page, jointly, paragraph
 from analysis.claims import judge
 from analysis.families import families
 from analysis.load import Run
+from analysis.page import _standing, _withheld
 from analysis.result import Result
+from analysis.theory import Law
 from analysis.verdict import Verdict
 from bench import catalog
 from bench.manifest import Device, Manifest, Provenance
@@ -166,3 +168,18 @@ def test_an_edited_criterion_is_marked_on_the_page() -> None:
 def test_the_thread_s_rules_name_claims_that_there_are() -> None:
     ids = {verdict.id for verdict in asked()}
     assert all(family.rule in ("all", "any") and family.primary in ("", *ids) for family in families().values())
+
+
+@pytest.mark.parametrize(
+    ("complete", "standing", "said"), [(True, "FAILS", "failed"), (False, "does not hold so far", "until a_law can be")]
+)
+def test_a_law_of_an_unfinished_run_has_not_failed_yet(complete: bool, standing: str, said: str) -> None:
+    one = results()[0].run
+    run = replace(
+        one,
+        experiment=one.experiment.model_copy(update={"laws": ("a_law",)}),
+        manifest=one.manifest.model_copy(update={"complete": complete}),
+    )
+    law = Law("a_law", "", False, "", 0)
+    assert _standing(law, run) == standing
+    assert said in _withheld(Result(run, [law], [], pd.DataFrame()))
