@@ -30,7 +30,7 @@ from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import log_ticks, note_below, rc, to_columns  # noqa: E402
+from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns  # noqa: E402
 from analysis.load import Run, load, naming_missing_columns  # noqa: E402
 from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
 from analysis.page import experiment_page, interim_note, tables  # noqa: E402
@@ -223,7 +223,10 @@ def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
 
 
 def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
-    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows."""
+    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows.
+
+    Of a run that is not complete what it needs may be among the rows that are not there yet; it is then left empty.
+    """
     kind = figure_kind[figure.kind]
     try:
         with _style():
@@ -234,7 +237,16 @@ def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) ->
     except Exception as error:
         # What a kind needs of a model or a task beyond its keys cannot be listed: whatever it stumbles over, these rows are not for it.
         plt.close("all")
+        if run.interim:
+            save(_empty(), path, formats, run.interim)
+            return
         raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
+
+
+def _empty() -> Figure:
+    drawing = plt.figure(figsize=(ONE_COLUMN, 1), layout="constrained")
+    drawing.text(0.5, 0.5, "The training runs that this figure needs have not ended yet.", ha="center", va="center", fontsize=8)
+    return drawing
 
 
 @contextmanager
