@@ -242,6 +242,8 @@ def test_a_family_s_primary_claim_stands_for_it() -> None:
     first, second = verdicts("supported", "refuted")
     assert overall([replace(first, id="a"), second], Family("?", primary="a")) == "supported"
     assert [one.id for one in typical([replace(first, id="a"), second], Family("?", primary="a"))] == ["a"]
+    # Its experiment may not be there.
+    assert overall([second], Family("?", primary="a")) == "undecided" and typical([second], Family("?", primary="a")) == [second]
 
 
 def test_all_counts_are_told() -> None:
