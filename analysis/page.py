@@ -58,10 +58,10 @@ def experiment_page(result: Result) -> str:
         markdown_text(experiment.question),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
-        "Each interval is that of one comparison by itself. Shares have the exact interval of Clopper and Pearson. Shares within independent "
-        "draws, and differences over pairs, have Gaffke's, whose coverage is shown by simulation, not by proof. Medians have that of order "
-        "statistics. [claims.json](claims.json) names each one. A verdict stands after Holm's correction for the number of comparisons of "
-        "its family in this experiment; the answer page corrects over all experiments together."
+        "Each interval is that of one comparison by itself. Shares have the exact interval of Clopper and Pearson. Shares within "
+        "independent draws, and differences over pairs, have Gaffke's, whose coverage is shown by simulation, not by proof. Medians have "
+        "that of order statistics. [claims.json](claims.json) names each one. A verdict stands after Holm's correction for the "
+        "number of comparisons of its family in this experiment; the answer page corrects over all experiments together."
         if result.verdicts
         else "",
         "## Laws",
