@@ -102,9 +102,10 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
         outside = [replace(first, verdict="undecided")]
         outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
         outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
-        for one in outside:
-            assert f'{leaf["id"]}["Not settled' in _chart([*others, one, *rest])
-        assert f" {leaf['id']}[" not in _chart(others)
+        for changed in ([one, *rest] for one in outside):
+            assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
+        # A leaf whose experiments are not there is left out.
+        assert f"{leaf['id']}[" not in _chart(others)
 
 
 def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
