@@ -420,7 +420,7 @@ class Control(Part):
 
 
 class Claim(Part):
-    """A statement and the criterion that judges it, both fixed before the run."""
+    """A statement and the criterion that judges it, both in the file before the run, or marked as `edited`."""
 
     id: Name
     says: str
@@ -441,7 +441,7 @@ class Claim(Part):
     """With `each`: the share of runs that must meet the bound (default 0.99)."""
     greater_than: Comparison | None = None
     paired: bool = False
-    """Compare lanes of the same seeds: of the pairs that differ, the larger share must be this side's."""
+    """Refuse to compare other lanes than pairs of the same seeds, which are compared wherever the sides share them one to one."""
     best: str | None = None
     """An axis of which the best value counts, chosen on one half of the clusters and judged on the other, on each side of a comparison."""
     needs: Control | None = None
