@@ -16,7 +16,7 @@ from tests.test_claims import NO_MANIFEST
 
 def evidence(n: int, share: float = 1.0, census: bool = False, **columns: object) -> Evidence:
     """Of a run of one cell with so many training runs, without any comparison yet."""
-    wanted = experiment(seeds={"init": n})
+    wanted = experiment(task="blobs", seeds={"init": n})
     rows = {"cell": wanted.cells[0].id, "data_seed": 0, "init_seed": np.arange(n), "outcome": "solved", "loss_final": 0.0, **columns}
     return Evidence("law", "?", Run(Path("run"), wanted, NO_MANIFEST, pd.DataFrame(rows), pd.DataFrame()), share, census)
 
