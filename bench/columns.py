@@ -35,7 +35,8 @@ class Columns:
 
     def in_curves(self, cell: Cell, name: str) -> bool:
         """Whether the curves of a cell have such a column."""
-        return name in ("step", "loss") or name in self._track and name in self._measured(cell)[1]
+        tracked = (one.rpartition(":")[2] for one in self._track)
+        return name in ("step", "loss") or name in tracked and name in self._measured(cell)[1]
 
     def of_rows(self, cell: Cell) -> frozenset[str]:
         """Names of the cell's columns."""

@@ -20,6 +20,8 @@ LONGEST_TEXT = 1 << 20
 """Most characters of a file."""
 DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
 """A key of so many parts that reading it would take minutes."""
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that stands in a file without quotation marks."""
 
 
 def read_document(text: str, overrides: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
@@ -49,17 +51,17 @@ def write_document(content: Mapping[str, Any]) -> str:
     """This content as TOML, every table with its keys in their order, which counts in a grid and in cases."""
     tables = {key: value for key, value in content.items() if isinstance(value, dict)}
     lists = {key: value for key, value in content.items() if isinstance(value, list | tuple) and value and isinstance(value[0], dict)}
-    lines = [f"{_text(key)} = {_inline(value)}" for key, value in content.items() if key not in tables and key not in lists]
-    headed = [(f"[{_text(key)}]", table) for key, table in tables.items()]
-    headed += [(f"[[{_text(key)}]]", table) for key, entries in lists.items() for table in entries]
+    lines = [f"{_key(key)} = {_inline(value)}" for key, value in content.items() if key not in tables and key not in lists]
+    headed = [(f"[{_key(key)}]", table) for key, table in tables.items()]
+    headed += [(f"[[{_key(key)}]]", table) for key, entries in lists.items() for table in entries]
     for head, table in headed:
-        lines += ["", head, *(f"{_text(key)} = {_inline(value)}" for key, value in table.items())]
+        lines += ["", head, *(f"{_key(key)} = {_inline(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
 
 
 def _inline(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_text(key)} = {_inline(inner)}' for key, inner in value.items())} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {_inline(inner)}' for key, inner in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_inline, value))}]"
     if isinstance(value, bool):
@@ -69,6 +71,10 @@ def _inline(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     raise ValueError(f"{shown(value)}: TOML has no such value")
+
+
+def _key(key: str) -> str:
+    return key if BARE.fullmatch(key) else _text(key)
 
 
 def _text(text: str) -> str:

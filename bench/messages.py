@@ -2,7 +2,7 @@
 
 import difflib
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +12,8 @@ LONGEST_PART = 300
 """Characters of a message, and of one value or one list of names in it."""
 FEW_NAMES = 8
 """Number of names that stand for a list that is too long."""
+FEW_TEXTS = 4
+"""Number of differences that a message names."""
 
 
 def one_line(text: object, longest: int = LONGEST_MESSAGE) -> str:
@@ -41,6 +43,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
         few = difflib.get_close_matches(word[:LONGEST_PART], names, n=FEW_NAMES, cutoff=0.0)
         listed = f"{one_line(', '.join(few), LONGEST_PART)}, and {len(names) - len(few)} more"
     return f"{hint}allowed: {listed or 'none'}"
+
+
+def first_few(texts: Sequence[str]) -> str:
+    """The first few of several texts in a row, and how many more there are."""
+    more = [f"and {len(texts) - FEW_TEXTS} more"] if len(texts) > FEW_TEXTS else []
+    return "; ".join([*texts[:FEW_TEXTS], *more])
 
 
 def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] = ()) -> str:

@@ -28,22 +28,29 @@ def own_digests(experiment: Experiment) -> dict[str, str]:
     texts = [text for cell in experiment.cells for text in _texts(cell.settings.model_dump(mode="json"))]
     texts += [*(experiment.probes or ()), *experiment.track]
     modules: dict[str, Path] = {}
-    found: dict[str, Path] = {}
+    found: list[tuple[str, Path]] = []
     named = list(dict.fromkeys(match[1] for text in texts if (match := NAMED.fullmatch(text))))
     for name in named:
         _follow(name, {one.partition(".")[0] for one in named}, modules)
     for text in dict.fromkeys(texts):
-        found |= _data_file(text, Path())
+        found += _data_file(text, Path())
     for path in modules.values():
         constants = (node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant))
         for text in dict.fromkeys(value for value in constants if isinstance(value, str)):
-            found |= _data_file(text, path.parent) or _data_file(text, Path())
-    return {name: _digest(path) for name, path in sorted({**found, **modules}.items())}
+            found += _data_file(text, path.parent) or _data_file(text, Path())
+    files: dict[str, set[Path]] = {}
+    for name, path in [*found, *modules.items()]:
+        files.setdefault(name, set()).add(path.resolve())
+    return {name: _digest(paths) for name, paths in sorted(files.items())}
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(paths: set[Path]) -> str:
+    """SHA-256 of a file; of the digests of several that go by one name."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -54,16 +61,16 @@ def _texts(content: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _data_file(text: str, folder: Path) -> dict[str, Path]:
-    """The file of this name in a folder, if there is one; an absolute path goes by its last part."""
+def _data_file(text: str, folder: Path) -> list[tuple[str, Path]]:
+    """The file of this name in a folder, if there is one, and what it goes by: of an absolute path the last part."""
     path = folder / text
     if not 0 < len(text) <= LONGEST_NAME or "\0" in text or path.suffix in ("", ".py"):
-        return {}
+        return []
     try:
         there = path.is_file()
     except OSError:
-        return {}
-    return {path.name if Path(text).is_absolute() else Path(text).as_posix(): path} if there else {}
+        return []
+    return [(path.name if Path(text).is_absolute() else Path(text).as_posix(), path)] if there else []
 
 
 def _follow(name: str, packages: set[str], modules: dict[str, Path]) -> None:

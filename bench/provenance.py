@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from bench.engine.devices import matmul_precision, precision
+from bench.engine.devices import flags_in_force, matmul_precision, precision
 from bench.engine.seeds import data_key
 from bench.manifest import Device, Git, Provenance
 from bench.own import own_digests
@@ -78,7 +78,7 @@ def environment(devices: list[jax.Device], experiment: Experiment | None = None)
         cpu_features=cpu_features(),
         matmul_precision=matmul_precision(),
         prng=random_keys(),
-        xla_flags=os.environ.get("XLA_FLAGS", ""),
+        xla_flags=os.environ.get("XLA_FLAGS", "") if flags_in_force() else "unknown",
         relu_gradient_at_zero=float(jax.grad(jax.nn.relu)(jnp.zeros(()))),
         git=git_state(),
         source=source_digest(),

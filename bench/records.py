@@ -292,18 +292,17 @@ class RunFolder:
                 found.append(table.take(pa.array(here)).append_column("place", pa.array(known[here])))
         return pa.concat_tables(found).sort_by("place").drop_columns("place")
 
-    def keep_curves(self, lanes: pd.DataFrame) -> None:
-        """Rewrite the curves so that only those of these lanes are left: the beginnings that lanes have left which were cut off go."""
+    def keep(self, lanes: pd.DataFrame) -> None:
+        """Rewrite the parts so that only the rows and curves of these lanes are left; the beginnings of others' curves go as well."""
         parts: list[Part] = []
         for part in self.manifest.parts:
-            if part.kind == "curves":
-                table = _read_table(self.folder, part)
-                known = table.select(LANE).to_pandas().merge(lanes[LANE].assign(kept=True), how="left", on=LANE)["kept"].notna().to_numpy()
-                if not known.all():
-                    parts += [self._write("curves", table.filter(pa.array(known)), part.provenance)] if known.any() else []
-                    continue
-            parts.append(part)
-        self.change(parts=parts)
+            table = _read_table(self.folder, part)
+            known = table.select(LANE).to_pandas().merge(lanes[LANE].assign(kept=True), how="left", on=LANE)["kept"].notna().to_numpy()
+            if known.all():
+                parts.append(part)
+            elif known.any():
+                parts.append(self._write(part.kind, table.filter(pa.array(known)), part.provenance))
+        self.change(parts=parts, complete=False)
 
     def append(self, lanes: pa.Table, curves: pa.Table, provenance: str, **changes: object) -> None:
         """Add rows as new parts and list them."""

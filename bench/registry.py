@@ -249,8 +249,7 @@ class Registry:
 
 def _described(error: BaseException) -> str:
     """Type and text of an exception, in one line."""
-    text = " ".join(str(error).split())
-    text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}..."
+    text = one_line(error, MOST_LETTERS)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

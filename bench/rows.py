@@ -60,16 +60,18 @@ class LaneTable:
     def missing(self, cells: list[int], done: np.ndarray) -> Iterator[np.ndarray]:
         """Numbers of the lanes of these cells that are not among `done` (sorted), in order, a piece of at most `PIECE` at a time."""
         pieces: list[np.ndarray] = []
+        waiting = 0
         for cell in cells:
             for first in range(0, self.seeds, PIECE):
                 numbers = np.arange(first, min(first + PIECE, self.seeds)) + cell * self.seeds
                 place = np.searchsorted(done, numbers)
                 numbers = numbers[done[np.minimum(place, len(done) - 1)] != numbers] if len(done) else numbers
-                if pieces and sum(map(len, pieces)) + len(numbers) > PIECE:
+                if pieces and waiting + len(numbers) > PIECE:
                     yield np.concatenate(pieces)
-                    pieces = []
+                    pieces, waiting = [], 0
                 if len(numbers):
                     pieces.append(numbers)
+                    waiting += len(numbers)
         if pieces:
             yield np.concatenate(pieces)
 

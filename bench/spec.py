@@ -22,6 +22,7 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PrivateAttr,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -93,7 +94,8 @@ class Piece(Part):
         if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
             raise ValueError(f"needs a name; {nearest('', registry)}")
         if is_opaque(raw["name"]):
-            own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options"}
+            # Which of these keys the piece has as options of its own is not known; what is no value of a setting is an option.
+            own = {key: value for key, value in raw.items() if key in cls.model_fields and key != "options" and cls._takes(key, value)}
             return {**own, "options": {key: value for key, value in raw.items() if key not in own}}
         entry = registry[raw["name"]]
         # A setting of this section gives way to an option of a user's own piece that has its name.
@@ -105,6 +107,17 @@ class Piece(Part):
         except ValidationError as error:
             raise ValueError(explain(error, entry.options, also=settings)) from error
         return {**own, "options": options}
+
+    @classmethod
+    def _takes(cls, key: str, value: Any) -> bool:
+        """Whether a setting of this section can have a value."""
+        field = cls.model_fields[key]
+        kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        try:
+            TypeAdapter(kind, config=STRICT).validate_python(value)
+        except ValidationError:
+            return False
+        return True
 
 
 class TaskSpec(Piece):
@@ -160,7 +173,7 @@ class InitializerSpec(Piece):
 
     @model_validator(mode="after")
     def _known_scheme(self) -> Self:
-        if self.scheme is not None and not is_opaque(self.scheme):
+        if self.scheme is not None and not is_opaque(self.scheme) and not is_opaque(self.name):
             scheme[self.scheme]  # noqa: B018  (looks the name up)
         return self
 
@@ -352,8 +365,6 @@ class Seeds(Part):
     def _one_data_set(self) -> Self:
         if self.map is not None and self.data != 1:
             raise ValueError("map: all points have the same data; data = 1")
-        if self.data != "paired" and self.data * self.init >= 1 << 63:
-            raise ValueError(f"{self.data:,} data seeds times {self.init:,} init seeds; fewer than 2^63")
         return self
 
     @model_validator(mode="after")
@@ -594,8 +605,9 @@ class Experiment(Part):
                 raise ValueError(f"{key}: '{taken}' is the name of a column that every run has")
         for key in ("laws", "unreported"):
             _check_once(key, getattr(self, key))
+        known = {*COMMON, *probe, *(name.rpartition(":")[2] for name in self.probes or ())}
         for name in self.unreported:
-            if "*" not in name and name not in (known := {*COMMON, *probe}):
+            if "*" not in name and name not in known:
                 raise ValueError(f"unreported: '{one_line(name)}' is no column; {nearest(name, known)}")
             needed = next((column for column in (*NEEDED, *self.axes) if fnmatchcase(column, name)), None)
             if needed is not None:
@@ -651,6 +663,8 @@ class Experiment(Part):
             section, _, key = axis.path.partition(".")
             for cell in (self.cells[0], *(cell for cell in self.cells if cell.settings.training.dtype == "float32"))[:2]:
                 piece = getattr(cell.settings, section)
+                if section == "initializer" and key in piece.options:
+                    raise ValueError(f"seeds.map: '{axis.path}' is an option of '{one_line(piece.name, 100)}', no setting")
                 own = {} if section == "training" else {"name": piece.name, **piece.options}
                 for end in (axis.start, axis.stop):
                     try:
@@ -703,8 +717,6 @@ class Experiment(Part):
         count = max(len(self.case), 1) * math.prod(map(len, self.grid.values()))
         if count > MAX_CELLS:
             raise ValueError(f"grid: {count:,} cells; at most {MAX_CELLS:,}")
-        if count * len(self.seeds) >= 1 << 63:
-            raise ValueError(f"seeds: {count:,} cells of {len(self.seeds):,} training runs; in all fewer than 2^63")
         base = {section: getattr(self, section) for section in SECTIONS if getattr(self, section) is not None}
         for section, raw in base.items():
             # Also what the grid replaces; it may be what completes a section without a name.

@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from bench.manifest import CellRecord, Part
+from bench.messages import first_few
 from bench.records import LANE, RunFolder
 from bench.rows import BEYOND, FOREIGN, LaneTable
 from bench.spec import Cell, Experiment
-
-MOST_NAMED = 3
-"""Differences of two experiments that a message names."""
 
 
 @dataclass
@@ -44,7 +42,7 @@ def take_stock(store: RunFolder, table: LaneTable) -> Stock:
         return Stock(nothing, nothing, True, False, 0, False)
     lost_parts: list[Part] = []
     faults: list[str] = []
-    rows, curves = ([_numbered(table, found) for found in _sound(store, table, kind, lost_parts, faults)] for kind in ("lanes", "curves"))
+    rows, curves = (_sound(store, table, kind, lost_parts, faults) for kind in ("lanes", "curves"))
     if lost_parts:
         store.give_up(lost_parts)
     lanes = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame({"lane": nothing, "outcome": [], "steps_run": nothing})
@@ -52,39 +50,44 @@ def take_stock(store: RunFolder, table: LaneTable) -> Stock:
     lanes = lanes[lanes["lane"] >= 0].sort_values("lane")
     done = lanes["lane"].to_numpy(np.int64)
     total = table.experiment.lanes
-    if beyond and not (store.manifest.complete and len(done) == total):
+    lost = _without_curve(table, lanes, curves)
+    missing = len(done) < total or len(lost) > 0
+    whole = not missing and store.manifest.complete
+    if beyond and not whole:
         raise ValueError(
             f"{store.folder}: was begun with more seeds than this experiment has ({store.manifest.lanes:,} training runs, this makes "
             f"{total:,}); take at least as many, or --fresh trains anew"
         )
-    lost = _without_curve(table, lanes, curves)
-    missing = len(done) < total or len(lost) > 0
-    return Stock(done, lost, missing, not missing and store.manifest.complete, int((lanes["outcome"] == "solved").sum()), beyond, faults)
-
-
-def _numbered(table: LaneTable, rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(lane=table.numbers(rows)).drop(columns=LANE)
+    return Stock(done, lost, missing, whole, int((lanes["outcome"] == "solved").sum()), beyond, faults)
 
 
 def _sound(store: RunFolder, table: LaneTable, kind: str, lost: list[Part], faults: list[str]) -> list[pd.DataFrame]:
-    """Rows of the parts of a kind that can be kept; the others, and why, are added to `lost` and `faults`."""
-    found: list[pd.DataFrame] = []
-    seen = pd.Index(np.zeros(0, np.int64))
-    for part, rows in store.intact(kind, [*LANE, *(["outcome", "steps_run"] if kind == "lanes" else ["step"])]):
-        if isinstance(rows, pd.DataFrame):
-            numbers = pd.Index(table.numbers(rows)) if not rows[LANE].isna().any(axis=None) else pd.Index([FOREIGN])
-            known = numbers[numbers >= 0]
-            if (numbers == FOREIGN).any():
-                rows = f"{store.folder / part.file}: has training runs that are not of this experiment"
-            elif kind == "lanes" and (known.has_duplicates or known.isin(seen).any()):
-                rows = f"{store.folder / part.file}: has training runs twice, or that stand in another part as well"
-            else:
-                seen = seen.append(known) if kind == "lanes" else seen
-                found.append(rows)
-                continue
+    """Rows of the parts of a kind that can be kept, with their lanes' numbers; the others, and why, are added to `lost` and `faults`."""
+    kept: list[tuple[Part, pd.DataFrame]] = []
+
+    def give_up(part: Part, why: str) -> None:
         lost.append(part)
-        faults.append(f"{rows}; what is lost with it is made anew")
-    return found
+        faults.append(f"{why}; what is lost with it is made anew")
+
+    for part, rows in store.intact(kind, [*LANE, *(["outcome", "steps_run"] if kind == "lanes" else ["step"])]):
+        if isinstance(rows, str):
+            give_up(part, rows)
+            continue
+        lane = FOREIGN if rows[LANE].isna().any(axis=None) else table.numbers(rows)
+        rows = rows.assign(lane=lane).drop(columns=LANE)
+        if (rows["lane"] == FOREIGN).any():
+            give_up(part, f"{store.folder / part.file}: has training runs that are not of this experiment")
+        else:
+            kept.append((part, rows))
+    if kind == "lanes" and kept:
+        numbers = pd.concat([rows["lane"] for _, rows in kept])
+        again = (numbers.duplicated() & (numbers >= 0)).to_numpy()
+        edges = np.cumsum([len(rows) for _, rows in kept])[:-1]
+        twice = [part for (part, _), here in zip(kept, np.split(again, edges), strict=True) if here.any()]
+        for part in twice:
+            give_up(part, f"{store.folder / part.file}: has training runs twice, or that stand in another part as well")
+        kept = [(part, rows) for part, rows in kept if part not in twice]
+    return [rows for _, rows in kept]
 
 
 def _without_curve(table: LaneTable, lanes: pd.DataFrame, curves: list[pd.DataFrame]) -> np.ndarray:
@@ -105,8 +108,7 @@ def check_same(store: RunFolder, experiment: Experiment) -> None:
     """A folder goes on with the experiment that it was begun with; ValueError names what differs."""
     if store.manifest.spec_hash == experiment.training_hash:
         return
-    found = _changes(store, experiment)
-    named = "; ".join(found[:MOST_NAMED]) + (f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+    named = first_few(_changes(store, experiment))
     raise ValueError(
         f"{store.folder}: holds another experiment of this name ({named or 'other pieces'}); take another --out, or another name, or "
         "--fresh to train anew"

@@ -19,14 +19,13 @@ from bench.engine.memory import check_memory
 from bench.engine.pool import Pool
 from bench.engine.program import Program, Status, programs
 from bench.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest, Provenance, differences
+from bench.messages import first_few
 from bench.records import LANE, RunFolder
 from bench.rows import CURVE_SEEDS, LaneTable
 from bench.spec import Cell, Experiment
 from bench.stock import Stock, check_same, grown, take_stock
 
 FLUSH_SECONDS = 10.0
-MOST_NAMED = 4
-"""Differences that a message names."""
 ATTEMPTS = 3
 """How often a run begins again because parts of it went while it ran."""
 
@@ -86,7 +85,8 @@ def run(
                 break
             if here is None and stock.missing:
                 here = provenance.environment(list(mesh.devices.flat), experiment)
-                _check_provenance(store, table, stock, here, mixed, progress)
+                stock = _of_one_provenance(store, table, stock, here, mixed, progress)
+                progress.done, progress.solved = len(stock.done), stock.solved
             _begin(store, experiment, plan, here)
             _train(store, table, plan, stock, mesh, progress, watch)
             try:
@@ -110,22 +110,23 @@ def _say(progress: Progress, watch: Watch, text: str) -> None:
     progress.note = ""
 
 
-def _check_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> None:
-    """Rows that are there must have been made as those will be that are missing, unless they may be mixed."""
+def _of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> Stock:
+    """What there is to go on with: rows that are there must have been made as those will be that are missing, unless they may be mixed."""
     if store.new:
-        return
+        return stock
     found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
     if not found:
-        return
-    named = f"{'; '.join(found[:MOST_NAMED])}" + (f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+        return stock
+    named = first_few(found)
     if not mixed:
         raise ValueError(
             f"{store.folder}: its {len(stock.done):,} training runs were made otherwise ({named}). To go on: --mixed keeps them and "
             "marks the results as mixed, --fresh trains all of them anew, another --out leaves them alone"
         )
     progress.said.append(f"mixed with training runs that were made otherwise ({named})")
-    # The beginning of a curve that was made otherwise must not get into the curve of a lane that runs again.
-    store.keep_curves(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
+    # A curve must not begin as it was made there and end as it is made here, and where it was lost the row would not be met again.
+    store.keep(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
+    return take_stock(store, table)
 
 
 def _record(cell: Cell) -> CellRecord:
@@ -157,11 +158,14 @@ def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: 
             )
         )
     elif here is not None:
-        # Widths shape the bits: they are kept with the rows, and chosen anew where those are of another kind.
+        # Widths shape the bits: they are kept with the rows, and chosen anew where there are none, or those are of another kind.
         before = store.manifest
-        keep = len(before.block_width) == len(plan) and not any(differences(made, here) for made in before.in_use)
+        keep = bool(before.in_use) and len(before.block_width) == len(plan) and not any(differences(made, here) for made in before.in_use)
         known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
         store.change(complete=False, lanes=experiment.lanes, provenance=known, block_width=before.block_width if keep else (0,) * len(plan))
+    else:
+        # It may have been begun with more seeds, of which it has no rows.
+        store.change(lanes=experiment.lanes)
     _judge_by(store, experiment)
 
 

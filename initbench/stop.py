@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5.0
 """Training that has not come to a safe moment after this long is ended where it stands."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
+SHOW_CURSOR = b"\x1b[?25h"
+"""What makes a terminal show its cursor, which a progress bar hides."""
 
 
 class Stopped(BaseException):
@@ -41,15 +43,22 @@ def leave(code: int) -> None:
 
         for child in multiprocessing.active_children():
             child.terminate()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        if os.isatty(2):
+            os.write(2, SHOW_CURSOR)
+    finally:
+        # Also where nobody reads any more, or a signal came in the middle of another flush.
+        os._exit(code)
 
 
 def end(number: int, frame: FrameType | None = None) -> None:
     """A signal handler: one line, and the end."""
-    say(f"stopped by {signal.Signals(number).name}; what was written before is kept, and the same command does the rest")
-    leave(128 + number)
+    try:
+        say(f"stopped by {signal.Signals(number).name}; what was written before is kept, and the same command does the rest")
+    finally:
+        leave(128 + number)
 
 
 def end_at_once() -> None:
@@ -65,13 +74,14 @@ def end_at_once() -> None:
 class Stoppable:
     """Context for training; gives a function that raises `Stopped` once a signal has come, to be called at safe moments.
 
-    A second signal, or none of these moments for `GRACE_SECONDS`, ends the process where it stands. Outside of the main thread, to which
-    Python hands all signals, nothing is caught.
+    A second signal, or none of these moments for `GRACE_SECONDS`, ends the process where it stands, and so does a context that ends well
+    without such a moment. Outside of the main thread, to which Python hands all signals, nothing is caught.
     """
 
     def __init__(self) -> None:
         self._came: list[int] = []
         self._before: dict[int, Any] = {}
+        self._deadline: Any = None
 
     def __enter__(self) -> Callable[[], None]:
         import threading
@@ -80,9 +90,13 @@ class Stoppable:
             self._before = {number: signal.signal(number, self._stop) for number in CAUGHT}
         return self._check
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._came:
+            self._deadline.cancel()
+            if kind is None:
+                end(self._came[0])
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         import threading
@@ -90,10 +104,12 @@ class Stoppable:
         if self._came:
             end(number)
         self._came.append(number)
-        deadline = threading.Timer(GRACE_SECONDS, end, (number,))
-        deadline.daemon = True
-        deadline.start()
+        self._deadline = threading.Timer(GRACE_SECONDS, end, (number,))
+        self._deadline.daemon = True
+        self._deadline.start()
 
     def _check(self) -> None:
         if self._came:
+            # What has ended is written now, however long that takes.
+            self._deadline.cancel()
             raise Stopped(self._came[0])

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import tomlkit
 
+from analysis.figures.check import check_figures
 from bench import Experiment
 from bench.engine.network import Network
 from bench.engine.order import use
 from bench.engine.program import Inputs, Program, programs
 from bench.initializers import draws, initializer
 from bench.models import model
+from bench.registry import importing, trusting
 from bench.spec import InitializerSpec, ModelSpec
 from bench.tasks.definition import Data, Task, losses
 from tests.conftest import XOR, Rows, experiment
@@ -287,7 +289,7 @@ def scheme_that_fails(params, network, x):
 
 @pytest.fixture(scope="module", autouse=True)
 def pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with modules of a user's own, where Python looks for them."""
+    """A folder with modules of a user's own, where Python looks for them, and from which they may be imported."""
     folder = tmp_path_factory.mktemp("user")
     (folder / "pieces.py").write_text(PIECES)
     (folder / "pieces_too.py").write_text("import jax.numpy as jnp\ndef largest_unit(units):\n    return jnp.min(units)\n")
@@ -295,7 +297,8 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "leaving.py").write_text("import sys\nsys.exit(5)\n")
     (folder / "spelled.py").write_text("def init(key, shape, dtype):\n    return (\n")
     sys.path.insert(0, str(folder))
-    yield folder
+    with importing():
+        yield folder
     sys.path.remove(str(folder))
     sys.modules.pop("pieces", None)
 
@@ -431,6 +434,21 @@ def test_an_option_of_an_own_piece_is_never_taken_away() -> None:
     assert InitializerSpec.model_validate({"name": "zeros", "gain": 2.0}).gain == 2.0
 
 
+def test_options_of_an_own_piece_are_read_although_it_is_not_imported() -> None:
+    given = {"bias": "none", "layers": 3, "scheme": "mine", "zero_layers": 4, "gain": -2.0, "size": 0.5}
+    with trusting(()):
+        spec = InitializerSpec.model_validate({"name": "not_there:piece", **given, "zero_fraction": 0.5})
+    assert {**spec.options, "scheme": spec.scheme} == given and spec.zero_fraction == 0.5
+
+
+def test_a_map_of_a_setting_that_a_piece_has_as_an_option_is_refused() -> None:
+    places = {"x": {"path": "initializer.gain", "from": 0.5, "to": 2.0}, "y": {"path": "training.l2", "from": 0.1, "to": 0.2}}
+    content = {**XOR, "seeds": {"init": 4, "map": places}}
+    Experiment.model_validate({**content, "initializer": "pieces:same"})
+    with pytest.raises(ValueError, match="seeds.map: 'initializer.gain' is an option of 'pieces:sign_scaled'"):
+        Experiment.model_validate({**content, "initializer": "pieces:sign_scaled"})
+
+
 def test_randomness_is_measured() -> None:
     assert draws("pieces:sign_scaled", {"gain": 1.0}) and not draws("pieces:sign_scaled", {"gain": 0.0, "layers": 0})
     assert not InitializerSpec.model_validate("pieces:same").random
@@ -452,6 +470,15 @@ def test_two_probes_cannot_have_one_column() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             planned(probes=probes)
+
+
+def test_figures_and_reports_know_the_columns_of_own_probes() -> None:
+    curve = {"name": "a", "kind": "curve", "y": "largest_unit", "color": "initializer", "caption": "A."}
+    own = ["pieces:largest_unit"]
+    content = {"grid": {"initializer": ["zeros", "he_normal"]}, "probes": own, "figure": [curve], "unreported": ["largest_unit"]}
+    check_figures(experiment(**content, track=own))
+    with pytest.raises(ValueError, match="'largest_unit' is no column of the curves"):
+        check_figures(experiment(**content, track=[]))
 
 
 def test_a_compiled_probe_is_measured() -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from bench import provenance
+from bench.engine import devices
 from bench.manifest import Provenance, differences
 from bench.own import own_digests
 from bench.records import read_manifest
@@ -130,6 +131,25 @@ def test_own_modules_and_their_data_are_part_of_the_identity(own: Path) -> None:
     assert own_digests(experiment()) == {}
 
 
+def test_all_files_of_one_name_are_part_of_the_identity(own: Path) -> None:
+    tables = [own / "first" / "a.csv", own / "second" / "a.csv"]
+    for table in tables:
+        table.parent.mkdir()
+        table.write_text("1\n")
+    grid = {"initializer": [{"name": "own_things:signs", "table": str(table)} for table in tables]}
+    wanted = experiment(grid=grid, track=[], probes=[])
+    known = {own_digests(wanted)["a.csv"]}
+    for table in tables:
+        table.write_text("2\n")
+        known.add(own_digests(wanted)["a.csv"])
+    assert len(known) == 3
+
+
+def test_flags_that_jax_has_not_read_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_late", True)
+    assert provenance.environment(jax.devices()).xla_flags == "unknown"
+
+
 def test_source_is_that_of_the_package() -> None:
     digest = provenance.source_digest()
     assert re.fullmatch("[0-9a-f]{64}", digest)
@@ -241,3 +261,40 @@ initbench.__main__.main()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 128 + number
     assert done.stderr == f"initbench: stopped by {number.name}; what was written before is kept, and the same command does the rest\n"
+
+
+STOPPED = """
+import os, signal, sys, time
+from initbench import stop
+stop.GRACE_SECONDS = 0.05
+with stop.Stoppable() as check:
+    os.kill(os.getpid(), signal.SIGTERM)
+    {then}
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "printed"),
+    [
+        # What has ended is written, which takes longer than the training has to come to a safe moment.
+        ("try: check()\n    except stop.Stopped as end: time.sleep(0.3); print('written'); stop.leave(end.exit_code)", "written"),
+        ("time.sleep(10)", ""),
+        ("pass", ""),
+        ("os.close(1)", ""),
+    ],
+)
+def test_a_signal_leaves_time_to_write_and_none_to_go_on(then: str, printed: str) -> None:
+    code = STOPPED.format(then=then)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (143, printed)
+    assert done.stderr.count("\n") == (0 if printed else 1)
+
+
+def test_a_terminal_shows_its_cursor_after_a_signal() -> None:
+    ours, theirs = os.openpty()
+    code = "from initbench import stop; stop.end(2)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, stderr=theirs).returncode == 130
+    assert os.read(ours, 1000).endswith(b"\x1b[?25h")
+    os.close(ours)
+    os.close(theirs)

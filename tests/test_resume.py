@@ -24,6 +24,7 @@ from bench.records import LANE, RunFolder, read_manifest, read_rows
 from bench.rows import LaneTable
 from bench.spec import Seeds
 from tests.conftest import experiment
+from tests.folders import with_rows
 
 SMALL: dict[str, Any] = {"seeds": {"init": 40}, "grid": {"initializer": ["zeros", "glorot_normal"]}}
 
@@ -233,6 +234,22 @@ def test_rows_made_otherwise_are_not_mixed_unless_asked(finished: Path, folder: 
     assert len(read_manifest(folder).provenance) == 1 and read_manifest(folder).lanes == 88
 
 
+def test_curves_that_were_lost_elsewhere_are_made_again_with_their_rows(finished: Path, folder: Path) -> None:
+    shortened_curves(folder)
+    with_rows(folder, lambda rows: rows.assign(loss_initial=0.5))
+    otherwise(folder, cpu_features="x86_64 GenuineIntel-6-85 avx avx512f")
+    with pytest.raises(ValueError, match="made otherwise"):
+        again(folder)
+    again(folder, mixed=True)
+    manifest = read_manifest(folder)
+    old, new = manifest.provenance
+    assert {part.provenance: part.rows for part in manifest.parts if part.kind == "lanes"} == {(old,): 78, (new,): 2}
+    rows = {name: read_rows(where, read_manifest(where)).set_index(LANE) for name, where in (("now", folder), ("before", finished))}
+    here = rows["now"][rows["now"]["loss_initial"] != 0.5]
+    assert len(here) == 2 and here.equals(rows["before"].loc[here.index])
+    assert manifest.complete and again(folder) == []
+
+
 def test_what_changes_no_bits_may_differ(finished: Path, folder: Path) -> None:
     more = {"seeds": {"init": 44}}
     device = read_manifest(folder).latest.device
@@ -316,6 +333,20 @@ def test_seeds_can_only_grow_while_a_run_is_not_complete(folder: Path) -> None:
     lost_curves(folder)
     with pytest.raises(ValueError, match="begun with more seeds"):
         again(folder, {"seeds": {"init": 8}})
+
+
+def test_curves_that_were_lost_are_not_made_again_for_some_of_the_seeds(folder: Path) -> None:
+    unlisted("curves")(folder)
+    with pytest.raises(ValueError, match="begun with more seeds"):
+        again(folder, {"seeds": {"init": 8}})
+    again(folder)
+    assert read_manifest(folder).complete
+
+
+def test_a_run_can_be_ended_with_the_seeds_that_are_there(folder: Path, finished: Path) -> None:
+    change(folder, lanes=1000, complete=False)
+    again(folder)
+    assert (read_manifest(folder).lanes, sums(folder)) == (80, sums(finished))
 
 
 # Links

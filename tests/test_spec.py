@@ -117,7 +117,7 @@ def test_the_example_means_what_it_says() -> None:
         ("steps = 5000", f"steps = {10**30}", "training.steps", "64 bits"),
         ("steps = 5000", f"steps = {'9' * 5000}", "not TOML", "digits"),
         ("init = 1000", "init = 4294967297", "seeds.init = 4294967297", "4294967296"),
-        ("init = 1000\ndata = 1\n", "init = 4294967296\ndata = 4294967296\n", "seeds: ", "2^63"),
+        ("init = 1000\ndata = 1\n", "init = 4294967296\ndata = 4294967296\n", "seeds: ", "17,592,186,044,416"),
         ("[[2], [3], [4], [8]]", "{ from = 1, to = 2, count = 10000000 }", "count = 10000000", "10000"),
         ("[[2], [3], [4], [8]]", "{ from = 1, to = 1, count = 3 }", "from and to are both 1", ""),
         ("[[2], [3], [4], [8]]", "{ from = 1e-300, to = 1e300, count = 3, log = true }", "too far apart", ""),
@@ -389,8 +389,10 @@ def test_what_cannot_fit_is_refused_before_it_is_built(monkeypatch: pytest.Monke
     with pytest.raises(ValueError, match=r"'mlp' of 400,\d+,001 parameters: .* need 2\d\.\d GiB, this machine has 8.0 GiB"):
         memory.check_memory(programs(wide.cells, (), ()), 1, lane_mesh())
     small = programs(experiment().cells, (), ())
-    with pytest.raises(ValueError, match="a list of 2,000,000,000 training runs needs 74.5 GiB, this machine has 8.0 GiB"):
+    with pytest.raises(ValueError, match="the rows of 2,000,000,000 training runs need at least 74.5 GiB, this machine has 8.0 GiB"):
         memory.check_memory(small, 2_000_000_000, lane_mesh())
+    with pytest.raises(ValueError, match="the rows of 400,000,000 training runs"):
+        memory.check_memory(small * 2, 200_000_000, lane_mesh())
     memory.check_memory(small, 1_000_000, lane_mesh())
 
 

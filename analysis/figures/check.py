@@ -79,7 +79,8 @@ def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
         return [*experiment.axes, *ALWAYS], ["loss"]
     columns = Columns(experiment, asked)
     rows = dict.fromkeys(name for cell in experiment.cells for name in sorted(columns.of_rows(cell)))
-    curves = [name for name in ("loss", *experiment.track) if any(columns.in_curves(cell, name) for cell in experiment.cells)]
+    tracked = [name.rpartition(":")[2] for name in experiment.track]
+    curves = [name for name in ("loss", *tracked) if any(columns.in_curves(cell, name) for cell in experiment.cells)]
     return [*experiment.axes, *rows], curves
 
 

@@ -8,12 +8,12 @@ from jax.sharding import Mesh
 from bench.engine.program import Program
 from bench.engine.width import MIN_WIDTH, lane_bytes
 
-PLANNED_BYTES = 40
-"""What one training run of a program takes on the host from the start: seeds, number, inputs that differ, place in the order."""
+ROW_BYTES = 40
+"""What the row of a training run takes on the host at the least, once all rows are put in order: cell, seeds, place in the order."""
 
 
 def check_memory(plan: Sequence[Program], seeds: int, mesh: Mesh) -> None:
-    """Raise ValueError if the smallest pool of a program is larger than the memory of the devices, or the list of training runs than
+    """Raise ValueError if the smallest pool of a program is larger than the memory of the devices, or the rows of all training runs than
     that of the host. `seeds`: training runs per cell."""
     device = mesh.devices.flat[0]
     host = _host_bytes()
@@ -27,10 +27,10 @@ def check_memory(plan: Sequence[Program], seeds: int, mesh: Mesh) -> None:
                 f"model '{program.cells[0].settings.model.name}' of {program.n_parameters:,} parameters: the fewest training runs that "
                 f"stand side by side need {_gib(needed)} GiB, {'this machine' if of_cpu else device.device_kind} has {_gib(there_is)} GiB"
             )
-    lanes = seeds * max((len(program.cells) for program in plan), default=0)
-    if host is not None and PLANNED_BYTES * lanes > host:
+    lanes = seeds * sum(len(program.cells) for program in plan)
+    if host is not None and ROW_BYTES * lanes > host:
         raise ValueError(
-            f"seeds: a list of {lanes:,} training runs needs {_gib(PLANNED_BYTES * lanes)} GiB, this machine has {_gib(host)} GiB"
+            f"seeds: the rows of {lanes:,} training runs need at least {_gib(ROW_BYTES * lanes)} GiB, this machine has {_gib(host)} GiB"
         )
 
 

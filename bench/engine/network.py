@@ -57,7 +57,8 @@ class Network:
             """Whether the model can drop hidden units, and tell what is propagated back to them."""
         check_variables(self.entry, self._state)
         self.shapes: Params = nnx.to_pure_dict(self._state)
-        self.paths = [path for path, _ in leaves(self.shapes)]
+        self._leaves: dict[Path, Any] = dict(leaves(self.shapes))
+        self.paths = list(self._leaves)
         self._whole_batch: bool = getattr(kind, "whole_batch", False)
         """Whether the model traces all examples of a batch at once rather than one."""
         self._examples_last: bool = examples_last and getattr(kind, "examples_last", False)
@@ -92,14 +93,14 @@ class Network:
 
     def _is_weight(self, path: Path) -> bool:
         """Whether a parameter is a weight layer: it has two axes or more, and is not called `bias`."""
-        return path[-1] != "bias" and dict(leaves(self.shapes))[path].ndim >= 2
+        return path[-1] != "bias" and self._leaves[path].ndim >= 2
 
     def _has_known_inputs(self, path: Path) -> bool:
         """Whether all axes but the last are known to be the inputs of a weight: it has two axes, or is a convolution of flax."""
         owner: Any = self.built
         for name in path[:-1]:
             owner = owner[name] if isinstance(name, int) or isinstance(owner, nnx.Dict) else getattr(owner, name)
-        return dict(leaves(self.shapes))[path].ndim == 2 or isinstance(owner, (nnx.Conv, nnx.ConvTranspose))
+        return self._leaves[path].ndim == 2 or isinstance(owner, (nnx.Conv, nnx.ConvTranspose))
 
     def _order_of_use(self, inputs: int) -> list[int]:
         """Places of the parameters in the order in which one example meets them; the place behind them is that of the key of the noise."""
