@@ -8,12 +8,12 @@ import pandas as pd
 
 from analysis.families import corrected
 from analysis.load import Run
-from analysis.measures import RATES
+from analysis.measures import RATES, asked_cells
 from analysis.questions import ORDER_MARGIN, RATE_MARGIN, SHARE_OF_RUNS, Question, questions_of
 from analysis.theory import Law, evidence_of, laws
 from analysis.verdict import Outcome, Verdict
 from bench.messages import nearest
-from bench.spec import Claim, Comparison, Control, Experiment, wanted_labels
+from bench.spec import Claim, Comparison, Control, Experiment
 
 LEAST = 1e-6
 """Error probabilities are not followed below this share of alpha, which is enough for families of a million comparisons."""
@@ -55,10 +55,8 @@ def faults_of(experiment: Experiment, claim: Claim) -> list[str]:
 
 def _values_left(experiment: Experiment, where: Mapping[str, Any]) -> dict[str, int]:
     """How many values of each axis the cells have that a `where` asks for."""
-    axes = experiment.axes
-    wanted = {axis: wanted_labels(value, axes[axis]) for axis, value in where.items() if axis in axes}
-    cells = [cell for cell in experiment.cells if all(cell.axes[axis] in values for axis, values in wanted.items())]
-    return {axis: len({cell.axes[axis] for cell in cells}) for axis in axes}
+    cells = asked_cells(experiment, where)
+    return {axis: len({cell.axes[axis] for cell in cells}) for axis in experiment.axes}
 
 
 def judge(run: Run) -> tuple[list[Law], list[Verdict]]:

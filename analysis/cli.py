@@ -372,8 +372,8 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
         # A whole lattice: the next power of four.
         overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
         experiment = catalog.read(name, overrides)
-    check_claims(experiment)
     check_measures(experiment)
+    check_claims(experiment)
     check_figures(experiment)
     return experiment
 

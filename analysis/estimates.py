@@ -195,7 +195,8 @@ def p_improvement(a: Array, b: Array, cluster_a: Array | None = None, cluster_b:
 
     The estimate is that of Mann and Whitney. It is a mean over all ways to pair the samples, and varies no more than the share of
     successes in k independent pairs, k = min(n_a, n_b) (Hoeffding, 1963, section 5; van Dantzig, 1951), so the interval is Clopper and
-    Pearson's of k trials; `n` is k. Rows of one cluster are one observation.
+    Pearson's of k trials; `n` is k. The theorem bounds the variance, not the tails: the coverage is shown by our tests alone. Rows of one
+    cluster are one observation.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
     if not len(a) or not len(b):

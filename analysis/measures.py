@@ -97,7 +97,7 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) ->
     """
     has_row = _known_columns(experiment, rows)
     for place, measure, where in _measures(experiment):
-        cells = _cells(experiment, where)
+        cells = asked_cells(experiment, where)
         column = columns_of(measure)[0]
         lacking = [cell for cell in cells if measure not in OUTCOMES and not has_row(cell, column)]
         if lacking and column == "break_step":
@@ -153,7 +153,7 @@ def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, A
         yield f"published '{one_line(number.says, 100)}'", number.measure, number.where
 
 
-def _cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
+def asked_cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
     """The cells that a `where` asks for."""
     wanted = {
         axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes

@@ -302,7 +302,7 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
         lowest, middle, bound = 0.0, 0.5, 0.5 + margin
         name = f"P({mine.measure} larger), medians {_typical(np.median, a)} and {_typical(np.median, b)}"
         estimator = "P(a > b) + P(a = b) / 2 " + (
-            f"over pairs with the same seeds: {SHARE}" if pairs else "over all pairs, Hoeffding's bound"
+            f"over pairs with the same seeds: {SHARE}" if pairs else "over all pairs, interval of Clopper and Pearson for independent ones"
         )
 
     def interval(level: float) -> Interval:
