@@ -31,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what an initialization changes, over thousands of seeds.",
 )
-MOST_SAID = 1000
-"""Characters of an error message."""
 
 
 class Terminal(Console):
@@ -168,7 +166,7 @@ def compare(
         numbers = (f"{match.solved_a:.4f}", f"{match.solved_b:.4f}", _share(match.solved_more), _share(match.loss_larger))
         table.add_row(match.label or match.a.id, lanes, bits, *numbers)
     out.print(table)
-    out.print("Of the pairs that differ, the share that is B's, with its 95% interval and the number of pairs; 1/2 if neither is favored.")
+    out.print("Of the pairs that differ, the share that is B's, with its 95% interval and the number of draws; 1/2 if neither is favored.")
     if len(found.disagreements):
         table = Table(title="Largest disagreements", title_justify="left")
         for heading in ("lane", "outcome A", "outcome B", "loss A", "loss B"):

@@ -82,7 +82,8 @@ def bounded_mean(values: Array, level: float = 0.95) -> Interval:
 
     The upper bound is the quantile of the mean of the values and one more, 1, under weights that are uniform on the simplex; the lower
     one likewise with 0. It asks nothing of the distribution but its range, rises with every value, and of zeros and ones is the exact
-    interval of Clopper and Pearson, which therefore is the narrowest that n values can have at 0 and 1.
+    interval of Clopper and Pearson, which therefore is the narrowest that n values can have at 0 and 1. That it covers at least as often
+    as it says, for every distribution, is a conjecture; no counterexample is known, and our tests simulate it.
     """
     values = np.asarray(values, float)
     n = len(values)
@@ -128,6 +129,8 @@ def paired_difference(a: Array, b: Array, cluster: Array, level: float = 0.95) -
 
 def unpaired_difference(a: Interval, b: Interval) -> Interval:
     """Difference of two independent shares from their intervals, by the squares of their distances (Newcombe, 1998, method 10)."""
+    if not min(a.n, b.n):
+        return Interval(np.nan, -1.0, 1.0, 0)
     estimate = a.estimate - b.estimate
     below = np.hypot(a.estimate - a.low, b.high - b.estimate)
     above = np.hypot(a.high - a.estimate, b.estimate - b.low)

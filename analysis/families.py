@@ -84,7 +84,7 @@ def exploratory(verdicts: Sequence[Verdict]) -> str:
 def typical(verdicts: Sequence[Verdict], family: Family | None = None) -> list[Verdict]:
     """The conditions whose numbers are shown for all: of the primary claim, or else of the claim with most conditions of that verdict, the
     middle one that holds and the middle one that fails; where none does either, the middle one of all."""
-    counted = [verdict for verdict in verdicts if family is None or family.primary in ("", verdict.id)]
+    counted = [verdict for verdict in verdicts if family is None or family.primary in ("", verdict.id)] or verdicts
     kinds = [[verdict for verdict in counted if verdict.verdict == kind] for kind in ("supported", "refuted")]
     return [_middle(kind) for kind in kinds if kind] or [_middle(counted)]
 

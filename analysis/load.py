@@ -154,8 +154,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         if not manifest.complete or manifest.mixed:
             # Rows in the order in which they were made, or of one provenance after the other.
             position = {cell.id: number for number, cell in enumerate(experiment.cells)}
-            order = lanes.assign(_cell=lanes["cell"].map(position)).sort_values(["_cell", *IDENTITY[1:]], kind="stable")
-            lanes = order.drop(columns="_cell").reset_index(drop=True)
+            keys = lanes[list(IDENTITY)].assign(cell=lanes["cell"].map(position))
+            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(IDENTITY)])].reset_index(drop=True)
             curves = ended_curves(lanes, curves) if len(curves) else curves
         check_lanes(experiment, lanes, manifest.complete)
         check_curves(experiment, manifest, lanes, curves)

@@ -58,9 +58,10 @@ def experiment_page(result: Result) -> str:
         markdown_text(experiment.question),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
-        "Each interval is that of one comparison by itself: exact for shares (Clopper and Pearson; Gaffke over independent draws where "
-        "several runs share one), order statistics for medians. A verdict stands after Holm's correction for the number of comparisons "
-        "of its family in this experiment; the answer page corrects over all experiments together."
+        "Each interval is that of one comparison by itself. Shares have the exact interval of Clopper and Pearson. Shares within "
+        "independent draws, and differences over pairs, have Gaffke's, whose coverage is shown by simulation, not by proof. Medians have "
+        "that of order statistics. [claims.json](claims.json) names each one. A verdict stands after Holm's correction for the "
+        "number of comparisons of its family in this experiment; the answer page corrects over all experiments together."
         if result.verdicts
         else "",
         "## Laws",
@@ -110,7 +111,7 @@ def trained_by(name: str) -> str:
 
 def tables(result: Result) -> dict[str, pd.DataFrame]:
     """The tables of the page, by name; those without a line are left out."""
-    laws = [(law.name, law.says, _standing(law, result.run.experiment.laws), law.number, f"{law.n:,}") for law in result.laws]
+    laws = [(law.name, law.says, _standing(law, result.run), law.number, f"{law.n:,}") for law in result.laws]
     frames = {
         "verdicts": verdict_frame(result),
         "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
@@ -132,7 +133,7 @@ def _mixed(run: Run) -> str:
 def _registration(run: Run) -> str:
     manifest = run.manifest
     hashed = f"(hash `{manifest.spec_hash[:16]}`)"
-    if run.experiment.judging_hash == manifest.judges_hash:
+    if not run.edited_since:
         return f"The experiment file is the registration: cells, claims and criteria stood there before the run {hashed}."
     when = f" ({', '.join(markdown_text(edit.when) for edit in manifest.edits)})" if manifest.edits else ""
     return (
@@ -147,16 +148,18 @@ def _edited(result: Result) -> str:
     return f" Exploratory, because their criterion was changed after rows existed: {said}." if said else ""
 
 
-def _standing(law: Law, gates: tuple[str, ...]) -> str:
+def _standing(law: Law, run: Run) -> str:
     if law.holds:
         return "holds"
-    return "FAILS" if law.name in gates else "does not hold (a claim)"
+    if law.name not in run.experiment.laws:
+        return "does not hold (a claim)"
+    return "does not hold so far" if run.interim else "FAILS"
 
 
 def _about_cells(result: Result) -> str:
     text = (
-        "Solved: share of lanes with its 95% interval (Wilson's, or clustered by data seed). Steps: median to solve, 'never' if fewer "
-        "than half do. Loss: median of the final training loss over lanes that did not diverge."
+        "Solved: share of lanes with its 95% interval (Wilson's, or Gaffke's over independent draws). Steps: median to solve, 'never' if "
+        "fewer than half do. Loss: median of the final training loss over lanes that did not diverge."
     )
     if "broken" in result.summary:
         text += " Tie broken: share of lanes whose equal units came apart, and the median step of those that did."
@@ -167,7 +170,11 @@ def _about_cells(result: Result) -> str:
 
 def _withheld(result: Result) -> str:
     failed = [law.name for law in result.laws if not law.holds and law.name in result.run.experiment.laws]
-    return f"**Withheld: {', '.join(failed)} failed; no verdict rests on these rows.**\n\n" if failed else ""
+    if not failed:
+        return ""
+    if result.run.interim:
+        return f"**Withheld until {', '.join(failed)} can be checked on all training runs.**\n\n"
+    return f"**Withheld: {', '.join(failed)} failed; no verdict rests on these rows.**\n\n"
 
 
 def _verdicts(result: Result, every: pd.DataFrame) -> str:

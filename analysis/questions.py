@@ -28,10 +28,13 @@ SHARE_OF_RUNS = 0.99
 """Share of the runs that must meet a bound which is said of each, unless the claim names one."""
 RATE_MARGIN, ORDER_MARGIN = 0.02, 0.05
 """By how much a share must be greater than another, and P(larger) than 1/2, unless the claim names a margin."""
+ROUNDING = 2.0**-23
+"""Relative rounding of float32, in which most values are computed and all are kept: a value that is its bound but for this meets it."""
 Decision = Callable[[Interval], bool | None]
 SHARE = "share, interval of Clopper and Pearson, or of Gaffke over the clusters' shares"
 MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
 EDGE = "edge of the sweep"
+NONE = "no training runs to judge by"
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Question:
             return found, None, self.undecided
         answer = self.decide(found)
         if answer is None and found.n < 2:
-            return found, None, "one draw alone"
+            return found, None, "one draw alone" if found.n else NONE
         if answer is not None and any(self._may_turn(answer, edge) for edge in self.edges):
             return found, None, EDGE
         return found, answer, ""
@@ -118,7 +121,7 @@ def questions_of(run: Run, claim: Claim, checked: Mapping[str, Evidence]) -> lis
     """A claim under each of its conditions; one that rests on a law, under those of the law."""
     if claim.law is not None:
         evidence = checked[claim.law]
-        return [_law_question(claim, decision, tuple(evidence.columns)) for decision in evidence.decisions]
+        return [_law_question(claim, decision, (*evidence.columns, *SEEDS)) for decision in evidence.decisions]
     return [_question(run, claim, condition, mask) for condition, mask in _conditions(run, claim)]
 
 
@@ -159,7 +162,8 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
         return _Side(rows, measure, values, clusters)
     judges = run.judges[mask].to_numpy()
     if judges.all() or not judges.any():
-        raise ValueError(f"claim '{claim.id}': best = '{claim.best}' needs at least two seeds, one half to choose it and one to judge it")
+        # One half chooses the best value, and the other one judges it.
+        return _Side(rows[:0], measure, values[:0], clusters[:0])
     best = best_value(rows[~judges], claim.best, measure)
     kept = judges & (rows[claim.best] == best).to_numpy()
     note = f" at best {claim.best.rpartition('.')[2].replace('_', ' ')} {best}"
@@ -179,18 +183,21 @@ def _failed_control(run: Run, claim: Claim, condition: dict[str, Any]) -> str:
     if needs is None:
         return ""
     side = _side(run, claim, matching(run.lanes, run.experiment, {**claim.where, **condition, **needs.where}), needs.measure)
-    bound = needs.at_least if needs.at_least is not None else needs.at_most
+    is_least = needs.at_least is not None
+    bound, word = (needs.at_least, "at least") if is_least else (needs.at_most, "at most")
     assert bound is not None
-    meets, word = (np.greater_equal, "at least") if needs.at_least is not None else (np.less_equal, "at most")
     if needs.measure in RATES:
         found = clustered_rate(side.values, side.clusters, 1 - claim.alpha)
-        held = found.low >= bound if needs.at_least is not None else found.high <= bound
+        held = found.low >= bound if is_least else found.high <= bound
         wanted = f"share {needs.measure} {word} {bound:g}"
     else:
         share = SHARE_OF_RUNS if claim.share is None else claim.share
-        found = clustered_rate(meets(side.values, bound), side.clusters, 1 - claim.alpha)
+        met = side.values >= _floor(bound) if is_least else side.values <= _ceiling(bound)
+        found = clustered_rate(met, side.clusters, 1 - claim.alpha)
         held = found.low >= share
         wanted = f"share {share:g} with {needs.measure} {word} {bound:g}"
+    if not found.n:
+        return f"control: {NONE}"
     return "" if held else f"control not met: {wanted}, found {found.estimate:.4g} [{found.low:.4g}, {found.high:.4g}]"
 
 
@@ -243,11 +250,26 @@ def _each(
 def _meets(claim: Claim, values: np.ndarray) -> np.ndarray:
     """Which values meet the claim's bound; a missing one never does."""
     if claim.at_least is not None:
-        return values >= claim.at_least
+        return values >= _floor(claim.at_least)
     if claim.at_most is not None:
-        return values <= claim.at_most
+        return values <= _ceiling(claim.at_most)
     assert isinstance(claim.equal_to, int | float) and claim.margin is not None
-    return np.abs(values - claim.equal_to) <= claim.margin
+    return np.abs(values - claim.equal_to) <= claim.margin + _slack(claim.equal_to, claim.margin)
+
+
+def _floor(bound: float) -> float:
+    """The least value that is at least a bound, but for rounding."""
+    return bound - ROUNDING * abs(bound)
+
+
+def _ceiling(bound: float) -> float:
+    """The largest value that is at most a bound, but for rounding."""
+    return bound + ROUNDING * abs(bound)
+
+
+def _slack(target: float, margin: float) -> float:
+    """How far outside of its margin a value may be by rounding."""
+    return ROUNDING * (abs(target) + margin)
 
 
 def _bound_text(claim: Claim) -> str:
@@ -262,21 +284,23 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
     """Whether this side's share is greater by a margin, or its values tend to be larger: over pairs, where the sides share their seeds."""
     is_rate = mine.measure in RATES
     pairs = _paired(mine.known(), theirs.known())
+    if pairs and not len(pairs.a) and not claim.paired:
+        pairs = None
     if pairs is None and claim.paired:
         raise ValueError(f"claim '{claim.id}': paired: the sides do not share their seeds one to one; 'where' and 'by' must leave one cell")
     a, b = (pairs.a, pairs.b) if pairs else (mine.values, theirs.values)
-    tied = bool((a == b).all()) if pairs else len(np.unique(np.concatenate([a, b]))) < 2
+    tied = bool(len(a) and len(b)) and (bool((a == b).all()) if pairs else len(np.unique(np.concatenate([a, b]))) < 2)
     if is_rate:
         margin = RATE_MARGIN if claim.margin is None else claim.margin
         lowest, middle, bound = -1.0, 0.0, margin
-        name = f"difference of share {mine.measure} ({a.mean():.4g} - {b.mean():.4g})"
+        name = f"difference of share {mine.measure} ({_typical(np.mean, a)} - {_typical(np.mean, b)})"
         estimator = (
             f"difference of shares over pairs with the same seeds: {SHARE}" if pairs else "difference of shares, Newcombe's interval"
         )
     else:
         margin = ORDER_MARGIN if claim.margin is None else claim.margin
         lowest, middle, bound = 0.0, 0.5, 0.5 + margin
-        name = f"P({mine.measure} larger), medians {np.median(a):.4g} and {np.median(b):.4g}"
+        name = f"P({mine.measure} larger), medians {_typical(np.median, a)} and {_typical(np.median, b)}"
         estimator = "P(a > b) + P(a = b) / 2 " + (
             f"over pairs with the same seeds: {SHARE}" if pairs else "over all pairs, Hoeffding's bound"
         )
@@ -305,6 +329,11 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
     )
 
 
+def _typical(of: Callable[[np.ndarray], Any], values: np.ndarray) -> str:
+    """The mean or median of values in words."""
+    return f"{of(values):.4g}" if len(values) else "none"
+
+
 def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
     """Whether two sides are equal over pairs with the same seeds: shares by their difference, values by their ratio (1 where both are
     equal, infinities too)."""
@@ -330,7 +359,8 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.abs(np.where(pairs.a == pairs.b, 1.0, pairs.a / pairs.b) - 1)
     # Infinity against a number, or a number against 0, is as far as can be.
-    difference = np.where(np.isnan(difference) & ~np.isnan(pairs.a) & ~np.isnan(pairs.b), np.inf, difference)
+    one_infinite = np.isinf(pairs.b) & ~np.isnan(pairs.a) & (pairs.a != pairs.b)
+    difference = np.where(one_infinite, np.inf, difference)
     name = f"relative difference of {mine.measure}"
     if claim.each:
         assert claim.margin is not None
@@ -354,14 +384,12 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
 
 
 def _paired(mine: _Side, theirs: _Side) -> _Pairs | None:
-    """Values of both sides at the seeds that both have; None if some seeds occur twice on a side, or none on both."""
+    """Values of both sides at the seeds that both have; None if some seeds occur twice on a side."""
     ours, others = (pd.MultiIndex.from_frame(side.rows[SEEDS]) for side in (mine, theirs))
     if ours.has_duplicates or others.has_duplicates:
         return None
     place = others.get_indexer(ours)
     both = place >= 0
-    if not both.any():
-        return None
     clusters = drawn_pairs(mine.clusters[both], theirs.clusters[place[both]])
     return _Pairs(mine.values[both], theirs.values[place[both]], clusters, mine.rows[both])
 
@@ -385,13 +413,16 @@ def _notes(mine: _Side, theirs: _Side) -> str:
 
 
 def _criterion(claim: Claim) -> Decision:
+    is_rate = claim.measure in RATES
     if claim.at_least is not None:
-        bound = claim.at_least
+        bound = claim.at_least if is_rate else _floor(claim.at_least)
         return lambda interval: True if interval.low >= bound else False if interval.high < bound else None
     if claim.at_most is not None:
-        bound = claim.at_most
+        bound = claim.at_most if is_rate else _ceiling(claim.at_most)
         return lambda interval: True if interval.high <= bound else False if interval.low > bound else None
     target = 0.0 if isinstance(claim.equal_to, Comparison) else claim.equal_to
     margin = claim.margin
     assert target is not None and margin is not None
+    if not is_rate:
+        margin += _slack(target, margin)
     return lambda interval: equivalent(interval, target, margin)

@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from pydantic import TypeAdapter  # noqa: E402
 
 from analysis.answer import answer_frame, answer_page, jointly  # noqa: E402
 from analysis.claims import judge  # noqa: E402
@@ -29,7 +30,7 @@ from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import log_ticks, note_below, rc, to_columns  # noqa: E402
+from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns  # noqa: E402
 from analysis.load import Run, load, naming_missing_columns  # noqa: E402
 from analysis.measures import check_measures, left_out, named_columns  # noqa: E402
 from analysis.page import experiment_page, interim_note, tables  # noqa: E402
@@ -117,9 +118,11 @@ def standing(out: Path) -> list[Result]:
             raise ValueError(f"{path}: cannot be read: {error}") from error
         try:
             verdicts = [Verdict.of(record) for record in stored["claims"]]
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: of another version of initbench; make that report anew: initbench report {path.parent}") from error
-        laws = [Law(**law) for law in stored["laws"]]
+            laws = TypeAdapter(list[Law]).validate_python(stored["laws"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: damaged, or of another version of initbench; make that report anew: initbench report {path.parent}"
+            ) from error
         found.append(Result(load(path.parent, interim=True), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
     return sorted(found, key=lambda result: result.name)
 
@@ -220,7 +223,10 @@ def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
 
 
 def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
-    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows."""
+    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows.
+
+    Of a run that is not complete what it needs may be among the rows that are not there yet; it is then left empty.
+    """
     kind = figure_kind[figure.kind]
     try:
         with _style():
@@ -231,7 +237,16 @@ def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) ->
     except Exception as error:
         # What a kind needs of a model or a task beyond its keys cannot be listed: whatever it stumbles over, these rows are not for it.
         plt.close("all")
+        if run.interim:
+            save(_empty(), path, formats, run.interim)
+            return
         raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
+
+
+def _empty() -> Figure:
+    drawing = plt.figure(figsize=(ONE_COLUMN, 1), layout="constrained")
+    drawing.text(0.5, 0.5, "The training runs that this figure needs have not ended yet.", ha="center", va="center", fontsize=8)
+    return drawing
 
 
 @contextmanager

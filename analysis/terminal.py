@@ -49,15 +49,17 @@ def _answers(every: Sequence[Verdict]) -> list[str]:
 def _claims(results: Sequence[Result]) -> list[tuple[str, Outcome, list[Verdict]]]:
     """Names and verdicts of the claims: those of the thread by their numbers, then every experiment's own."""
     judged: dict[str, list[Verdict]] = {}
-    own: dict[str, list[Verdict]] = {}
+    own: dict[tuple[str, str], list[Verdict]] = {}
     for result in results:
         for verdict in result.verdicts:
-            known = verdict.family in families()
-            (judged if known else own).setdefault(verdict.family if known else verdict.id, []).append(verdict)
+            if verdict.family in families():
+                judged.setdefault(verdict.family, []).append(verdict)
+            else:
+                own.setdefault((result.name, verdict.id), []).append(verdict)
     thread = [
         (f"{name:<4}{family.short}", overall(judged[name], family), judged[name]) for name, family in families().items() if name in judged
     ]
-    return [*thread, *((name, overall(found), found) for name, found in own.items())]
+    return [*thread, *((name, overall(found), found) for (_, name), found in own.items())]
 
 
 def _when(verdicts: Sequence[Verdict]) -> str:

@@ -1,9 +1,10 @@
 """A verdict: one claim under one condition, with the interval that it was judged from."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 
 Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"]
 
@@ -15,7 +16,7 @@ class Verdict:
     id: str
     family: str
     says: str
-    condition: dict[str, Any]
+    condition: dict[str, str]
     measure: str
     criterion: str
     verdict: Outcome
@@ -55,12 +56,14 @@ class Verdict:
         """The verdict as JSON knows it: no NaN (null) and no infinity (text)."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
-    @classmethod
-    def of(cls, record: dict[str, Any]) -> Self:
-        """The verdict that a record stands for."""
+    @staticmethod
+    def of(record: dict[str, Any]) -> "Verdict":
+        """The verdict that a record stands for; KeyError, TypeError or ValueError if it stands for none."""
         numbers = {key: np.nan if record[key] is None else float(record[key]) for key in ("estimate", "low", "high", "level")}
-        lists = {key: tuple(record[key]) for key in ("columns", "cells", "against")}
-        return cls(**{**record, **numbers, **lists})
+        return _VERDICT.validate_python({**record, **numbers})
+
+
+_VERDICT = TypeAdapter(Verdict)
 
 
 def _plain(value: Any) -> Any:

@@ -420,7 +420,7 @@ class Control(Part):
 
 
 class Claim(Part):
-    """A statement and the criterion that judges it, both fixed before the run."""
+    """A statement and the criterion that judges it, both in the file before the run, or marked as `edited`."""
 
     id: Name
     says: str
@@ -441,7 +441,7 @@ class Claim(Part):
     """With `each`: the share of runs that must meet the bound (default 0.99)."""
     greater_than: Comparison | None = None
     paired: bool = False
-    """Compare lanes of the same seeds: of the pairs that differ, the larger share must be this side's."""
+    """Refuse to compare other lanes than pairs of the same seeds, which are compared wherever the sides share them one to one."""
     best: str | None = None
     """An axis of which the best value counts, chosen on one half of the clusters and judged on the other, on each side of a comparison."""
     needs: Control | None = None
@@ -465,6 +465,8 @@ class Claim(Part):
             raise ValueError("margin stands with equal_to or greater_than")
         if (self.measure is None) != (self.law is not None):
             raise ValueError("a claim has either a measure or a law")
+        if self.law is not None and (self.where or self.by or self.pool or self.best or self.needs):
+            raise ValueError("a law names its own runs and conditions; where, by, pool, best and needs stand with a measure")
         if self.paired and self.greater_than is None:
             raise ValueError("paired stands with greater_than")
         if self.each and (self.greater_than is not None or self.law is not None):

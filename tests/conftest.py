@@ -1,6 +1,7 @@
 """Two devices in every test, also on a machine with one core."""
 
 import ctypes
+import gc
 import os
 import resource
 import sys
@@ -51,6 +52,14 @@ def little_memory() -> Iterator[None]:
     if sys.platform == "linux":
         peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert peak <= MOST_BYTES, f"the tests of this process took {peak / 2**30:.1f} GiB"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_compiled_is_kept() -> Iterator[None]:
+    """What JAX has traced and compiled for the tests of a module goes with it."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

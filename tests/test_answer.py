@@ -14,7 +14,9 @@ from analysis.answer import _chart, _spoken_of, answer_page, jointly, paragraph
 from analysis.claims import judge
 from analysis.families import families
 from analysis.load import Run
+from analysis.page import _standing, _withheld
 from analysis.result import Result
+from analysis.theory import Law
 from analysis.verdict import Verdict
 from bench import catalog
 from bench.manifest import Device, Manifest, Provenance
@@ -76,6 +78,12 @@ def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, An
     assert paragraph(verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
 
 
+def test_what_a_text_needs_of_a_share_a_share_can_be() -> None:
+    needs = [need for entries in TEXT.values() for entry in entries for need in entry.get("needs", ())]
+    bounds = [(need["id"], need[key]) for need in needs for key in ("at_least", "at_most") if key in need]
+    assert bounds and [(name, bound) for name, bound in bounds if not 0 < bound < 1] == []
+
+
 def test_the_chart_says_what_is_not_settled() -> None:
     assert _chart([]) == ""
     chart = _chart(asked())
@@ -94,8 +102,10 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
         outside = [replace(first, verdict="undecided")]
         outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
         outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
-        for changed in ([], *([one, *rest] for one in outside)):
+        for changed in ([one, *rest] for one in outside):
             assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
+        # A leaf whose experiments are not there is left out.
+        assert f"{leaf['id']}[" not in _chart(others)
 
 
 def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
@@ -159,3 +169,18 @@ def test_an_edited_criterion_is_marked_on_the_page() -> None:
 def test_the_thread_s_rules_name_claims_that_there_are() -> None:
     ids = {verdict.id for verdict in asked()}
     assert all(family.rule in ("all", "any") and family.primary in ("", *ids) for family in families().values())
+
+
+@pytest.mark.parametrize(
+    ("complete", "standing", "said"), [(True, "FAILS", "failed"), (False, "does not hold so far", "until a_law can be")]
+)
+def test_a_law_of_an_unfinished_run_has_not_failed_yet(complete: bool, standing: str, said: str) -> None:
+    one = results()[0].run
+    run = replace(
+        one,
+        experiment=one.experiment.model_copy(update={"laws": ("a_law",)}),
+        manifest=one.manifest.model_copy(update={"complete": complete}),
+    )
+    law = Law("a_law", "", False, "", 0)
+    assert _standing(law, run) == standing
+    assert said in _withheld(Result(run, [law], [], pd.DataFrame()))

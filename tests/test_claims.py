@@ -85,6 +85,26 @@ def test_one_start_on_many_data_sets_decides() -> None:
     assert found.n_data_seeds == 1000
 
 
+@pytest.mark.parametrize("how", [{"each": True}, {"says": "median"}])
+@pytest.mark.parametrize(
+    ("criterion", "value", "verdict"),
+    [
+        ({"at_least": 0.9}, 0.9, "supported"),
+        ({"at_least": 0.9}, 0.9 - 1e-6, "refuted"),
+        ({"at_most": 0.1}, 0.1, "supported"),
+        ({"at_most": 0.1}, 0.1 + 1e-7, "refuted"),
+        ({"at_most": 0}, 1e-40, "refuted"),
+        ({"equal_to": 0.5, "margin": 0.1}, 0.6, "supported"),
+        ({"equal_to": 0.5, "margin": 0.1}, 0.4, "supported"),
+    ],
+)
+def test_a_value_in_float32_meets_the_bound_that_it_is(how: dict[str, Any], criterion: dict[str, Any], value: float, verdict: str) -> None:
+    """0.9 in float32 is less than 0.9."""
+    values: Any = {"metric_final": lambda n: np.full(n, np.float32(value))}
+    [found] = judge(run_of({"he_normal": 1.0}, 400, [claim(measure="metric_final", **criterion, **how)], **values))[1]
+    assert found.verdict == verdict
+
+
 def test_missing_losses_count_as_worst() -> None:
     losses: Any = {"loss_final": lambda n: np.where(np.arange(n) < 0.4 * n, 0.1, np.nan)}
     _, [found] = judge(run_of({"he_normal": 1.0}, 1000, [claim(measure="loss_final", at_most=1.0)], **losses))
@@ -122,6 +142,40 @@ def test_a_diverged_lane_does_not_equal_one_that_converged() -> None:
     same = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", equal_to={"where": {"initializer": "zeros"}}, margin=0.01)
     _, [found] = judge(run_of({"he_normal": 1.0, "zeros": 1.0}, 500, [same], data_seeds=500, **losses))
     assert found.verdict == "refuted"
+
+
+@pytest.mark.parametrize(("mine", "other"), [(1.0, np.nan), (np.nan, 1.0), (1.0, 0.0)])
+def test_a_number_and_infinity_or_zero_are_as_far_apart_as_can_be(mine: float, other: float) -> None:
+    frames = iter([np.where(np.arange(500) < 499, value, 1.0) for value in (mine, other)])
+    losses: Any = {"loss_final": lambda n: next(frames)}
+    same = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", equal_to={"where": {"initializer": "zeros"}}, margin=2.0)
+    _, [found] = judge(run_of({"he_normal": 1.0, "zeros": 1.0}, 500, [same], data_seeds=500, **losses))
+    assert (found.verdict, found.estimate) == ("refuted", np.inf)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "verdict"),
+    [
+        ({"equal_to": {"where": {"initializer": "zeros"}}, "margin": 0.1}, "undecided"),
+        ({"measure": "loss_final", "equal_to": {"where": {"initializer": "zeros"}}, "margin": 0.1, "each": True}, "undecided"),
+        ({"greater_than": {"where": {"initializer": "zeros"}}}, "undecided"),
+        ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}}, "undecided"),
+        ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}, "paired": True}, "undecided"),
+        ({"at_least": 0.9, "needs": {"where": {"initializer": "zeros"}, "measure": "solved", "at_least": 0.9}}, "withheld"),
+        ({"at_least": 0.9, "by": [], "where": {"initializer": "zeros"}}, "undecided"),
+    ],
+)
+def test_what_has_not_ended_yet_decides_nothing(criterion: dict[str, Any], verdict: str) -> None:
+    losses: Any = {"loss_final": lambda n: np.linspace(0.1, 1.0, n)}
+    run = run_of({"he_normal": 1.0, "zeros": 0.0}, 400, [claim(**{"where": {"initializer": "he_normal"}, **criterion})], **losses)
+    _, [found] = judge(replace(run, lanes=run.lanes[run.lanes["initializer"] == "he_normal"].reset_index(drop=True)))
+    assert found.verdict == verdict
+    assert found.reason.endswith("no training runs to judge by")
+
+
+def test_one_seed_cannot_choose_the_best_rate_and_judge_it() -> None:
+    _, found = judge(rates_run(RATES, 1, [claim(at_least=0.85, best="optimizer.learning_rate")]))
+    assert {(verdict.verdict, verdict.reason) for verdict in found} == {("undecided", "no training runs to judge by")}
 
 
 def test_a_family_of_true_nulls_is_rarely_decided() -> None:
@@ -188,6 +242,8 @@ def test_a_family_s_primary_claim_stands_for_it() -> None:
     first, second = verdicts("supported", "refuted")
     assert overall([replace(first, id="a"), second], Family("?", primary="a")) == "supported"
     assert [one.id for one in typical([replace(first, id="a"), second], Family("?", primary="a"))] == ["a"]
+    # Its experiment may not be there.
+    assert overall([second], Family("?", primary="a")) == "undecided" and typical([second], Family("?", primary="a")) == [second]
 
 
 def test_all_counts_are_told() -> None:

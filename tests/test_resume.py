@@ -412,6 +412,10 @@ JUDGED: dict[str, Any] = {
     "figure": [
         {"name": "time", "kind": "ecdf", "x": "steps_to_solve", "color": "initializer", "caption": "Time."},
         {"name": "loss", "kind": "curve", "y": "loss", "color": "initializer", "caption": "Loss."},
+        *(
+            {"name": f"of-{name}", "kind": "curve", "y": "loss", "color": "initializer", "where": {"initializer": name}, "caption": "Loss."}
+            for name in ("zeros", "glorot_normal")
+        ),
     ],
 }
 
@@ -441,6 +445,8 @@ def test_an_unfinished_run_is_reported_as_such(
     assert verdict_page(found, Path("page"))[0].endswith(f"{folder.name} {note}")
     for name in ("time", "loss"):
         assert note in (tmp_path / "reports" / folder.name / "figures" / f"{name}.svg").read_text()
+    empty_figures = [path.stem for path in (tmp_path / "reports").glob("*/figures/of-*.svg") if "have not ended yet" in path.read_text()]
+    assert len(empty_figures) == (first == 40)
     assert json.loads((tmp_path / "reports" / folder.name / "claims.json").read_text())["interim"] == note
     assert load(folder, interim=True).share_done == (last - first) / 80
 

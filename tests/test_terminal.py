@@ -42,6 +42,11 @@ def test_a_claim_is_one_line_with_its_name_its_verdict_and_its_counts(one: Resul
     assert line.endswith("conditional  1 hold, 1 fail")
 
 
+def test_claims_of_two_experiments_are_two_lines_though_they_have_one_name(one: Result) -> None:
+    own = [replace(one, run=named(one.run, name), verdicts=[replace(one.verdicts[0], family=name)]) for name in ("first", "second")]
+    assert sum(line.startswith("c ") and line.rstrip().endswith("supported") for line in verdict_page(own, PAGE)) == 2
+
+
 def test_what_may_start_at_zero_is_said_only_where_it_was_judged(one: Result) -> None:
     question, answer = verdict_page([one], PAGE)[1:3]
     assert question == "May they start at zero?" and answer.endswith(" no")

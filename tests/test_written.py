@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.report import standing
 from analysis.written import LIST, publish, read_list, staging
 from bench import Experiment, run
 from bench.records import write_whole
@@ -168,3 +169,25 @@ def test_a_report_is_not_called_as_a_folder_of_the_answer(tmp_path: Path) -> Non
     wanted = Experiment.parse(SMALL.replace('name = "mine"', 'name = "site"'), overrides={"seeds.init": 1, "training.steps": 1})
     refused = call("report", run(wanted, tmp_path), "--out", tmp_path / "out")
     assert refused.exit_code == 2 and "experiment 'site': no report can be called" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"verdict": "', '"verdict": "un'),
+        ('"condition": {}', '"condition": {"x": 5}'),
+        ('"estimate": ', '"estimate": "?", "was": '),
+        ('"cells": [', '"cells": [[], '),
+        ('"claims": [', '"claims": [5, '),
+        ('"laws": []', '"laws": [{}]'),
+        ('"claims": ', '"others": '),
+    ],
+)
+def test_a_report_of_another_kind_stops_the_answer_page_in_one_line(before: str, after: str, reported: Path, tmp_path: Path) -> None:
+    shutil.copytree(reported, tmp_path / "reports")
+    path = tmp_path / "reports" / "mine" / "claims.json"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    with pytest.raises(ValueError, match="claims.json: damaged, or of another version of initbench"):
+        standing(tmp_path / "reports")
