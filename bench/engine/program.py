@@ -42,8 +42,6 @@ times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 t
 SHARED_BYTES = 1 << 14
 """Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
-OTHER_COLUMNS = ("cell", "data_seed", "init_seed", "outcome", "lane", "step", "loss", "metric", "test_loss", "test_metric", "grad_norm")
-"""Names of columns that are no probe's."""
 NOISE = ("label_noise", "weight_noise", "dropconnect")
 """Keys of `training` that make its gradients random."""
 
@@ -381,8 +379,6 @@ class Program:
         for name in names:
             entry = probe[name]
             short = name.rpartition(":")[2]
-            if short in found or entry.own and short in {*probe, *OTHER_COLUMNS}:
-                raise ValueError(f"probe '{name}': there is another column '{short}'; give the function another name")
             arguments = inspect.signature(inspect.unwrap(entry.target)).parameters
             seen = tuple(argument for argument in arguments if argument not in entry.options.model_fields)
             if present.issuperset(seen) and (optional or not entry.traits.get("optional", False)):
