@@ -599,10 +599,12 @@ class Experiment(Part):
             if not is_opaque(name):
                 probe[name]  # noqa: B018  (looks the name up)
         for key in ("probes", "track"):
-            columns = [name.rpartition(":")[2] for name in getattr(self, key) or ()]
-            _check_once(key, columns)
-            for taken in {*COMMON, "loss"}.intersection(columns):
-                raise ValueError(f"{key}: '{taken}' is the name of a column that every run has")
+            names = getattr(self, key) or ()
+            _check_once(key, names)
+            columns = [name.rpartition(":")[2] for name in names]
+            for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+                if column in columns[:place] or ":" in name and column in {*probe, *COMMON, *NEEDED, "lane", "step", "loss"}:
+                    raise ValueError(f"probe '{one_line(name)}': there is another column '{column}'; give the function another name")
         for key in ("laws", "unreported"):
             _check_once(key, getattr(self, key))
         known = {*COMMON, *probe, *(name.rpartition(":")[2] for name in self.probes or ())}

@@ -42,8 +42,6 @@ times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 t
 SHARED_BYTES = 1 << 14
 """Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
-OTHER_COLUMNS = ("cell", "data_seed", "init_seed", "outcome", "lane", "step", "loss", "metric", "test_loss", "test_metric", "grad_norm")
-"""Names of columns that are no probe's."""
 NOISE = ("label_noise", "weight_noise", "dropconnect")
 """Keys of `training` that make its gradients random."""
 
@@ -151,16 +149,20 @@ def constant_data(spec: TaskSpec, dtype: str) -> Data | None:
     return jax.tree.map(np.asarray, sampled(problem(spec), data_key(0), dtype))
 
 
+def task_key(spec: TaskSpec, dtype: str) -> str:
+    """Equal for tasks whose data are the same to a compiled program: its inputs, or part of it."""
+    described = problem(spec)
+    constant = constant_data(spec, dtype)
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(spec, dtype))
+    of_task = described.loss, described.kind, described.inputs, described.outputs, shapes
+    return repr((of_task, [leaf.tobytes() for leaf in jax.tree.leaves(constant)]))
+
+
 def program_key(settings: Settings) -> str:
-    """Equal for cells that one compiled program can run."""
-    described = problem(settings.task)
-    constant = constant_data(settings.task, settings.training.dtype)
-    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(settings.task, settings.training.dtype))
+    """Equal for cells that one compiled program can run, if their tasks have the same key."""
     options = {name: settings.optimizer.options[name] for name in sorted(settings.optimizer.options)}
     return repr(
         (
-            (described.loss, described.kind, described.inputs, described.outputs, shapes),
-            [leaf.tobytes() for leaf in jax.tree.leaves(constant)],
             settings.model.model_dump_json(),
             (settings.optimizer.name, options),
             settings.training.model_dump_json(include={"batch_size", "dtype", *NOISE, "freeze_zeros", "frozen", "updates"}),
@@ -173,10 +175,15 @@ def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple
 
     `own_data`: whether every lane has a data set of its own, as with paired seeds.
     """
-    groups: dict[str, list[Cell]] = {}
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    tasks: dict[str, str] = {}
     for cell in cells:
-        with precision(cell.settings.training.dtype):
-            groups.setdefault(program_key(cell.settings), []).append(cell)
+        spec, dtype = cell.settings.task, cell.settings.training.dtype
+        name = repr((spec, dtype))
+        if name not in tasks:
+            with precision(dtype):
+                tasks[name] = task_key(spec, dtype)
+        groups.setdefault((tasks[name], program_key(cell.settings)), []).append(cell)
     return [Program(group, probes, track, own_data) for group in groups.values()]
 
 
@@ -372,8 +379,6 @@ class Program:
         for name in names:
             entry = probe[name]
             short = name.rpartition(":")[2]
-            if short in found or entry.own and short in {*probe, *OTHER_COLUMNS}:
-                raise ValueError(f"probe '{name}': there is another column '{short}'; give the function another name")
             arguments = inspect.signature(inspect.unwrap(entry.target)).parameters
             seen = tuple(argument for argument in arguments if argument not in entry.options.model_fields)
             if present.issuperset(seen) and (optional or not entry.traits.get("optional", False)):
