@@ -54,21 +54,21 @@ def little_memory() -> Iterator[None]:
         assert peak <= MOST_BYTES, f"the tests of this process took {peak / 2**30:.1f} GiB"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def nothing_compiled_is_kept() -> Iterator[None]:
-    """What JAX has traced and compiled for the tests of a module goes with it."""
-    yield
-    jax.clear_caches()
-    gc.collect()
-
-
 @pytest.fixture(autouse=True)
 def memory_given_back() -> Iterator[None]:
-    """What compilations have freed goes back to the system: glibc keeps it, in an arena for each of many threads."""
+    """What compilations have freed goes back to the system: glibc keeps it, in an arena for each of many threads. Where a process has
+    become large all the same, what JAX has traced and compiled goes as well."""
     yield
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)
+    if sys.platform == "linux":
+        if resident() > MOST_BYTES / 2:
+            jax.clear_caches()
+            gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now, on Linux."""
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
 
 
 @pytest.fixture
