@@ -1,12 +1,14 @@
 """Check that every number, verdict, table and figure of a report follows from its rows.
 
-All of it is made again in a temporary folder and compared byte by byte; nothing is written to the report, and nothing read through a link.
-PNG and PDF files, whose bytes depend on the machine, are compared with the checksums in the report's list (`written.json`) instead: that
-shows that they are the files that were written beside the SVG of the same drawing, which is drawn again, unless somebody has changed a
-picture and its line of the list together. The other lines of the list are checked against what is made again.
+All of it is made again in a temporary folder and compared byte by byte, drawings but for the names of their paths. Nothing is written to
+the report, and nothing read through a link. PNG and PDF files, whose bytes depend on the machine, are compared with the checksums in the
+report's list (`written.json`) instead: that shows that they are the files that were written beside the SVG of the same drawing, which is
+drawn again, unless somebody has changed a picture and its line of the list together. The other lines of the list are checked against what
+is made again.
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -19,6 +21,7 @@ import pandas as pd
 from analysis.report import FORMATS, in_processes, standing, write_answer, write_experiment
 from analysis.written import LIST, checksum, read_list, refuse_links
 
+DRAWING_ID = re.compile(rb"\b[mp][0-9a-f]{10}\b")
 DRAWN = ("svg",)
 """Formats that are drawn again; the others show the same drawing."""
 
@@ -72,7 +75,7 @@ def _compared(stored: Path, fresh: Path) -> Iterator[str]:
         mine = stored / name
         if not mine.is_file():
             yield f"{mine}: missing"
-        elif mine.read_bytes() != path.read_bytes():
+        elif _content(mine) != _content(path):
             found = list(_CONTENTS.get(path.suffix, _lines)(mine, path))
             yield from (f"{mine}: {line}" for line in found or ["differs from what the rows give"])
     yield from _of_the_list(stored, made, pictures)
@@ -94,10 +97,25 @@ def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> 
             yield f"{mine}: missing"
         elif listed and sum_ != checksum(mine):
             yield f"{mine}: " + ("is not the file that was written with this report" if sum_ else f"is not in {LIST}")
-    sums = {name.as_posix(): checksum(path) for name, path in made.items()}
+    # A drawing that is the same may have other ids.
+    sums = {name.as_posix(): checksum(stored / name if _is_drawn_alike(stored / name, path) else path) for name, path in made.items()}
     for text in sorted(listed.keys() | sums.keys()) if listed else []:
         if Path(text) not in pictures and listed.get(text) != sums.get(text):
             yield f"{stored / LIST}: {text} is listed as {listed.get(text, 'nothing')[:16]}, recomputed {sums.get(text, 'nothing')[:16]}"
+
+
+def _is_drawn_alike(stored: Path, fresh: Path) -> bool:
+    return fresh.suffix == ".svg" and stored.is_file() and _content(stored) == _content(fresh)
+
+
+def _content(path: Path) -> bytes:
+    """What is compared of a file: of a drawing all but the names that Matplotlib gives to paths, which follow from the last bits of their
+    places and so from the processor; they are numbered instead."""
+    content = path.read_bytes()
+    if path.suffix != ".svg":
+        return content
+    numbers: dict[bytes, bytes] = {}
+    return DRAWING_ID.sub(lambda found: numbers.setdefault(found[0], b"id-%d" % len(numbers)), content)
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:

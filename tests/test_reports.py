@@ -18,6 +18,7 @@ from analysis.compare import compare
 from analysis.load import load
 from analysis.replay import Replay, drawn
 from analysis.report import save
+from analysis.written import LIST
 from bench.records import parquet_bytes
 from tests.test_cli import MINE, call
 
@@ -89,6 +90,27 @@ def test_every_number_has_an_address(reports: Path) -> None:
     computed = described.loc[described["computed from"].notna(), "column"]
     assert {"solved", "solved_low", "steps_median", "loss_median", "loss_iqm"} <= set(computed)
     assert f"initbench report reports/{load(report).experiment.name}" in (report / "README.md").read_text()
+
+
+def test_names_of_paths_in_a_drawing_may_be_those_of_another_processor(reports: Path) -> None:
+    drawing = reports / "mine" / "figures" / "time.svg"
+    names = sorted(set(re.findall(r"\b[mp][0-9a-f]{10}\b", drawing.read_text(encoding="utf-8"))))
+    assert len(names) > 1
+
+    def renamed(new: list[str]) -> int:
+        text = drawing.read_text(encoding="utf-8")
+        for name, other in zip(names, new, strict=True):
+            text = text.replace(name, other)
+        listed = reports / "mine" / LIST
+        before = hashlib.sha256(drawing.read_bytes()).hexdigest()
+        drawing.write_text(text, encoding="utf-8")
+        changed(listed, before, hashlib.sha256(drawing.read_bytes()).hexdigest())
+        return call("verify", reports / "mine").exit_code
+
+    assert renamed([f"{name[0]}{number:010x}" for number, name in enumerate(names)]) == 0
+    names = [f"{name[0]}{number:010x}" for number, name in enumerate(names)]
+    # Two paths of one name are another drawing.
+    assert renamed([names[0]] * len(names)) == 1
 
 
 TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
