@@ -1,5 +1,6 @@
 """Engines with one mistake each: a law or a promise finds every one of them, and nothing wrong with the engine as it is."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,9 @@ def test_the_law_holds_for_the_engine(name: str, tmp_path: Path) -> None:
 def test_a_law_finds_the_mutant(mutant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, mutate = BY_LAW[mutant]
     mutate(monkeypatch)
+    # Some of these rows cannot be, and are refused when they are read; here the law has to find them by itself.
+    for check in ("check_lanes", "check_curves"):
+        monkeypatch.setattr(sys.modules[load.__module__], check, lambda *of: None)
     assert not law_holds(name, tmp_path)
 
 
@@ -182,5 +186,6 @@ def test_the_engine_keeps_its_promise(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mutant", BY_PROMISE)
 def test_the_promise_finds_the_mutant(mutant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     BY_PROMISE[mutant](monkeypatch)
-    with pytest.raises(AssertionError):
+    # Lanes that end twice are found by the run itself, which gives up.
+    with pytest.raises((AssertionError, OSError)):
         keeps_its_bits(tmp_path)
