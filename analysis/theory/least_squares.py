@@ -43,5 +43,5 @@ def minimum_norm(run: Run, found: Evidence) -> None:
         solved.within("relative difference", np.abs(solved["weight_norm_final"] / norm - 1), 1e-5)
         if fixed.data.test_x is not None:
             error = np.sum((fixed.data.test_x @ limit - fixed.data.test_y) ** 2, axis=(1, 2))
-            loss = error if cell.settings.task.options.get("loss") == "rss" else error / fixed.data.test_y[0].size
+            loss = error if cell.settings.task.options.get("loss") == "rss" else error / np.prod(fixed.data.test_y.shape[1:])
             solved.within("relative difference", np.abs(solved["test_loss_final"] / loss - 1), 1e-5)

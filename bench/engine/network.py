@@ -112,8 +112,13 @@ class Network:
                 return module.trace(x[None])
             return module.trace(x, Forward(key)) if self.takes_forward else module.trace(x)
 
+        def alike(leaf: Any) -> Any:
+            # Under 64 bits a model may build parameters of both precisions, which do not go together in a loop.
+            return jax.ShapeDtypeStruct(leaf.shape, jnp.float32 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf.dtype)
+
+        shapes = [alike(leaf) for leaf in jax.tree.leaves(self.shapes)]
         with self.calling():
-            return use(forward, [*jax.tree.leaves(self.shapes), jax.eval_shape(root)], jax.ShapeDtypeStruct((inputs,), jnp.float32))
+            return use(forward, [*shapes, jax.eval_shape(root)], jax.ShapeDtypeStruct((inputs,), jnp.float32))
 
     def module(self, params: Params) -> Any:
         """The flax module with these parameters."""
