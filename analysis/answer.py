@@ -47,6 +47,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         paragraph(verdicts, every),
         "## Should this start at zero?" if chart else "",
         chart,
+        "Exploratory: a criterion behind this chart was changed after rows existed." if chart and exploratory(every) else "",
         "## Verdicts" if judged else "",
         markdown(_linked(answer_frame(results)), made=("claim", "report")) if judged else "",
         "A claim that was tested under several conditions is conditional when some hold and some fail, and undecided when what is "

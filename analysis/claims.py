@@ -37,6 +37,8 @@ def faults_of(experiment: Experiment, claim: Claim) -> list[str]:
     numeric = claim.measure is not None and claim.measure not in RATES
     if claim.each and not numeric:
         found.append(f"each: '{claim.measure}' is true or false of a run, and judged by its share already; each stands with a number")
+    if claim.needs is not None and claim.needs.share is not None and claim.needs.measure in RATES:
+        found.append(f"needs: share stands with a number; '{claim.needs.measure}' is judged by its share already")
     if numeric and claim.greater_than is None and not claim.each and "median" not in claim.says.lower():
         found.append(f"judges the median of '{claim.measure}', of which `says` does not speak; say 'median', or set each = true")
     if claim.law is None:

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.escape import plain_text
-from initbench.stop import Stoppable, Stopped, leave, say
+from initbench.stop import Stoppable, Stopped, Unwinding, leave, say
 
 app = typer.Typer(
     add_completion=False,
@@ -71,7 +71,8 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
         if here not in sys.path:
             sys.path.append(here)
         try:
-            command(*arguments, **options)
+            with Unwinding():
+                command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
             fail(str(error))
 
@@ -354,9 +355,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
 
 def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
-    from analysis.claims import check_claims
-    from analysis.figures.check import check_figures
-    from analysis.measures import check_measures
+    from analysis.check import check
     from bench import catalog
 
     overrides: dict[str, Any] = {}
@@ -372,9 +371,7 @@ def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
         # A whole lattice: the next power of four.
         overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
         experiment = catalog.read(name, overrides)
-    check_measures(experiment)
-    check_claims(experiment)
-    check_figures(experiment)
+    check(experiment)
     return experiment
 
 

@@ -191,7 +191,7 @@ def _failed_control(run: Run, claim: Claim, condition: dict[str, Any]) -> str:
         held = found.low >= bound if is_least else found.high <= bound
         wanted = f"share {needs.measure} {word} {bound:g}"
     else:
-        share = SHARE_OF_RUNS if claim.share is None else claim.share
+        share = SHARE_OF_RUNS if needs.share is None else needs.share
         met = side.values >= _floor(bound) if is_least else side.values <= _ceiling(bound)
         found = clustered_rate(met, side.clusters, 1 - claim.alpha)
         held = found.low >= share
@@ -336,7 +336,7 @@ def _typical(of: Callable[[np.ndarray], Any], values: np.ndarray) -> str:
 
 def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
     """Whether two sides are equal over pairs with the same seeds: shares by their difference, values by their ratio (1 where both are
-    equal, infinities too)."""
+    equal). Of two runs without a value, such as two that diverged, nobody knows whether they are equal: they count as unequal."""
     pairs = _paired(mine, theirs)
     if pairs is None:
         raise ValueError(
@@ -358,9 +358,8 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.abs(np.where(pairs.a == pairs.b, 1.0, pairs.a / pairs.b) - 1)
-    # Infinity against a number, or a number against 0, is as far as can be.
-    one_infinite = np.isinf(pairs.b) & ~np.isnan(pairs.a) & (pairs.a != pairs.b)
-    difference = np.where(one_infinite, np.inf, difference)
+    # A value against none, whose worst is infinite, is as far off as can be.
+    difference = np.where(np.isinf(pairs.a) | np.isinf(pairs.b), np.inf, difference)
     name = f"relative difference of {mine.measure}"
     if claim.each:
         assert claim.margin is not None

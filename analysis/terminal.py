@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from analysis.answer import is_judged, is_met
-from analysis.families import families, overall
+from analysis.families import exploratory, families, overall
 from analysis.page import interim_note
 from analysis.result import Result
 from analysis.verdict import Outcome, Verdict
@@ -14,6 +14,9 @@ from analysis.verdict import Outcome, Verdict
 COLUMNS, LINES = 80, 24
 NAME, VERDICT = 43, 12
 """Columns of a claim's name and of its verdict; what is left says where it holds."""
+
+MARK = "*"
+EXPLORATORY = f"{MARK} exploratory: a criterion was changed after rows existed"
 
 
 def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
@@ -26,8 +29,12 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
     interim = f"; {note}" if (note := interim_note(results)) else ""
     where = f"{len(results)} experiment{'' if len(results) == 1 else 's'}"
     head = [f"{runs:,} training runs in {where}{interim}", *_answers(every), ""]
-    claims = [_cut(f"{name:<{NAME}.{NAME}} {verdict:<{VERDICT}} {_when(found)}") for name, verdict, found in _claims(results)]
-    foot = [f"Intervals, figures, conditions: {page}"]
+    claims = [
+        _cut(f"{name:<{NAME}.{NAME}} {verdict + MARK * bool(exploratory(found)):<{VERDICT}} {_when(found)}")
+        for name, verdict, found in _claims(results)
+    ]
+    foot = [EXPLORATORY] if exploratory(every) else []
+    foot.append(f"Intervals, figures, conditions: {page}")
     room = LINES - 1 - len(head) - len(foot)
     if len(claims) > room:
         left = len(claims) - room + 1

@@ -60,7 +60,6 @@ RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
 MOST_LANES = 1 << 44
 """Most lanes of a cell: no number of a lane overflows 64 bits, whatever the number of cells."""
 
-Frozen = Annotated[tuple[Any, ...], Field(strict=False)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -411,6 +410,8 @@ class Control(Part):
     measure: str
     at_least: float | None = None
     at_most: float | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """With a numeric measure: the share of runs that must meet the bound (default 0.99)."""
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:

@@ -1,1 +1,30 @@
-"""The face of the suite: the command `initbench`. Nothing slow is imported here, so that signals are answered from the first moment on."""
+"""The face of the suite: what a user imports, and the command `initbench`.
+
+A name is imported when it is first asked for, so that the command answers signals from its first moment on.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from analysis import Run, judge, load, summarize
+    from bench import Experiment
+    from initbench.training import run
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'initbench' has no attribute '{name}'; it has {', '.join(__all__)}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES.get(name, "analysis")), name)
+
+
+__all__ = ["Experiment", "Run", "judge", "load", "run", "summarize"]
+
+_HOMES = {"Experiment": "bench", "run": "initbench.training"}
+"""Modules of the names; all others come from `analysis`."""
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -23,10 +23,12 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopped(BaseException):
-    """A signal came while an experiment was trained, and all that has ended is about to be written."""
+    """A signal came: while an experiment is trained, all that has ended is about to be written; else, what is half-done is about to be
+    removed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
+        self.number = number
         self.name = signal.Signals(number).name
         self.exit_code = 128 + number
 
@@ -38,11 +40,7 @@ def say(text: str) -> None:
 
 def leave(code: int) -> None:
     """End this process now, without waiting for threads that compile or for libraries that clean up, and end the processes it started."""
-    if "multiprocessing.process" in sys.modules:
-        import multiprocessing
-
-        for child in multiprocessing.active_children():
-            child.terminate()
+    _end_children()
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -51,6 +49,14 @@ def leave(code: int) -> None:
     finally:
         # Also where nobody reads any more, or a signal came in the middle of another flush.
         os._exit(code)
+
+
+def _end_children() -> None:
+    if "multiprocessing.process" in sys.modules:
+        import multiprocessing
+
+        for child in multiprocessing.active_children():
+            child.terminate()
 
 
 def end(number: int, frame: FrameType | None = None) -> None:
@@ -69,6 +75,32 @@ def end_at_once() -> None:
         return
     for number in CAUGHT:
         signal.signal(number, end)
+
+
+class Unwinding:
+    """Context for a command; a signal raises `Stopped` in it, so that temporary files go, and ends the process on the way out.
+
+    The processes that the command started are ended first, for it would wait for them. A second signal ends it where it stands.
+    """
+
+    def __enter__(self) -> None:
+        import threading
+
+        # Python hands all signals to the main thread.
+        is_main = threading.current_thread() is threading.main_thread()
+        self._before = {number: signal.signal(number, self._stop) for number in CAUGHT} if is_main else {}
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Stopped):
+            end(error.number)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        for each in CAUGHT:
+            signal.signal(each, end)
+        _end_children()
+        raise Stopped(number)
 
 
 class Stoppable:

@@ -144,8 +144,8 @@ def test_a_diverged_lane_does_not_equal_one_that_converged() -> None:
     assert found.verdict == "refuted"
 
 
-@pytest.mark.parametrize(("mine", "other"), [(1.0, np.nan), (np.nan, 1.0), (1.0, 0.0)])
-def test_a_number_and_infinity_or_zero_are_as_far_apart_as_can_be(mine: float, other: float) -> None:
+@pytest.mark.parametrize(("mine", "other"), [(1.0, np.nan), (np.nan, 1.0), (np.nan, np.nan), (1.0, 0.0)])
+def test_a_number_none_and_zero_are_as_far_apart_as_can_be(mine: float, other: float) -> None:
     frames = iter([np.where(np.arange(500) < 499, value, 1.0) for value in (mine, other)])
     losses: Any = {"loss_final": lambda n: next(frames)}
     same = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", equal_to={"where": {"initializer": "zeros"}}, margin=2.0)
@@ -433,6 +433,7 @@ def test_each_pair_has_to_be_equal(unequal: float, verdict: str) -> None:
         ({"measure": "loss_final", "at_most": 1.0}, "judges the median of 'loss_final', of which `says` does not speak"),
         ({"measure": "loss_final", "equal_to": {"where": {"initializer": "zeros"}}, "margin": 0.1}, "judges the median"),
         ({"at_least": 0.5, "each": True}, "each: 'solved' is true or false of a run"),
+        ({"at_least": 0.5, "needs": {"measure": "solved", "at_least": 0.5, "share": 0.9}}, "needs: share stands with a number"),
         ({"at_least": 0.5, "by": []}, "where: pools 2 values of 'initializer'"),
         ({"at_least": 0.5, "needs": {"measure": "solved", "at_least": 0.5}, "by": []}, "pools 2 values of 'initializer'"),
         (
@@ -483,6 +484,16 @@ def test_a_control_on_a_number_is_met_by_each_run() -> None:
         losses: Any = {"loss_final": lambda n, share=share: np.where(np.arange(n) < share * n, 0.5, np.nan)}
         [found] = judge(run_of({"he_normal": 1.0, "zeros": 0.0}, 1000, [fails], data_seeds=1000, **losses))[1]
         assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.5, "supported"), (0.6, "withheld"), (None, "withheld")])
+def test_a_control_names_its_own_share(share: float | None, verdict: str) -> None:
+    needs = {"where": {"initializer": "he_normal"}, "measure": "loss_final", "at_most": 1.0, "share": share}
+    where = {"initializer": "zeros"}
+    fails = claim(by=[], where=where, measure="loss_final", at_least=0.4, each=True, share=0.5, needs=needs)
+    losses: Any = {"loss_final": lambda n: np.where(np.arange(n) < 0.55 * n, 0.5, 2.0)}
+    [found] = judge(run_of({"he_normal": 1.0, "zeros": 0.0}, 1000, [fails], data_seeds=1000, **losses))[1]
+    assert found.verdict == verdict
 
 
 @pytest.mark.parametrize(("mine", "theirs", "verdict"), [(0.6, 0.5, "supported"), (0.512, 0.5, "undecided"), (0.501, 0.5, "refuted")])

@@ -291,6 +291,29 @@ def test_a_signal_leaves_time_to_write_and_none_to_go_on(then: str, printed: str
     assert done.stderr.count("\n") == (0 if printed else 1)
 
 
+UNWOUND = """
+import os, signal, sys
+from pathlib import Path
+import initbench.__main__
+import analysis.report
+def draw(*arguments, **options):
+    assert list(Path("out").glob(".initbench-*"))
+    os.kill(os.getpid(), signal.SIGTERM)
+analysis.report.write_experiment = draw
+sys.argv = ["initbench", "report", sys.argv[1], "--out", "out"]
+initbench.__main__.main()
+"""
+
+
+def test_a_signal_during_a_report_leaves_nothing_half_done(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", UNWOUND, str(ROOT / "reports" / "c17-worked-examples")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 143
+    assert done.stderr.count("\n") == 1 and "stopped by SIGTERM" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_terminal_shows_its_cursor_after_a_signal() -> None:
     ours, theirs = os.openpty()
     code = "from initbench import stop; stop.end(2)"

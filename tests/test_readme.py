@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis import judge, load, summarize
 from analysis.cli import app
 from analysis.readme import updated
-from bench import Experiment, run
 from bench.engine.network import dotted
 from bench.engine.program import programs
+from initbench import Experiment, judge, load, run, summarize
 
 README = Path("README.md").read_text()
 
@@ -44,10 +43,10 @@ def test_the_readme_s_experiment_initializer_and_python_lines_work(tmp_path: Pat
         assert reported.exit_code == 0, reported.output
     ran: dict[str, object] = {}
     few = Experiment.parse(text, overrides={"seeds.init": 30})
-    source = block("python", "from analysis import").replace('Experiment.parse(open("mine.toml").read())', "few")
+    source = block("python", "from initbench import").replace('Experiment.parse(open("mine.toml").read())', "few")
     exec(source, {"few": few}, ran)
     assert isinstance(ran["verdicts"], list) and len(ran["verdicts"]) == 3
-    found = load(run(few, tmp_path / "results" / "runs"))
+    found = run(few, tmp_path / "results" / "runs")
     pd.testing.assert_frame_equal(summarize(found), summarize(load("runs0/mine")))
     assert judge(found)[1] == ran["verdicts"]
 

@@ -42,6 +42,14 @@ def test_a_claim_is_one_line_with_its_name_its_verdict_and_its_counts(one: Resul
     assert line.endswith("conditional  1 hold, 1 fail")
 
 
+def test_a_verdict_whose_criterion_was_changed_is_marked_as_exploratory(one: Result) -> None:
+    assert not any("exploratory" in line for line in verdict_page([one], PAGE))
+    edited = replace(one.verdicts[0], family="C6", edited="2026-11-28: why")
+    page = verdict_page([replace(one, verdicts=[*one.verdicts, edited])], PAGE)
+    assert [line.split("supported")[1].strip() for line in page if line.startswith("C")] == ["*", ""]
+    assert page[-2].startswith("* exploratory")
+
+
 def test_claims_of_two_experiments_are_two_lines_though_they_have_one_name(one: Result) -> None:
     own = [replace(one, run=named(one.run, name), verdicts=[replace(one.verdicts[0], family=name)]) for name in ("first", "second")]
     assert sum(line.startswith("c ") and line.rstrip().endswith("supported") for line in verdict_page(own, PAGE)) == 2

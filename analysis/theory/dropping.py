@@ -48,7 +48,7 @@ def dropped_apart(network: Network, cell: Cell, params: dict, x: np.ndarray, see
     relative to the largest output (or 1)."""
     rate = cell.settings.model.options["dropout"]
     with jax.enable_x64(True):
-        noise = Noise(jax.random.key(seed))
+        noise = Noise(jax.random.key(seed, impl="threefry2x32"))
         outputs, [hidden] = jax.tree.map(np.asarray, network.trace(params, jnp.asarray(x), noise))
     (w, b), (v, c) = ((np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values())
     with jax.enable_x64(True):

@@ -1,0 +1,14 @@
+"""Everything that can be told of an experiment before it trains, beyond what its file says by itself."""
+
+from analysis.claims import check_claims
+from analysis.figures.check import check_figures
+from analysis.measures import check_measures
+from bench.spec import Experiment
+
+
+def check(experiment: Experiment) -> None:
+    """Raise ValueError with one line on a measure, a law, a claim or a figure that could not be judged or drawn from the rows that the
+    experiment will have."""
+    check_measures(experiment)
+    check_claims(experiment)
+    check_figures(experiment)

@@ -1,0 +1,18 @@
+"""Training as a user of Python starts it: what the command line checks is checked here as well."""
+
+from pathlib import Path
+from typing import Any
+
+from analysis import Run, load
+from analysis.check import check
+from bench import Experiment, train
+
+
+def run(experiment: Experiment, out: Path | str = "results/runs", **options: Any) -> Run:
+    """Train an experiment into `out/<name>` and return its rows; resumes, repairs, and trains only what is not there yet.
+
+    `options` are those of `bench.train.run`: `devices`, `watch`, `mixed`, `fresh`. ValueError with one line, before anything is trained,
+    if a claim, a measure or a figure cannot be judged or drawn from the rows that there will be, and whatever `bench.train.run` raises.
+    """
+    check(experiment)
+    return load(train.run(experiment, out, **options))
