@@ -136,5 +136,5 @@ def _points(scratch: Path, good: Reference, tries: int) -> list[int]:
 
 
 def _command(file: Path, folder: Path) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "analysis.cli", "run", str(file), "--out", str(folder)]
+    arguments = [sys.executable, "-m", "initbench", "run", str(file), "--out", str(folder)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,5 +1,6 @@
 """Experiment files and result folders that are changed at random: each is refused in one line, or read as it was."""
 
+import copy
 import hashlib
 import io
 import json
@@ -204,7 +205,8 @@ def mutate(content: Any, rng: random.Random) -> None:
     elif kind == 4 and isinstance(node[key], int | float) and not isinstance(node[key], bool):
         node[key] = rng.choice((-node[key], node[key] + 1, node[key] * 1000, node[key] / 3, str(node[key])))
     else:
-        node[key] = rng.choice(NASTY)
+        # A copy: what is changed later must not be changed in the list, nor become a part of itself.
+        node[key] = copy.deepcopy(rng.choice(NASTY))
 
 
 def mutate_folder(folder: Path, rng: random.Random) -> str:

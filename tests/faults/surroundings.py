@@ -90,7 +90,7 @@ def compile_cache(scratch: Path, tries: int) -> Record:
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
     def run(folder: Path) -> subprocess.CompletedProcess[str]:
-        arguments = [sys.executable, "-m", "analysis.cli", "run", str(good.file), "--out", str(folder)]
+        arguments = [sys.executable, "-m", "initbench", "run", str(good.file), "--out", str(folder)]
         return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
 
     assert run(scratch / "cache-first").returncode == 0
