@@ -47,7 +47,6 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         paragraph(verdicts, every),
         "## Should this start at zero?" if chart else "",
         chart,
-        "Exploratory: a criterion behind this chart was changed after rows existed." if chart and exploratory(every) else "",
         "## Verdicts" if judged else "",
         markdown(_linked(answer_frame(results)), made=("claim", "report")) if judged else "",
         "A claim that was tested under several conditions is conditional when some hold and some fail, and undecided when what is "
@@ -175,7 +174,9 @@ def _chart(every: Sequence[Verdict]) -> str:
     for leaf in leaves:
         text = leaf["says"] if all(is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
         lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
-    return "\n".join([*lines, "```"])
+    behind = [verdict for leaf in leaves for need in leaf["needs"] for verdict in _spoken_of(need, need["claim"], every)]
+    note = "\n\nExploratory: a criterion behind this chart was changed after rows existed." if exploratory(behind) else ""
+    return "\n".join([*lines, "```"]) + note
 
 
 def _limits(results: list[Result]) -> str:

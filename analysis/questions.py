@@ -98,6 +98,11 @@ class _Side:
         """Where a better value would move this side: 1 up, -1 down."""
         return -1 if lower_is_better(self.measure) else 1
 
+    @property
+    def valued(self) -> np.ndarray:
+        """Which runs have a value of their own, for which no worst one stands in."""
+        return self.rows[columns_of(self.measure)[0]].notna().to_numpy()
+
     def known(self) -> "_Side":
         """The same side; ValueError if it lacks values of a measure without a worst one."""
         missing = int(np.isnan(self.values).sum())
@@ -115,6 +120,8 @@ class _Pairs(NamedTuple):
     b: np.ndarray
     clusters: np.ndarray
     rows: pd.DataFrame
+    valued: np.ndarray
+    """Which pairs have values of their own on both sides."""
 
 
 def questions_of(run: Run, claim: Claim, checked: Mapping[str, Evidence]) -> list[Question]:
@@ -336,7 +343,7 @@ def _typical(of: Callable[[np.ndarray], Any], values: np.ndarray) -> str:
 
 def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
     """Whether two sides are equal over pairs with the same seeds: shares by their difference, values by their ratio (1 where both are
-    equal). Of two runs without a value, such as two that diverged, nobody knows whether they are equal: they count as unequal."""
+    equal). A run without a value, such as one that diverged, is as far from any other as can be, also from one without a value."""
     pairs = _paired(mine, theirs)
     if pairs is None:
         raise ValueError(
@@ -358,8 +365,7 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
         )
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.abs(np.where(pairs.a == pairs.b, 1.0, pairs.a / pairs.b) - 1)
-    # A value against none, whose worst is infinite, is as far off as can be.
-    difference = np.where(np.isinf(pairs.a) | np.isinf(pairs.b), np.inf, difference)
+    difference = np.where(pairs.valued, difference, np.inf)
     name = f"relative difference of {mine.measure}"
     if claim.each:
         assert claim.margin is not None
@@ -390,7 +396,8 @@ def _paired(mine: _Side, theirs: _Side) -> _Pairs | None:
     place = others.get_indexer(ours)
     both = place >= 0
     clusters = drawn_pairs(mine.clusters[both], theirs.clusters[place[both]])
-    return _Pairs(mine.values[both], theirs.values[place[both]], clusters, mine.rows[both])
+    valued = mine.valued[both] & theirs.valued[place[both]]
+    return _Pairs(mine.values[both], theirs.values[place[both]], clusters, mine.rows[both], valued)
 
 
 def _edges(mine: _Side, theirs: _Side) -> tuple[int, ...]:

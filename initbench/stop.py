@@ -77,6 +77,20 @@ def end_at_once() -> None:
         signal.signal(number, end)
 
 
+def _catch(handler: Any) -> dict[int, Any]:
+    """Answer signals with this handler, and return what answered them before; nothing outside of the main thread, to which Python hands
+    all signals."""
+    import threading
+
+    is_main = threading.current_thread() is threading.main_thread()
+    return {number: signal.signal(number, handler) for number in CAUGHT} if is_main else {}
+
+
+def _restore(before: dict[int, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class Unwinding:
     """Context for a command; a signal raises `Stopped` in it, so that temporary files go, and ends the process on the way out.
 
@@ -84,21 +98,15 @@ class Unwinding:
     """
 
     def __enter__(self) -> None:
-        import threading
-
-        # Python hands all signals to the main thread.
-        is_main = threading.current_thread() is threading.main_thread()
-        self._before = {number: signal.signal(number, self._stop) for number in CAUGHT} if is_main else {}
+        self._before = _catch(self._stop)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Stopped):
             end(error.number)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        _restore(self._before)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        for each in CAUGHT:
-            signal.signal(each, end)
+        _catch(end)
         _end_children()
         raise Stopped(number)
 
@@ -116,15 +124,11 @@ class Stoppable:
         self._deadline: Any = None
 
     def __enter__(self) -> Callable[[], None]:
-        import threading
-
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._stop) for number in CAUGHT}
+        self._before = _catch(self._stop)
         return self._check
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        _restore(self._before)
         if self._came:
             self._deadline.cancel()
             if kind is None:

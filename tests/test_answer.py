@@ -108,6 +108,14 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
         assert f"{leaf['id']}[" not in _chart(others)
 
 
+def test_the_chart_is_exploratory_by_what_it_rests_on_alone() -> None:
+    leaf = TEXT["leaf"][0]
+    [first, *rest] = settled(leaf["needs"], "")
+    edited = replace(first, edited="2026-11-28: why")
+    assert "Exploratory" in _chart([edited, *rest])
+    assert "Exploratory" not in _chart([first, *rest, replace(edited, family="own")])
+
+
 def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
     known = {entry["id"] for entry in (*TEXT["step"], *TEXT["leaf"])}
     led_to = [target for step in TEXT["step"] for target in step["answers"].values()]

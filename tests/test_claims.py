@@ -153,6 +153,16 @@ def test_a_number_none_and_zero_are_as_far_apart_as_can_be(mine: float, other: f
     assert (found.verdict, found.estimate) == ("refuted", np.inf)
 
 
+def test_two_runs_without_a_value_are_not_equal_though_the_worst_value_is_finite() -> None:
+    ranks: Any = {"effective_rank_final": lambda n: np.where(np.arange(n) < 0.5 * n, np.nan, 2.0)}
+    other = {"where": {"initializer": "zeros"}}
+    same = claim(
+        by=[], where={"initializer": "he_normal"}, measure="effective_rank_final", equal_to=other, margin=0.01, each=True, share=0.9
+    )
+    _, [found] = judge(run_of({"he_normal": 1.0, "zeros": 1.0}, 500, [same], data_seeds=500, **ranks))
+    assert (found.verdict, found.estimate) == ("refuted", 0.5)
+
+
 @pytest.mark.parametrize(
     ("criterion", "verdict"),
     [
