@@ -1,6 +1,7 @@
 """Check that every number, verdict, table and figure of a report follows from its rows.
 
-All of it is made again in a temporary folder and compared byte by byte, drawings but for the names of their paths. Nothing is written to
+All of it is made again in a temporary folder and compared byte by byte, drawings but for the names of their paths and JSON but for the
+last digits of its numbers, both of which follow from the processor (`DIGITS`). Nothing is written to
 the report, and nothing read through a link. PNG and PDF files, whose bytes depend on the machine, are compared with the checksums in the
 report's list (`written.json`) instead: that shows that they are the files that were written beside the SVG of the same drawing, which is
 drawn again, unless somebody has changed a picture and its line of the list together. The other lines of the list are checked against what
@@ -8,6 +9,7 @@ is made again.
 """
 
 import json
+import math
 import re
 import tempfile
 from collections.abc import Collection, Iterator
@@ -22,6 +24,9 @@ from analysis.report import FORMATS, in_processes, standing, write_answer, write
 from analysis.written import LIST, checksum, read_list, refuse_links
 
 DRAWING_ID = re.compile(rb"\b[mp][0-9a-f]{10}\b")
+NUMBER = re.compile(rb"-?\d+\.\d+(?:e[+-]?\d+)?")
+DIGITS = 1e-12
+"""Relative difference of two numbers of JSON that counts as none: sums in another order, as by wider vectors, differ by less."""
 DRAWN = ("svg",)
 """Formats that are drawn again; the others show the same drawing."""
 
@@ -75,7 +80,7 @@ def _compared(stored: Path, fresh: Path) -> Iterator[str]:
         mine = stored / name
         if not mine.is_file():
             yield f"{mine}: missing"
-        elif _content(mine) != _content(path):
+        elif not _is_alike(mine, path):
             found = list(_CONTENTS.get(path.suffix, _lines)(mine, path))
             yield from (f"{mine}: {line}" for line in found or ["differs from what the rows give"])
     yield from _of_the_list(stored, made, pictures)
@@ -97,25 +102,34 @@ def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> 
             yield f"{mine}: missing"
         elif listed and sum_ != checksum(mine):
             yield f"{mine}: " + ("is not the file that was written with this report" if sum_ else f"is not in {LIST}")
-    # A drawing that is the same may have other ids.
-    sums = {name.as_posix(): checksum(stored / name if _is_drawn_alike(stored / name, path) else path) for name, path in made.items()}
+    # What is alike may have other bytes.
+    sums = {name.as_posix(): checksum(stored / name if _is_alike(stored / name, path) else path) for name, path in made.items()}
     for text in sorted(listed.keys() | sums.keys()) if listed else []:
         if Path(text) not in pictures and listed.get(text) != sums.get(text):
             yield f"{stored / LIST}: {text} is listed as {listed.get(text, 'nothing')[:16]}, recomputed {sums.get(text, 'nothing')[:16]}"
 
 
-def _is_drawn_alike(stored: Path, fresh: Path) -> bool:
-    return fresh.suffix == ".svg" and stored.is_file() and _content(stored) == _content(fresh)
+def _is_alike(stored: Path, fresh: Path) -> bool:
+    """Whether two files are the same, but for what follows from the processor."""
+    if not stored.is_file():
+        return False
+    mine, other = stored.read_bytes(), fresh.read_bytes()
+    if fresh.suffix == ".svg":
+        return _numbered(mine) == _numbered(other)
+    if fresh.suffix == ".json":
+        same_text = NUMBER.sub(b"0.0", mine) == NUMBER.sub(b"0.0", other)
+        return same_text and all(map(_is_close, map(float, NUMBER.findall(mine)), map(float, NUMBER.findall(other))))
+    return mine == other
 
 
-def _content(path: Path) -> bytes:
-    """What is compared of a file: of a drawing all but the names that Matplotlib gives to paths, which follow from the last bits of their
-    places and so from the processor; they are numbered instead."""
-    content = path.read_bytes()
-    if path.suffix != ".svg":
-        return content
+def _is_close(mine: float, other: float) -> bool:
+    return math.isclose(mine, other, rel_tol=DIGITS)
+
+
+def _numbered(drawing: bytes) -> bytes:
+    """A drawing with numbers for the names that Matplotlib gives to paths, which follow from the last bits of their places."""
     numbers: dict[bytes, bytes] = {}
-    return DRAWING_ID.sub(lambda found: numbers.setdefault(found[0], b"id-%d" % len(numbers)), content)
+    return DRAWING_ID.sub(lambda found: numbers.setdefault(found[0], b"id-%d" % len(numbers)), drawing)
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:
@@ -157,7 +171,7 @@ def _values(mine: Any, other: Any, place: str) -> Iterator[str]:
             name = known.get("id", known.get("name"))
             condition = ", ".join(map(str, known.get("condition", {}).values()))
             yield from _values(a, b, f"{place}[{number if name is None else name + (f': {condition}' if condition else '')}]")
-    elif mine != other:
+    elif mine != other and not (isinstance(mine, float) and isinstance(other, float) and _is_close(mine, other)):
         yield f"{place}: {mine}, recomputed {other}"
 
 

@@ -109,8 +109,10 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
 
 
 def test_the_chart_is_exploratory_by_what_it_rests_on_alone() -> None:
-    leaf = TEXT["leaf"][0]
-    [first, *rest] = settled(leaf["needs"], "")
+    [need] = TEXT["leaf"][0]["needs"]
+    every = settled([need], "")
+    first = _spoken_of(need, need["claim"], every)[0]
+    rest = [verdict for verdict in every if verdict is not first]
     edited = replace(first, edited="2026-11-28: why")
     assert "Exploratory" in _chart([edited, *rest])
     assert "Exploratory" not in _chart([first, *rest, replace(edited, family="own")])

@@ -92,6 +92,18 @@ def test_every_number_has_an_address(reports: Path) -> None:
     assert f"initbench report reports/{load(report).experiment.name}" in (report / "README.md").read_text()
 
 
+@pytest.mark.parametrize(("factor", "code"), [(1 + 2**-51, 0), (1 + 1e-9, 1), (-1, 1)])
+def test_last_digits_of_a_number_may_be_those_of_another_processor(factor: float, code: int, reports: Path) -> None:
+    claims, listed = reports / "mine" / "claims.json", reports / "mine" / LIST
+    content = json.loads(claims.read_text(encoding="utf-8"))
+    low = next(claim["low"] for claim in content["claims"] if 0 < claim["low"] < 1)
+    before = hashlib.sha256(claims.read_bytes()).hexdigest()
+    assert low * factor != low
+    changed(claims, f'"low": {low!r}', f'"low": {low * factor!r}')
+    changed(listed, before, hashlib.sha256(claims.read_bytes()).hexdigest())
+    assert call("verify", reports / "mine").exit_code == code
+
+
 def test_names_of_paths_in_a_drawing_may_be_those_of_another_processor(reports: Path) -> None:
     drawing = reports / "mine" / "figures" / "time.svg"
     names = sorted(set(re.findall(r"\b[mp][0-9a-f]{10}\b", drawing.read_text(encoding="utf-8"))))
