@@ -1,6 +1,6 @@
 """The command `initbench`, also as `python -m initbench`."""
 
-from initbench.stop import end_at_once, say
+from initbench.stop import end_at_once, leave, say
 
 end_at_once()  # before anything else is imported
 
@@ -24,7 +24,10 @@ def main() -> None:
         # The environment is read where JAX is configured, at the first import.
         say(" ".join(str(error).split()))
         raise SystemExit(2) from None
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        leave(int(ended.code or 0))  # at once: while Python takes down its libraries, it no longer answers signals
 
 
 def flags_fault() -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 5.0
 """Training that has not come to a safe moment after this long is ended where it stands."""
+AGAIN_SECONDS = 0.05
+"""How long after `Stopped` was lost it is raised again."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
 """What makes a terminal show its cursor, which a progress bar hides."""
@@ -94,21 +96,33 @@ def _restore(before: dict[int, Any]) -> None:
 class Unwinding:
     """Context for a command; a signal raises `Stopped` in it, so that temporary files go, and ends the process on the way out.
 
-    The processes that the command started are ended first, for it would wait for them. A second signal ends it where it stands.
+    The processes that the command started are ended first, for it would wait for them. A second signal ends it where it stands. Where
+    Python drops exceptions (a finalizer, a callback of its garbage collector), `Stopped` is raised once more soon after.
     """
 
     def __enter__(self) -> None:
         self._before = _catch(self._stop)
+        self._dropped, sys.unraisablehook = sys.unraisablehook, self._once_more
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Stopped):
             end(error.number)
+        sys.unraisablehook = self._dropped
         _restore(self._before)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         _catch(end)
         _end_children()
         raise Stopped(number)
+
+    def _once_more(self, dropped: Any) -> None:
+        if not isinstance(dropped.exc_value, Stopped):
+            return self._dropped(dropped)
+        import _thread
+        import threading
+
+        _catch(self._stop)
+        threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (dropped.exc_value.number,)).start()
 
 
 class Stoppable:

@@ -314,6 +314,43 @@ def test_a_signal_during_a_report_leaves_nothing_half_done(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
+DROPPED = """
+import gc, os, signal, sys, time
+from initbench import stop
+def drop(*arguments):
+    gc.callbacks.remove(drop)
+    os.kill(os.getpid(), signal.SIGTERM)
+gc.callbacks.append(drop)
+with stop.Unwinding():
+    gc.collect()
+    print("went on")
+    time.sleep(5)
+"""
+
+
+def test_a_signal_that_python_drops_ends_the_command_all_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", DROPPED], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (143, "went on\n")
+    assert done.stderr.count("\n") == 1 and "stopped by SIGTERM" in done.stderr
+
+
+LAST_MOMENT = """
+import os, signal, sys
+import initbench.__main__
+class Late:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.SIGTERM):
+        kill(process, number)
+late = Late()
+sys.argv = ["initbench", "list"]
+initbench.__main__.main()
+"""
+
+
+def test_a_command_that_has_ended_is_not_ended_by_a_signal() -> None:
+    done = subprocess.run([sys.executable, "-c", LAST_MOMENT], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_terminal_shows_its_cursor_after_a_signal() -> None:
     ours, theirs = os.openpty()
     code = "from initbench import stop; stop.end(2)"
