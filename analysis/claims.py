@@ -12,7 +12,7 @@ from analysis.measures import RATES, asked_cells
 from analysis.questions import ORDER_MARGIN, RATE_MARGIN, SHARE_OF_RUNS, Question, questions_of
 from analysis.theory import Law, evidence_of, laws
 from analysis.verdict import Outcome, Verdict
-from bench.messages import nearest
+from bench.messages import nearest, shown
 from bench.spec import Claim, Comparison, Control, Experiment
 
 LEAST = 1e-6
@@ -24,7 +24,7 @@ def check_claims(experiment: Experiment) -> None:
     named = [*experiment.laws, *(claim.law for claim in experiment.claim if claim.law)]
     for name in named:
         if name not in laws():
-            raise ValueError(f"experiment '{experiment.name}': unknown law '{name}'; {nearest(name, laws())}")
+            raise ValueError(f"experiment '{experiment.name}': unknown law {shown(name)}; {nearest(name, laws())}")
     for claim in experiment.claim:
         place = f"experiment '{experiment.name}': claim '{claim.id}'"
         for fault in faults_of(experiment, claim):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.columns import Columns
 from bench.grid import label_key, wanted_labels
-from bench.messages import nearest, one_line
+from bench.messages import nearest, one_line, shown
 from bench.spec import Cell, Comparison, Experiment
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
@@ -46,7 +46,7 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
         return rows["break_step"].notna().to_numpy(float)
     if measure not in rows or not pd.api.types.is_numeric_dtype(rows[measure]):
         numeric = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name])]
-        raise ValueError(f"unknown measure '{measure}'; {nearest(measure, [*RATES, *numeric])}")
+        raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, [*RATES, *numeric])}")
     values = rows[measure].to_numpy(float, na_value=np.nan)
     missing = np.isnan(values)
     if len(rows) and missing.all() and measure not in NEVER and not (rows["outcome"] == "diverged").all():
@@ -103,7 +103,7 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) ->
         if lacking and column == "break_step":
             raise ValueError(f"{place}: '{measure}' needs track = ['tie_spread'], and hidden units in every run that it is about")
         if len(lacking) == len(cells):
-            raise ValueError(f"{place}: unknown measure '{one_line(measure)}'; {nearest(measure, _all_columns(experiment, rows))}")
+            raise ValueError(f"{place}: unknown measure {shown(measure)}; {nearest(measure, _all_columns(experiment, rows))}")
         if lacking:
             setting = ", ".join(f"{axis} = {value}" for axis, value in lacking[0].axes.items())
             raise ValueError(one_line(f"{place}: the runs with {setting} have no '{measure}'; 'where' leaves them out"))

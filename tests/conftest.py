@@ -33,6 +33,7 @@ XOR: dict[str, Any] = {
     "training": {"steps": 600, "solved_below": 0.05},
     "seeds": {"init": 64},
     "track": ["tie_spread"],
+    "probes": [],
 }
 
 Rows = Callable[..., pd.DataFrame]

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis.check import check
 from bench import Experiment, catalog
 from tests.test_spec import TEXT
 
@@ -165,6 +166,10 @@ def judged(text: str, overrides: dict[str, Any] | None = None) -> Experiment | N
     fields = Experiment.parse(Experiment.model_validate(tomllib.loads(found.text)).text, "mine.toml")
     for other in (again, fields):
         assert (other.training_hash, other.judging_hash) == (found.training_hash, found.judging_hash)
+    try:
+        check(found)
+    except ValueError as error:
+        assert str(error).isprintable() and len(str(error)) <= 1000, error
     return found
 
 

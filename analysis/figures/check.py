@@ -6,7 +6,7 @@ from analysis.figures import figure_kind
 from analysis.figures.trend import setting
 from analysis.measures import OUTCOMES, RATES, left_out
 from bench.columns import ALWAYS, Columns
-from bench.messages import nearest
+from bench.messages import nearest, shown
 from bench.registry import Entry
 from bench.spec import SECTIONS, Experiment, Figure
 
@@ -45,7 +45,7 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
             # The user's own, which declares nothing.
             continue
         if figure.kind not in figure_kind:
-            raise ValueError(f"{place}: unknown kind '{figure.kind}'; {nearest(figure.kind, figure_kind)}")
+            raise ValueError(f"{place}: unknown kind {shown(figure.kind)}; {nearest(figure.kind, figure_kind)}")
         entry = figure_kind[figure.kind]
         for key in KEYS:
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
@@ -114,12 +114,12 @@ def _check_key(place: str, given: str | None, entry: Entry, key: str, known: dic
         return
     if wanted == "setting":
         if not any(_is_number(experiment, given, cell) for cell in range(len(experiment.cells))):
-            raise ValueError(f"{place} = '{given}': no setting of these cells that is a number; {_words(wanted)}")
+            raise ValueError(f"{place} = {shown(given)}: no setting of these cells that is a number; {_words(wanted)}")
         return
     allowed = wanted if isinstance(wanted, tuple) else known[wanted.removesuffix("?")]
     if given not in allowed:
         what = "value" if isinstance(wanted, tuple) else WORDS[wanted.removesuffix("?")].partition(" ")[2]
-        raise ValueError(f"{place} = '{given}' is no {what}; {nearest(given, allowed)}")
+        raise ValueError(f"{place} = {shown(given)} is no {what}; {nearest(given, allowed)}")
 
 
 def _is_number(experiment: Experiment, path: str, cell: int) -> bool:

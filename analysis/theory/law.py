@@ -13,7 +13,7 @@ from analysis.theory.evidence import Evidence, Law
 from bench.engine.devices import precision
 from bench.engine.network import Network
 from bench.engine.program import Fixed, State, problem
-from bench.messages import nearest
+from bench.messages import nearest, shown
 from bench.spec import Cell
 
 SAMPLE = 100
@@ -80,7 +80,7 @@ def check_law(name: str, run: Run) -> Law:
 
 def _entry(name: str) -> _Entry:
     if name not in _LAWS:
-        raise ValueError(f"unknown law '{name}'; {nearest(name, _LAWS)}")
+        raise ValueError(f"unknown law {shown(name)}; {nearest(name, _LAWS)}")
     return _LAWS[name]
 
 

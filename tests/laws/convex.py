@@ -23,6 +23,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "initializer": "normal",
         "optimizer": {"name": "sgd", "learning_rate": 1.0},
         "training": {"steps": 4000, "dtype": "float64", "l2": 0.01},
+        "probes": ["weight_norm"],
         "seeds": {"init": 20, "data": "paired"},
         "track": [],
     },

@@ -11,6 +11,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "grid": {"initializer": ["zeros", "normal"]},
         "optimizer": {"name": "sgd", "learning_rate": "1/curvature"},
         "training": {"steps": 4000, "solved_below": 1e-16, "dtype": "float64"},
+        "probes": ["weight_norm"],
         "seeds": {"init": 20, "data": "paired"},
         "track": [],
     },

@@ -14,6 +14,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "grid": {"model.activation": ["tanh", "relu", "gelu"]},
         "initializer": "zeros",
         "training": {"steps": 50},
+        "probes": ["hidden_grad_max", "weight_norm", "tie_spread"],
         "seeds": {"init": 10, "data": "paired"},
     },
     "tied_units": {
@@ -24,6 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "initializer": ["zeros", {"name": "constant", "value": 0.3}],
         },
         "training": {"steps": 60, "dtype": "float64"},
+        "probes": ["tie_spread"],
         "seeds": {"init": 5, "data": "paired"},
     },
     "same_order": {
@@ -32,6 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "grid": {"model.activation": ["sigmoid", "tanh"], "training.dtype": ["float32", "float64"]},
         "initializer": {"name": "constant", "value": 0.3},
         "training": {"steps": 60},
+        "probes": ["tie_spread"],
         "seeds": {"init": 5, "data": "paired"},
         "track": ["tie_spread"],
     },
