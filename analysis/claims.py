@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.families import corrected
 from analysis.load import Run
-from analysis.measures import RATES, asked_cells
+from analysis.measures import RATES, asked_cells, worst_value
 from analysis.questions import ORDER_MARGIN, RATE_MARGIN, SHARE_OF_RUNS, Question, questions_of
 from analysis.theory import Law, evidence_of, laws
 from analysis.verdict import Outcome, Verdict
@@ -42,6 +42,7 @@ def faults_of(experiment: Experiment, claim: Claim) -> list[str]:
     if numeric and claim.greater_than is None and not claim.each and "median" not in claim.says.lower():
         found.append(f"judges the median of '{claim.measure}', of which `says` does not speak; say 'median', or set each = true")
     if claim.law is None:
+        found += _impossible(claim)
         named = {*claim.by, *claim.pool, *([claim.best] if claim.best else [])}
         sides: list[tuple[str, Mapping[str, Any]]] = [("where", claim.where)]
         others = (("greater_than", claim.greater_than), ("equal_to", claim.equal_to), ("needs", claim.needs))
@@ -53,6 +54,30 @@ def faults_of(experiment: Experiment, claim: Claim) -> list[str]:
                 if axis not in named and axis not in where and count > 1
             ]
     return list(dict.fromkeys(found))
+
+
+def _impossible(claim: Claim) -> list[str]:
+    """What no rows could ever decide, or decide in one way alone."""
+    found = []
+    bounds = [(claim.measure, key, getattr(claim, key)) for key in ("at_least", "at_most", "equal_to")]
+    if claim.needs is not None:
+        bounds += [(claim.needs.measure, f"needs: {key}", getattr(claim.needs, key)) for key in ("at_least", "at_most")]
+    for measure, key, bound in bounds:
+        if measure in RATES and isinstance(bound, int | float) and not 0 <= bound <= 1:
+            found.append(f"{key} = {bound:g}: '{measure}' is a share, from 0 to 1")
+    if claim.margin is not None and (claim.greater_than is not None or claim.measure in RATES):
+        most, of = (1.0, "of two shares") if claim.measure in RATES else (0.5, "of P(larger) from 1/2")
+        if claim.margin >= most:
+            found.append(f"margin = {claim.margin:g}: a difference {of}, below {most:g}")
+    if claim.best is not None:
+        if claim.best in claim.by:
+            found.append(f"best: '{claim.best}' also stands in by, which leaves one value to choose from")
+        if claim.measure not in RATES and np.isnan(worst_value(str(claim.measure))):
+            found.append(f"best: nobody has said whether a small or a large '{claim.measure}' is better")
+    for key, other in (("greater_than", claim.greater_than), ("equal_to", claim.equal_to)):
+        if isinstance(other, Comparison) and {**claim.where, **other.where} == claim.where and other.measure in (None, claim.measure):
+            found.append(f"{key}: names the claim's own runs; its where names others")
+    return found
 
 
 def _values_left(experiment: Experiment, where: Mapping[str, Any]) -> dict[str, int]:
@@ -106,7 +131,7 @@ def _verdict(run: Run, question: Question, failed: list[str]) -> Verdict:
         n_distinct=_distinct(run, rows),
         data=_data_sets(run, rows),
         reason=reason,
-        edited=claim.edited or "",
+        edited=run.edited(claim),
     )
 
 

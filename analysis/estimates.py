@@ -1,6 +1,7 @@
 """Estimates and their intervals; every function works on plain arrays."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -151,7 +152,9 @@ def _stretched(found: Interval) -> Interval:
 
 
 def quantile_interval(values: Array, q: float = 0.5, level: float = 0.95) -> Interval:
-    """Quantile with the order-statistic interval; infinite values ("not reached", diverged) are allowed."""
+    """Quantile with the order-statistic interval; infinite values ("not reached", diverged) are allowed. NaN may be any value."""
+    if np.isnan(values).any():
+        return either_way(lambda unknown: quantile_interval(np.where(np.isnan(values), unknown, values), q, level))
     values = np.sort(np.asarray(values, float))
     n = len(values)
     if n == 0:
@@ -165,12 +168,21 @@ def quantile_interval(values: Array, q: float = 0.5, level: float = 0.95) -> Int
 
 
 def clustered_median(values: Array, cluster: Array, level: float = 0.95) -> Interval:
-    """Median of the clusters' medians, with the order-statistic interval over clusters."""
+    """Median of the clusters' medians, with the order-statistic interval over clusters. NaN may be any value."""
     values, cluster = np.asarray(values, float), np.asarray(cluster)
+    if np.isnan(values).any():
+        return either_way(lambda unknown: clustered_median(np.where(np.isnan(values), unknown, values), cluster, level))
     if len(np.unique(cluster)) == len(values):
         return quantile_interval(values, 0.5, level)
     medians = [np.median(values[cluster == one]) for one in np.unique(cluster)]
     return quantile_interval(np.array(medians), 0.5, level)
+
+
+def either_way(estimate: Callable[[float], Interval]) -> Interval:
+    """An estimate that rises with values of which some are not known: its interval reaches from where it would begin if they were all
+    -infinity to where it would end if they were all infinity, and it is itself NaN where the two differ."""
+    least, most = estimate(-np.inf), estimate(np.inf)
+    return Interval(least.estimate if least.estimate == most.estimate else np.nan, least.low, most.high, least.n)
 
 
 def iqm(values: Array) -> float:
@@ -193,17 +205,29 @@ def solved_by(steps: Array, budget: Array | float) -> tuple[Array, Array]:
 def p_improvement(a: Array, b: Array, cluster_a: Array | None = None, cluster_b: Array | None = None, level: float = 0.95) -> Interval:
     """P(a > b) + P(a = b) / 2 of independent samples, 1/2 if neither tends to be larger; infinite values are allowed.
 
-    The estimate is that of Mann and Whitney. It is a mean over all ways to pair the samples, and varies no more than the share of
-    successes in k independent pairs, k = min(n_a, n_b) (Hoeffding, 1963, section 5; van Dantzig, 1951), so the interval is Clopper and
-    Pearson's of k trials; `n` is k. The theorem bounds the variance, not the tails: the coverage is shown by our tests alone. Rows of one
-    cluster are one observation.
+    The estimate is that of Mann and Whitney, in which each cluster counts once, whatever the number of its rows. It is a mean over all ways
+    to pair the samples, and varies no more than the share of successes in k independent pairs, k = min(n_a, n_b) (Hoeffding, 1963,
+    section 5; van Dantzig, 1951), so the interval is Clopper and Pearson's of k trials; `n` is k. The theorem bounds the variance, not the
+    tails: the coverage is shown by our tests alone.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
     if not len(a) or not len(b):
         return Interval(np.nan, 0.0, 1.0, 0)
-    estimate = float(stats.mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b)))
-    n = min(len(values) if cluster is None else len(np.unique(cluster)) for values, cluster in ((a, cluster_a), (b, cluster_b)))
+    (weight_a, n_a), (weight_b, n_b) = (_weights(values, cluster) for values, cluster in ((a, cluster_a), (b, cluster_b)))
+    order = np.argsort(b)
+    summed = np.append(0.0, np.cumsum(weight_b[order]))
+    below, upto = (summed[np.searchsorted(b[order], a, side)] / summed[-1] for side in ("left", "right"))
+    estimate = float(np.sum(weight_a * ((below + upto) / 2)) / np.sum(weight_a))
+    n = min(n_a, n_b)
     return clopper_pearson(estimate * n, n, level)._replace(estimate=estimate)
+
+
+def _weights(values: Array, cluster: Array | None) -> tuple[Array, int]:
+    """What each row counts so that all clusters count alike, and the number of clusters."""
+    if cluster is None:
+        return np.ones(len(values)), len(values)
+    _, index, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+    return sizes.max() / sizes[index], len(sizes)
 
 
 def cliffs_delta(a: Array, b: Array) -> float:

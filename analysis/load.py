@@ -18,7 +18,7 @@ from bench.manifest import Manifest
 from bench.messages import one_line
 from bench.records import read_manifest, read_rows
 from bench.registry import module_of, trusting, untrusted
-from bench.spec import Cell, Experiment, Settings, Span, digest, wanted_labels
+from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
 from bench.tasks import task
 from bench.tasks.definition import Task
 
@@ -76,6 +76,14 @@ class Run:
     def edited_since(self) -> bool:
         """Whether what judges (claims, laws) is another than when the first row was made."""
         return self.experiment.judging_hash != self.manifest.judges_hash
+
+    def edited(self, claim: Claim) -> str:
+        """When and why the criterion of a claim was changed after the first row was made, as the claim says, or that it was; empty if it
+        was not, as far as the folder has kept it."""
+        kept = self.manifest.criteria
+        if claim.edited or kept is None or kept.get(claim.id) == self.experiment.criteria[claim.id]:
+            return claim.edited or ""
+        return f"{'changed' if claim.id in kept else 'added'} after training runs existed"
 
     @property
     def share_done(self) -> float:

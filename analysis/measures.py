@@ -55,6 +55,13 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
     return np.where(missing, worst_value(measure), values)
 
 
+def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column of the rows for a drawing or a table: runs that diverged have the worst value, or none if none is declared, and what never
+    happened is infinite."""
+    values = rows[column].astype(float)
+    return values.fillna(worst_value(column)) if column in NEVER else values.mask(values.isna() & (rows["outcome"] == "diverged"), worst_value(column))
+
+
 def columns_of(measure: str) -> tuple[str, ...]:
     """The columns of the rows that a measure is read from."""
     return ("outcome",) if measure in OUTCOMES else ("break_step",) if measure == "broken" else (measure,)

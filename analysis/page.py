@@ -159,7 +159,7 @@ def _standing(law: Law, run: Run) -> str:
 def _about_cells(result: Result) -> str:
     text = (
         "Solved: share of lanes with its 95% interval (Wilson's, or Gaffke's over independent draws). Steps: median to solve, 'never' if "
-        "fewer than half do. Loss: median of the final training loss over lanes that did not diverge."
+        "fewer than half do. Loss: median of the final training loss over all lanes, 'diverged' where more than half did."
     )
     if "broken" in result.summary:
         text += " Tie broken: share of lanes whose equal units came apart, and the median step of those that did."
@@ -290,7 +290,7 @@ def cell_frame(result: Result) -> pd.DataFrame:
                 "stuck": f"{line['stuck']:.3f}",
                 "diverged": f"{line['diverged']:.3f}",
                 "steps": "never" if never else f"{line['steps_median']:.0f}",
-                "loss": "" if np.isnan(line["loss_median"]) else f"{line['loss_median']:.3g}",
+                "loss": "diverged" if np.isinf(line["loss_median"]) else f"{line['loss_median']:.3g}",
                 **_more(line),
             }
         )

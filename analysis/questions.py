@@ -11,6 +11,7 @@ from analysis.estimates import (
     Interval,
     clustered_median,
     clustered_rate,
+    either_way,
     equivalent,
     p_improvement,
     paired_difference,
@@ -18,7 +19,7 @@ from analysis.estimates import (
     unpaired_difference,
 )
 from analysis.load import Run, drawn_pairs, matching
-from analysis.measures import RATES, at_edge, best_value, columns_of, lower_is_better, measured
+from analysis.measures import NEVER, RATES, asked_cells, at_edge, best_value, columns_of, lower_is_better, measured
 from analysis.theory import Decision as LawDecision
 from analysis.theory import Evidence
 from bench.spec import Claim, Comparison
@@ -35,6 +36,8 @@ SHARE = "share, interval of Clopper and Pearson, or of Gaffke over the clusters'
 MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
 EDGE = "edge of the sweep"
 NONE = "no training runs to judge by"
+SILENT = "a side of which no run has a value"
+UNEVEN = "pooled cells do not share their draws"
 
 
 @dataclass
@@ -103,14 +106,19 @@ class _Side:
         """Which runs have a value of their own, for which no worst one stands in."""
         return self.rows[columns_of(self.measure)[0]].notna().to_numpy()
 
-    def known(self) -> "_Side":
-        """The same side; ValueError if it lacks values of a measure without a worst one."""
-        missing = int(np.isnan(self.values).sum())
-        if missing:
-            raise ValueError(
-                f"measure '{self.measure}': {missing:,} runs have no value and no worst one is declared; judge it with each = true"
-            )
-        return self
+    @property
+    def silent(self) -> bool:
+        """Whether it has runs, of which none has a value of its own: all diverged, for example."""
+        never_null = self.measure in (*RATES, *NEVER)
+        return not never_null and len(self.rows) > 0 and not self.valued.any()
+
+    @property
+    def uneven(self) -> bool:
+        """Whether its rows are of several cells that do not stand alike in each draw, so that draws would count some cells for more."""
+        if self.rows["cell"].nunique() < 2:
+            return False
+        rows_of_draw = pd.crosstab(self.clusters, self.rows["cell"].to_numpy())
+        return bool((rows_of_draw != rows_of_draw.iloc[0]).to_numpy().any())
 
 
 class _Pairs(NamedTuple):
@@ -137,8 +145,11 @@ def _conditions(run: Run, claim: Claim) -> Iterator[tuple[dict[str, Any], np.nda
     if not claim.by:
         yield {}, mask
         return
-    for values, _ in run.lanes[mask].groupby(list(claim.by), observed=True, sort=True):
-        condition = dict(zip(claim.by, values, strict=True))
+    # Of the cells and not of the rows: a condition of which no training run has ended yet is not settled.
+    values = {axis: list(dict.fromkeys(run.experiment.axes[axis])) for axis in claim.by}
+    wanted = {tuple(values[axis].index(cell.axes[axis]) for axis in claim.by) for cell in asked_cells(run.experiment, claim.where)}
+    for places in sorted(wanted):
+        condition = {axis: values[axis][place] for axis, place in zip(claim.by, places, strict=True)}
         inside = mask.copy()
         for axis, value in condition.items():
             inside &= (run.lanes[axis] == value).to_numpy()
@@ -149,11 +160,18 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
     assert claim.measure is not None
     mine = _side(run, claim, mask, claim.measure)
     if claim.greater_than is not None:
-        question = _order(claim, condition, mine, _other_side(run, claim, claim.greater_than, condition))
+        sides = mine, _other_side(run, claim, claim.greater_than, condition)
+        question = _order(claim, condition, *sides)
     elif isinstance(claim.equal_to, Comparison):
-        question = _equality(claim, condition, mine, _other_side(run, claim, claim.equal_to, condition))
+        sides = mine, _other_side(run, claim, claim.equal_to, condition)
+        question = _equality(claim, condition, *sides)
     else:
+        sides = (mine,)
         question = _bound(claim, condition, mine)
+    if any(side.uneven for side in sides):
+        question.undecided = UNEVEN
+    elif len(sides) > 1 and any(side.silent for side in sides):
+        question.undecided = SILENT
     question.withheld = _failed_control(run, claim, condition)
     return question
 
@@ -219,12 +237,11 @@ def _bound(claim: Claim, condition: dict[str, Any], mine: _Side) -> Question:
     is_rate = mine.measure in RATES
     estimate, estimator = (clustered_rate, SHARE) if is_rate else (clustered_median, MEDIAN)
     name = f"{'share' if is_rate else 'median'} {mine.measure}{mine.note}"
-    side = mine.known()
     return Question(
         claim,
         condition,
-        side.rows,
-        lambda level: estimate(side.values, side.clusters, level),
+        mine.rows,
+        lambda level: estimate(mine.values, mine.clusters, level),
         _criterion(claim),
         name,
         estimator,
@@ -290,7 +307,7 @@ def _bound_text(claim: Claim) -> str:
 def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
     """Whether this side's share is greater by a margin, or its values tend to be larger: over pairs, where the sides share their seeds."""
     is_rate = mine.measure in RATES
-    pairs = _paired(mine.known(), theirs.known())
+    pairs = _paired(mine, theirs)
     if pairs and not len(pairs.a) and not claim.paired:
         pairs = None
     if pairs is None and claim.paired:
@@ -315,11 +332,18 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
     def interval(level: float) -> Interval:
         if tied:
             return Interval(middle, lowest, 1.0, len(np.unique(pairs.clusters if pairs else mine.clusters)))
-        if pairs:
-            return (paired_difference if is_rate else paired_improvement)(a, b, pairs.clusters, level)
+        if pairs and is_rate:
+            return paired_difference(a, b, pairs.clusters, level)
         if is_rate:
             return unpaired_difference(clustered_rate(a, mine.clusters, level), clustered_rate(b, theirs.clusters, level))
-        return p_improvement(a, b, mine.clusters, theirs.clusters, level)
+
+        def improvement(unknown: float) -> Interval:
+            ours, others = np.where(np.isnan(a), unknown, a), np.where(np.isnan(b), -unknown, b)
+            if pairs:
+                return paired_improvement(ours, others, pairs.clusters, level)
+            return p_improvement(ours, others, mine.clusters, theirs.clusters, level)
+
+        return either_way(improvement)
 
     return Question(
         claim,
@@ -338,7 +362,9 @@ def _order(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) 
 
 def _typical(of: Callable[[np.ndarray], Any], values: np.ndarray) -> str:
     """The mean or median of values in words."""
-    return f"{of(values):.4g}" if len(values) else "none"
+    if not len(values):
+        return "none"
+    return "unknown" if np.isnan(values).any() else f"{of(values):.4g}"
 
 
 def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Side) -> Question:
@@ -372,8 +398,6 @@ def _equality(claim: Claim, condition: dict[str, Any], mine: _Side, theirs: _Sid
         met, what = difference <= claim.margin, f"share with {name} at most {claim.margin:g}{_notes(mine, theirs)}"
         estimator = f"of pairs with the same seeds: {SHARE}"
         return _each(claim, condition, pairs.rows, met, pairs.clusters, what, estimator, columns, against, edges)
-    for side in (mine, theirs):
-        side.known()
     return Question(
         claim,
         condition,

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import clustered_median, clustered_rate, iqm, wilson
+from analysis.estimates import clustered_median, clustered_rate, iqm, quantile_interval, wilson
 from analysis.load import Run
-from analysis.measures import measured
+from analysis.measures import measured, with_worst
 from analysis.orbits import apart_from_coordinates, distinct_minima, orbit_distance, recorded, symmetry_of
 from bench.spec import Cell
 
@@ -22,8 +22,8 @@ ESTIMATORS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("solved", "solved_low", "solved_high"), ("outcome", TIED)),
     **dict.fromkeys(("unsolved", "stuck", "diverged"), ("outcome", "share")),
     **dict.fromkeys(("steps_median", "steps_low", "steps_high"), ("steps_to_solve", STEPS)),
-    **{f"loss_{name}": ("loss_final", f"quantile {share} of the lanes that have one") for name, share in QUARTILES.items()},
-    "loss_iqm": ("loss_final", "interquartile mean of the lanes that have one"),
+    **{f"loss_{name}": ("loss_final", f"quantile {share}; infinite where that lane diverged") for name, share in QUARTILES.items()},
+    "loss_iqm": ("loss_final", "interquartile mean; infinite where more than a quarter of the lanes diverged"),
     **dict.fromkeys(("broken", "broken_low", "broken_high"), ("break_step", TIED)),
     **dict.fromkeys(("break_median", "break_low", "break_high"), ("break_step", "median of those that have one, 95% interval as above")),
     "distinct_minima": ("hidden_units_*", "number of different networks up to the symmetries of the hidden layer"),
@@ -54,8 +54,7 @@ def summarize(run: Run) -> pd.DataFrame:
         rows = by_cell[cell.id]
         share, low, high = rate_interval(run, rows)
         steps = clustered_median(measured(rows, "steps_to_solve"), run.clusters.loc[rows.index].to_numpy())
-        loss = rows["loss_final"].dropna().to_numpy()
-        quartiles = np.quantile(loss, list(QUARTILES.values())) if len(loss) else [np.nan] * 3
+        loss = with_worst(rows, "loss_final").to_numpy()
         lines.append(
             {
                 "cell": cell.id,
@@ -70,8 +69,8 @@ def summarize(run: Run) -> pd.DataFrame:
                 "steps_median": steps.estimate,
                 "steps_low": steps.low,
                 "steps_high": steps.high,
-                **{f"loss_{name}": value for name, value in zip(QUARTILES, quartiles, strict=True)},
-                "loss_iqm": iqm(loss) if len(loss) else np.nan,
+                **{f"loss_{name}": quantile_interval(loss, share).estimate for name, share in QUARTILES.items()},
+                "loss_iqm": iqm(loss),
                 **_ties(run, rows),
                 **_orbits(cell, rows),
             }

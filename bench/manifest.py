@@ -190,6 +190,8 @@ class Manifest(Record):
     """Of what trains: cells, seeds, probes."""
     judges_hash: Sha256
     """Of what judged when the first row was made: claims and laws."""
+    criteria: dict[Name, Sha256] | None = None
+    """Of each claim then, by its id; None in folders that were begun before this was kept."""
     edits: Annotated[tuple[Edit, ...], Field(strict=False)] = ()
     provenance: Annotated[dict[CellId, Provenance], Field(min_length=1)]
     """By their ids, in the order in which they were met."""

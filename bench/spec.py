@@ -410,7 +410,7 @@ class Control(Part):
     measure: str
     at_least: float | None = None
     at_most: float | None = None
-    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """With a numeric measure: the share of runs that must meet the bound (default 0.99)."""
 
     @model_validator(mode="after")
@@ -438,7 +438,7 @@ class Claim(Part):
     of P(larger) from 1/2 (default 0.05)."""
     each: bool = False
     """Judge the share of runs that meet the bound, not their median."""
-    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """With `each`: the share of runs that must meet the bound (default 0.99)."""
     greater_than: Comparison | None = None
     paired: bool = False
@@ -452,7 +452,7 @@ class Claim(Part):
     pool: Names = ()
     """Axes whose rows are judged together on purpose; any other axis must stand in `where` or `by`, or be `best`."""
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    edited: str | None = None
+    edited: Annotated[str, Field(min_length=1)] | None = None
     """When and why the criterion was changed after rows existed: the claim is then exploratory until fresh seeds confirm it."""
 
     @model_validator(mode="after")
@@ -758,6 +758,12 @@ class Experiment(Part):
     def judging_hash(self) -> str:
         """Identifies what judges: claims and laws, which can be mended without training anew."""
         return digest(self.model_dump(mode="json", include={"laws", "claim"}, exclude_defaults=True))
+
+    @property
+    def criteria(self) -> dict[str, str]:
+        """Identifies what each claim is judged by, without its words, by the claims' ids."""
+        words = {"id", "says", "family", "edited"}
+        return {claim.id: digest(claim.model_dump(mode="json", exclude=words, exclude_defaults=True)) for claim in self.claim}
 
 
 def modules_named(experiment: Experiment, figures: bool = False) -> list[str]:

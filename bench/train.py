@@ -145,6 +145,7 @@ def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: 
                 experiment=experiment.name,
                 spec_hash=experiment.training_hash,
                 judges_hash=experiment.judging_hash,
+                criteria=experiment.criteria,
                 provenance={here.id: here},
                 dtype=", ".join(sorted({program.dtype for program in plan})),
                 started=provenance.now(),
@@ -178,7 +179,7 @@ def _judge_by(store: RunFolder, experiment: Experiment) -> None:
     if any(part.kind == "lanes" for part in manifest.parts):
         store.change(edits=(*manifest.edits, Edit(when=provenance.now(), judges_hash=now)))
     else:
-        store.change(judges_hash=now, edits=())
+        store.change(judges_hash=now, criteria=experiment.criteria, edits=())
 
 
 def _train(store: RunFolder, table: LaneTable, plan: list[Program], stock: Stock, mesh: Mesh, progress: Progress, watch: Watch) -> None:

@@ -13,10 +13,11 @@ from analysis.families import Family, corrected, counts, overall, typical
 from analysis.load import Run, typed
 from analysis.verdict import Verdict
 from analysis.words import marked, outcome, place, runs
+from bench.manifest import Manifest
 from bench.spec import Experiment
 from tests.conftest import experiment
 
-NO_MANIFEST: Any = None
+NO_MANIFEST = Manifest.model_construct()
 """Verdicts are about rows alone."""
 
 
@@ -404,12 +405,86 @@ def test_missing_values_do_not_drop_out(measure: str, worst: float) -> None:
     assert (found.verdict, found.estimate) == ("refuted", worst)
 
 
-def test_a_missing_value_of_a_measure_without_a_worst_one_meets_no_bound_and_has_no_median() -> None:
+def test_a_missing_value_of_a_measure_without_a_worst_one_meets_no_bound() -> None:
     values: Any = {"tie_spread_final": lambda n: np.where(np.arange(n) < 0.6 * n, np.nan, 0.0)}
     [found] = judge(run_of({"he_normal": 1.0}, 1000, [claim(measure="tie_spread_final", at_most=0, each=True)], **values))[1]
     assert (found.verdict, found.estimate) == ("refuted", 0.4)
-    with pytest.raises(ValueError, match="'tie_spread_final': 600 runs have no value and no worst one is declared"):
-        judge(run_of({"he_normal": 1.0}, 1000, [claim(measure="tie_spread_final", at_most=0)], **values))
+
+
+@pytest.mark.parametrize(
+    ("missing", "criterion", "verdict"),
+    [
+        # Few unknown values do not move a median, and many may move it anywhere.
+        (0.1, {"at_most": 0}, "supported"),
+        (0.1, {"at_least": 0.5}, "refuted"),
+        (0.6, {"at_most": 0}, "undecided"),
+        (0.6, {"at_least": 0}, "undecided"),
+        (0.1, {"by": [], "where": {"initializer": "he_normal"}, "greater_than": {"where": {"initializer": "zeros"}}}, "supported"),
+        (0.6, {"by": [], "where": {"initializer": "he_normal"}, "greater_than": {"where": {"initializer": "zeros"}}}, "undecided"),
+        (1.0, {"by": [], "where": {"initializer": "he_normal"}, "greater_than": {"where": {"initializer": "zeros"}}}, "undecided"),
+    ],
+)
+def test_a_missing_value_without_a_worst_one_may_be_any(missing: float, criterion: dict[str, Any], verdict: str) -> None:
+    frames = iter([np.zeros(1000), np.full(1000, -1.0)])
+    values: Any = {"tie_spread_final": lambda n: np.where(np.arange(n) < missing * n, np.nan, next(frames))}
+    found = judge(run_of({"he_normal": 1.0, "zeros": 0.0}, 1000, [claim(measure="tie_spread_final", **criterion)], **values))[1][0]
+    assert found.verdict == verdict
+
+
+@pytest.mark.parametrize("criterion", [{"at_least": 0.9}, {"at_most": 0.05}, {"greater_than": {"where": {"initializer": "zeros"}}}])
+def test_a_pool_of_cells_that_do_not_share_their_draws_decides_nothing(criterion: dict[str, Any]) -> None:
+    """On one data set a start at zero is one draw, whatever the number of its rows, and draws would count random starts for more."""
+    wanted = claim(by=[], pool=["initializer"], **criterion)
+    [found] = judge(run_of({"he_normal": 1.0, "zeros": 0.0}, 200, [wanted], task="xor"))[1]
+    assert (found.verdict, found.reason) == ("undecided", "pooled cells do not share their draws")
+    [found] = judge(run_of({"he_normal": 1.0, "lecun_normal": 0.0}, 200, [claim(by=[], pool=["initializer"], at_least=0.9)], task="xor"))[1]
+    assert (found.verdict, found.estimate) == ("refuted", 0.5)
+
+
+def test_sides_without_any_value_are_not_compared() -> None:
+    nothing: Any = {"loss_final": lambda n: np.full(n, np.nan)}
+    other = {"where": {"initializer": "zeros"}}
+    for criterion in ({"greater_than": other}, {"equal_to": other, "margin": 0.1}, {"equal_to": other, "margin": 0.1, "each": True}):
+        wanted = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", **criterion)
+        run = run_of({"he_normal": 1.0, "zeros": 0.0}, 400, [wanted], **nothing)
+        [found] = judge(replace(run, lanes=run.lanes.assign(outcome="diverged")))[1]
+        assert (found.verdict, found.reason) == ("undecided", "a side of which no run has a value")
+
+
+def test_a_condition_without_runs_is_counted_as_undecided() -> None:
+    run = run_of({"he_normal": 1.0, "zeros": 1.0}, 1000, [claim(at_least=0.9)])
+    found = judge(replace(run, lanes=run.lanes[run.lanes["initializer"] == "he_normal"].reset_index(drop=True)))[1]
+    assert [(one.condition["initializer"], one.verdict) for one in found] == [("he_normal", "supported"), ("zeros", "undecided")]
+    assert overall(found) != "supported"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"at_least": 1.5}, "at_least = 1.5: 'solved' is a share"),
+        ({"equal_to": -1, "margin": 0.1}, "equal_to = -1: 'solved' is a share"),
+        ({"at_least": 0.5, "needs": {"where": {}, "measure": "solved", "at_least": 5}}, "needs: at_least = 5: 'solved' is a share"),
+        ({"greater_than": {"where": {"initializer": "zeros"}}, "margin": 3}, "margin = 3: a difference of two shares"),
+        ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}, "margin": 0.5}, "margin = 0.5: a difference of P"),
+        ({"greater_than": {"where": {}}}, "greater_than: names the claim's own runs"),
+        ({"measure": "loss_final", "each": True, "equal_to": {"where": {}}, "margin": 1}, "equal_to: names the claim's own runs"),
+        ({"at_least": 0.5, "best": "initializer"}, "best: 'initializer' also stands in by"),
+        ({"says": "median", "measure": "tie_spread_final", "at_least": 0.5, "by": [], "best": "initializer"}, "best: nobody has said"),
+    ],
+)
+def test_a_criterion_that_no_rows_could_meet_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=".") as caught:
+        check_claims(experiment(grid={"initializer": ["he_normal", "zeros"]}, claim=[claim(**changes)]))
+    assert said in str(caught.value)
+
+
+def test_a_criterion_that_was_changed_without_a_word_is_exploratory_as_well() -> None:
+    before = run_of({"he_normal": 1.0}, 1000, [claim(at_least=0.99)])
+    kept = replace(before, manifest=NO_MANIFEST.model_copy(update={"criteria": before.experiment.criteria}))
+    for changes, edited in (({}, ""), ({"says": "!"}, ""), ({"at_least": 0.2}, "changed"), ({"id": "d"}, "added")):
+        after = run_of({"he_normal": 1.0}, 1000, [claim(**{"at_least": 0.99, **changes})]).experiment
+        [found] = judge(replace(kept, experiment=after))[1]
+        assert found.edited == (f"{edited} after training runs existed" if edited else "")
 
 
 def test_a_column_without_any_value_is_an_error() -> None:

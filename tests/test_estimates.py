@@ -205,6 +205,16 @@ def test_clusters_of_an_order_are_its_observations() -> None:
     assert found == clopper_pearson(5, 5)
 
 
+def test_a_large_cluster_is_one_observation_of_an_order() -> None:
+    """Ten clusters against ten, one of each side with a hundred rows: the interval covers 1/2, which neither side exceeds."""
+    rng = np.random.default_rng(8)
+    index = np.concatenate([np.zeros(100, int), np.arange(1, 10)])
+    found = [p_improvement(rng.normal(size=10)[index], rng.normal(size=10)[index], index, index) for _ in range(400)]
+    assert np.mean([one.low <= 0.5 <= one.high for one in found]) >= 0.95
+    assert found[0].n == 10
+    assert p_improvement(index + 20.0, index.astype(float), index, index) == clopper_pearson(10, 10)
+
+
 def test_pairs_that_tie_count_half() -> None:
     assert paired_improvement(np.array([1, 2, 3, 3]), np.array([0, 2, 5, 1]), np.arange(4)).estimate == 0.625
 
@@ -215,6 +225,16 @@ def test_median_interval_allows_never() -> None:
     assert found.estimate == np.inf
     assert found.high == np.inf
     assert quantile_interval(np.arange(1.0, 102.0)) == Interval(51.0, 41.0, 61.0, 101)
+
+
+def test_a_value_that_is_not_known_may_be_any() -> None:
+    known = np.arange(1.0, 102.0)
+    few, many = (np.where(known <= count, np.nan, known) for count in (5, 60))
+    assert quantile_interval(few)[1:] == (41.0, 66.0, 101) and np.isnan(quantile_interval(few).estimate)
+    assert quantile_interval(many)[1:3] == (-np.inf, np.inf)
+    clusters = np.arange(101) // 2
+    assert clustered_median(many, clusters)[1:3] == (-np.inf, np.inf)
+    assert clustered_median(few, clusters).low <= clustered_median(known, clusters).estimate <= clustered_median(few, clusters).high
 
 
 def test_median_interval_covers_as_promised() -> None:

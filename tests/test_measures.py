@@ -24,7 +24,7 @@ FIGURE = {"name": "f", "kind": "ecdf", "caption": "?"}
         ({"claim": [{**CLAIM, "measure": "solvd"}]}, "claim 'a': measure: unknown measure 'solvd'; did you mean 'solved'"),
         ({"claim": [{**CLAIM, "measure": "loss_finale"}]}, "did you mean 'loss_final'"),
         ({"claim": [{**CLAIM, "measure": "loss"}]}, "unknown measure 'loss'"),
-        ({"claim": [{**CLAIM, "measure": "weight_norm"}]}, "unknown measure 'weight_norm'; did you mean 'weight_norm_final'"),
+        ({"probes": ["weight_norm"], "claim": [{**CLAIM, "measure": "weight_norm"}]}, "unknown measure 'weight_norm'; did you mean 'weight_norm_final'"),
         # XOR has no examples to test on, and is learned without second derivatives being asked for.
         ({"claim": [{**CLAIM, "measure": "test_loss_final"}]}, "unknown measure 'test_loss_final'"),
         ({"claim": [{**CLAIM, "measure": "hessian_min_final"}]}, "unknown measure 'hessian_min_final'"),
@@ -33,7 +33,10 @@ FIGURE = {"name": "f", "kind": "ecdf", "caption": "?"}
         ({"probes": [], "claim": [{**CLAIM, "measure": "weight_norm_final"}]}, "unknown measure 'weight_norm_final'"),
         ({"track": [], "claim": [{**CLAIM, "measure": "broken"}]}, "'broken' needs track = ['tie_spread']"),
         ({"case": CASES, "claim": [{**CLAIM, "measure": "broken"}]}, "hidden units in every run"),
-        ({"case": CASES, "claim": [{**CLAIM, "measure": "tie_spread_final"}]}, "the runs with case = neuron have no 'tie_spread_final'"),
+        (
+            {"probes": ["tie_spread"], "case": CASES, "claim": [{**CLAIM, "measure": "tie_spread_final"}]},
+            "the runs with case = neuron have no 'tie_spread_final'",
+        ),
         ({"claim": [{**CLAIM, "measure": "solved", "needs": {"measure": "losing", "at_most": 1.0}}]}, "needs: unknown measure 'losing'"),
         (
             {"claim": [{"id": "a", "says": "?", "measure": "solved", "greater_than": {"measure": "steps"}}]},
@@ -60,7 +63,7 @@ def test_what_the_rows_will_have_may_be_named() -> None:
         for name in ("loss", "tie_spread", "initializer.gain", "outcome", "weight_norm_final")
     ]
     claims = [{**CLAIM, "id": name, "measure": name, "where": {"case": "network"}} for name in names]
-    wanted = experiment(case=CASES, claim=claims, figure=figures)
+    wanted = experiment(case=CASES, claim=claims, figure=figures, probes=["tie_spread", "weight_norm"])
     check_measures(wanted)
     assert named_columns(wanted) >= {"outcome", "break_step", "metric_final", "tie_spread_final", "weight_norm_final"}
 

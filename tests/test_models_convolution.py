@@ -304,7 +304,8 @@ def test_zero_hadamard_stands_at_the_center_of_a_kernel(channels: int, units: in
 
 
 def test_an_unrolled_cnn_trains_as_the_reference_does(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = experiment(task={"name": "parity", "bits": 4}, model={"name": "cnn", "channels": [1]}, training={"steps": 60})
+    task = {"name": "parity", "bits": 4}
+    wanted = experiment(task=task, model={"name": "cnn", "channels": [1]}, training={"steps": 60}, probes=["tie_spread"])
     [program] = programs(wanted.cells, wanted.probes, wanted.track)
     assert width.form(program) is width.Form.UNROLLED
     fast = rows(wanted)

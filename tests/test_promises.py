@@ -429,6 +429,7 @@ def test_all_outcomes_are_kept_and_metrics_of_diverged_lanes_are_null(rows: Rows
         ],
         training={"steps": 3000, "solved_below": 0.05},
         model={"name": "mlp", "widths": [16]},
+        probes=["distinct_units"],
     )
     found = rows(wanted)
     assert len(found) == 4 * 64

@@ -8,22 +8,26 @@ from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, finish, is_logarithmic, label, palette, panels, value_label
 from analysis.load import Run
+from analysis.measures import worst_value
 from bench.spec import Figure as FigureSpec
+
+LANE = ["cell", "data_seed", "init_seed"]
 
 
 @figure_kind(y="curve", color="axis", panel="axis?")
 def curve(run: Run, figure: FigureSpec) -> Figure:
-    """`y` over training steps; a lane that has ended keeps its last value."""
+    """`y` over training steps; a lane that has ended keeps its last value, one that diverged has the worst."""
     assert figure.y is not None and figure.color is not None
     axes = run.lanes[["cell", *run.experiment.axes]].drop_duplicates("cell")
     rows = chosen(run, figure, run.curves.merge(axes, on="cell"))
     colors = palette(list(rows[figure.color].cat.categories))
     log = is_logarithmic(rows[figure.y].to_numpy(float)) if figure.log is None else figure.log
+    diverged = pd.MultiIndex.from_frame(run.lanes.loc[run.lanes["outcome"] == "diverged", LANE])
     drawing, each = panels(rows, figure, share_y=False)
     kept = rows.groupby("cell")[["data_seed", "init_seed"]].apply(lambda part: len(part.drop_duplicates()))
     for axis, part in each:
         for index, (group, (color, _)) in enumerate(colors.items()):
-            lanes = held(part[part[figure.color] == group], figure.y)
+            lanes = held(part[part[figure.color] == group], figure.y, diverged)
             if lanes.empty:
                 continue
             low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1).to_numpy()
@@ -39,7 +43,10 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, "gradient steps", label(figure.y), note, label(figure.color))
 
 
-def held(points: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Steps by lanes; between its logged points, and after its end, a lane has its last value. Diverged values stay away."""
-    table = points.pivot_table(index="step", columns=["cell", "data_seed", "init_seed"], values=name, observed=True)
-    return table.where(np.isfinite(table)).ffill()
+def held(points: pd.DataFrame, name: str, diverged: pd.MultiIndex) -> pd.DataFrame:
+    """Steps by lanes; between its logged points, and after its end, a lane has its last value. After its last finite one a lane that
+    diverged has the worst, or none if none is declared."""
+    table = points.pivot_table(index="step", columns=LANE, values=name, observed=True)
+    finite = table.where(np.isfinite(table))
+    gone = finite.bfill().isna() & table.columns.isin(diverged)
+    return finite.ffill().mask(gone, worst_value(name))

@@ -12,6 +12,7 @@ from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, rc, value_label
 from analysis.load import Run
+from analysis.measures import with_worst
 from analysis.orbits import apart_from_coordinates, ends, orbit_distance, recorded, symmetry_of
 from bench.spec import Figure as FigureSpec
 
@@ -27,7 +28,8 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
     across = list(rows[figure.x].cat.categories)
     groups = list(dict.fromkeys(rows[figure.color].sort_values())) if figure.color else [None]
     colors = palette(groups) if figure.color else {None: ("#0072B2", "o")}
-    values = rows[figure.y].to_numpy(float)
+    rows = rows.assign(**{figure.y: with_worst(rows, figure.y)})
+    values = rows.loc[np.isfinite(rows[figure.y]), figure.y].to_numpy(float)
     log = is_logarithmic(values) and not (values < 0).any() if figure.log is None else figure.log
     # What is less than a millionth of the largest value stands at the lower edge of a logarithmic axis.
     floor = np.nanmax(values) * 1e-6 if log else -np.inf

@@ -11,11 +11,9 @@ from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, value_label
 from analysis.load import Run
+from analysis.measures import with_worst
 from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
-
-NEVER = ("break_step", "steps_to_solve")
-"""Steps of something that need not happen: where it did not, they are infinite."""
 
 
 @figure_kind(x="setting", y="column", color="axis?", panel="axis?")
@@ -56,8 +54,7 @@ def trend(run: Run, figure: FigureSpec) -> Figure:
 
 def medians(run: Run, rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     """Median of `y` and its interval (columns) at each value of `x`, where the median is finite; intervals end where lanes do."""
-    values = rows[y].astype(float)
-    values = values.fillna(np.inf) if y in NEVER else values.dropna()
+    values = with_worst(rows, y).dropna()
     found = {}
     for at, here in values.groupby(rows[x]):
         estimate = clustered_median(here.to_numpy(), run.clusters.loc[here.index].to_numpy())

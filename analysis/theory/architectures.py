@@ -157,7 +157,9 @@ def linear_baseline(run: Run, found: Evidence) -> None:
         if task not in baselines:
             baselines[task] = _baseline_accuracies(run, cell, first)
         few = lanes.where(rows["data_seed"].isin(first["data_seed"]), 0.0)
-        ours = pd.Series(few["test_metric_final"]).groupby(few.rows["data_seed"].to_numpy(), sort=False).median().to_numpy()
+        # A training run without an accuracy, such as one that diverged, is worse than any other.
+        accuracy = pd.Series(few["test_metric_final"]).fillna(-np.inf)
+        ours = accuracy.groupby(few.rows["data_seed"].to_numpy(), sort=False).median().to_numpy()
         # Rows may be of float32: equal accuracies are equal to rounding.
         differences = np.round(ours - baselines[task], ACCURACY_DIGITS)
         few.statistic("shortfall of a median", -np.median(differences), 0.0)

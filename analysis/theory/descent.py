@@ -23,8 +23,9 @@ SLOPES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray
 
 @law()
 def momentum_descent(run: Run, found: Evidence) -> None:
-    """Gradient descent with momentum is that of a NumPy loop with backpropagation by hand: of ten training runs of each network, from
-    weights of gain 1 at the lowest learning rate, the median final loss differs by at most 1e-5. (Rounding grows at the kinks of ReLU.)"""
+    """Gradient descent with momentum is that of a NumPy loop with backpropagation by hand: the final loss of each of ten training
+    runs of each network, from weights of gain 1 at the lowest learning rate, differs by at most 1e-4. (Rounding grows at the kinks of
+    ReLU.)"""
     lowest = min(cell.settings.optimizer.rate for cell in run.experiment.cells)
     for cell, rows in cells_of(run, lambda cell: _is_plain(cell) and cell.settings.optimizer.rate == lowest):
         few = found.lanes(rows).sample(LANES)
@@ -35,7 +36,7 @@ def momentum_descent(run: Run, found: Evidence) -> None:
         for lane, steps in enumerate(few["steps_run"]):
             weights = [(layer["kernel"][lane].astype(float), layer["bias"][lane].astype(float)) for layer in layers]
             losses[lane] = trained(cell, weights, fixed.data.x[lane].astype(float), fixed.data.y[lane], int(steps))
-        few.statistic("median difference", np.median(np.abs(losses - few["loss_final"])) if len(few) else np.nan, 1e-5)
+        few.within("difference of a loss", np.abs(losses - few["loss_final"]), 1e-4)
 
 
 def trained(cell: Cell, layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray, y: np.ndarray, steps: int) -> float:
