@@ -49,10 +49,17 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
         raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, [*RATES, *numeric])}")
     values = rows[measure].to_numpy(float, na_value=np.nan)
     missing = np.isnan(values)
-    if len(rows) and missing.all() and measure not in NEVER and not (rows["outcome"] == "diverged").all():
+    if lacks_values(rows, measure):
         cells = ", ".join(rows["cell"].unique()[:3])
         raise ValueError(f"measure '{measure}': no run of these cells has a value: {cells}; name cells whose models and tasks have one")
     return np.where(missing, worst_value(measure), values)
+
+
+def lacks_values(rows: pd.DataFrame, measure: str) -> bool:
+    """Whether no run has a value of a measure, for another reason than that all diverged: their models or tasks have none."""
+    if measure in RATES or measure in NEVER or not len(rows):
+        return False
+    return bool(rows[measure].isna().all()) and not (rows["outcome"] == "diverged").all()
 
 
 def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:

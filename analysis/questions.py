@@ -19,7 +19,7 @@ from analysis.estimates import (
     unpaired_difference,
 )
 from analysis.load import Run, drawn_pairs, matching
-from analysis.measures import NEVER, RATES, asked_cells, at_edge, best_value, columns_of, lower_is_better, measured
+from analysis.measures import NEVER, RATES, asked_cells, at_edge, best_value, columns_of, lacks_values, lower_is_better, measured
 from analysis.theory import Decision as LawDecision
 from analysis.theory import Evidence
 from bench.spec import Claim, Comparison
@@ -36,7 +36,7 @@ SHARE = "share, interval of Clopper and Pearson, or of Gaffke over the clusters'
 MEDIAN = "median of the clusters' medians, interval of order statistics over clusters"
 EDGE = "edge of the sweep"
 NONE = "no training runs to judge by"
-SILENT = "a side of which no run has a value"
+SILENT = "no run of a side has a value"
 UNEVEN = "pooled cells do not share their draws"
 
 
@@ -170,7 +170,7 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
         question = _bound(claim, condition, mine)
     if any(side.uneven for side in sides):
         question.undecided = UNEVEN
-    elif len(sides) > 1 and any(side.silent for side in sides):
+    elif any(side.silent and (len(sides) > 1 or lacks_values(side.rows, side.measure)) for side in sides):
         question.undecided = SILENT
     question.withheld = _failed_control(run, claim, condition)
     return question
@@ -182,8 +182,9 @@ def _law_question(claim: Claim, found: LawDecision, columns: tuple[str, ...]) ->
 
 def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
     rows, clusters = run.lanes[mask], run.clusters[mask].to_numpy()
-    values = measured(rows, measure)
-    if claim.best is None:
+    lacking = measure in rows and lacks_values(rows, measure)
+    values = np.full(len(rows), np.nan) if lacking else measured(rows, measure)
+    if claim.best is None or lacking:
         return _Side(rows, measure, values, clusters)
     judges = run.judges[mask].to_numpy()
     if judges.all() or not judges.any():
