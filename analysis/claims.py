@@ -162,7 +162,7 @@ def _data_sets(run: Run, rows: pd.DataFrame) -> str:
     """How many data sets these rows have seen, in words."""
     tasks = [run.tasks[cell] for cell in rows["cell"].unique()]
     number = int(rows["data_seed"].nunique())
-    if number == 1 or all(task is not None and not task.seeded for task in tasks):
+    if number == 1 or not any(run.seeded[cell] for cell in rows["cell"].unique()):
         return "1 data set"
     resampled = all(task is not None and task.resamples for task in tasks)
     return f"{number:,} resamples of one data set" if resampled else f"{number:,} data sets"

@@ -10,7 +10,6 @@ import pandas as pd
 from analysis.estimates import Interval, clustered_rate, p_improvement
 from analysis.load import Run, drawn, drawn_pairs, load
 from analysis.measures import measured
-from bench.manifest import differences
 from bench.spec import Cell
 
 SEEDS = ["data_seed", "init_seed"]
@@ -60,7 +59,7 @@ def compare(first: Path, second: Path) -> Comparison:
         match, rows = _matched(a, b, mine, other, label)
         matches.append(match)
         pairs.append(rows)
-    return Comparison(matches, _disagreements(pd.concat(pairs, ignore_index=True)), differences(a.manifest.latest, b.manifest.latest))
+    return Comparison(matches, _disagreements(pd.concat(pairs, ignore_index=True)), a.manifest.made_otherwise(b.manifest))
 
 
 def _cells(a: Run, b: Run) -> list[tuple[Cell, Cell, str]]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from bench.contents import IDENTITY, check_columns, check_curves, check_lanes, ended_curves
 from bench.engine.program import Program, programs
-from bench.files import read_inside
+from bench.files import MOST_TEXT, read_inside
 from bench.manifest import Manifest
 from bench.messages import one_line
 from bench.records import read_manifest, read_rows
@@ -24,8 +24,6 @@ from bench.tasks.definition import Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
-MOST_TEXT = 1 << 22
-"""Bytes of an experiment file that is read."""
 ONE_DRAW = -1
 """Stands for a draw that all rows share."""
 
@@ -44,10 +42,23 @@ class Run:
 
     @cached_property
     def draws(self) -> dict[str, bool]:
-        """Whether two init seeds of a cell give two different starts; of code that is not the package's own, the manifest says so."""
+        """Whether two init seeds of a cell give two different starts; of code not the package's own the manifest says so. Not where
+        all rows of a data set are the same from start to end: whatever the initializer drew was overwritten, or is one draw."""
         own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
         foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
-        return {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
+        said = {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
+        place = ["cell", "data_seed"] if self.data_sets > 1 else ["cell"]
+        rows = self.lanes[[*place, *(name for name in self.lanes if str(name).endswith("_initial") or name == "params_digest")]]
+        several = set(rows.loc[rows.duplicated(place), "cell"])
+        different = rows.drop_duplicates()
+        differ = set(different.loc[different.duplicated(place), "cell"])
+        return {cell: draws and (cell in differ or cell not in several) for cell, draws in said.items()}
+
+    @cached_property
+    def seeded(self) -> dict[str, bool]:
+        """Whether two data seeds of a cell give two different data sets; of a user's own task the manifest says so, or it is assumed."""
+        said = {record.id: record.seeded is not False for record in self.manifest.cells} if None in self.tasks.values() else {}
+        return {cell: said[cell] if task is None else task.seeded for cell, task in self.tasks.items()}
 
     @cached_property
     def clusters(self) -> pd.Series:
@@ -63,8 +74,7 @@ class Run:
     @cached_property
     def data_sets(self) -> int:
         """How many data sets were drawn; 1 if the tasks ignore their data seed."""
-        fixed = all(task is not None and not task.seeded for task in self.tasks.values())
-        return 1 if fixed else int(self.lanes["data_seed"].nunique())
+        return int(self.lanes["data_seed"].nunique()) if any(self.seeded.values()) else 1
 
     @cached_property
     def tasks(self) -> dict[str, Task | None]:
@@ -93,7 +103,9 @@ class Run:
     @property
     def interim(self) -> str:
         """'interim: 41% of runs', for whatever is made of a run that is not complete; empty for a complete one."""
-        return "" if self.manifest.complete else f"interim: {100 * self.share_done:.2g}% of runs"
+        percent = 100 * self.share_done
+        share = f"{percent:.2g}" if percent < 99 else f"{min(percent, 99.9):.1f}"
+        return "" if self.manifest.complete else f"interim: {share}% of runs"
 
     @cached_property
     def programs(self) -> list[Program]:
@@ -210,11 +222,22 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
             raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
         opaque = {kind.partition(".")[0] for kind in foreign}
         essence = cell.settings.essence() if foreign else record.settings
+        for section in opaque:
+            if _names_in(essence.get(section)) != _names_in(record.settings.get(section)):
+                raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")
         for section in Settings.model_fields:
             if section not in opaque and essence.get(section) != record.settings.get(section):
                 raise ValueError(f"{place}: {section} is not that of the experiment's cell with {cell.axes}")
     if manifest.dtype != (dtype := ", ".join(sorted({cell.settings.training.dtype for cell in experiment.cells}))):
         raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")
+
+
+def _names_in(section: Any) -> list[str]:
+    """The names of all pieces in the settings of a section."""
+    if not isinstance(section, dict):
+        return []
+    inner = [name for value in section.values() for name in _names_in(value)]
+    return sorted([*(str(section[key]) for key in ("name", "scheme") if section.get(key)), *inner])
 
 
 def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:

@@ -66,7 +66,11 @@ def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:
     """A column of the rows for a drawing or a table: runs that diverged have the worst value, or none if none is declared, and what never
     happened is infinite."""
     values = rows[column].astype(float)
-    return values.fillna(worst_value(column)) if column in NEVER else values.mask(values.isna() & (rows["outcome"] == "diverged"), worst_value(column))
+    return (
+        values.fillna(worst_value(column))
+        if column in NEVER
+        else values.mask(values.isna() & (rows["outcome"] == "diverged"), worst_value(column))
+    )
 
 
 def columns_of(measure: str) -> tuple[str, ...]:

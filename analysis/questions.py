@@ -159,14 +159,14 @@ def _conditions(run: Run, claim: Claim) -> Iterator[tuple[dict[str, Any], np.nda
 def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarray) -> Question:
     assert claim.measure is not None
     mine = _side(run, claim, mask, claim.measure)
+    sides: tuple[_Side, ...] = (mine,)
     if claim.greater_than is not None:
         sides = mine, _other_side(run, claim, claim.greater_than, condition)
-        question = _order(claim, condition, *sides)
+        question = _order(claim, condition, mine, sides[1])
     elif isinstance(claim.equal_to, Comparison):
         sides = mine, _other_side(run, claim, claim.equal_to, condition)
-        question = _equality(claim, condition, *sides)
+        question = _equality(claim, condition, mine, sides[1])
     else:
-        sides = (mine,)
         question = _bound(claim, condition, mine)
     if any(side.uneven for side in sides):
         question.undecided = UNEVEN

@@ -40,7 +40,9 @@ from analysis.theory import Law  # noqa: E402
 from analysis.verdict import Verdict  # noqa: E402
 from analysis.words import latex  # noqa: E402
 from analysis.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
+from bench.files import MOST_TEXT, read_inside  # noqa: E402
 from bench.manifest import Part  # noqa: E402
+from bench.messages import one_line  # noqa: E402
 from bench.records import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
 from bench.registry import trusting  # noqa: E402
 from bench.spec import Figure as FigureSpec  # noqa: E402
@@ -113,9 +115,10 @@ def standing(out: Path) -> list[Result]:
     for path in sorted(out.glob("*/claims.json")):
         refuse_links(out, path.relative_to(out))
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: cannot be read: {error}") from error
+            stored = json.loads(read_inside(path.parent, path.name, MOST_TEXT))
+            summary = pd.read_csv(io.BytesIO(read_inside(path.parent, "summary.csv", MOST_TEXT)))
+        except (ValueError, OSError, RecursionError) as error:
+            raise ValueError(f"{path.parent}: claims.json or summary.csv cannot be read: {one_line(error)}") from error
         try:
             verdicts = [Verdict.of(record) for record in stored["claims"]]
             laws = TypeAdapter(list[Law]).validate_python(stored["laws"])
@@ -123,7 +126,7 @@ def standing(out: Path) -> list[Result]:
             raise ValueError(
                 f"{path}: damaged, or of another version of initbench; make that report anew: initbench report {path.parent}"
             ) from error
-        found.append(Result(load(path.parent, interim=True), laws, verdicts, pd.read_csv(path.parent / "summary.csv")))
+        found.append(Result(load(path.parent, interim=True), laws, verdicts, summary))
     return sorted(found, key=lambda result: result.name)
 
 

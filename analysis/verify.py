@@ -22,6 +22,7 @@ import pandas as pd
 
 from analysis.report import FORMATS, in_processes, standing, write_answer, write_experiment
 from analysis.written import LIST, checksum, read_list, refuse_links
+from bench.messages import one_line
 
 DRAWING_ID = re.compile(rb"\b[mp][0-9a-f]{10}\b")
 NUMBER = re.compile(rb"-?\d+\.\d+(?:e[+-]?\d+)?")
@@ -54,7 +55,8 @@ def differences(report: Path, trust: Collection[str] = ()) -> list[str]:
     """Where a report is not what its rows give."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            return list(_compared(report, Path(scratch) / write_experiment(report, Path(scratch), DRAWN, trust)))
+            found = _compared(report, Path(scratch) / write_experiment(report, Path(scratch), DRAWN, trust))
+            return [one_line(line) for line in found]
         except ValueError as error:
             return [str(error)]
         except (KeyError, TypeError) as error:
@@ -66,7 +68,7 @@ def _of_the_answer(folder: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             write_answer(standing(folder), Path(scratch), DRAWN)
-            return list(_compared(folder, Path(scratch)))
+            return [one_line(line) for line in _compared(folder, Path(scratch))]
         except (ValueError, KeyError, TypeError) as error:
             return [f"{folder / 'README.md'}: cannot be recomputed: {error}"]
 
@@ -155,7 +157,7 @@ def _cells(stored: Path, fresh: Path) -> Iterator[str]:
 def _entries(stored: Path, fresh: Path) -> Iterator[str]:
     try:
         mine = json.loads(stored.read_text(encoding="utf-8", errors="replace"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield f"is no JSON: {error}"
         return
     yield from _values(mine, json.loads(fresh.read_text(encoding="utf-8")), "")
@@ -169,10 +171,11 @@ def _values(mine: Any, other: Any, place: str) -> Iterator[str]:
         for number, (a, b) in enumerate(zip_longest(mine, other)):
             known = next((one for one in (a, b) if isinstance(one, dict)), {})
             name = known.get("id", known.get("name"))
-            condition = ", ".join(map(str, known.get("condition", {}).values()))
-            yield from _values(a, b, f"{place}[{number if name is None else name + (f': {condition}' if condition else '')}]")
+            conditions = known.get("condition")
+            condition = ", ".join(map(str, conditions.values())) if isinstance(conditions, dict) else ""
+            yield from _values(a, b, f"{place}[{number if name is None else _cut(str(name)) + (f': {condition}' if condition else '')}]")
     elif mine != other and not (isinstance(mine, float) and isinstance(other, float) and _is_close(mine, other)):
-        yield f"{place}: {mine}, recomputed {other}"
+        yield f"{place}: {_cut(str(mine))}, recomputed {_cut(str(other))}"
 
 
 def _drawings(stored: Path, fresh: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from bench.files import MOST_TEXT, read_inside
 from bench.manifest import Record, Sha256
 from bench.messages import explain
 from bench.records import read_manifest, write_whole
@@ -46,9 +47,8 @@ def read_list(folder: Path) -> dict[str, str] | None:
     path = folder / LIST
     if not path.exists():
         return None
-    refuse_links(folder, Path(LIST))
     try:
-        return dict(Written.model_validate(json.loads(path.read_text(encoding="utf-8"))).files)
+        return dict(Written.model_validate(json.loads(read_inside(folder, LIST, MOST_TEXT))).files)
     except ValidationError as error:
         raise ValueError(f"{path}: {explain(error, Written)}") from error
     except (OSError, ValueError, RecursionError) as error:

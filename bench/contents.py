@@ -112,6 +112,9 @@ def _check_outcomes(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarra
     for name in lanes:
         if str(name).endswith("_final"):
             _refuse(lanes, diverged & lanes[name].notna().to_numpy(), f"{name} is null for diverged lanes")
+    for name in ("grad_norm_initial", "grad_norm_final", "weight_norm_initial", "weight_norm_final"):
+        if name in lanes:
+            _refuse(lanes, (lanes[name].to_numpy(float) < 0), f"{name} is a norm, at least 0")
     if "loss_initial" in lanes:
         _refuse(lanes, lanes["loss_initial"].isna().to_numpy() & ~diverged, "loss_initial is null for diverged lanes alone")
     kinds = [np.dtype(one.dtype).type for one in training]

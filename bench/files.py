@@ -4,6 +4,9 @@ import os
 import stat
 from pathlib import Path
 
+MOST_TEXT = 1 << 24
+"""Bytes of a file of text that is read."""
+
 
 def read_inside(folder: Path, name: str, most: int) -> bytes:
     """Content of the file `name` of a folder.

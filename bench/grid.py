@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -37,6 +38,16 @@ def wanted_labels(wanted: Any, labels: list[Any]) -> list[Any]:
     if isinstance(wanted, list):
         return [json.dumps(value) if isinstance(value, list) else value for value in wanted]
     return [wanted]
+
+
+def check_order(place: str, paths: Iterable[str], before: Iterable[str] = ()) -> None:
+    """Raise ValueError if a path would take back what another one, earlier in the same place or among those `before`, has set."""
+    earlier = list(before)
+    for path in paths:
+        for other in earlier:
+            if other == path or other.startswith(f"{path}."):
+                raise ValueError(f"{place}: '{one_line(path)}' would take back '{one_line(other)}', which is set before it")
+        earlier.append(path)
 
 
 def assign(tree: dict[str, Any], path: str, value: Any) -> None:

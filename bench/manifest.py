@@ -2,9 +2,21 @@
 
 import hashlib
 import json
+from datetime import datetime
+from itertools import product
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    FiniteFloat,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from bench.registry import STRICT
 
@@ -13,7 +25,14 @@ SCHEMA_VERSION: Literal[3] = 3
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$")]
+
+
+def _real_time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"), AfterValidator(_real_time)]
 FileName = Annotated[str, Field(pattern=r"^(lanes|curves)(/part-([0-9]{6}-)?[0-9a-f]{12})?\.parquet$")]
 """`lanes/part-...` in a run folder, `lanes.parquet` in a report: always relative, always inside the folder."""
 
@@ -165,6 +184,8 @@ class CellRecord(Record):
     axes: dict[str, Any]
     draws: bool
     """Whether two init seeds give two different starts."""
+    seeded: bool | None = None
+    """Whether two data seeds give two different data sets; None in folders that were begun before this was kept."""
     settings: dict[str, Any]
     """The settings that differ from the defaults; `id` is their digest."""
 
@@ -246,6 +267,11 @@ class Manifest(Record):
         """How the provenances of its rows differ in what can change bits; nothing if the run is all of one kind."""
         first, *others = self.in_use or [self.latest]
         return list(dict.fromkeys(difference for other in others for difference in differences(first, other)))
+
+    def made_otherwise(self, other: "Manifest") -> list[str]:
+        """How the provenances of its rows and those of another run differ in what can change bits."""
+        pairs = product(self.in_use or [self.latest], other.in_use or [other.latest])
+        return list(dict.fromkeys(difference for ours, theirs in pairs for difference in differences(ours, theirs)))
 
     @property
     def in_use(self) -> list[Provenance]:

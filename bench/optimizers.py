@@ -52,6 +52,13 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
     for option, value in options.items():
         if option not in allowed:
             raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, 'learning_rate'])}")
+        default = parameters[option].default
+        if option == "mask":
+            raise ValueError("optimizer.mask: it names single weights, which a file cannot; training.frozen keeps parameters as they are")
+        if isinstance(default, bool | int | float) and isinstance(value, bool) != isinstance(default, bool):
+            raise ValueError(
+                f"optimizer.{option} = {shown(value)}: '{name}' takes {'true or false' if isinstance(default, bool) else 'a number'}"
+            )
         if isinstance(value, str) and not _takes_text(parameters[option]):
             what = "takes no text here; where it takes a function, a file cannot give one"
             raise ValueError(f"optimizer.{option} = '{one_line(value, 100)}': '{name}' {what}")

@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from bench.document import check_content, read_document, walk, write_document
-from bench.grid import assign, axis_label, check_labels, label_key, wanted_labels
+from bench.grid import assign, axis_label, check_labels, check_order, label_key, wanted_labels
 from bench.initializers import draws, initializer
 from bench.manifest import Name
 from bench.messages import explain, nearest, one_line, shown
@@ -56,7 +56,7 @@ LARGEST = {"float32": float(np.finfo(np.float32).max), "float64": 1e150}
 SMALLEST = {"float32": float(np.finfo(np.float32).tiny), "float64": 1e-150}
 """Sizes of numbers that do not overflow or vanish as such, or in float64 when they are squared."""
 LONGEST_LABEL = 200
-RELATIVE_RATE = re.compile(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
+RELATIVE_RATE = re.compile(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
 MOST_LANES = 1 << 44
 """Most lanes of a cell: no number of a lane overflows 64 bits, whatever the number of cells."""
 
@@ -573,6 +573,9 @@ class Experiment(Part):
             label = case.get("label")
             if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL or not label.isprintable():
                 raise ValueError(f"case: each one needs a label, a line of at most {LONGEST_LABEL} characters")
+            check_order("grid", self.grid, before=[key for key in case if key != "label"])
+        if not self.case:
+            check_order("grid", self.grid)
         self.cells  # noqa: B018  (expands and validates every cell)
         for axis, labels in self.axes.items():
             check_labels(axis, labels)

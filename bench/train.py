@@ -129,16 +129,20 @@ def _of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: P
     return take_stock(store, table)
 
 
-def _record(cell: Cell) -> CellRecord:
+def _record(cell: Cell, program: Program) -> CellRecord:
     label = ", ".join(f"{axis} = {value}" for axis, value in cell.axes.items())
     settings = cell.settings
-    return CellRecord(id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, settings=settings.essence())
+    seeded = program.seeded[program.task_of[program.variant_of(cell)]]
+    return CellRecord(
+        id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, seeded=seeded, settings=settings.essence()
+    )
 
 
 def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: Provenance | None) -> None:
     """The manifest of a run that is under way; `here` is None if nothing is trained, but only put in order."""
     if store.new:
         assert here is not None
+        program_of = {cell.id: program for program in plan for cell in program.cells}
         store.save(
             Manifest(
                 schema_version=SCHEMA_VERSION,
@@ -153,7 +157,7 @@ def _begin(store: RunFolder, experiment: Experiment, plan: list[Program], here: 
                 complete=False,
                 lanes=experiment.lanes,
                 curve_seeds=CURVE_SEEDS,
-                cells=tuple(_record(cell) for cell in experiment.cells),
+                cells=tuple(_record(cell, program_of[cell.id]) for cell in experiment.cells),
                 block_width=(0,) * len(plan),
                 parts=(),
             )

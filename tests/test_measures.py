@@ -24,7 +24,10 @@ FIGURE = {"name": "f", "kind": "ecdf", "caption": "?"}
         ({"claim": [{**CLAIM, "measure": "solvd"}]}, "claim 'a': measure: unknown measure 'solvd'; did you mean 'solved'"),
         ({"claim": [{**CLAIM, "measure": "loss_finale"}]}, "did you mean 'loss_final'"),
         ({"claim": [{**CLAIM, "measure": "loss"}]}, "unknown measure 'loss'"),
-        ({"probes": ["weight_norm"], "claim": [{**CLAIM, "measure": "weight_norm"}]}, "unknown measure 'weight_norm'; did you mean 'weight_norm_final'"),
+        (
+            {"probes": ["weight_norm"], "claim": [{**CLAIM, "measure": "weight_norm"}]},
+            "unknown measure 'weight_norm'; did you mean 'weight_norm_final'",
+        ),
         # XOR has no examples to test on, and is learned without second derivatives being asked for.
         ({"claim": [{**CLAIM, "measure": "test_loss_final"}]}, "unknown measure 'test_loss_final'"),
         ({"claim": [{**CLAIM, "measure": "hessian_min_final"}]}, "unknown measure 'hessian_min_final'"),

@@ -335,7 +335,7 @@ MODELS = {
 }
 TASKS = {
     "flat_targets": "y is float32 of shape (5,), which must be float32 of shape (5, 1)",
-    "not_finite": "its data hold NaN or infinity: 1 of the 10 numbers of x",
+    "not_finite": "its data hold NaN or infinity: 64 of the 640 numbers of x",
     "no_such_class": "y has values from 0 to 3; classes are 0 to 2",
     "no_such_probability": "y has values from 0 to 2.4; probabilities are 0 to 1",
     "no_examples": "its data have no examples: x has the shape (0, 2)",

@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from bench.initializers import drawn
+from bench.models.activations import Hidden
 from bench.registry import Entry
 from bench.tasks.definition import Data, Task
 
@@ -19,7 +20,10 @@ PRECISIONS = ("float32", "float64")
 
 def check_variables(entry: Entry, state: Any) -> None:
     """A model holds nothing but parameters of a precision that it can be trained in; `PieceError` otherwise."""
-    for path, variable in nnx.to_flat_state(state):
+    variables = nnx.to_flat_state(state)
+    if not variables:
+        raise entry.fault("it has no parameters")
+    for path, variable in variables:
         name = ".".join(map(str, path))
         if not isinstance(variable, nnx.Param):
             raise entry.fault(f"'{name}' is a {type(variable).__name__}; a model may hold nothing but parameters, nnx.Param")
@@ -34,6 +38,8 @@ def check_outputs(network: "Network", inputs: int, outputs: int, dtype: str) -> 
     traced = jax.eval_shape(network.trace, params, example)
     if not isinstance(traced, tuple) or len(traced) != 2:
         raise network.entry.fault("its trace does not give two things, outputs and hidden layers")
+    if not isinstance(traced[1], list | tuple) or not all(isinstance(layer, Hidden) for layer in traced[1]):
+        raise network.entry.fault("its trace gives hidden layers that are no list of bench.models.activations.Hidden")
     outputs_shape, outputs_dtype = getattr(traced[0], "shape", (1,))[1:], getattr(traced[0], "dtype", type(traced[0]).__name__)
     if outputs_shape != (outputs,) or outputs_dtype != dtype:
         found = f"a {outputs_dtype} of shape {outputs_shape}"

@@ -25,8 +25,9 @@ from bench.engine.seeds import data_key, named, noise_key, order_key, shuffled
 from bench.engine.views import Views
 from bench.initializers import draws, initializer
 from bench.linalg import eigenvalues
+from bench.messages import nearest
 from bench.optimizers import asks_for_function, asks_for_loss, make_optimizer
-from bench.probes import PER_LAYER, probe
+from bench.probes import PER_LANE, PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, losses, metric, total_loss
@@ -39,6 +40,8 @@ EXAMPLES_LAST = 64
 """Full batches and minibatches of so many examples or more stand behind the features. Measured on two AVX-512 cores, in steps a second of
 networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03 to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5
 times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 to 1.4 times."""
+SAMPLES, SAMPLES_BYTES = 64, 1 << 26
+"""Data sets of a user's own task that are looked at before training, and their bytes at most."""
 SHARED_BYTES = 1 << 14
 """Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
@@ -219,6 +222,8 @@ class Program:
         self.zeroings = list(dict.fromkeys(self.network.zeroed(cell.settings.initializer) for cell in cells))
         """Of each parameter, whether it starts at zero, in all ways that the cells have."""
         with precision(self.dtype):
+            self.seeded = [self._check_task(spec) for spec in self.tasks]
+            """Of each task, whether two data seeds give two different data sets."""
             self._check_pieces()
             self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
             self.track = self._measurable(track, optional=True)
@@ -334,10 +339,6 @@ class Program:
     def _check_pieces(self) -> None:
         """Hold what a user's own pieces make for one training run against their contracts."""
         check_outputs(self.network, self.task.inputs, len(self.network.players) or self.task.outputs, self.dtype)
-        for spec in self.tasks:
-            entry = task[spec.name]
-            if entry.own:
-                check_values(entry, self.task, self.constant_data or jax.jit(lambda spec=spec: self.sample(spec, 0))())
         shapes = {path: leaf.shape for path, leaf in leaves(self.network.shapes)}
         for variant in self.variants:
             start = variant.initializer
@@ -352,6 +353,21 @@ class Program:
                         f"its weight '{dotted(unclear)}' has the shape {shapes[unclear]}, and nobody knows which axes are inputs, as "
                         f"initializer '{law.name}' has to know; a weight has two axes, or is an nnx.Conv's"
                     )
+
+    def _check_task(self, spec: TaskSpec) -> bool:
+        """Whether the data sets of a task depend on the data seed; those of a user's own task are held against their contract."""
+        entry = task[spec.name]
+        if self.constant_data is not None:
+            if entry.own:
+                check_values(entry, self.task, self.constant_data)
+            return False
+        if not entry.own:
+            return True
+        size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.data_shapes))
+        seeds = jnp.arange(max(2, min(SAMPLES, SAMPLES_BYTES // size)), dtype=jnp.uint32)
+        found = jax.jit(jax.vmap(lambda seed: self.sample(spec, seed)))(seeds)
+        check_values(entry, self.task, found)
+        return any(bool(jnp.any(leaf[1:] != leaf[:1])) for leaf in jax.tree.leaves(found))
 
     def _check_name(self, place: str, name: str, model: ModelSpec) -> None:
         if not self.network.matching(name):
@@ -381,6 +397,10 @@ class Program:
             short = name.rpartition(":")[2]
             arguments = inspect.signature(inspect.unwrap(entry.target)).parameters
             seen = tuple(argument for argument in arguments if argument not in entry.options.model_fields)
+            if unknown := [
+                argument for argument in entry.options.model_fields if entry.own and entry.options.model_fields[argument].is_required()
+            ]:
+                raise entry.fault(f"nothing that a probe looks at is called '{unknown[0]}'; {nearest(unknown[0], (*PER_LAYER, *PER_LANE))}")
             if present.issuperset(seen) and (optional or not entry.traits.get("optional", False)):
                 function = entry.bind(entry.options().model_dump())
                 if entry.own:
