@@ -231,7 +231,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "spec_hash": ("0" * 64, "changed after the run"),
     "dtype": ("float64", "dtype = 'float64': the experiment has float32"),
     "ended": (None, "a complete run has an end"),
-    "started": ("<script>", "started = '<script>'"),
+    "started": ("2026-99-99T99:99:99+00:00", "started: month must be in 1..12"),
     "run_seconds": (float("nan"), "NaN is no number of JSON"),
     "peak_memory_bytes": ("x" * 100_000, "peak_memory_bytes"),
     "more": (1, "unknown key 'more'"),

@@ -14,7 +14,8 @@ import pytest
 import tomlkit
 
 from analysis.figures.check import check_figures
-from bench import Experiment
+from analysis.load import load
+from bench import Experiment, run
 from bench.engine.network import Network
 from bench.engine.order import use
 from bench.engine.program import Inputs, Program, programs
@@ -183,6 +184,20 @@ class Broken(Plain):
         return self.head(x @ x), []
 
 
+class Bare(Plain):
+    def trace(self, x):
+        outputs, [found] = super().trace(x)
+        return outputs, [found.activation]
+
+
+class Empty(nnx.Module):
+    def __init__(self, inputs: int, outputs: int, *, rngs):
+        self.outputs = outputs
+
+    def trace(self, x):
+        return x[:, : self.outputs], []
+
+
 class Called(nnx.Module):
     def __init__(self, inputs: int, outputs: int, *, rngs):
         self.dense = nnx.Linear(inputs, outputs, rngs=rngs)
@@ -208,6 +223,14 @@ def flat_targets() -> Task:
 
 def not_finite() -> Task:
     return Task(2, 1, lambda key, dtype: data(x=np.where(X == 0.3, np.nan, X)), "mse", "regression")
+
+
+def seldom_finite() -> Task:
+    return Task(2, 1, lambda key, dtype: data(y=jnp.where(jax.random.uniform(key, (5, 1)) > 0.99, jnp.nan, 1.0)), "mse", "regression")
+
+
+def keyless(seeded: bool = True) -> Task:
+    return listed(seeded)
 
 
 def no_such_class() -> Task:
@@ -268,6 +291,10 @@ def distinct_units(units):
 
 def metric(weights):
     return jnp.zeros(())
+
+
+def looks(nothing):
+    return nothing
 
 
 def fails(units):
@@ -331,11 +358,14 @@ MODELS = {
     "Half16": "'head.bias' is float16",
     "Idle": "its weights spare.kernel have no part in its outputs",
     "Broken": "TypeError: ",
+    "Bare": "hidden layers that are no list of bench.models.activations.Hidden",
+    "Empty": "it has no parameters",
     "Called": "has no attribute 'trace'",
 }
 TASKS = {
     "flat_targets": "y is float32 of shape (5,), which must be float32 of shape (5, 1)",
     "not_finite": "its data hold NaN or infinity: 64 of the 640 numbers of x",
+    "seldom_finite": "its data hold NaN or infinity",
     "no_such_class": "y has values from 0 to 3; classes are 0 to 2",
     "no_such_probability": "y has values from 0 to 2.4; probabilities are 0 to 1",
     "no_examples": "its data have no examples: x has the shape (0, 2)",
@@ -447,6 +477,30 @@ def test_a_map_of_a_setting_that_a_piece_has_as_an_option_is_refused() -> None:
     Experiment.model_validate({**content, "initializer": "pieces:same"})
     with pytest.raises(ValueError, match="seeds.map: 'initializer.gain' is an option of 'pieces:sign_scaled'"):
         Experiment.model_validate({**content, "initializer": "pieces:sign_scaled"})
+
+
+def test_a_probe_of_something_that_nobody_shows_is_named() -> None:
+    with pytest.raises(ValueError, match=r"probe 'pieces:looks' .*nothing that a probe looks at is called 'nothing'; .*allowed: "):
+        planned(probes=["pieces:looks"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "independent"),
+    [
+        ({"task": "pieces:keyless", "seeds": {"init": 1, "data": 20}}, 1),
+        ({"task": {"name": "pieces:keyless", "seeded": False}, "seeds": {"init": 1, "data": 20}}, 1),
+        ({"task": {"name": "pieces:keyless", "seeded": False}, "seeds": {"init": 20}, "initializer": "pieces:same"}, 1),
+        ({"seeds": {"init": 20}, "initializer": {"name": "he_normal", "zero_layers": [0, 1]}}, 1),
+        ({"seeds": {"init": 20}, "initializer": {"name": "he_normal", "layers": {"*": "zeros"}}}, 1),
+        ({"seeds": {"init": 20}, "initializer": {"name": "he_normal", "zero_layers": [1]}}, 20),
+        ({"task": "blobs", "seeds": {"init": 1, "data": 20}}, 20),
+    ],
+)
+def test_what_does_not_depend_on_a_seed_is_one_draw(changes: dict[str, Any], independent: int, tmp_path: Path) -> None:
+    wanted = Experiment.parse(tomlkit.dumps({**XOR, "training": {"steps": 3}, "track": [], **changes}))
+    found = load(run(wanted, tmp_path))
+    assert len(found.lanes) == 20
+    assert found.clusters.nunique() == independent
 
 
 def test_randomness_is_measured() -> None:

@@ -193,8 +193,15 @@ def test_an_optimizer_with_a_key_of_its_own_is_refused(name: str) -> None:
 
 
 def test_an_option_that_takes_a_function_takes_no_text() -> None:
-    with pytest.raises(ValueError, match=r"optimizer\.mask = 'weights': 'adamw' takes no text here"):
-        check_optimizer("adamw", {"mask": "weights"})
+    for mask in ("weights", 5, True, {"w": True}):
+        with pytest.raises(ValueError, match=r"optimizer\.mask: it names single weights, which a file cannot"):
+            check_optimizer("adamw", {"mask": mask})
+    with pytest.raises(ValueError, match=r"optimizer\.mu_dtype = 'weights'|refuses"):
+        check_optimizer("adamw", {"mu_dtype": "weights"})
+    with pytest.raises(ValueError, match=r"optimizer\.nesterov = 5: 'sgd' takes true or false"):
+        check_optimizer("sgd", {"nesterov": 5})
+    with pytest.raises(ValueError, match=r"optimizer\.b1 = True: 'adam' takes a number"):
+        check_optimizer("adam", {"b1": True})
     check_optimizer("adamw", {"mu_dtype": "bfloat16"})
     check_optimizer("contrib.muon", {"preconditioning": "spectral"})
 

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +135,12 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a table": (lambda r: changed(r / "mine" / "tables" / "cells.tex", "24", "25"), "cells.tex: line"),
     "a figure": (lambda r: changed(r / "mine" / "figures" / "time.svg", "M ", "M 1"), "time.svg: shows something else"),
     "a table as CSV": (lambda r: changed(r / "mine" / "tables" / "cells.csv", "24", "25"), "cells.csv: line 2, lanes: 25, recomputed 24"),
+    "a stranger's claim": (
+        lambda r: changed(r / "mine" / "claims.json", '"condition": {}', '"condition": [1]'),
+        "condition: [1], recomputed {}",
+    ),
+    "a long claim": (lambda r: changed(r / "mine" / "claims.json", '"id": "', f'"id": "{"x" * 5000}'), "claims.json: claims["),
+    "a deep claim": (lambda r: (r / "mine" / "claims.json").write_text("[" * 100_000), "claims.json: is no JSON"),
     "a broken table": (lambda r: (r / "mine" / "tables" / "verdicts.csv").write_text(""), "No columns to parse"),
     "a figure of other rows": (
         lambda r: (r / "mine" / "figures" / "more.svg").write_text("<svg/>"),
@@ -171,9 +179,10 @@ def _flip(path: Path) -> None:
 def test_what_does_not_follow_from_the_rows_is_named(what: str, reports: Path) -> None:
     tamper, named = TAMPERED[what]
     tamper(reports)
-    done = call("verify", reports)
+    done = call("verify", reports / "mine" if "claim" in what else reports)
     assert done.exit_code == 1, done.output
     assert named in done.output
+    assert max(map(len, done.output.splitlines())) <= 1100
 
 
 LATEX = r"""\documentclass{article}
@@ -196,6 +205,16 @@ def test_the_committed_tables_are_set_by_latex_on_a_page(tmp_path: Path) -> None
     assert done.returncode == 0, log[-2000:]
     wider = [float(points) for points in re.findall(r"Overfull .hbox .([\d.]+)pt too wide", log)]
     assert not [points for points in wider if points > 100], log
+
+
+@pytest.mark.parametrize("name", ["mine/claims.json", "mine/summary.csv", "mine/written.json", "written.json"])
+def test_a_pipe_in_a_report_is_not_waited_for(name: str, reports: Path) -> None:
+    (reports / name).unlink()
+    os.mkfifo(reports / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "initbench", "verify", str(reports)], cwd=COMMITTED.parent, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr
 
 
 def test_a_folder_without_reports_is_said(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -449,6 +450,14 @@ def test_an_unfinished_run_is_reported_as_such(
     assert len(empty_figures) == (first == 40)
     assert json.loads((tmp_path / "reports" / folder.name / "claims.json").read_text())["interim"] == note
     assert load(folder, interim=True).share_done == (last - first) / 80
+
+
+@pytest.mark.parametrize(("rows", "of", "said"), [(41, 100, "41%"), (1, 1000, "0.1%"), (995, 1000, "99.5%"), (99_999, 100_000, "99.9%")])
+def test_an_interim_run_is_never_all_of_it(rows: int, of: int, said: str, folder: Path) -> None:
+    run = load(folder, interim=True)
+    lanes = run.lanes.iloc[np.zeros(rows, int)]
+    unfinished = replace(run, lanes=lanes, manifest=run.manifest.model_copy(update={"complete": False, "lanes": of}))
+    assert unfinished.interim == f"interim: {said} of runs"
 
 
 def test_a_run_that_is_complete_again_is_not_called_interim(folder: Path, tmp_path: Path) -> None:

@@ -329,6 +329,24 @@ def test_a_case_is_applied_in_the_order_written() -> None:
             assert (json.loads(done.stdout)["gain"], json.loads(done.stdout)["bias"]) == (gain, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"grid": {"initializer.gain": [3.0], "initializer": ["he_normal"]}}, "grid: 'initializer' would take back 'initializer.gain'"),
+        (
+            {"case": [{"label": "a", "initializer.gain": 2.0}], "grid": {"initializer.gain": [3.0]}},
+            "grid: 'initializer.gain' would take back 'initializer.gain'",
+        ),
+        ({"case": [{"label": "a", "model.widths": [2]}], "grid": {"model": ["mlp"]}}, "grid: 'model' would take back 'model.widths'"),
+    ],
+)
+def test_an_axis_that_would_take_back_what_is_set_before_it_is_refused(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        experiment(**changes)
+    experiment(grid={"initializer": ["he_normal"], "initializer.gain": [3.0]})
+    experiment(case=[{"label": "a", "model": "mlp"}], grid={"model.widths": [[2]]})
+
+
 @pytest.mark.parametrize("name", catalog.names())
 def test_cells_keep_the_ids_that_stored_rows_have(name: str) -> None:
     manifest = json.loads((Path(__file__).parents[1] / "reports" / name / "run.json").read_text(encoding="utf-8"))

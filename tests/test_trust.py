@@ -97,6 +97,16 @@ def test_a_kind_of_figure_that_a_folder_names_does_not_run(folder: Path) -> None
     assert Path("pwned").exists()
 
 
+@pytest.mark.parametrize("swapped", [('name = "sgd"', 'name = "os:system"'), ('task = "xor"', 'task = "stranger:piece"')])
+def test_a_file_that_names_another_piece_than_was_trained_is_refused(swapped: tuple[str, str], folder: Path) -> None:
+    file = folder / "experiment.toml"
+    assert file.read_text().count(swapped[0]) == 1
+    file.write_text(file.read_text().replace(*swapped))
+    done = call("report", folder, "--out", "reports")
+    assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1
+    assert not Path("reports").exists()
+
+
 def test_what_the_user_s_own_file_names_runs(folder: Path) -> None:
     """Negative control: the mark is left where code is meant to be imported."""
     Path("own.toml").write_text('name = "own"\ntask = "stranger:piece"\nmodel = "linear"\ninitializer = "zeros"\n')
