@@ -24,6 +24,7 @@ MANY_VALUES = 20
 def answer_page(results: list[Result], has_headline: bool) -> str:
     """The answer in markdown."""
     lanes = sum(result.run.manifest.lanes for result in results if result.trains)
+    trained = sum(result.trains for result in results)
     seconds = sum(result.run.manifest.run_seconds + result.run.manifest.compile_seconds for result in results)
     devices = sorted({f"{device.count} x {markdown_text(device.kind)}" for r in results for device in r.run.manifest.devices})
     names = " ".join(trained_by(result.name) for result in results)
@@ -41,7 +42,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     sections = [
         "# When is it safe to initialize weights to zero?",
         interim_banner(results),
-        f"{lanes:,} training runs in {len(results)} experiment{'s' if len(results) > 1 else ''}. "
+        f"{lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}. "
         "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
         "after rows existed. Verdicts come from intervals, after the exact laws named in each report have held.",
         paragraph(verdicts, every),
@@ -118,10 +119,12 @@ def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
             sentences.append(f"{linked[0].upper()}{linked[1:]}")
         else:
             sentences[-1] += f"; {linked}"
-    return " ".join(f"{sentence}." for sentence in sentences)
+    behind = [verdict for verdict in every if verdict.family in {claim for _, claim in clauses}]
+    note = " (Exploratory: a criterion behind this answer was changed after rows existed.)" if exploratory(behind) else ""
+    return " ".join(f"{sentence}." for sentence in sentences) + note
 
 
-def _spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> list[Verdict]:
+def spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts that a clause's words are about."""
     where = need.get("where", {})
     return [
@@ -140,14 +143,14 @@ def is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
         verdict.verdict == wanted
         and ("at_least" not in need or verdict.low >= need["at_least"])
         and ("at_most" not in need or verdict.high <= need["at_most"])
-        for verdict in _spoken_of(need, family, every)
+        for verdict in spoken_of(need, family, every)
     ]
     return any(met) if "some" in need else bool(met) and all(met)
 
 
 def is_judged(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
     """Whether any verdict that a need speaks of is there, whatever it is."""
-    return bool(_spoken_of(need, family, every))
+    return bool(spoken_of(need, family, every))
 
 
 def _chart(every: Sequence[Verdict]) -> str:
@@ -174,7 +177,7 @@ def _chart(every: Sequence[Verdict]) -> str:
     for leaf in leaves:
         text = leaf["says"] if all(is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
         lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
-    behind = [verdict for leaf in leaves for need in leaf["needs"] for verdict in _spoken_of(need, need["claim"], every)]
+    behind = [verdict for leaf in leaves for need in leaf["needs"] for verdict in spoken_of(need, need["claim"], every)]
     note = "\n\nExploratory: a criterion behind this chart was changed after rows existed." if exploratory(behind) else ""
     return "\n".join([*lines, "```"]) + note
 

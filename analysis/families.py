@@ -82,9 +82,13 @@ def exploratory(verdicts: Sequence[Verdict]) -> str:
 
 
 def typical(verdicts: Sequence[Verdict], family: Family | None = None) -> list[Verdict]:
-    """The conditions whose numbers are shown for all: of the primary claim, or else of the claim with most conditions of that verdict, the
-    middle one that holds and the middle one that fails; where none does either, the middle one of all."""
+    """The conditions whose numbers are shown for all: the middle one that holds and the middle one that fails, of the primary claim or else
+    of the claim with most conditions, if there are some of both; where none does either, the middle one of all."""
     counted = [verdict for verdict in verdicts if family is None or family.primary in ("", verdict.id)] or verdicts
+    sides = [{verdict.id for verdict in counted if verdict.verdict == kind} for kind in ("supported", "refuted")]
+    if both := set.intersection(*sides):
+        most = Counter(verdict.id for verdict in counted if verdict.id in both).most_common(1)[0][0]
+        counted = [verdict for verdict in counted if verdict.id == most]
     kinds = [[verdict for verdict in counted if verdict.verdict == kind] for kind in ("supported", "refuted")]
     return [_middle(kind) for kind in kinds if kind] or [_middle(counted)]
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from analysis.answer import is_judged, is_met
+from analysis.answer import is_judged, is_met, spoken_of
 from analysis.families import exploratory, families, overall
 from analysis.page import interim_note
 from analysis.result import Result
 from analysis.verdict import Outcome, Verdict
 
 COLUMNS, LINES = 80, 24
-NAME, VERDICT = 43, 12
+NAME, VERDICT = 41, 12
 """Columns of a claim's name and of its verdict; what is left says where it holds."""
 
 MARK = "*"
@@ -49,7 +49,8 @@ def _answers(every: Sequence[Verdict]) -> list[str]:
     for row in tomllib.loads((files("analysis") / "answer.toml").read_text(encoding="utf-8"))["row"]:
         if all(is_judged(need, need["claim"], every) for need in row["needs"]):
             answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
-            lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}")
+            behind = [verdict for need in row["needs"] for verdict in spoken_of(need, need["claim"], every)]
+            lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}{MARK * bool(exploratory(behind))}")
     return ["May they start at zero?", *lines] if lines else []
 
 
@@ -70,14 +71,12 @@ def _claims(results: Sequence[Result]) -> list[tuple[str, Outcome, list[Verdict]
 
 
 def _when(verdicts: Sequence[Verdict]) -> str:
-    """In how many of its conditions a claim holds, fails, and is not settled."""
-    counts = {word: sum(verdict.verdict == kind for verdict in verdicts) for word, kind in _WORDS.items()}
+    """In how many of its conditions a claim holds, fails, and is not settled, which is undecided or withheld."""
     if len(verdicts) == 1:
         return ""
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-
-
-_WORDS = {"hold": "supported", "fail": "refuted", "open": "undecided", "withheld": "withheld"}
+    found = [verdict.verdict for verdict in verdicts]
+    hold, fail = found.count("supported"), found.count("refuted")
+    return f"{hold} hold {fail} fail {len(found) - hold - fail} open"
 
 
 def _cut(line: str) -> str:

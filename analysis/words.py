@@ -20,6 +20,8 @@ OUTCOME = re.compile(r"^\w+")
 UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
 LONG = 20
 """Longer texts are broken into lines, in LaTeX."""
+LETTER, SPACE = 0.0115, 0.018
+"""Widths of a letter and of the space between two columns in footnotesize, as shares of a line of 345 points."""
 PAGE = 30
 """Lines of a table that one page holds."""
 
@@ -87,8 +89,10 @@ def latex(table: pd.DataFrame) -> str:
     longest = pd.Series({name: max([len(name), *column.str.len()]) for name, column in text.items()})
     # A paragraph of four times the length is twice as wide.
     paragraphs = longest[longest > LONG] ** 0.5
-    room = max(0.98 - 0.012 * longest[longest <= LONG].sum() - 0.03 * len(longest), 0.1 * len(paragraphs))
-    widths = room * paragraphs / paragraphs.sum()
+    room = 0.99 - LETTER * longest[longest <= LONG].sum() - SPACE * len(longest)
+    # A paragraph is at least as wide as its longest word.
+    words = pd.Series({name: max(map(len, re.split(r"[\s_-]", " ".join([name, *text[name]])))) for name in paragraphs.index}, dtype=float)
+    widths = LETTER * words + max(room - LETTER * words.sum(), 0) * paragraphs / paragraphs.sum()
     columns = "".join(
         rf">{{\raggedright\arraybackslash}}p{{{widths[name]:.2f}\linewidth}}" if name in widths else "l" for name in longest.index
     )
@@ -96,6 +100,8 @@ def latex(table: pd.DataFrame) -> str:
     set_text = str(safe.to_latex(index=False, escape=False, column_format=columns, longtable=len(text) > PAGE))
     # After the end of a line, a bracket or a star would be read as its option.
     set_text = re.sub(r"(?m)^(?=\s*[\[*])", "{}", set_text)
+    # Names of columns may be broken where they have a line.
+    set_text = set_text.replace(r"\_", r"\_\allowbreak{}")
     for character, command in UNKNOWN_TO_LATEX.items():
         set_text = set_text.replace(character, command)
-    return "% \\usepackage{array,booktabs,longtable}\n" + set_text
+    return f"% \\usepackage{{array,booktabs,longtable}}\n{{\\footnotesize\\setlength{{\\tabcolsep}}{{3pt}}\n{set_text}}}\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.answer import _chart, _spoken_of, answer_page, jointly, paragraph
+from analysis.answer import _chart, spoken_of, answer_page, jointly, paragraph
 from analysis.claims import judge
 from analysis.families import families
 from analysis.load import Run
@@ -49,7 +49,7 @@ def settled(needs: list[dict[str, Any]], family: str) -> list[Verdict]:
     """Verdicts as these needs ask for; what they ask of some is set before what they ask of all."""
     every = list(asked())
     for need in sorted(needs, key=lambda need: "all" in need):
-        meant = _spoken_of(need, need.get("claim", family), every)
+        meant = spoken_of(need, need.get("claim", family), every)
         changes: dict[str, Any] = {"verdict": need["some"] if "some" in need else need["all"]}
         changes |= {"low": need.get("at_least", 0.0), "high": need.get("at_most", 1.0)}
         every = [replace(verdict, **changes) if verdict in meant else verdict for verdict in every]
@@ -71,7 +71,7 @@ NEEDS = [(clause, need) for clause in TEXT["clause"] for need in clause.get("nee
 def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, Any], need: dict[str, Any]) -> None:
     verdicts, every = {clause["claim"]: "conditional"}, settled(clause["needs"], clause["claim"])
     assert paragraph(verdicts, every)
-    meant = _spoken_of(need, clause["claim"], every)
+    meant = spoken_of(need, clause["claim"], every)
     assert meant
     others = [verdict for verdict in every if verdict not in meant]
     assert paragraph(verdicts, others) == ""
@@ -95,7 +95,7 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
     every = settled(leaf["needs"], "")
     assert f'{leaf["id"]}["{leaf["says"]} (' in _chart(every)
     for need in leaf["needs"]:
-        meant = _spoken_of(need, need["claim"], every)
+        meant = spoken_of(need, need["claim"], every)
         assert meant
         others = [verdict for verdict in every if verdict not in meant]
         first, *rest = meant
@@ -111,7 +111,7 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
 def test_the_chart_is_exploratory_by_what_it_rests_on_alone() -> None:
     [need] = TEXT["leaf"][0]["needs"]
     every = settled([need], "")
-    first = _spoken_of(need, need["claim"], every)[0]
+    first = spoken_of(need, need["claim"], every)[0]
     rest = [verdict for verdict in every if verdict is not first]
     edited = replace(first, edited="2026-11-28: why")
     assert "Exploratory" in _chart([edited, *rest])

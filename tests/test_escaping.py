@@ -79,7 +79,7 @@ def judged(source: Path, folder: Path, text: str) -> Path:
     shutil.copytree(source, folder)
     content: dict[str, Any] = tomllib.loads(EXPERIMENT)
     content["question"] = text
-    content["claim"] = [{"id": "one", "says": text, "edited": text, "measure": "solved", "at_most": 0.5, "by": ["case"]}]
+    content["claim"] = [{"id": "one", "says": text, "edited": text or "-", "measure": "solved", "at_most": 0.5, "by": ["case"]}]
     content["published"] = [{"says": text, "value": 0.5, "source": text, "differs": text, "measure": "solved"}]
     content["figure"] = [
         {"name": "one", "kind": "ecdf", "x": "loss_final", "color": "case", "caption": text, "lines": {text: 0.3}},

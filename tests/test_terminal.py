@@ -39,7 +39,7 @@ def test_a_claim_is_one_line_with_its_name_its_verdict_and_its_counts(one: Resul
     failed = replace(one.verdicts[0], verdict="refuted", alone="refuted")
     [line] = [line for line in verdict_page([replace(one, verdicts=[*one.verdicts, failed])], PAGE) if line.startswith("C7")]
     assert families()["C7"].short in line
-    assert line.endswith("conditional  1 hold, 1 fail")
+    assert line.endswith("conditional  1 hold 1 fail 0 open")
 
 
 def test_a_verdict_whose_criterion_was_changed_is_marked_as_exploratory(one: Result) -> None:
