@@ -27,7 +27,8 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
     every = [verdict for result in results for verdict in result.verdicts]
     runs = sum(len(result.run.lanes) for result in results if result.trains)
     interim = f"; {note}" if (note := interim_note(results)) else ""
-    where = f"{len(results)} experiment{'' if len(results) == 1 else 's'}"
+    trained = sum(result.trains for result in results)
+    where = f"{trained} experiment{'' if trained == 1 else 's'}"
     head = [f"{runs:,} training runs in {where}{interim}", *_answers(every), ""]
     claims = [
         _cut(f"{name:<{NAME}.{NAME}} {verdict + MARK * bool(exploratory(found)):<{VERDICT}} {_when(found)}")
