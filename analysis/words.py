@@ -89,10 +89,11 @@ def latex(table: pd.DataFrame) -> str:
     longest = pd.Series({name: max([len(name), *column.str.len()]) for name, column in text.items()})
     # A paragraph of four times the length is twice as wide.
     paragraphs = longest[longest > LONG] ** 0.5
-    room = 0.99 - LETTER * longest[longest <= LONG].sum() - SPACE * len(longest)
-    # A paragraph is at least as wide as its longest word.
+    room = max(0.99 - LETTER * longest[longest <= LONG].sum() - SPACE * len(longest), 0.1 * len(paragraphs))
+    # A paragraph is at least as wide as its longest word, if there is room.
     words = pd.Series({name: max(map(len, re.split(r"[\s_-]", " ".join([name, *text[name]])))) for name in paragraphs.index}, dtype=float)
-    widths = LETTER * words + max(room - LETTER * words.sum(), 0) * paragraphs / paragraphs.sum()
+    least = words * min(LETTER, room / max(words.sum(), 1))
+    widths = least + (room - least.sum()) * paragraphs / paragraphs.sum()
     columns = "".join(
         rf">{{\raggedright\arraybackslash}}p{{{widths[name]:.2f}\linewidth}}" if name in widths else "l" for name in longest.index
     )
