@@ -57,7 +57,7 @@ def faults_of(experiment: Experiment, claim: Claim) -> list[str]:
 
 
 def _impossible(claim: Claim) -> list[str]:
-    """What no rows could ever decide, or decide in one way alone."""
+    """What no rows could ever meet, and what is not defined."""
     found = []
     bounds = [(claim.measure, key, getattr(claim, key)) for key in ("at_least", "at_most", "equal_to")]
     if claim.needs is not None:
@@ -65,6 +65,8 @@ def _impossible(claim: Claim) -> list[str]:
     for measure, key, bound in bounds:
         if measure in RATES and isinstance(bound, int | float) and not 0 <= bound <= 1:
             found.append(f"{key} = {bound:g}: '{measure}' is a share, from 0 to 1")
+        if measure in RATES and (key.endswith("at_least"), bound) in ((True, 1), (False, 0)) and not key.startswith("equal_to"):
+            found.append(f"{key} = {bound:g}: no number of runs shows that a share is exactly {bound:g}; say by how much it may miss it")
     if claim.margin is not None and (claim.greater_than is not None or claim.measure in RATES):
         most, of = (1.0, "of two shares") if claim.measure in RATES else (0.5, "of P(larger) from 1/2")
         if claim.margin >= most:
@@ -72,8 +74,10 @@ def _impossible(claim: Claim) -> list[str]:
     if claim.best is not None:
         if claim.best in claim.by:
             found.append(f"best: '{claim.best}' also stands in by, which leaves one value to choose from")
-        if claim.measure not in RATES and np.isnan(worst_value(str(claim.measure))):
-            found.append(f"best: nobody has said whether a small or a large '{claim.measure}' is better")
+        sides = (claim, claim.greater_than, claim.equal_to, claim.needs)
+        for measure in dict.fromkeys(side.measure for side in sides if isinstance(side, Claim | Comparison | Control)):
+            if measure is not None and measure not in RATES and np.isnan(worst_value(measure)):
+                found.append(f"best: nobody has said whether a small or a large '{measure}' is better")
     for key, other in (("greater_than", claim.greater_than), ("equal_to", claim.equal_to)):
         if isinstance(other, Comparison) and {**claim.where, **other.where} == claim.where and other.measure in (None, claim.measure):
             found.append(f"{key}: names the claim's own runs; its where names others")

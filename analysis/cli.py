@@ -74,7 +74,7 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
             with Unwinding():
                 command(*arguments, **options)
         except (ValueError, OSError, MemoryError) as error:
-            fail(str(error) or "there is not enough memory")
+            fail("there is not enough memory" if isinstance(error, MemoryError) and not str(error) else str(error))
 
     return guarded
 

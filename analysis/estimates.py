@@ -203,7 +203,7 @@ def solved_by(steps: Array, budget: Array | float) -> tuple[Array, Array]:
 
 
 def p_improvement(a: Array, b: Array, cluster_a: Array | None = None, cluster_b: Array | None = None, level: float = 0.95) -> Interval:
-    """P(a > b) + P(a = b) / 2 of independent samples, 1/2 if neither tends to be larger; infinite values are allowed.
+    """P(a > b) + P(a = b) / 2 of independent samples without NaN, 1/2 if neither tends to be larger; infinite values are allowed.
 
     The estimate is that of Mann and Whitney, in which each cluster counts once, whatever the number of its rows. It is a mean over all ways
     to pair the samples, and varies no more than the share of successes in k independent pairs, k = min(n_a, n_b) (Hoeffding, 1963,

@@ -42,8 +42,10 @@ class Run:
 
     @cached_property
     def draws(self) -> dict[str, bool]:
-        """Whether two init seeds of a cell give two different starts; of code not the package's own the manifest says so. Not where
-        all rows of a data set are the same from start to end: whatever the initializer drew was overwritten, or is one draw."""
+        """Whether two init seeds of a cell give two different starts; of code that is not the package's own, the manifest says so.
+
+        They do not where all rows of a data set are the same from start to end: what was drawn has been overwritten, or was one draw.
+        """
         own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
         foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
         said = {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
@@ -223,7 +225,7 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         opaque = {kind.partition(".")[0] for kind in foreign}
         essence = cell.settings.essence() if foreign else record.settings
         for section in opaque:
-            if _names_in(essence.get(section)) != _names_in(record.settings.get(section)):
+            if _names_in(section, essence.get(section)) != _names_in(section, record.settings.get(section)):
                 raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")
         for section in Settings.model_fields:
             if section not in opaque and essence.get(section) != record.settings.get(section):
@@ -232,12 +234,15 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")
 
 
-def _names_in(section: Any) -> list[str]:
-    """The names of all pieces in the settings of a section."""
-    if not isinstance(section, dict):
+def _names_in(section: str, content: Any) -> list[str]:
+    """The names of the pieces that the settings of a section are made of; options that are called alike are the pieces' own."""
+    if not isinstance(content, dict):
         return []
-    inner = [name for value in section.values() for name in _names_in(value)]
-    return sorted([*(str(section[key]) for key in ("name", "scheme") if section.get(key)), *inner])
+    found = [str(content.get("name"))]
+    if section == "initializer":
+        layers = content.get("layers", {})
+        found += [str(content.get("scheme")), *(f"{layer}: {piece.get('name')}" for layer, piece in sorted(layers.items()))]
+    return found
 
 
 def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:

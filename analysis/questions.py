@@ -113,6 +113,11 @@ class _Side:
         return not never_null and len(self.rows) > 0 and not self.valued.any()
 
     @property
+    def unknown(self) -> bool:
+        """Whether none of its runs has a value, nor a worst one that would stand for it."""
+        return self.silent and bool(np.isnan(self.values).all())
+
+    @property
     def uneven(self) -> bool:
         """Whether its rows are of several cells that do not stand alike in each draw, so that draws would count some cells for more."""
         if self.rows["cell"].nunique() < 2:
@@ -170,7 +175,7 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any], mask: np.ndarra
         question = _bound(claim, condition, mine)
     if any(side.uneven for side in sides):
         question.undecided = UNEVEN
-    elif any(side.silent and (len(sides) > 1 or lacks_values(side.rows, side.measure)) for side in sides):
+    elif any(side.unknown for side in sides) or (len(sides) > 1 and all(side.silent for side in sides)):
         question.undecided = SILENT
     question.withheld = _failed_control(run, claim, condition)
     return question
@@ -189,6 +194,8 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
     judges = run.judges[mask].to_numpy()
     if judges.all() or not judges.any():
         # One half chooses the best value, and the other one judges it.
+        return _Side(rows[:0], measure, values[:0], clusters[:0])
+    if lacks_values(rows[~judges], measure):
         return _Side(rows[:0], measure, values[:0], clusters[:0])
     best = best_value(rows[~judges], claim.best, measure)
     kept = judges & (rows[claim.best] == best).to_numpy()
@@ -209,6 +216,8 @@ def _failed_control(run: Run, claim: Claim, condition: dict[str, Any]) -> str:
     if needs is None:
         return ""
     side = _side(run, claim, matching(run.lanes, run.experiment, {**claim.where, **condition, **needs.where}), needs.measure)
+    if side.uneven:
+        return f"control: {UNEVEN}"
     is_least = needs.at_least is not None
     bound, word = (needs.at_least, "at least") if is_least else (needs.at_most, "at most")
     assert bound is not None

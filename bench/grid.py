@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -38,6 +38,17 @@ def wanted_labels(wanted: Any, labels: list[Any]) -> list[Any]:
     if isinstance(wanted, list):
         return [json.dumps(value) if isinstance(value, list) else value for value in wanted]
     return [wanted]
+
+
+def flat_paths(tree: Mapping[str, Any], before: str = "") -> list[str]:
+    """The dotted paths of all settings in a tree, but for names of pieces, which an axis may refine."""
+    found = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found += flat_paths(value, f"{before}{key}.")
+        elif key != "name" and not (isinstance(value, str) and "." not in f"{before}{key}"):
+            found.append(f"{before}{key}")
+    return found
 
 
 def check_order(place: str, paths: Iterable[str], before: Iterable[str] = ()) -> None:

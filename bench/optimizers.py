@@ -53,8 +53,8 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
         if option not in allowed:
             raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, 'learning_rate'])}")
         default = parameters[option].default
-        if option == "mask":
-            raise ValueError("optimizer.mask: it names single weights, which a file cannot; training.frozen keeps parameters as they are")
+        if "mask" in option and not isinstance(default, bool):
+            raise ValueError(f"optimizer.{option}: it names single weights, which a file cannot; see training.frozen")
         if isinstance(default, bool | int | float) and isinstance(value, bool) != isinstance(default, bool):
             raise ValueError(
                 f"optimizer.{option} = {shown(value)}: '{name}' takes {'true or false' if isinstance(default, bool) else 'a number'}"

@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from bench.document import check_content, read_document, walk, write_document
-from bench.grid import assign, axis_label, check_labels, check_order, label_key, wanted_labels
+from bench.grid import assign, axis_label, check_labels, check_order, flat_paths, label_key, wanted_labels
 from bench.initializers import draws, initializer
 from bench.manifest import Name
 from bench.messages import explain, nearest, one_line, shown
@@ -573,7 +573,7 @@ class Experiment(Part):
             label = case.get("label")
             if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL or not label.isprintable():
                 raise ValueError(f"case: each one needs a label, a line of at most {LONGEST_LABEL} characters")
-            check_order("grid", self.grid, before=[key for key in case if key != "label"])
+            check_order("grid", self.grid, before=flat_paths({key: value for key, value in case.items() if key != "label"}))
         if not self.case:
             check_order("grid", self.grid)
         self.cells  # noqa: B018  (expands and validates every cell)

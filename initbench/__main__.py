@@ -27,7 +27,9 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        leave(int(ended.code or 0))  # at once: while Python takes down its libraries, it no longer answers signals
+        if not isinstance(ended.code, int):
+            raise
+        leave(ended.code)  # at once: while Python takes down its libraries, it no longer answers signals
 
 
 def flags_fault() -> str:

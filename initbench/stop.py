@@ -122,7 +122,14 @@ class Unwinding:
         import threading
 
         _catch(self._stop)
-        threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (dropped.exc_value.number,)).start()
+        number = dropped.exc_value.number
+        if hasattr(signal, "pthread_kill"):
+            # Also wakes a main thread that waits for something.
+            again = threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
+        else:
+            again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, (number,))
+        again.daemon = True
+        again.start()
 
 
 class Stoppable:

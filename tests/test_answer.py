@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.answer import _chart, spoken_of, answer_page, jointly, paragraph
+from analysis.answer import _chart, answer_page, jointly, paragraph, spoken_of
 from analysis.claims import judge
 from analysis.families import families
 from analysis.load import Run

@@ -443,7 +443,7 @@ def test_a_pool_of_cells_that_do_not_share_their_draws_decides_nothing(criterion
 def test_sides_without_any_value_are_not_compared() -> None:
     nothing: Any = {"loss_final": lambda n: np.full(n, np.nan)}
     other = {"where": {"initializer": "zeros"}}
-    for criterion in ({"greater_than": other}, {"equal_to": other, "margin": 0.1}, {"equal_to": other, "margin": 0.1, "each": True}):
+    for criterion in ({"equal_to": other, "margin": 0.1}, {"equal_to": other, "margin": 0.1, "each": True}, {"greater_than": other}):
         wanted = claim(by=[], where={"initializer": "he_normal"}, measure="loss_final", **criterion)
         run = run_of({"he_normal": 1.0, "zeros": 0.0}, 400, [wanted], **nothing)
         [found] = judge(replace(run, lanes=run.lanes.assign(outcome="diverged")))[1]
@@ -465,6 +465,8 @@ def test_a_condition_without_runs_is_counted_as_undecided() -> None:
         ({"at_least": 0.5, "needs": {"where": {}, "measure": "solved", "at_least": 5}}, "needs: at_least = 5: 'solved' is a share"),
         ({"greater_than": {"where": {"initializer": "zeros"}}, "margin": 3}, "margin = 3: a difference of two shares"),
         ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}, "margin": 0.5}, "margin = 0.5: a difference of P"),
+        ({"at_least": 1}, "at_least = 1: no number of runs shows"),
+        ({"at_most": 0}, "at_most = 0: no number of runs shows"),
         ({"greater_than": {"where": {}}}, "greater_than: names the claim's own runs"),
         ({"measure": "loss_final", "each": True, "equal_to": {"where": {}}, "margin": 1}, "equal_to: names the claim's own runs"),
         ({"at_least": 0.5, "best": "initializer"}, "best: 'initializer' also stands in by"),

@@ -32,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "track": [],
     },
     "lanes last": {
+        "probes": None,
         "task": {"name": "blobs", "n": 24},
         "model": {"name": "mlp", "widths": [7, 5]},
         "optimizer": {"name": "adam", "learning_rate": 0.05},
@@ -39,6 +40,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "track": [],
     },
     "adam on digits": {
+        "probes": None,
         "task": {"name": "digits", "n_train": 100},
         "model": {"name": "mlp", "widths": [9], "activation": "relu"},
         "optimizer": {"name": "adam", "learning_rate": 0.01},
@@ -78,6 +80,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "track": [],
     },
     "cnn with minibatches": {
+        "probes": None,
         "task": {"name": "classification", "n": 48, "d": 16},
         "model": {"name": "cnn", "channels": [2, 3]},
         "initializer": "he_normal",

@@ -315,7 +315,7 @@ def test_a_signal_during_a_report_leaves_nothing_half_done(tmp_path: Path) -> No
 
 
 DROPPED = """
-import gc, os, signal, sys, time
+import gc, os, signal, sys, threading
 from initbench import stop
 def drop(*arguments):
     gc.callbacks.remove(drop)
@@ -324,7 +324,7 @@ gc.callbacks.append(drop)
 with stop.Unwinding():
     gc.collect()
     print("went on")
-    time.sleep(5)
+    threading.Event().wait(600)
 """
 
 

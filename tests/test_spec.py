@@ -337,6 +337,10 @@ def test_a_case_is_applied_in_the_order_written() -> None:
             {"case": [{"label": "a", "initializer.gain": 2.0}], "grid": {"initializer.gain": [3.0]}},
             "grid: 'initializer.gain' would take back 'initializer.gain'",
         ),
+        (
+            {"case": [{"label": "a", "model": {"name": "mlp", "widths": [2]}}], "grid": {"model.widths": [[4]]}},
+            "grid: 'model.widths' would take back 'model.widths'",
+        ),
         ({"case": [{"label": "a", "model.widths": [2]}], "grid": {"model": ["mlp"]}}, "grid: 'model' would take back 'model.widths'"),
     ],
 )

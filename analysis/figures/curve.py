@@ -30,7 +30,9 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
             lanes = held(part[part[figure.color] == group], figure.y, diverged)
             if lanes.empty:
                 continue
-            low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1).to_numpy()
+            # There is nothing between a finite value and infinity.
+            between = "nearest" if np.isinf(lanes).any(axis=None) else "linear"
+            low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1, interpolation=between).to_numpy()
             # Step 0 stands at the left edge of the logarithmic axis.
             steps = np.maximum(lanes.index.to_numpy(float), 0.7)
             axis.fill_between(steps, low, high, color=color, alpha=0.15, lw=0)
@@ -47,6 +49,7 @@ def held(points: pd.DataFrame, name: str, diverged: pd.MultiIndex) -> pd.DataFra
     """Steps by lanes; between its logged points, and after its end, a lane has its last value. After its last finite one a lane that
     diverged has the worst, or none if none is declared."""
     table = points.pivot_table(index="step", columns=LANE, values=name, observed=True)
+    table = table.reindex(columns=pd.MultiIndex.from_frame(points[LANE].drop_duplicates()))
     finite = table.where(np.isfinite(table))
     gone = finite.bfill().isna() & table.columns.isin(diverged)
     return finite.ffill().mask(gone, worst_value(name))

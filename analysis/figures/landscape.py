@@ -22,7 +22,8 @@ SAME = 1e-4
 
 @figure_kind(x="axis", y="column", color="group?", panel="axis?")
 def spread(run: Run, figure: FigureSpec) -> Figure:
-    """Distribution of `y` at each value of `x`: median (mark), middle half (thick), middle 90% (thin), extremes (dots)."""
+    """Distribution of `y` at each value of `x`: median (mark), middle half (thick), middle 90% (thin), extremes (dots). A run that diverged
+    has the worst value, which is not drawn where it is infinite."""
     assert figure.x is not None and figure.y is not None
     rows = chosen(run, figure, run.lanes)
     across = list(rows[figure.x].cat.categories)
@@ -32,7 +33,7 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
     values = rows.loc[np.isfinite(rows[figure.y]), figure.y].to_numpy(float)
     log = is_logarithmic(values) and not (values < 0).any() if figure.log is None else figure.log
     # What is less than a millionth of the largest value stands at the lower edge of a logarithmic axis.
-    floor = np.nanmax(values) * 1e-6 if log else -np.inf
+    floor = values.max(initial=0.0) * 1e-6 if log else -np.inf
     drawing, each = panels(rows, figure, share_y=False)
     for axis, part in each:
         for offset, group in enumerate(groups):
@@ -44,11 +45,16 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
                 if len(here) == 0:
                     continue
                 place = position + (offset - (len(groups) - 1) / 2) * 0.3
-                low, quarter, middle, three_quarters, high = np.quantile(here, [0.05, 0.25, 0.5, 0.75, 0.95])
-                axis.plot([place] * 2, [here.min(), here.max()], ".", color=color, ms=2, alpha=0.6)
+                # Lines end where what is finite does, and there is nothing between a finite value and infinity.
+                finite = here[np.isfinite(here)]
+                if len(finite) == 0:
+                    continue
+                quantiles = np.quantile(here, [0.05, 0.25, 0.5, 0.75, 0.95], method="linear" if len(finite) == len(here) else "nearest")
+                low, quarter, _, three_quarters, high = quantiles.clip(finite.min(), finite.max())
+                axis.plot([place] * 2, [finite.min(), finite.max()], ".", color=color, ms=2, alpha=0.6)
                 axis.plot([place] * 2, [low, high], "-", color=color, lw=1)
                 axis.plot([place] * 2, [quarter, three_quarters], "-", color=color, lw=3.5, alpha=0.6, solid_capstyle="butt")
-                axis.plot(place, middle, mark, color=color, ms=4.5, mec="white", mew=0.6, label=text)
+                axis.plot(place, quantiles[2], mark, color=color, ms=4.5, mec="white", mew=0.6, label=text)
                 text = None
         for name, value in figure.lines.items():
             axis.axhline(value, color="0.6", lw=0.7, zorder=0)

@@ -59,8 +59,8 @@ def medians(run: Run, rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     for at, here in values.groupby(rows[x]):
         estimate = clustered_median(here.to_numpy(), run.clusters.loc[here.index].to_numpy())
         if np.isfinite(estimate.estimate):
-            highest = here[np.isfinite(here)].max()
-            found[at] = (estimate.estimate, max(estimate.low, here.min()), min(estimate.high, highest))
+            finite = here[np.isfinite(here)]
+            found[at] = (estimate.estimate, max(estimate.low, finite.min()), min(estimate.high, finite.max()))
     return pd.DataFrame.from_dict(found, orient="index", columns=["middle", "low", "high"]).astype(float).sort_index()
 
 
