@@ -440,6 +440,13 @@ def test_a_pool_of_cells_that_do_not_share_their_draws_decides_nothing(criterion
     assert (found.verdict, found.estimate) == ("refuted", 0.5)
 
 
+def test_a_control_of_cells_that_do_not_share_their_draws_is_not_met() -> None:
+    control = {"where": {"initializer": ["he_normal", "zeros"]}, "measure": "solved", "at_least": 0.9}
+    wanted = claim(by=[], where={"initializer": "he_normal"}, at_least=0.9, needs=control)
+    [found] = judge(run_of({"he_normal": 1.0, "zeros": 0.0}, 200, [wanted], task="xor"))[1]
+    assert (found.verdict, found.reason) == ("withheld", "control: pooled cells do not share their draws")
+
+
 def test_sides_without_any_value_are_not_compared() -> None:
     nothing: Any = {"loss_final": lambda n: np.full(n, np.nan)}
     other = {"where": {"initializer": "zeros"}}
@@ -471,6 +478,15 @@ def test_a_condition_without_runs_is_counted_as_undecided() -> None:
         ({"measure": "loss_final", "each": True, "equal_to": {"where": {}}, "margin": 1}, "equal_to: names the claim's own runs"),
         ({"at_least": 0.5, "best": "initializer"}, "best: 'initializer' also stands in by"),
         ({"says": "median", "measure": "tie_spread_final", "at_least": 0.5, "by": [], "best": "initializer"}, "best: nobody has said"),
+        (
+            {
+                "measure": "loss_final",
+                "by": [],
+                "best": "initializer",
+                "greater_than": {"where": {"initializer": "zeros"}, "measure": "tie_spread_final"},
+            },
+            "best: nobody has said whether a small or a large 'tie_spread_final'",
+        ),
     ],
 )
 def test_a_criterion_that_no_rows_could_meet_is_refused(changes: dict[str, Any], said: str) -> None:

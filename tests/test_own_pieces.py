@@ -229,7 +229,7 @@ def seldom_finite() -> Task:
     return Task(2, 1, lambda key, dtype: data(y=jnp.where(jax.random.uniform(key, (5, 1)) > 0.99, jnp.nan, 1.0)), "mse", "regression")
 
 
-def keyless(seeded: bool = True) -> Task:
+def keyless(seeded: bool = True, scheme: str = "a") -> Task:
     return listed(seeded)
 
 
@@ -482,6 +482,13 @@ def test_a_map_of_a_setting_that_a_piece_has_as_an_option_is_refused() -> None:
 def test_a_probe_of_something_that_nobody_shows_is_named() -> None:
     with pytest.raises(ValueError, match=r"probe 'pieces:looks' .*nothing that a probe looks at is called 'nothing'; .*allowed: "):
         planned(probes=["pieces:looks"])
+
+
+def test_an_option_that_is_called_like_a_piece_is_none(tmp_path: Path) -> None:
+    content = {**XOR, "task": {"name": "pieces:keyless", "scheme": "a"}, "training": {"steps": 3}, "track": [], "seeds": {"init": 2}}
+    folder = run(Experiment.parse(tomlkit.dumps(content)), tmp_path)
+    with trusting(()):
+        assert len(load(folder).lanes) == 2
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from analysis.load import load
 from analysis.replay import Replay, drawn
 from analysis.report import save
 from analysis.written import LIST
-from bench.records import parquet_bytes
+from bench.records import parquet_bytes, read_manifest
 from tests.test_cli import MINE, call
 
 COMMITTED = Path(__file__).parents[1] / "reports"
@@ -295,6 +295,16 @@ def test_runs_that_differ_are_paired_by_seeds(made: Path, tmp_path: Path) -> Non
     assert random.loss_larger.estimate == 1.0
     worst = found.disagreements.iloc[0]
     assert (worst["outcome_a"], worst["outcome_b"]) == ("solved", "unsolved")
+
+
+def test_runs_are_made_alike_only_if_all_of_their_rows_are(made: Path) -> None:
+    one = read_manifest(made / "runs/mine")
+    other = one.latest.model_copy(update={"matmul_precision": "other"})
+    part = one.parts[0].model_copy(update={"provenance": (other.id,)})
+    # The newest rows are made alike.
+    mixed = one.model_copy(update={"provenance": {other.id: other, **one.provenance}, "parts": (part, *one.parts[1:])})
+    assert mixed.latest == one.latest and one.made_otherwise(one) == []
+    assert "precision of matrix products" in one.made_otherwise(mixed)[0] and mixed.made_otherwise(one)
 
 
 def test_two_initializers_are_compared_on_the_same_seeds(made: Path, tmp_path: Path) -> None:
