@@ -192,10 +192,8 @@ def _side(run: Run, claim: Claim, mask: np.ndarray, measure: str) -> _Side:
     if claim.best is None or lacking:
         return _Side(rows, measure, values, clusters)
     judges = run.judges[mask].to_numpy()
-    if judges.all() or not judges.any():
+    if judges.all() or not judges.any() or lacks_values(rows[~judges], measure):
         # One half chooses the best value, and the other one judges it.
-        return _Side(rows[:0], measure, values[:0], clusters[:0])
-    if lacks_values(rows[~judges], measure):
         return _Side(rows[:0], measure, values[:0], clusters[:0])
     best = best_value(rows[~judges], claim.best, measure)
     kept = judges & (rows[claim.best] == best).to_numpy()
