@@ -67,7 +67,7 @@ def _impossible(claim: Claim) -> list[str]:
     for measure, key, bound in bounds:
         if measure in RATES and isinstance(bound, int | float) and not 0 <= bound <= 1:
             found.append(f"{key} = {bound:g}: '{measure}' is a share, from 0 to 1")
-        if measure in RATES and bound == NEVER_SHOWN.get(key.rpartition(" ")[2]):
+        if measure in RATES and bound is not None and bound == NEVER_SHOWN.get(key.rpartition(" ")[2]):
             found.append(f"{key} = {bound:g}: no number of runs shows that a share is exactly {bound:g}; say by how much it may miss it")
     if claim.margin is not None and (claim.greater_than is not None or claim.measure in RATES):
         most, of = (1.0, "of two shares") if claim.measure in RATES else (0.5, "of P(larger) from 1/2")
