@@ -18,7 +18,8 @@ def evidence(n: int, share: float = 1.0, census: bool = False, **columns: object
     """Of a run of one cell with so many training runs, without any comparison yet."""
     wanted = experiment(task="blobs", seeds={"init": n})
     rows = {"cell": wanted.cells[0].id, "data_seed": 0, "init_seed": np.arange(n), "outcome": "solved", "loss_final": 0.0, **columns}
-    return Evidence("law", "?", Run(Path("run"), wanted, NO_MANIFEST, pd.DataFrame(rows), pd.DataFrame()), share, census)
+    lanes = pd.DataFrame(rows).assign(params_digest=np.arange(n))
+    return Evidence("law", "?", Run(Path("run"), wanted, NO_MANIFEST, lanes, pd.DataFrame()), share, census)
 
 
 def decided(found: Evidence, level: float = 0.95) -> bool | None:
