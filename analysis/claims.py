@@ -125,8 +125,8 @@ def _verdict(run: Run, question: Question, failed: list[str]) -> Verdict:
         level=level,
         n_lanes=len(rows),
         n_data_seeds=int(rows["data_seed"].nunique()),
-        # The points of a map share one draw of the weights.
-        n_init_seeds=1 if run.experiment.seeds.map else int(rows["init_seed"].nunique()),
+        # The points of a map share the weights that their data seed draws.
+        n_init_seeds=int(rows["data_seed" if run.experiment.seeds.map else "init_seed"].nunique()),
         estimator=question.estimator,
         columns=question.columns,
         cells=tuple(rows["cell"].unique()),

@@ -138,11 +138,11 @@ def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
     """Per row the draw that it belongs to; rows of one draw are one observation.
 
     The data seed where there are several data sets; with one data set the init seed, since lanes of different cells share their draws.
-    `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set, and the points of a map, which share data and
-    initial weights.
+    `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set. The points of a map share data and initial
+    weights, which the data seed draws.
     """
     if run.experiment.seeds.map is not None:
-        return pd.Series(ONE_DRAW, rows.index)
+        return rows["data_seed"] if rows["data_seed"].nunique() > 1 else pd.Series(ONE_DRAW, rows.index)
     if run.data_sets > 1 and rows["data_seed"].nunique() > 1:
         return rows["data_seed"]
     return rows["init_seed"].where(rows["cell"].map(run.draws).astype(bool), ONE_DRAW)

@@ -358,12 +358,12 @@ class Seeds(Part):
     data: Annotated[int, Field(gt=0, le=MAX_SEEDS)] | Literal["paired"] = 1
     """Data seeds, crossed with the init seeds; "paired": init seed i meets data seed i."""
     map: Map | None = None
-    """Init seeds are then the points of a map."""
+    """Init seeds are then the points of a map, and each data seed is one draw of data and initial weights, which all its points share."""
 
     @model_validator(mode="after")
-    def _one_data_set(self) -> Self:
-        if self.map is not None and self.data != 1:
-            raise ValueError("map: all points have the same data; data = 1")
+    def _crossed_with_points(self) -> Self:
+        if self.map is not None and self.data == "paired":
+            raise ValueError("map: each draw of data has all points; data = the number of draws")
         return self
 
     @model_validator(mode="after")

@@ -40,20 +40,22 @@ def test_a_coarser_point_stands_in_for_lanes_that_are_not_there() -> None:
     assert sorted(np.unique(picture, return_counts=True)[1]) == [1, 3, 4, 4, 4]
 
 
+MEANFIELD: dict[str, Any] = {
+    "task": {"name": "gaussian_pairs", "n": 20, "d": 4},
+    "model": {"name": "meanfield", "width": 3},
+    "initializer": "normal",
+    "optimizer": {"name": "sgd"},
+    "training": {"steps": 30, "dtype": "float64"},
+    "track": [],
+}
+
+
 def test_the_map_is_that_of_a_plain_loop(tmp_path: Path) -> None:
-    wanted = experiment(
-        task={"name": "gaussian_pairs", "n": 20, "d": 4},
-        model={"name": "meanfield", "width": 3},
-        initializer="normal",
-        optimizer={"name": "sgd"},
-        training={"steps": 30, "dtype": "float64"},
-        seeds={"init": 16, "map": PLACE},
-        track=[],
-    )
+    wanted = experiment(**MEANFIELD, seeds={"init": 16, "data": 3, "map": PLACE})
     found = load(run(wanted, tmp_path))
     fixed, state = starts(found, wanted.cells[0], found.lanes)
-    assert found.lanes["loss_final"].nunique() == 16
-    for lane in range(16):
+    assert found.lanes["loss_final"].nunique() == 48
+    for lane in range(48):
         x, y = fixed.data.x[lane], fixed.data.y[lane]
         w, v = state.params["first"]["kernel"][lane], state.params["second"]["kernel"][lane]
         rate = found.lanes["learning_rate"].iloc[lane]
@@ -64,3 +66,18 @@ def test_the_map_is_that_of_a_plain_loop(tmp_path: Path) -> None:
             w, v = w - rate * back, v - rate * hidden.T @ slope / 3
         loss = np.mean((np.tanh(np.sqrt(2 / 4) * x @ w) @ v / 3 - y) ** 2)
         assert found.lanes["loss_final"].iloc[lane] == pytest.approx(loss, rel=1e-8)
+
+
+def test_each_data_seed_is_a_draw_of_a_map(tmp_path: Path) -> None:
+    several = load(run(experiment(**MEANFIELD, seeds={"init": 16, "data": 3, "map": PLACE}), tmp_path / "several"))
+    one = load(run(experiment(**MEANFIELD, seeds={"init": 16, "map": PLACE}), tmp_path / "one"))
+    assert (several.clusters.nunique(), one.clusters.nunique()) == (3, 1)
+    first = several.lanes[several.lanes["data_seed"] == 0]
+    pd.testing.assert_frame_equal(first.reset_index(drop=True), one.lanes, check_exact=True)
+    # The points of a draw share their weights, and draws have others.
+    norms = several.lanes.groupby("data_seed")["loss_initial"].agg(tuple)
+    assert len(set(norms)) == 3
+    kernels = starts(several, several.experiment.cells[0], several.lanes)[1].params["second"]["kernel"]
+    assert len({kernel.tobytes() for kernel in kernels}) == 3
+    with pytest.raises(ValueError, match="map: each draw of data has all points"):
+        experiment(**MEANFIELD, seeds={"init": 16, "data": "paired", "map": PLACE})

@@ -253,7 +253,7 @@ def test_the_lanes_of_a_map_differ_in_their_place_alone(rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seeds": {"map": MAP, "data": "paired"}}, "all points have the same data"),
+        ({"seeds": {"map": MAP, "data": "paired"}}, "each draw of data has all points"),
         ({"seeds": {"map": {**MAP, "y": MAP["x"]}}}, "x and y are the same setting"),
         ({"seeds": {"map": MAP}, "grid": {"initializer.gain": [1.0, 2.0]}}, "an axis of the grid as well"),
         ({"seeds": {"map": {**MAP, "x": {**MAP["x"], "path": "training.steps"}}}}, "path"),

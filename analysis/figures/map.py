@@ -38,10 +38,11 @@ FELL, GREW = _between("GnBu", 0.15, 1.0), _between("OrRd", 0.15, 1.0)
 
 @figure_kind(panel="axis?", map=True)
 def map(run: Run, figure: FigureSpec) -> Figure:
-    """One point per lane: how far the loss fell (blue), or how fast it grew (orange), with the border between the two."""
+    """One point per lane of the first draw: how far the loss fell (blue), or how fast it grew (orange), with the border between the two."""
     place = run.experiment.seeds.map
     assert place is not None
     rows = chosen(run, figure, run.lanes)
+    rows = rows[rows["data_seed"] == rows["data_seed"].min()]
     drawing, each = panels(rows, figure)
     drawn = list(each)
     drawing.set_size_inches(SIZE[0] * len(drawn) + 1.1, SIZE[1] + 0.6)

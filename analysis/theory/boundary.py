@@ -47,23 +47,26 @@ def trainability_boundary(run: Run, found: Evidence) -> None:
     linear algebra predicts, within 1e-6."""
     for cell, rows in cells_of(run, is_linear_map):
         lanes = found.lanes(rows)
-        limit = stability_limit(run, cell, rows)
-        decided = lanes.where(np.abs(lanes["learning_rate"] / limit - 1) > BARELY, DECIDED)
-        decided.facts(improved(decided) == (decided["learning_rate"] < limit))
+        limits = {draw: stability_limit(run, cell, part) for draw, part in rows.groupby("data_seed")}
+        limit = rows["data_seed"].map(limits)
+        decided = lanes.where(np.abs(lanes["learning_rate"] / limit.to_numpy() - 1) > BARELY, DECIDED)
+        decided.facts(improved(decided) == (decided["learning_rate"] < limit.loc[decided.rows.index].to_numpy()))
         finite = lanes.where(lanes["outcome"] != "diverged", FINITE)
         finite.within("relative difference of a loss", np.abs(finite["loss_final"] / _losses(run, cell, finite) - 1), 1e-6)
 
 
 def _losses(run: Run, cell: Cell, lanes: Lanes) -> np.ndarray:
     """Loss after each lane's steps: the floor and sum lam / 2 (1 - lr lam)^(2 steps) c^2 over the eigenvectors, c from the start."""
-    if not len(lanes):
-        return np.zeros(0)
-    fixed, state = starts(run, cell, lanes.rows)
-    x, y = fixed.data.x[0], fixed.data.y[0, :, 0]
-    lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))
-    optimum = np.linalg.lstsq(x, y, rcond=None)[0]
-    c = (state.params["dense"]["kernel"][:, :, 0] - optimum) @ basis
-    rates, steps = lanes["learning_rate"][:, None], lanes["steps_run"][:, None]
-    with np.errstate(over="ignore"):
-        excess = 0.5 * np.sum(lam * np.abs(1 - rates * lam) ** (2 * steps) * c**2, axis=1)
-    return np.mean((y - x @ optimum) ** 2) + excess
+    losses = np.zeros(len(lanes))
+    draw = lanes.rows["data_seed"].to_numpy()
+    for place in (np.flatnonzero(draw == one) for one in np.unique(draw)):
+        fixed, state = starts(run, cell, lanes.rows.iloc[place])
+        x, y = fixed.data.x[0], fixed.data.y[0, :, 0]
+        lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))
+        optimum = np.linalg.lstsq(x, y, rcond=None)[0]
+        c = (state.params["dense"]["kernel"][:, :, 0] - optimum) @ basis
+        rates, steps = lanes["learning_rate"][place, None], lanes["steps_run"][place, None]
+        with np.errstate(over="ignore"):
+            excess = 0.5 * np.sum(lam * np.abs(1 - rates * lam) ** (2 * steps) * c**2, axis=1)
+        losses[place] = np.mean((y - x @ optimum) ** 2) + excess
+    return losses

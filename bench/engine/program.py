@@ -263,7 +263,7 @@ class Program:
         return (jnp.uint32, jnp.uint32, real, real, real, jnp.int32, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
 
     def inputs_of(self, cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
-        """Inputs of the cell's lanes with these seeds, as host arrays; the lanes of a map share the initial weights of seed 0."""
+        """Inputs of the cell's lanes with these seeds, as host arrays; the points of a map have the initial weights of their data seed."""
         settings = cell.settings
         below = settings.training.solved_below
         values = Inputs(
@@ -282,7 +282,7 @@ class Program:
         )
         if cell.map is not None:
             places = {path.rpartition(".")[2]: place for path, place in cell.map.places(init_seed).items()}
-            values = values._replace(init_seed=0, **places)
+            values = values._replace(init_seed=data_seed, **places)
         pairs = zip(values, self.input_types, strict=True)
         return Inputs(*(np.broadcast_to(np.asarray(value, kind), init_seed.shape) for value, kind in pairs))
 
