@@ -201,7 +201,7 @@ def _citation(results: list[Result], lanes: int) -> str:
         "@software{initbench,\n  title = {initbench: when is it safe to initialize weights to zero?},\n"
         "  author = {{The initbench developers}},\n"
         f"  version = {{{latex_text(versions)}}},\n  year = {{{latex_text(year)}}},\n"
-        f"  note = {{{lanes:,} training runs in {len(results)} experiments}}\n}}"
+        f"  note = {{{lanes:,} training runs in {sum(result.trains for result in results)} experiments}}\n}}"
     )
     return f"Each experiment's page has an entry of its own. For the whole:\n\n{fenced(entry, 'bibtex')}"
 
