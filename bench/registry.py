@@ -136,6 +136,8 @@ class Entry:
             yield
         except (PieceError, jax.errors.JaxRuntimeError, MemoryError):
             raise
+        except OverflowError as error:
+            raise self.fault("an array of it would have more than 2^63 numbers on one side", error) from error
         except (Exception, SystemExit) as error:
             if not self.own:
                 raise

@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 
 from analysis.check import check
 from bench import Experiment, catalog
+from bench.engine.program import programs
+from bench.messages import one_line
+from tests.conftest import experiment
 from tests.test_spec import TEXT
 
 EXAMPLES = int(os.environ.get("INITBENCH_EXAMPLES", "200"))
@@ -207,6 +210,26 @@ def test_a_mutated_file_is_an_experiment_or_refused_in_one_line(changed: Callabl
 @given(st.sampled_from(TEXTS[:6]), st.sampled_from((*PATHS, *KEYS)), st.integers(0, len(NASTY) - 1))
 def test_any_override_is_put_in_or_refused_in_one_line(text: str, path: str, index: int) -> None:
     judged(text, {path: NASTY[index]})
+
+
+@pytest.mark.parametrize("size", [2**45, 2**61, 2**62, 2**63 - 1])
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda n: {"name": "mlp", "widths": [n]},
+        lambda n: {"name": "cnn", "channels": [n]},
+        lambda n: {"name": "cnn", "channels": [2, n]},
+        lambda n: {"name": "rescnn", "channels": n},
+        lambda n: {"name": "resmlp", "width": n},
+        lambda n: {"name": "lora", "widths": [n]},
+        lambda n: {"name": "meanfield", "width": n},
+    ],
+)
+def test_a_model_of_a_size_that_no_machine_has_is_refused_in_one_line(model: Callable[[int], dict[str, Any]], size: int) -> None:
+    with pytest.raises(ValueError, match="its parameters would be|more than 2\\^63|at most|less than") as caught:
+        wanted = experiment(task={"name": "classification", "n": 8, "d": 4}, model=model(size))
+        programs(wanted.cells, wanted.probes, wanted.track)
+    assert "\n" not in one_line(caught.value) and len(str(caught.value)) < 1000
 
 
 def test_mutations_leave_some_files_valid_and_damage_others() -> None:

@@ -1,5 +1,6 @@
 """Contracts that a user's own pieces must keep, checked on one example before anything is trained."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -15,14 +16,19 @@ from bench.tasks.definition import Data, Task
 if TYPE_CHECKING:
     from bench.engine.network import Network
 
+MOST_NUMBERS = 1 << 40
+"""Most numbers of a model, far below what overflows the sizes of the arrays that are computed from them."""
 PRECISIONS = ("float32", "float64")
 
 
 def check_variables(entry: Entry, state: Any) -> None:
     """A model holds nothing but parameters of a precision that it can be trained in; `PieceError` otherwise."""
-    variables = nnx.to_flat_state(state)
+    variables = list(nnx.to_flat_state(state))
     if not variables:
         raise entry.fault("it has no parameters")
+    size = sum(math.prod(variable.get_value().shape) for _, variable in variables)
+    if size > MOST_NUMBERS:
+        raise entry.fault(f"its parameters would be {size:.3g} numbers; at most {MOST_NUMBERS:,}")
     for path, variable in variables:
         name = ".".join(map(str, path))
         if not isinstance(variable, nnx.Param):
