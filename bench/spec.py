@@ -57,6 +57,8 @@ SMALLEST = {"float32": float(np.finfo(np.float32).tiny), "float64": 1e-150}
 """Sizes of numbers that do not overflow or vanish as such, or in float64 when they are squared."""
 LONGEST_LABEL = 200
 RELATIVE_RATE = re.compile(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
+MOST_SIZE = 2**31 - 1
+"""Of any number of examples, units or layers: products of a few of them do not overflow 64 bits."""
 MOST_LANES = 1 << 44
 """Most lanes of a cell: no number of a lane overflows 64 bits, whatever the number of cells."""
 
@@ -816,6 +818,8 @@ class _Sections:
                 raise ValueError(f"{section}: missing; a name, or a table with a name")
             return field.default, "", []
         part = _validated(section, tree[section])
+        if section in ("task", "model"):
+            _check_integers(section, part)
         essence = _essence(section, part)
         return part, _json(essence) if essence is not None else "", _extremes(section, part)
 
@@ -857,6 +861,13 @@ def _check_sizes(numbers: Iterable[tuple[str, float]], dtype: str) -> None:
     for path, number in numbers:
         if not _fits(number, dtype):
             raise ValueError(f"{path} = {number:g}: in {dtype} a number is 0 or of size {SMALLEST[dtype]:.2g} to {LARGEST[dtype]:.2g}")
+
+
+def _check_integers(section: str, part: Part) -> None:
+    """Raise ValueError on a number of examples, units or layers that overflows the sizes of arrays."""
+    for path, value in walk(part.model_dump()):
+        if isinstance(value, int) and abs(value) > MOST_SIZE:
+            raise ValueError(f"{'.'.join((section, *path))} = {value}: at most {MOST_SIZE:,}")
 
 
 def _check_once(place: str, names: Sequence[str]) -> None:

@@ -40,6 +40,8 @@ EXAMPLES_LAST = 64
 """Full batches and minibatches of so many examples or more stand behind the features. Measured on two AVX-512 cores, in steps a second of
 networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03 to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5
 times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 to 1.4 times."""
+MOST_FIXED_BYTES = 1 << 32
+"""Of the data of a task that has the same for every data seed."""
 SAMPLES, SAMPLES_BYTES = 64, 1 << 26
 """Data sets of a user's own task that are looked at before training, and their bytes at most."""
 SHARED_BYTES = 1 << 14
@@ -149,6 +151,9 @@ def constant_data(spec: TaskSpec, dtype: str) -> Data | None:
     """The data of a task that has the same for every data seed."""
     if problem(spec).seeded:
         return None
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(data_shapes(spec, dtype)))
+    if size > MOST_FIXED_BYTES:
+        raise task[spec.name].fault(f"its data, which are part of the program, would be {size:,} bytes; at most {MOST_FIXED_BYTES:,}")
     return jax.tree.map(np.asarray, sampled(problem(spec), data_key(0), dtype))
 
 

@@ -1,12 +1,12 @@
 """Boolean functions on their full truth table: the data are the same for every data seed."""
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
-from pydantic import PositiveInt
+from pydantic import Field
 
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
@@ -21,7 +21,7 @@ def xor(loss: BooleanLoss = "cross_entropy") -> Task:
 
 
 @task
-def parity(bits: PositiveInt = 3, loss: BooleanLoss = "cross_entropy") -> Task:
+def parity(bits: Annotated[int, Field(ge=1, le=20)] = 3, loss: BooleanLoss = "cross_entropy") -> Task:
     """Parity of `bits` bits in {0, 1}: 2^bits examples."""
     table = np.array(list(product((0, 1), repeat=bits)))
     odd = table.sum(axis=1, keepdims=True) % 2

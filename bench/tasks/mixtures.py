@@ -1,9 +1,11 @@
 """Points that a generator has to imitate, each with a latent point beside it; the labels tell which Gaussian a point is from."""
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
@@ -23,7 +25,7 @@ def _mixture(centers: Float[Array, "mode coordinate"], stddev: float, latent: in
 
 @task
 def ring(
-    modes: PositiveInt = 8,
+    modes: Annotated[int, Field(ge=1, le=1_000_000)] = 8,
     radius: PositiveFloat = 1.0,
     stddev: PositiveFloat = 0.05,
     latent: PositiveInt = 4,
