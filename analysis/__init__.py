@@ -1,7 +1,7 @@
 """Rows in, estimates, verdicts, figures and pages out; nothing here trains."""
 
-from analysis.claims import judge
-from analysis.load import Run, load
-from analysis.summary import summarize
+from analysis.judging.claims import judge
+from analysis.rows.load import Run, load
+from analysis.rows.summary import summarize
 
 __all__ = ["Run", "judge", "load", "summarize"]

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.load import Run, load
-from bench import provenance
-from bench.engine.book import joined
-from bench.engine.devices import lane_mesh
+from analysis.rows.load import Run, load
 from bench.engine.pool import Pool
-from bench.engine.program import programs
-from bench.manifest import differences
-from bench.records import LANE, as_frame
+from bench.engine.scheduler import joined
+from bench.hardware import lane_mesh
+from bench.lane.program import programs
 from bench.registry import module_of, untrusted
-from bench.rows import LaneTable
+from bench.runs import provenance
+from bench.runs.folder import LANE, as_frame
+from bench.runs.manifest import differences
+from bench.runs.rows import LaneTable
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ import os
 # Factorizations run one to a device, and the devices are the cores: more threads would wait for each other, spinning. Before SciPy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from bench.engine.devices import check_platforms, configure  # noqa: E402
+from bench.hardware import check_platforms, configure  # noqa: E402
 
 configure()  # before anything starts JAX
 check_platforms()
 
+from bench.runs.train import Progress, run  # noqa: E402  (JAX must be configured first)
 from bench.spec import Experiment  # noqa: E402
-from bench.train import Progress, run  # noqa: E402  (JAX must be configured first)
 
 __all__ = ["Experiment", "Progress", "run"]

@@ -19,7 +19,7 @@ def main() -> None:
         say(fault)
         raise SystemExit(2)
     try:
-        from analysis.cli import app
+        from initbench.cli.app import app
     except ValueError as error:
         # The environment is read where JAX is configured, at the first import.
         say(" ".join(str(error).split()))

@@ -4,15 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from analysis import Run, load
-from analysis.check import check
-from bench import Experiment, train
+from analysis.judging.check import check
+from bench import Experiment
+from bench.runs import train
 
 
 def run(experiment: Experiment, out: Path | str = "results/runs", **options: Any) -> Run:
     """Train an experiment into `out/<name>` and return its rows; resumes, repairs, and trains only what is not there yet.
 
-    `options` are those of `bench.train.run`: `devices`, `watch`, `mixed`, `fresh`. ValueError with one line, before anything is trained,
-    if a claim, a measure or a figure cannot be judged or drawn from the rows that there will be, and whatever `bench.train.run` raises.
+    `options` are those of `bench.runs.train.run`: `devices`, `watch`, `mixed`, `fresh`. ValueError with one line, before anything is
+    trained, if a claim, a measure or a figure cannot be judged or drawn from the rows that there will be, and whatever training raises.
     """
     check(experiment)
     return load(train.run(experiment, out, **options))

@@ -17,8 +17,8 @@ import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 
 from bench import Experiment, run  # noqa: E402
-from bench.engine.devices import accelerated  # noqa: E402
-from bench.records import read_manifest, read_rows  # noqa: E402
+from bench.hardware import accelerated  # noqa: E402
+from bench.runs.folder import read_manifest, read_rows  # noqa: E402
 
 if accelerated():
     # What tests compute beside the engine has all bits as well.

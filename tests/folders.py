@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from bench.records import as_frame, parquet_bytes
 from bench.registry import trusting
+from bench.runs.folder import as_frame, parquet_bytes
 from bench.spec import Experiment, digest
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]

@@ -10,20 +10,19 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.answer import _chart, answer_page, jointly, paragraph, spoken_of
-from analysis.claims import judge
-from analysis.families import families
-from analysis.load import Run
-from analysis.page import _standing, _withheld
-from analysis.result import Result
-from analysis.theory import Law
-from analysis.verdict import Verdict
-from bench import catalog
-from bench.manifest import Device, Manifest, Provenance
-from bench.spec import wanted_labels
+from analysis.judging.claims import judge
+from analysis.judging.families import families
+from analysis.judging.verdict import Verdict
+from analysis.laws import Law
+from analysis.report.answer_page import _chart, answer_page, jointly, paragraph, spoken_of
+from analysis.report.experiment_page import _standing, _withheld
+from analysis.report.result import Result
+from analysis.rows.load import Run
+from bench.runs.manifest import Device, Manifest, Provenance
+from bench.spec import catalog, wanted_labels
 from tests.test_claims import claim, run_of
 
-TEXT: dict[str, Any] = tomllib.loads((files("analysis") / "answer.toml").read_text())
+TEXT: dict[str, Any] = tomllib.loads((files("analysis.report") / "answer.toml").read_text())
 BLANK = Verdict(
     id="", family="", says="", condition={}, measure="", criterion="", verdict="undecided", estimate=0.5, low=0.0, high=1.0, level=0.95,
     n_lanes=1, n_data_seeds=1, n_init_seeds=1, estimator="", columns=(), cells=(), against=(), alone="undecided", p_value=1.0, n_draws=1,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.boundary import box_counts, dimension, edges
+from analysis.geometry.boundary import box_counts, dimension, edges
 
 
 def test_an_edge_is_where_both_kinds_meet() -> None:

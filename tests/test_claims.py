@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims import check_claims, judge
-from analysis.families import Family, corrected, counts, overall, typical
-from analysis.load import Run, typed
-from analysis.verdict import Verdict
-from analysis.words import marked, outcome, place, runs
-from bench.manifest import Manifest
+from analysis.judging.claims import check_claims, judge
+from analysis.judging.families import Family, corrected, counts, overall, typical
+from analysis.judging.verdict import Verdict
+from analysis.report.format import marked, outcome, place, runs
+from analysis.rows.load import Run, typed
+from bench.runs.manifest import Manifest
 from bench.spec import Experiment
 from tests.conftest import experiment
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from analysis.cli import app
-from bench import catalog
 from bench.initializers import initializer
+from bench.spec import catalog
+from initbench.cli.app import app
 
 MINE = """
 name = "mine"
@@ -168,13 +168,13 @@ def test_dry_run_trains_nothing(mine: Path) -> None:
 
 
 def test_a_dry_run_tries_few_programs_and_promises_nothing(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.estimate.ALL_TRIALS_SECONDS", 0.0)
+    monkeypatch.setattr("bench.runs.estimate.ALL_TRIALS_SECONDS", 0.0)
     mine.write_text(mine.read_text().partition("[[claim]]")[0] + '"training.dtype" = ["float32", "float64"]\n')
     done = call("run", mine, "--dry-run")
     said = " ".join(done.output.split())
     assert "4 cells, 200 lanes, 2 programs; about" in said and "(from a trial of 1 programs)" in said and "at most" not in said
     # Where no training run steps nothing is promised at all.
-    monkeypatch.setattr("bench.estimate._trial", lambda *arguments: (float("nan"), float("nan")))
+    monkeypatch.setattr("bench.runs.estimate._trial", lambda *arguments: (float("nan"), float("nan")))
     assert "unknown time of training" in " ".join(call("run", mine, "--dry-run").output.split())
 
 

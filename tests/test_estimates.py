@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from analysis.estimates import (
+from analysis.stats.estimates import (
     Interval,
     bounded_mean,
     cliffs_delta,

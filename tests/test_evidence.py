@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.load import Run
-from analysis.theory import Evidence
-from analysis.theory.architectures import linear_baseline
-from analysis.theory.chance import restarts
+from analysis.laws import Evidence
+from analysis.laws.architectures import linear_baseline
+from analysis.laws.chance import restarts
+from analysis.rows.load import Run
 from tests.conftest import experiment
 from tests.test_claims import NO_MANIFEST
 
@@ -164,7 +164,7 @@ def test_the_linear_baseline_is_compared_data_set_by_data_set(
         "test_metric_final": (theirs + better / 450).astype(np.float32),
     }
     found = Evidence("law", "?", Run(Path("run"), wanted, NO_MANIFEST, pd.DataFrame(rows), pd.DataFrame()))
-    monkeypatch.setattr("analysis.theory.architectures._baseline_accuracies", lambda run, cell, rows: theirs)
+    monkeypatch.setattr("analysis.laws.architectures._baseline_accuracies", lambda run, cell, rows: theirs)
     linear_baseline(found.run, found)
     assert found.holds is holds
     assert decided(found) is answer

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.figures import figure_kind
 from analysis.figures.curve import LANE, held
 from analysis.figures.trend import medians
-from analysis.load import Run
+from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 from tests.test_claims import run_of
 

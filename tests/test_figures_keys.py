@@ -8,7 +8,8 @@ import pytest
 
 from analysis.figures import figure_kind
 from analysis.figures.check import KEYS, WORDS, check_figures, keys_of
-from bench import Experiment, catalog
+from bench import Experiment
+from bench.spec import catalog
 from tests.conftest import experiment
 from tests.test_cli import MINE, call
 

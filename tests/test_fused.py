@@ -8,12 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench import hardware as devices
 from bench import run
-from bench.engine import devices, fused, log, pool, width
-from bench.engine.program import programs
-from bench.engine.unroll import operations, split, unrolled
-from bench.engine.width import Form
-from bench.records import read_manifest, read_rows
+from bench.engine import curves as log
+from bench.engine import pool
+from bench.engine.layouts import choose as width
+from bench.engine.layouts import fused
+from bench.engine.layouts.choose import Form
+from bench.engine.layouts.unrolled import operations, split, unrolled
+from bench.lane.program import programs
+from bench.runs.folder import read_manifest, read_rows
 from tests.conftest import Rows, experiment
 from tests.test_promises import same_lanes
 

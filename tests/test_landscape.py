@@ -14,11 +14,11 @@ import pytest
 from analysis.figures.check import check_figures
 from analysis.figures.gallery import gallery
 from analysis.figures.landscape import minima, spread
-from analysis.load import load
-from analysis.orbits import Symmetry, canonical, distinct_minima, orbit_distance, recorded
-from analysis.theory.teacher import quadrature_loss
+from analysis.geometry.orbits import Symmetry, canonical, distinct_minima, orbit_distance, recorded
+from analysis.laws.teacher import quadrature_loss
+from analysis.rows.load import load
 from bench import run
-from bench.engine.network import Network
+from bench.lane.network import Network
 from bench.models.student import relu_overlap
 from bench.probes.magnitude import hessian_index, hessian_max
 from bench.probes.orbits import MOST_NUMBERS, hidden_units

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.engine import width
-from bench.engine.lanes_last import MOST_SUMMED, fits, lanes_last, to_back, to_front
-from bench.engine.program import programs
+from bench.engine.layouts import choose as width
+from bench.engine.layouts.lanes_last import MOST_SUMMED, fits, lanes_last, to_back, to_front
+from bench.lane.program import programs
 from bench.spec import Experiment
 from tests.conftest import Rows, experiment
 from tests.test_unroll import MOVES, block, loss, train_as_the_reference

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims import judge
-from analysis.load import Run, load
-from analysis.theory import Evidence, check_law, evidence_of, laws
-from analysis.theory.evidence import JOINT_LEVEL, TESTS
-from analysis.theory.law import SAMPLE, starts
+from analysis.judging.claims import judge
+from analysis.laws import Evidence, check_law, evidence_of, laws
+from analysis.laws.evidence import JOINT_LEVEL, TESTS
+from analysis.laws.law import SAMPLE, starts
+from analysis.rows.load import Run, load
 from bench import Experiment, run
-from bench.engine.program import Inputs
-from bench.records import STEPS_OR_NULL
+from bench.lane.program import Inputs
+from bench.runs.folder import STEPS_OR_NULL
 from tests.conftest import experiment
 from tests.laws import SETTINGS, WRONG
 from tests.laws.wrong import Misled, Wrong
@@ -107,7 +107,7 @@ def fails(found: Evidence, what: str) -> bool:
 
 def misled(name: str, good: Run, way: Misled, monkeypatch: pytest.MonkeyPatch) -> Evidence:
     """What a law finds if a function of its module gives something else."""
-    check: Any = sys.modules["analysis.theory.law"].__dict__["_LAWS"][name].check
+    check: Any = sys.modules["analysis.laws.law"].__dict__["_LAWS"][name].check
     module = sys.modules[check.__module__]
     original = getattr(module, way.function)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.engine.devices import precision
+from bench.hardware import precision
 from bench.tasks.definition import losses
 
 LOGITS = np.concatenate([np.linspace(-80, 80, 4001), np.logspace(-20, 1.9, 2001), -np.logspace(-20, 1.9, 2001)])

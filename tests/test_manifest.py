@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.load import Run, load
-from analysis.report import write_experiment
+from analysis.report.write import write_experiment
+from analysis.rows.load import Run, load
 from bench import Experiment, run
 from tests.conftest import XOR
 from tests.folders import manifest_of, with_manifest, with_rows

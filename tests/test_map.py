@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.figures.map import lattice
-from analysis.load import load
-from analysis.theory.law import starts
+from analysis.laws.law import starts
+from analysis.rows.load import load
 from bench import run
 from bench.spec import Map
 from tests.conftest import experiment

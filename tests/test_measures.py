@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from analysis.cli import app
-from analysis.measures import check_measures, named_columns
-from bench import catalog
-from bench.columns import Columns
+from analysis.rows.measures import check_measures, named_columns
+from bench.runs.columns import Columns
+from bench.spec import catalog
+from initbench.cli.app import app
 from tests.conftest import Rows, experiment
 from tests.test_cli import MINE
 

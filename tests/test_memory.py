@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 import pytest
 
-from bench.engine.program import Program
+from bench.lane.program import Program
 from tests.test_mutants import law_holds
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from bench.engine import width
-from bench.engine.network import Network, Noise, Params
-from bench.engine.program import programs
+from bench.engine.layouts import choose as width
 from bench.initializers import initializer
 from bench.initializers.scaling import orthogonal
 from bench.initializers.structured import delta_orthogonal, identity, zero_hadamard
+from bench.lane.network import Network, Noise, Params
+from bench.lane.program import programs
 from bench.models.convolution import convolve, mean_pooled
 from bench.spec import InitializerSpec, ModelSpec
 from tests.conftest import Rows, experiment

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from bench.engine.network import Network, Noise, dotted
-from bench.engine.program import Inputs, programs
+from bench.lane.network import Network, Noise, dotted
+from bench.lane.program import Inputs, programs
 from bench.probes.recurrent import recurrent_jacobian_max, recurrent_jacobian_min
 from bench.probes.symmetry import distinct_heads, distinct_units
 from bench.spec import InitializerSpec, ModelSpec

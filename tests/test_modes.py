@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.engine.network import Network
+from bench.lane.network import Network
 from bench.probes.conserved import output_sum
 from bench.spec import ModelSpec
 from bench.tasks import task

@@ -10,16 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.load import load
-from analysis.theory import check_law
+from analysis.laws import check_law
+from analysis.rows.load import load
 from bench import run
 from bench.engine import pool as pool_module
-from bench.engine import program as program_module
 from bench.engine.pool import Pool
-from bench.engine.program import Program
 from bench.initializers import scaling
-from bench.records import read_manifest, read_rows
-from bench.rows import LaneTable
+from bench.lane import program as program_module
+from bench.lane.program import Program
+from bench.runs.folder import read_manifest, read_rows
+from bench.runs.rows import LaneTable
 from tests.conftest import experiment
 from tests.test_promises import same_lanes
 

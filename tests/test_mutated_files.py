@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.check import check
-from bench import Experiment, catalog
-from bench.engine.program import programs
+from analysis.judging.check import check
+from bench import Experiment
+from bench.lane.program import programs
 from bench.messages import one_line
+from bench.spec import catalog
 from tests.conftest import experiment
 from tests.test_spec import TEXT
 

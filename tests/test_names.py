@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from bench.engine.network import dotted, leaves
-from bench.engine.program import programs
+from bench.lane.network import dotted, leaves
+from bench.lane.program import programs
 from tests.conftest import experiment
 from tests.test_players import start
 

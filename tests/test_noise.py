@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.engine.network import Noise
-from bench.engine.program import Program, programs
+from bench.lane.network import Noise
+from bench.lane.program import Program, programs
 from bench.models.activations import dropped
 from tests.conftest import Rows, experiment
 

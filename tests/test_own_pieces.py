@@ -14,12 +14,12 @@ import pytest
 import tomlkit
 
 from analysis.figures.check import check_figures
-from analysis.load import load
+from analysis.rows.load import load
 from bench import Experiment, run
-from bench.engine.network import Network
-from bench.engine.order import use
-from bench.engine.program import Inputs, Program, programs
 from bench.initializers import draws, initializer
+from bench.lane.network import Network
+from bench.lane.order import use
+from bench.lane.program import Inputs, Program, programs
 from bench.models import model
 from bench.registry import importing, trusting
 from bench.spec import InitializerSpec, ModelSpec
@@ -660,9 +660,9 @@ def test_frozen_bases_of_low_rank_adapters_stay_as_they_are_drawn(rows: Rows) ->
 ELSEWHERE = """
 import sys
 import jax, numpy as np
-from bench.engine.devices import precision
-from bench.engine.digest import digest
-from bench.engine.program import Inputs, programs
+from bench.hardware import precision
+from bench.engine.hashing import digest
+from bench.lane.program import Inputs, programs
 from tests.conftest import experiment
 wanted = experiment(task={"name": "blobs", "n": 8}, model={"name": "mlp", "widths": [3], "dropout": 0.5}, track=[])
 [program] = programs(wanted.cells, wanted.probes, wanted.track)

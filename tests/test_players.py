@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from bench.engine.program import Program, programs
+from bench.lane.program import Program, programs
 from bench.probes.generation import energy_distance, modes_covered
 from tests.conftest import Rows, experiment
 

@@ -15,11 +15,11 @@ import pytest
 
 from bench import Experiment, run
 from bench.engine import pool as pool_module
-from bench.engine.devices import alone, flags_in_force, lane_mesh
 from bench.engine.pool import Pool
-from bench.engine.program import programs
-from bench.records import as_frame, read_manifest, read_rows
-from bench.rows import CURVE_SEEDS, LaneTable
+from bench.hardware import alone, flags_in_force, lane_mesh
+from bench.lane.program import programs
+from bench.runs.folder import as_frame, read_manifest, read_rows
+from bench.runs.rows import CURVE_SEEDS, LaneTable
 from tests.conftest import Rows, experiment
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -287,7 +287,7 @@ LATE = """
 import os
 import jax
 jax.devices()
-from bench.engine.devices import flags_in_force
+from bench.hardware import flags_in_force
 print(flags_in_force(), os.environ.get("XLA_FLAGS"))
 """
 
@@ -335,9 +335,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from bench import Experiment, run
-from bench.records import read_manifest
-import bench.train
-bench.train.FLUSH_SECONDS = 0.0
+from bench.runs.folder import read_manifest
+import bench.runs.train
+bench.runs.train.FLUSH_SECONDS = 0.0
 experiment = Experiment.parse(open(sys.argv[1]).read())
 folder = Path(sys.argv[2]) / experiment.name
 
@@ -378,7 +378,7 @@ def test_a_corrupt_part_costs_only_its_lanes(tmp_path: Path) -> None:
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
-    from bench.records import RunFolder
+    from bench.runs.folder import RunFolder
 
     with RunFolder.locked(tmp_path / "xor-test"), pytest.raises(ValueError, match="another process"):
         run(experiment(), tmp_path)

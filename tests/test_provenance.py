@@ -12,12 +12,12 @@ import jax
 import pytest
 from typer.testing import CliRunner
 
-from analysis.cli import app
-from bench import provenance
-from bench.engine import devices
-from bench.manifest import Provenance, differences
-from bench.own import own_digests
-from bench.records import read_manifest
+from bench import hardware as devices
+from bench.runs import provenance
+from bench.runs.folder import read_manifest
+from bench.runs.manifest import Provenance, differences
+from bench.runs.own import own_digests
+from initbench.cli.app import app
 from tests.conftest import experiment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -180,7 +180,7 @@ def test_an_environment_that_cannot_work_is_refused_in_one_line(environment: dic
 
 
 def test_flags_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.engine.devices import _given_flags
+    from bench.hardware import _given_flags
 
     (tmp_path / "flags.txt").write_text("--xla_a=1\n--xla_b=2\n")
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "flags.txt"))
@@ -218,8 +218,8 @@ label = "long"
 
 TALKATIVE = """
 import initbench.__main__, sys
-import analysis.cli
-analysis.cli.LINE_SECONDS = 0.0
+import initbench.cli.app
+initbench.cli.app.LINE_SECONDS = 0.0
 sys.argv = ["initbench", "run", "long.toml", "--out", "runs"]
 initbench.__main__.main()
 """
@@ -295,11 +295,11 @@ UNWOUND = """
 import os, signal, sys
 from pathlib import Path
 import initbench.__main__
-import analysis.report
+import analysis.report.write
 def draw(*arguments, **options):
     assert list(Path("out").glob(".initbench-*"))
     os.kill(os.getpid(), signal.SIGTERM)
-analysis.report.write_experiment = draw
+analysis.report.write.write_experiment = draw
 sys.argv = ["initbench", "report", sys.argv[1], "--out", "out"]
 initbench.__main__.main()
 """

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis.cli import app
-from analysis.readme import updated
-from bench.engine.network import dotted
-from bench.engine.program import programs
+from analysis.report.readme import updated
+from bench.lane.network import dotted
+from bench.lane.program import programs
 from initbench import Experiment, judge, load, run, summarize
+from initbench.cli.app import app
 
 README = Path("README.md").read_text()
 

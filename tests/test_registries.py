@@ -12,16 +12,16 @@ import pytest
 from scipy import stats
 
 from bench import run
-from bench.engine.devices import HASTY
-from bench.engine.network import Network
-from bench.engine.program import Inputs, programs
-from bench.engine.seeds import shuffled
+from bench.hardware import HASTY
 from bench.initializers import initializer
+from bench.keys import shuffled
+from bench.lane.network import Network
+from bench.lane.program import Inputs, programs
 from bench.models import model
 from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
 from bench.optimizers import asks_for_function, check_optimizer, make_optimizer, optimizers
 from bench.probes import probe
-from bench.records import read_manifest, read_rows
+from bench.runs.folder import read_manifest, read_rows
 from bench.spec import InitializerSpec, ModelSpec
 from bench.tasks import task
 from bench.tasks.definition import losses

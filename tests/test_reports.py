@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis.cli import app
-from analysis.compare import compare
-from analysis.load import load
 from analysis.replay import Replay, drawn
-from analysis.report import save
-from analysis.written import LIST
-from bench.records import parquet_bytes, read_manifest
+from analysis.report.write import save
+from analysis.report.written import LIST
+from analysis.rows.compare import compare
+from analysis.rows.load import load
+from bench.runs.folder import parquet_bytes, read_manifest
+from initbench.cli.app import app
 from tests.test_cli import MINE, call
 
 COMMITTED = Path(__file__).parents[1] / "reports"

@@ -14,15 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import bench.records
-import bench.rows
-from analysis.load import load
-from analysis.report import write_report
-from analysis.terminal import verdict_page
+import bench.runs.folder
+import bench.runs.rows
+from analysis.report.terminal import verdict_page
+from analysis.report.write import write_report
+from analysis.rows.load import load
 from bench import run
-from bench.engine.program import programs
-from bench.records import LANE, RunFolder, read_manifest, read_rows
-from bench.rows import LaneTable
+from bench.lane.program import programs
+from bench.runs.folder import LANE, RunFolder, read_manifest, read_rows
+from bench.runs.rows import LaneTable
 from bench.spec import Seeds
 from tests.conftest import experiment
 from tests.folders import with_rows
@@ -144,13 +144,13 @@ def test_curves_that_go_while_it_runs_are_made_again(finished: Path, tmp_path: P
 
 
 def test_what_cannot_be_read_now_is_not_given_up(finished: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = bench.records._read_table
+    read = bench.runs.folder._read_table
 
     def failing(folder: Path, part: Any) -> pa.Table:
         raise OSError(f"{folder / part.file}: cannot be read: Input/output error")
 
     before = (folder / "run.json").read_bytes()
-    monkeypatch.setattr(bench.records, "_read_table", failing)
+    monkeypatch.setattr(bench.runs.folder, "_read_table", failing)
     with pytest.raises(OSError, match="cannot be read"):
         again(folder)
     assert (folder / "run.json").read_bytes() == before
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_now_is_not_given_up(finished: Path, folder: Path, m
             raise ValueError(f"{part.file}: corrupt")
         return read(folder, part)
 
-    monkeypatch.setattr(bench.records, "_read_table", wrong_once)
+    monkeypatch.setattr(bench.runs.folder, "_read_table", wrong_once)
     assert again(folder) == []
     assert sums(folder) == sums(finished)
 
@@ -314,7 +314,7 @@ def test_claims_can_be_mended_without_training_and_it_is_noted(folder: Path, mon
     def no_training(*arguments: Any) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr("bench.train._train", no_training)
+    monkeypatch.setattr("bench.runs.train._train", no_training)
     before = read_manifest(folder)
     again(folder, {"claim": [CLAIM]})
     after = read_manifest(folder)
@@ -378,7 +378,7 @@ def test_nothing_is_written_or_removed_through_a_link(folder: Path, tmp_path: Pa
 
 
 def test_lanes_planned_in_pieces_are_the_same(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.rows, "PIECE", 16)
+    monkeypatch.setattr(bench.runs.rows, "PIECE", 16)
     assert again(tmp_path / finished.name) == []
     assert sums(tmp_path / finished.name) == sums(finished)
 
@@ -390,7 +390,7 @@ def test_two_thousand_million_seeds_take_no_memory_before_they_run() -> None:
     done = np.arange(1_000, 3_000_000_000, 999_983)
     first = next(table.missing([0, 1], done))
     lanes = table.lanes(plan[0], first)
-    assert len(lanes) <= bench.rows.PIECE and lanes.ids[0] == 0 and 1_000 not in lanes.ids
+    assert len(lanes) <= bench.runs.rows.PIECE and lanes.ids[0] == 0 and 1_000 not in lanes.ids
     far = table.lanes(plan[0], np.array([1_999_999_999, 3_999_999_999]))
     assert far.inputs.init_seed.tolist() == [1_999_999_999] * 2 and far.variant.tolist() == [0, 1]
     rows = table.seeds_of(np.array([5, 3_999_999_999]))
@@ -432,7 +432,7 @@ def unfinished(folder: Path, first: int, last: int) -> None:
 def test_an_unfinished_run_is_reported_as_such(
     first: int, last: int, share: str, finished: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.report.in_processes", map)
+    monkeypatch.setattr("analysis.report.write.in_processes", map)
     unfinished(folder, first, last)
     empty = tmp_path / "empty" / "nothing-yet"
     shutil.copytree(folder, empty)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.engine.network import Network
 from bench.initializers.fixed import listed
 from bench.initializers.structured import identity, sparse, zero_hadamard
+from bench.lane.network import Network
 from bench.schemes import scheme
 from bench.spec import InitializerSpec, ModelSpec
 

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.load import matching
-from bench import Experiment, catalog, spec
-from bench.engine import memory
-from bench.engine.devices import lane_mesh
-from bench.engine.program import programs
+from analysis.rows.load import matching
+from bench import Experiment
+from bench.hardware import lane_mesh
+from bench.lane.program import programs
 from bench.messages import nearest, one_line
 from bench.optimizers import optimizers
-from bench.spec import SECTIONS, Map
+from bench.runs import memory
+from bench.spec import SECTIONS, Map, catalog
+from bench.spec import experiment as spec
 from tests.conftest import XOR, Rows, experiment
 
 TEXT = """
@@ -205,8 +206,8 @@ def test_two_equal_cells_are_an_error() -> None:
 
 @pytest.mark.parametrize("name", catalog.names())
 def test_every_packaged_experiment_is_valid_and_named_like_its_file(name: str) -> None:
-    from analysis.claims import check_claims
     from analysis.figures import figure_kind
+    from analysis.judging.claims import check_claims
 
     found = catalog.read(name)
     assert found.name == name
@@ -275,7 +276,7 @@ def test_options_at_their_defaults_do_not_change_a_cell_s_identity() -> None:
 
 def test_every_claim_of_the_thread_has_an_experiment() -> None:
     families = {claim.family for name in catalog.names() for claim in catalog.read(name).claim}
-    statements = tomllib.loads((files("analysis") / "thread.toml").read_text())
+    statements = tomllib.loads((files("analysis.judging") / "thread.toml").read_text())
     assert families - {None} == set(statements) == {f"C{number}" for number in range(1, 24)}
 
 

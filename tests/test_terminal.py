@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.claims import judge
-from analysis.families import families
-from analysis.result import Result
-from analysis.terminal import COLUMNS, LINES, verdict_page
+from analysis.judging.claims import judge
+from analysis.judging.families import families
+from analysis.report.result import Result
+from analysis.report.terminal import COLUMNS, LINES, verdict_page
 from tests.test_answer import named
 from tests.test_claims import claim, run_of
 

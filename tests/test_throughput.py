@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from analysis.cli import app
-from analysis.throughput import speeds, write_throughput
-from bench.engine.program import programs
+from analysis.report.throughput_page import speeds, write_throughput
+from bench.lane.program import programs
 from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs
 from bench.throughput.idle import idle_share_of, uncovered
 from bench.throughput.measure import working
 from bench.throughput.workloads import WORKLOADS
+from initbench.cli.app import app
 
 SIZES = {"xor-2-4-1": 40, "digits-64-32-10-sgd": 42, "digits-64-32-10-adam": 42, "neuron-64": 40, "digits-64-64-64-64-10": 4}
 

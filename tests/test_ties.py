@@ -10,9 +10,9 @@ import pytest
 
 from analysis.figures.growth import local_rates
 from analysis.figures.trend import setting
-from analysis.load import load
-from analysis.theory.dropping import mean_apart, zeroed_apart
-from analysis.theory.symmetry import _stays_equal
+from analysis.laws.dropping import mean_apart, zeroed_apart
+from analysis.laws.symmetry import _stays_equal
+from analysis.rows.load import load
 from bench import run
 from bench.initializers.ties import constant_noise, distinct, primes
 from bench.probes.ties import tie_range

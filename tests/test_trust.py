@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.compare import compare
-from analysis.load import load
-from analysis.report import write_report
-from analysis.theory.law import starts
-from analysis.verify import differences
+from analysis.laws.law import starts
+from analysis.report.verify import differences
+from analysis.report.write import write_report
+from analysis.rows.compare import compare
+from analysis.rows.load import load
 from bench import Experiment, run
 from bench.registry import trusting
 from bench.spec import modules_named

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.engine import width
-from bench.engine.program import Program, programs
-from bench.engine.unroll import NotUnrollable, join, operations, split, unrolled
+from bench.engine.layouts import choose as width
+from bench.engine.layouts.unrolled import NotUnrollable, join, operations, split, unrolled
+from bench.lane.program import Program, programs
 from bench.models.activations import ACTIVATIONS
 from bench.spec import Experiment
 from tests.conftest import Rows, experiment

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import standing
-from analysis.written import LIST, publish, read_list, staging
+from analysis.report.write import standing
+from analysis.report.written import LIST, publish, read_list, staging
 from bench import Experiment, run
-from bench.records import write_whole
+from bench.runs.folder import write_whole
 from tests.test_cli import call
 from tests.test_reports import SMALL
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from analysis.figures import figure_kind
 from analysis.figures.trend import setting
-from analysis.measures import OUTCOMES, RATES, left_out
-from bench.columns import ALWAYS, Columns
+from analysis.rows.measures import OUTCOMES, RATES, left_out
 from bench.messages import nearest, shown
 from bench.registry import Entry
+from bench.runs.columns import ALWAYS, Columns
 from bench.spec import SECTIONS, Experiment, Figure
 
 KEYS = ("x", "y", "color", "panel")

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, finish, is_logarithmic, label, palette, panels, value_label
-from analysis.load import Run
-from analysis.measures import worst_value
+from analysis.rows.load import Run
+from analysis.rows.measures import worst_value
 from bench.spec import Figure as FigureSpec
 
 LANE = ["cell", "data_seed", "init_seed"]

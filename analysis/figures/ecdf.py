@@ -3,8 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.escape import math_text
-from analysis.estimates import solved_by
 from analysis.figures import figure_kind
 from analysis.figures.style import (
     chosen,
@@ -17,7 +15,9 @@ from analysis.figures.style import (
     panels,
     value_label,
 )
-from analysis.load import Run
+from analysis.report.escape import math_text
+from analysis.rows.load import Run
+from analysis.stats.estimates import solved_by
 from bench.spec import Figure as FigureSpec
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.style import COLORS, PANEL, chosen, label, rc
-from analysis.load import Run
-from analysis.orbits import recorded, symmetry_of
+from analysis.geometry.orbits import recorded, symmetry_of
+from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 
 KEYS = ["data_seed", "init_seed"]

@@ -7,8 +7,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from analysis.figures.style import TWO_COLUMNS, rc, value_label
-from analysis.load import Run
-from analysis.summary import rate_interval
+from analysis.rows.load import Run
+from analysis.rows.summary import rate_interval
 
 USUAL = ("glorot_normal", "normal", "normal(gain=1.0)")
 GROUPS = {"linear": "Linear models", "neuron": "One neuron", "mlp": "Networks"}

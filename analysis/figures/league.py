@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from analysis.estimates import p_improvement
 from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, value_label
-from analysis.load import Run
-from analysis.measures import best_value, measured
+from analysis.rows.load import Run
+from analysis.rows.measures import best_value, measured
+from analysis.stats.estimates import p_improvement
 from bench.spec import Figure as FigureSpec
 
 MADE_FOR = {"relu": "he_normal", "tanh": "glorot_normal"}

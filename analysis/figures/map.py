@@ -9,11 +9,11 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normal
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
-from analysis.boundary import dimension
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, panels, value_label
-from analysis.load import Run
-from analysis.theory.boundary import improved, is_linear_map, stability_limit
+from analysis.geometry.boundary import dimension
+from analysis.laws.boundary import improved, is_linear_map, stability_limit
+from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 from bench.spec import Map, MapAxis
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, rc, value_label
-from analysis.load import Run
-from analysis.theory.law import cells_of
-from analysis.theory.modes import distance_to_formula, halvings, is_aligned, mode_strength, strengths_of, time_of
+from analysis.laws.law import cells_of
+from analysis.laws.modes import distance_to_formula, halvings, is_aligned, mode_strength, strengths_of, time_of
+from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 
 DATA_SEED = 0

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, finish, label, panels, value_label
-from analysis.load import Run
-from analysis.measures import best_value, measured
+from analysis.rows.load import Run
+from analysis.rows.measures import best_value, measured
 from bench.spec import Figure as FigureSpec
 
 SHADES = "cividis"

@@ -11,11 +11,11 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import figure_kind
 from analysis.figures.style import LEGEND_INCHES, PANEL, chosen, count_note, finish, is_logarithmic, label, palette, rc, value_label
-from analysis.load import Run
-from analysis.theory.law import starts
-from analysis.theory.propagation import predicted
-from bench.engine.program import programs
-from bench.engine.views import Views
+from analysis.laws.law import starts
+from analysis.laws.propagation import predicted
+from analysis.rows.load import Run
+from bench.lane.program import programs
+from bench.lane.views import Views
 from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 

@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.estimates import wilson
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
-from analysis.load import Run
-from analysis.theory.chance import best_of
+from analysis.laws.chance import best_of
+from analysis.rows.load import Run
+from analysis.stats.estimates import wilson
 from bench.spec import Figure as FigureSpec
 
 STARTS = (1, 2, 3, 4, 5, 7, 10)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.escape import math_text
-from analysis.estimates import clustered_median
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
-from analysis.load import Run
-from analysis.measures import RATES, measured
-from analysis.summary import rate_interval
+from analysis.report.escape import math_text
+from analysis.rows.load import Run
+from analysis.rows.measures import RATES, measured
+from analysis.rows.summary import rate_interval
+from analysis.stats.estimates import clustered_median
 from bench.spec import Figure as FigureSpec
 
 SHIFT = 0.3

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, finish, rc, value_label
-from analysis.load import Run
-from analysis.theory.law import starts
+from analysis.laws.law import starts
+from analysis.rows.load import Run
 from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.estimates import clustered_median
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, value_label
-from analysis.load import Run
-from analysis.measures import with_worst
+from analysis.rows.load import Run
+from analysis.rows.measures import with_worst
+from analysis.stats.estimates import clustered_median
 from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 

@@ -5,12 +5,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.estimates import quantile_interval
 from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, panels, value_label
-from analysis.load import Run
-from analysis.summary import rate_interval
-from analysis.theory.zeros import weight_layers, zeroed_layers
+from analysis.laws.zeros import weight_layers, zeroed_layers
+from analysis.rows.load import Run
+from analysis.rows.summary import rate_interval
+from analysis.stats.estimates import quantile_interval
 from bench.spec import Figure as FigureSpec
 
 ROW_INCHES = 0.165

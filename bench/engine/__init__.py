@@ -1,1 +1,1 @@
-"""The engine: what is compiled once (program), and how many lanes run through it (pool)."""
+"""How many lanes run at once, and on which devices."""

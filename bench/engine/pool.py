@@ -21,16 +21,16 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
-from bench.engine.book import EMPTY, Batch, Book, Lanes
-from bench.engine.devices import AXIS, HASTY, accelerated, alone, lane_sharding, precision
-from bench.engine.digest import digest
-from bench.engine.fused import fused
-from bench.engine.lanes_last import lanes_last, to_back, to_front
-from bench.engine.log import Log, LogSize, Trace
-from bench.engine.program import Fixed, Inputs, Program, State, Status, Variant
+from bench.engine.curves import Log, LogSize, Trace
+from bench.engine.hashing import digest
+from bench.engine.layouts.choose import Form, block_count, block_width, form, unroll_block
+from bench.engine.layouts.fused import fused
+from bench.engine.layouts.lanes_last import lanes_last, to_back, to_front
+from bench.engine.layouts.unrolled import join, unrolled
+from bench.engine.scheduler import EMPTY, Batch, Book, Lanes
 from bench.engine.slots import Slots, places, put, take
-from bench.engine.unroll import join, unrolled
-from bench.engine.width import Form, block_count, block_width, form, unroll_block
+from bench.hardware import AXIS, HASTY, accelerated, alone, lane_sharding, precision
+from bench.lane.program import Fixed, Inputs, Program, State, Status, Variant
 from bench.spec import TaskSpec
 from bench.tasks.definition import Data
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bench.engine.devices import accelerated
-from bench.engine.program import Inputs, State
+from bench.hardware import accelerated
+from bench.lane.program import Inputs, State
 from bench.tasks.definition import Data
 
 

@@ -3,7 +3,7 @@
 A model's `trace(x)` gives its output and what its hidden layers did; `units()` gives, per hidden layer,
 one row per unit with everything that belongs to it (incoming weights, bias, outgoing weights). A parameter is named by its
 path, like `layers.0.kernel`. Parameters called `bias` are biases, others with two axes or more are weights; what is neither
-starts as the model builds it. Weight layers stand in the order in which an example meets them in the traced program (`bench.engine.order`).
+starts as the model builds it. Weight layers stand in the order in which an example meets them in the traced program (`bench.lane.order`).
 
 A `trace` that takes `forward` and draws from its key makes training noisy. A model may name in `frozen` parameters that it does not train,
 by names or patterns as in `training.frozen`.

@@ -13,7 +13,7 @@ MOST_NUMBERS = 96
 def hidden_units(units: Float[Array, "hidden feature"]) -> Float[Array, " number"]:
     """All numbers of a small hidden layer, unit by unit: incoming weights, bias, outgoing weights.
 
-    `analysis.orbits` compares networks by them, up to the symmetries of their layer. Nothing for a large layer; several hidden layers
-    must have equal widths.
+    `analysis.geometry.orbits` compares networks by them, up to the symmetries of their layer. Nothing for a large layer; several hidden
+    layers must have equal widths.
     """
     return jnp.ravel(units) if units.size <= MOST_NUMBERS else jnp.zeros(0, units.dtype)

@@ -1,7 +1,7 @@
 """Schemes: the second kind of initializer, which sees the whole network and the data.
 
 A scheme `(params, network, x) -> params` changes parameters that an initializer has drawn: `params` is a nested dict, `network` a
-`bench.engine.network.Network`, `x` the training examples (example, input).
+`bench.lane.network.Network`, `x` the training examples (example, input).
 """
 
 import sys

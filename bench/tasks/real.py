@@ -9,7 +9,7 @@ from jaxtyping import Array, Key
 from pydantic import Field, PositiveInt
 from sklearn import datasets
 
-from bench.engine.seeds import shuffled
+from bench.keys import shuffled
 from bench.tasks import task
 from bench.tasks.definition import Data, LossName, Task, least_squares_floor, split
 

@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from bench.engine.devices import accelerated, lane_mesh
-from bench.engine.network import Network
 from bench.engine.pool import Pool
-from bench.engine.program import Program, programs
-from bench.engine.seeds import order_key
+from bench.hardware import accelerated, lane_mesh
+from bench.keys import order_key
+from bench.lane.network import Network
+from bench.lane.program import Program, programs
 from bench.optimizers import make_optimizer
 from bench.registry import Registry
-from bench.rows import LaneTable
+from bench.runs.rows import LaneTable
 from bench.spec import Cell, Experiment, ModelSpec
 from bench.tasks.definition import total_loss
 

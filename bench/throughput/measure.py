@@ -15,9 +15,9 @@ from typing import Any
 
 import jax
 
-from bench import provenance
-from bench.engine.devices import PLAIN, accelerated
-from bench.engine.program import programs
+from bench.hardware import PLAIN, accelerated
+from bench.lane.program import programs
+from bench.runs import provenance
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
 

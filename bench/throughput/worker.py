@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.engine.devices import accelerated
-from bench.provenance import peak_memory_bytes
+from bench.hardware import accelerated
+from bench.runs.provenance import peak_memory_bytes
 from bench.throughput.contenders import contender, torch_memory_bytes
 from bench.throughput.idle import idle_share
 from bench.throughput.workloads import WORKLOADS

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tomlkit
 
-from analysis import cli
-from analysis.load import Run, load
-from bench.engine.program import programs
+from analysis.rows.load import Run, load
+from bench.lane.program import programs
+from initbench.cli import app as cli
 from tests.faults.record import Record, family
 from tests.faults.rows import LANE, POINT, copied, differences, reference
 

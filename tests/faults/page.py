@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jax
 
-from bench import provenance
+from bench.runs import provenance
 from tests.faults.record import Record
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.load import load
-from bench.records import read_manifest
+from analysis.rows.load import load
+from bench.runs.folder import read_manifest
 from tests.faults import child
 from tests.faults.record import Record
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.theory.evidence import FACTS
+from analysis.laws.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, scaled
 
 DIGITS: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.theory.evidence import TESTS
+from analysis.laws.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong, exact
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.theory.evidence import TESTS
+from analysis.laws.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong
 
 SETTINGS: dict[str, dict[str, Any]] = {

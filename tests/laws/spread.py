@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.theory.spread import _ratio
+from analysis.laws.spread import _ratio
 from tests.laws.wrong import Misled, Wrong
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.theory.evidence import FACTS
+from analysis.laws.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, shifted
 
 SETTINGS: dict[str, dict[str, Any]] = {

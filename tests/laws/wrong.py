@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.theory.evidence import FACTS
+from analysis.laws.evidence import FACTS
 
 Spoil = Callable[[pd.DataFrame, int, float], pd.DataFrame]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.theory.evidence import FACTS
+from analysis.laws.evidence import FACTS
 from tests.laws.wrong import Misled, Wrong, exact, shifted
 
 _PATTERNS = [{"label": str(zero), "initializer.zero_layers": zero} for zero in ([0], [1], [2], [0, 2], [1, 2])]

@@ -1,0 +1,1 @@
+"""Networks up to symmetry, and the shape of regions."""

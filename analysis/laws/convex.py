@@ -1,0 +1,121 @@
+"""Linear and logistic regression."""
+
+import numpy as np
+from scipy.optimize import linprog
+from sklearn.linear_model import LogisticRegression
+
+from analysis.laws.evidence import Evidence
+from analysis.laws.law import SAMPLE, cells_of, law, starts
+from analysis.rows.load import Run
+from bench.lane.program import Fixed
+from bench.spec import Cell
+
+CONVERGED = 0.5
+"""Least share of the sampled lanes whose gradient has vanished, so that they can be held against an optimum."""
+
+
+def _is_least_squares(cell: Cell) -> bool:
+    settings = cell.settings
+    return settings.model.name == "linear" and settings.task.options.get("excess", False)
+
+
+def _design(fixed: Fixed) -> np.ndarray:
+    x = fixed.data.x
+    return np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=2)
+
+
+@law()
+def least_squares_floor(run: Run, found: Evidence) -> None:
+    """The loss that a least-squares task counts from is the residual that numpy.linalg.lstsq leaves."""
+    for cell, rows in cells_of(run, _is_least_squares):
+        lanes = found.lanes(rows)
+        fixed, _ = starts(run, cell, rows)
+        design, y = _design(fixed), fixed.data.y
+        optima = np.stack([np.linalg.lstsq(*one, rcond=None)[0] for one in zip(design, y, strict=True)])
+        least = np.sum((y - design @ optima) ** 2, axis=(1, 2)) / (1 if cell.settings.task.options["loss"] == "rss" else y.shape[1])
+        lanes.within("relative difference", np.abs(least - fixed.data.floor) / np.maximum(least, 1e-300), 1e-9)
+
+
+@law()
+def ols_steps(run: Run, found: Evidence) -> None:
+    """Gradient descent on least squares takes exactly the predicted number of steps in every float64 training run: the excess loss after
+    t steps is half the sum of lam_i (1 - lr lam_i)^(2t) c_i^2, with c the start seen from the optimum in the Hessian's eigenbasis."""
+    for cell, rows in cells_of(run, lambda cell: _is_least_squares(cell) and cell.settings.training.dtype == "float64"):
+        lanes = found.lanes(rows)
+        lanes = lanes.where(lanes.known("learning_rate"), 1.0)
+        fixed, state = starts(run, cell, lanes.rows)
+        training = cell.settings.training
+        rates, measured = lanes["learning_rate"], lanes["steps_to_solve"]
+        predicted = np.zeros(len(lanes))
+        design = _design(fixed)
+        start = np.concatenate([state.params["dense"]["kernel"][:, :, 0], state.params["dense"]["bias"]], axis=1)
+        scale = 1.0 if cell.settings.task.options["loss"] == "rss" else 1.0 / design.shape[1]
+        for i in range(len(lanes)):
+            lam, basis = np.linalg.eigh(2 * scale * design[i].T @ design[i])
+            optimum = np.linalg.lstsq(design[i], fixed.data.y[i, :, 0], rcond=None)[0]
+            c = basis.T @ (start[i] - optimum)
+            predicted[i] = _first_below(lam, c, rates[i], training.solved_below or 0.0, training.steps)
+        lanes.facts(predicted == measured)
+
+
+def _first_below(lam: np.ndarray, c: np.ndarray, rate: float, threshold: float, budget: int) -> float:
+    """First step at which the excess loss is below the threshold; infinity if that is never within the budget."""
+
+    def excess(t: int) -> float:
+        with np.errstate(over="ignore"):
+            return float(0.5 * np.sum(lam * np.abs(1 - rate * lam) ** (2 * t) * c**2))
+
+    if excess(0) < threshold:
+        return 0
+    if np.any(np.abs(1 - rate * lam) > 1) or not excess(budget) < threshold:
+        return np.inf
+    low, high = 0, budget
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if excess(middle) < threshold else (middle, high)
+    return high
+
+
+def _is_logistic(cell: Cell) -> bool:
+    settings = cell.settings
+    return settings.model.name == "linear" and settings.task.options.get("loss") == "cross_entropy"
+
+
+def _has_logistic_optimum(cell: Cell) -> bool:
+    return _is_logistic(cell) and (cell.settings.training.l2 > 0 or cell.settings.task.options.get("flip", 0) > 0)
+
+
+@law()
+def separability(run: Run, found: Evidence) -> None:
+    """A linear program finds a separating plane for exactly those training data whose task is built to be separable."""
+    for cell, rows in cells_of(run, lambda cell: _is_logistic(cell) and cell.settings.task.name == "classification"):
+        few = found.lanes(rows).sample(SAMPLE)
+        fixed, _ = starts(run, cell, few.rows)
+        separable = [_separable(design, y) for design, y in zip(_design(fixed), fixed.data.y[:, :, 0], strict=True)]
+        few.facts(np.array(separable) == (cell.settings.task.options["flip"] == 0))
+
+
+def _separable(design: np.ndarray, y: np.ndarray) -> bool:
+    signed = (2 * y - 1)[:, None] * design
+    free = (None, None)
+    return linprog(np.zeros(design.shape[1]), A_ub=-signed, b_ub=-np.ones(len(y)), bounds=free).status == 0
+
+
+@law()
+def logistic_optimum(run: Run, found: Evidence) -> None:
+    """Where logistic regression has an optimum, gradient descent ends at scikit-learn's: same loss within 1e-6, same weight norm within
+    1%, in every training run whose gradient norm has fallen below 1e-6."""
+    for cell, rows in cells_of(run, _has_logistic_optimum):
+        lanes = found.lanes(rows)
+        ended = lanes.where(lanes["grad_norm_final"] < 1e-6, CONVERGED, SAMPLE)
+        fixed, _ = starts(run, cell, ended.rows)
+        losses, norms = np.zeros((2, len(ended)))
+        penalty = cell.settings.training.l2
+        for i, (x, y) in enumerate(zip(fixed.data.x, fixed.data.y[:, :, 0], strict=True)):
+            strength = 1 / (penalty * len(y)) if penalty else np.inf
+            model = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(x, y)
+            z = model.decision_function(x)
+            losses[i] = np.mean(np.logaddexp(0, z) - y * z) + penalty / 2 * np.sum(model.coef_**2)
+            norms[i] = np.linalg.norm(model.coef_)
+        ended.within("difference of a loss", np.abs(ended["loss_final"] - losses), 1e-6)
+        ended.within("relative difference of a norm", np.abs(ended["weight_norm_final"] / norms - 1), 0.01)

@@ -1,0 +1,160 @@
+"""What weights of zero do, in exact arithmetic: products, layers, single weights."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, softmax
+
+from analysis.laws.evidence import Evidence
+from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.rows.load import Run
+from bench.models.activations import ZERO_AT_ZERO
+from bench.spec import Cell
+
+ROUNDING = 1e-6
+"""Of sums of about a hundred numbers in float32."""
+CANCELLED = 1e-6
+"""Of the terms of a gradient, what their sum may be to be rounding: some units in the last place of float32."""
+
+
+def weight_layers(cell: Cell) -> int:
+    """Number of weight layers of a multilayer perceptron."""
+    return len(cell.settings.model.options["widths"]) + 1
+
+
+def zeroed_layers(cell: Cell) -> list[int]:
+    """Indices of the weight layers that a cell's initializer sets to zero."""
+    return network(cell).zeroed_layers(cell.settings.initializer)
+
+
+def moving_layers(cell: Cell) -> list[int] | None:
+    """Weight layers that gradient descent moves at its first step where some layers are zero and act(0) = 0; None: any may.
+
+    With zero biases everything behind a zero layer is 0, so a later layer has no input to learn from, and no earlier one hears of
+    the loss: the zero layer itself moves if it is the only one. The slope of a ReLU at 0 is 0, so it must be the last one.
+    """
+    zero = zeroed_layers(cell)
+    if not zero:
+        return None
+    alone = len(zero) == 1
+    if cell.settings.model.options["activation"] == "relu":
+        alone = alone and zero[0] == weight_layers(cell) - 1
+    return [zero[0]] if alone else []
+
+
+def _is_zero_at_zero(cell: Cell) -> bool:
+    settings = cell.settings
+    return (
+        settings.model.name == "mlp"
+        and settings.model.options["activation"] in ZERO_AT_ZERO
+        and settings.initializer.bias_law == "zeros"
+        and settings.initializer.bias_stddev == 0
+        and settings.initializer.zero_fraction == 0
+        and settings.initializer.random
+        and bool(settings.initializer.zero_layers)
+    )
+
+
+@law()
+def first_layer_to_move(run: Run, found: Evidence) -> None:
+    """With act(0) = 0 and zero biases a single zero weight layer takes the whole first gradient, and with two or more no weight
+    moves (ReLU: unless the zero layer is the last one): a share of 1 to rounding there, exactly 0 elsewhere."""
+    for cell, rows in cells_of(run, _is_zero_at_zero):
+        lanes = found.lanes(rows)
+        moving = moving_layers(cell)
+        assert moving is not None
+        expected = np.array([float(layer in moving) for layer in range(weight_layers(cell))])
+        shares = lanes.table([f"grad_share_{layer}_initial" for layer in range(weight_layers(cell))])
+        lanes.facts((np.abs(shares - expected) <= ROUNDING * expected).all(axis=1))
+
+
+@law()
+def zero_layers(run: Run, found: Evidence) -> None:
+    """With act(0) = 0 and zero biases a network with two or more zero weight layers (ReLU: or one that is not the last) keeps them
+    all and stays a constant function, whose loss is at least the entropy of the labels; a single zero layer (ReLU: the last) does
+    not stay zero."""
+    floors: dict[str, pd.Series] = {}
+    for cell, rows in cells_of(run, _is_zero_at_zero):
+        # Cells of one task have the same data.
+        task = repr(cell.settings.task)
+        if task not in floors:
+            floors[task] = label_entropy(run, cell, rows)
+        lanes = found.lanes(rows)
+        left = lanes["zero_layers_final"]
+        if moving_layers(cell):
+            lanes.facts(left == 0)
+        else:
+            floor = floors[task].loc[rows["data_seed"]].to_numpy()
+            lanes.facts((left == len(zeroed_layers(cell))) & (lanes["loss_final"] >= floor - ROUNDING))
+
+
+def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
+    """The least cross-entropy of a constant on the training labels of each data seed."""
+    rows = rows.drop_duplicates("data_seed")
+    y = np.asarray(starts(run, cell, rows)[0].data.y)
+    shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
+    return pd.Series(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0), rows["data_seed"].to_numpy())
+
+
+@law()
+def first_update(run: Run, found: Evidence) -> None:
+    """After one step of gradient descent the share of single weights that are 0 is the share of those that were 0 and have a
+    gradient of 0, by backpropagation in NumPy: a zero weight stays if and only if its gradient is 0. Where terms cancel to less than
+    float32 can tell, either is right."""
+    for cell, rows in cells_of(run, _is_one_plain_step):
+        few = found.lanes(rows).sample(SAMPLE)
+        fixed, state = starts(run, cell, few.rows)
+        shares, bounds = few["zero_share_final"], np.zeros((len(few), 2))
+        for i in range(len(few)):
+            layers = [(layer["kernel"][i], layer["bias"][i]) for _, layer in sorted(state.params["layers"].items())]
+            data = fixed.data.x[i], fixed.data.y[i]
+            gradients = weight_gradients(layers, cell.settings.model.options["activation"], *data)
+            zeros = [kernel == 0 for kernel, _ in layers]
+            bounds[i] = [
+                sum(int(np.sum(zero & (np.abs(g) <= share * terms))) for zero, (g, terms) in zip(zeros, gradients, strict=True))
+                for share in (0, CANCELLED)
+            ]
+        counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in state.params["layers"].values()))
+        few.facts((bounds[:, 0] <= counts) & (counts <= bounds[:, 1]))
+
+
+def _is_one_plain_step(cell: Cell) -> bool:
+    settings = cell.settings
+    return (
+        settings.model.name == "mlp"
+        and settings.model.options["activation"] in _ACTIVATIONS
+        and settings.optimizer.name == "sgd"
+        and not settings.optimizer.options
+        and settings.training.steps == 1
+        and settings.training.batch_size == 0
+        and settings.training.l2 == 0
+    )
+
+
+_ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+    "sigmoid": (expit, lambda z: expit(z) * (1 - expit(z))),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
+}
+
+
+def weight_gradients(
+    layers: list[tuple[np.ndarray, np.ndarray]], activation: str, x: np.ndarray, y: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Gradient of the mean softmax cross-entropy with integer labels with respect to each weight matrix, by backpropagation in float64,
+    and the sum of the absolute values of the terms that it is the sum of."""
+    act, slope = _ACTIVATIONS[activation]
+    inputs, sums = [x.astype(float)], []
+    for kernel, bias in layers:
+        sums.append(inputs[-1] @ kernel + bias)
+        inputs.append(act(sums[-1]))
+    out = sums[-1]
+    error = (softmax(out, axis=1) - np.eye(out.shape[1])[y]) / len(x)
+    gradients = []
+    for layer in range(len(layers) - 1, -1, -1):
+        gradients.append((inputs[layer].T @ error, np.abs(inputs[layer]).T @ np.abs(error)))
+        if layer:
+            error = (error @ layers[layer][0].T) * slope(sums[layer - 1])
+    return gradients[::-1]

@@ -1,0 +1,84 @@
+"""The verdicts as a terminal shows them: a page of 80 columns and 24 lines."""
+
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from analysis.judging.families import exploratory, families, overall
+from analysis.judging.verdict import Outcome, Verdict
+from analysis.report.answer_page import is_judged, is_met, spoken_of
+from analysis.report.experiment_page import interim_note
+from analysis.report.result import Result
+
+COLUMNS, LINES = 80, 24
+NAME, VERDICT = 41, 12
+"""Columns of a claim's name and of its verdict; what is left says where it holds."""
+
+MARK = "*"
+EXPLORATORY = f"{MARK} exploratory: a criterion was changed after rows existed"
+
+
+def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
+    """The answer in a few lines, a line per claim, and where to read on; at most 80 columns and 23 lines, as the prompt takes one.
+
+    Claims that do not fit are counted, those of the thread stand first.
+    """
+    every = [verdict for result in results for verdict in result.verdicts]
+    runs = sum(len(result.run.lanes) for result in results if result.trains)
+    interim = f"; {note}" if (note := interim_note(results)) else ""
+    trained = sum(result.trains for result in results)
+    where = f"{trained} experiment{'' if trained == 1 else 's'}"
+    head = [f"{runs:,} training runs in {where}{interim}", *_answers(every), ""]
+    claims = [
+        _cut(f"{name:<{NAME}.{NAME}} {verdict + MARK * bool(exploratory(found)):<{VERDICT}} {_when(found)}")
+        for name, verdict, found in _claims(results)
+    ]
+    foot = [EXPLORATORY] if exploratory(every) else []
+    foot.append(f"Intervals, figures, conditions: {page}")
+    room = LINES - 1 - len(head) - len(foot)
+    if len(claims) > room:
+        left = len(claims) - room + 1
+        claims = [*claims[: room - 1], f"... and {left} more claims"]
+    # The path is not cut: it is there to be copied.
+    return [*map(_cut, head), *claims, *foot]
+
+
+def _answers(every: Sequence[Verdict]) -> list[str]:
+    """What may start at zero, as far as these verdicts say it."""
+    lines = []
+    for row in tomllib.loads((files("analysis.report") / "answer.toml").read_text(encoding="utf-8"))["row"]:
+        if all(is_judged(need, need["claim"], every) for need in row["needs"]):
+            answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
+            behind = [verdict for need in row["needs"] for verdict in spoken_of(need, need["claim"], every)]
+            lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}{MARK * bool(exploratory(behind))}")
+    return ["May they start at zero?", *lines] if lines else []
+
+
+def _claims(results: Sequence[Result]) -> list[tuple[str, Outcome, list[Verdict]]]:
+    """Names and verdicts of the claims: those of the thread by their numbers, then every experiment's own."""
+    judged: dict[str, list[Verdict]] = {}
+    own: dict[tuple[str, str], list[Verdict]] = {}
+    for result in results:
+        for verdict in result.verdicts:
+            if verdict.family in families():
+                judged.setdefault(verdict.family, []).append(verdict)
+            else:
+                own.setdefault((result.name, verdict.id), []).append(verdict)
+    thread = [
+        (f"{name:<4}{family.short}", overall(judged[name], family), judged[name]) for name, family in families().items() if name in judged
+    ]
+    return [*thread, *((name, overall(found), found) for (_, name), found in own.items())]
+
+
+def _when(verdicts: Sequence[Verdict]) -> str:
+    """In how many of its conditions a claim holds, fails, and is not settled, which is undecided or withheld."""
+    if len(verdicts) == 1:
+        return ""
+    found = [verdict.verdict for verdict in verdicts]
+    hold, fail = found.count("supported"), found.count("refuted")
+    return f"{hold} hold {fail} fail {len(found) - hold - fail} open"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3]}..."

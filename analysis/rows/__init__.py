@@ -1,0 +1,1 @@
+"""Rows of a run, and the numbers that claims and figures read off them."""

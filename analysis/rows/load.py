@@ -1,0 +1,296 @@
+"""Read a run folder, or the copy of its rows that a report keeps."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from bench.lane.program import Program, programs
+from bench.messages import one_line
+from bench.registry import module_of, trusting, untrusted
+from bench.runs.contents import IDENTITY, check_columns, check_curves, check_lanes, ended_curves
+from bench.runs.files import MOST_TEXT, read_inside
+from bench.runs.folder import read_manifest, read_rows
+from bench.runs.manifest import Manifest
+from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
+from bench.tasks import task
+from bench.tasks.definition import Task
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ONE_DRAW = -1
+"""Stands for a draw that all rows share."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one experiment left behind: its file, manifest, rows and curves."""
+
+    folder: Path
+    experiment: Experiment
+    manifest: Manifest
+    lanes: pd.DataFrame
+    curves: pd.DataFrame
+    trust: frozenset[str] = frozenset()
+    """Modules that the user trusts although the folder names them."""
+
+    @cached_property
+    def draws(self) -> dict[str, bool]:
+        """Whether two init seeds of a cell give two different starts; of code that is not the package's own, the manifest says so.
+
+        They do not where all rows of a data set are the same from start to end: what was drawn has been overwritten, or was one draw.
+        """
+        own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
+        foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
+        said = {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
+        place = ["cell", "data_seed"] if self.data_sets > 1 else ["cell"]
+        rows = self.lanes[[*place, *(name for name in self.lanes if str(name).endswith("_initial") or name == "params_digest")]]
+        several = set(rows.loc[rows.duplicated(place), "cell"])
+        different = rows.drop_duplicates()
+        differ = set(different.loc[different.duplicated(place), "cell"])
+        return {cell: draws and (cell in differ or cell not in several) for cell, draws in said.items()}
+
+    @cached_property
+    def seeded(self) -> dict[str, bool]:
+        """Whether two data seeds of a cell give two different data sets; of a user's own task the manifest says so, or it is assumed."""
+        said = {record.id: record.seeded is not False for record in self.manifest.cells} if None in self.tasks.values() else {}
+        return {cell: said[cell] if task is None else task.seeded for cell, task in self.tasks.items()}
+
+    @cached_property
+    def clusters(self) -> pd.Series:
+        """The unit that is independent of the others, per row: what was drawn, as `drawn` says."""
+        return drawn(self, self.lanes)
+
+    @cached_property
+    def judges(self) -> pd.Series:
+        """Which rows judge what was chosen on the others: those of every second cluster, on all sides of a comparison alike."""
+        seeds = "data_seed" if self.data_sets > 1 else "init_seed"
+        return self.lanes[seeds] % 2 == 1
+
+    @cached_property
+    def data_sets(self) -> int:
+        """How many data sets were drawn; 1 if the tasks ignore their data seed."""
+        return int(self.lanes["data_seed"].nunique()) if any(self.seeded.values()) else 1
+
+    @cached_property
+    def tasks(self) -> dict[str, Task | None]:
+        """The task of each cell by its id; None if it is a user's own, whose module a reader does not import."""
+        specs = {cell.id: cell.settings.task for cell in self.experiment.cells}
+        return {identity: task[spec.name].bind(spec.options)() if spec.name in task else None for identity, spec in specs.items()}
+
+    @property
+    def edited_since(self) -> bool:
+        """Whether what judges (claims, laws) is another than when the first row was made."""
+        return self.experiment.judging_hash != self.manifest.judges_hash
+
+    def edited(self, claim: Claim) -> str:
+        """When and why the criterion of a claim was changed after the first row was made, as the claim says, or that it was; empty if it
+        was not, as far as the folder has kept it."""
+        kept = self.manifest.criteria
+        if claim.edited or kept is None or kept.get(claim.id) == self.experiment.criteria[claim.id]:
+            return claim.edited or ""
+        return f"{'changed' if claim.id in kept else 'added'} after training runs existed"
+
+    @property
+    def share_done(self) -> float:
+        """Share of the experiment's training runs that have ended: 1 for a complete run."""
+        return 1.0 if self.manifest.complete else len(self.lanes) / self.manifest.lanes
+
+    @property
+    def interim(self) -> str:
+        """'interim: 41% of runs', for whatever is made of a run that is not complete; empty for a complete one."""
+        percent = 100 * self.share_done
+        share = f"{percent:.2g}" if percent < 99 else f"{min(percent, 99.9):.1f}"
+        return "" if self.manifest.complete else f"interim: {share}% of runs"
+
+    @cached_property
+    def programs(self) -> list[Program]:
+        """What the lanes ran, without probes; of cells whose code is the package's own or trusted."""
+        return programs([cell for cell in self.experiment.cells if self._opaque(cell) is None], (), ())
+
+    def cell(self, identity: str) -> Cell:
+        """The cell of this id."""
+        return next(cell for cell in self.experiment.cells if cell.id == identity)
+
+    def program(self, cell: Cell) -> Program:
+        """What the lanes of a cell ran; ValueError if that is code of a module that the user does not trust."""
+        self.check_trusted([cell])
+        return next(one for one in self.programs if any(cell.id == member.id for member in one.cells))
+
+    def check_trusted(self, cells: Iterable[Cell]) -> None:
+        """ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""
+        for cell in cells:
+            if piece := self._opaque(cell):
+                raise ValueError(f"{self.folder}: {untrusted(*piece)}")
+
+    def _opaque(self, cell: Cell) -> tuple[str, str] | None:
+        """Kind and name of the first piece of a cell whose module the user does not trust."""
+        return next((piece for piece in cell.settings.foreign() if module_of(piece[1]) not in self.trust), None)
+
+
+def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
+    """Per row the draw that it belongs to; rows of one draw are one observation.
+
+    The data seed where there are several data sets; with one data set the init seed, since lanes of different cells share their draws.
+    `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set. The points of a map share data and initial
+    weights, which the data seed draws.
+    """
+    if run.experiment.seeds.map is not None:
+        return rows["data_seed"] if rows["data_seed"].nunique() > 1 else pd.Series(ONE_DRAW, rows.index)
+    if run.data_sets > 1 and rows["data_seed"].nunique() > 1:
+        return rows["data_seed"]
+    return rows["init_seed"].where(rows["cell"].map(run.draws).astype(bool), ONE_DRAW)
+
+
+def drawn_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The draws of pairs of rows with the same seeds: a pair is one draw with another if neither of its rows differs."""
+    return np.where(first == ONE_DRAW, second, first)
+
+
+def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -> Run:
+    """Read one run as data; ValueError with one line if it is missing, broken, not complete, or not what its experiment can give.
+
+    Nothing that the folder names is imported, but for the modules in `trust`. `interim`: a run that is not complete is read as well, with
+    the lanes that it has so far.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    experiment = _experiment(folder, manifest, trust)
+    if not manifest.complete and not interim:
+        raise ValueError(f"{folder}: the run is not complete; 'initbench run' with the same arguments resumes it")
+    try:
+        lanes, curves = read_rows(folder, manifest), read_rows(folder, manifest, "curves")
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    if lanes.empty:
+        raise ValueError(f"{folder}: no training run has ended yet")
+    try:
+        check_columns(experiment, manifest, lanes, curves)
+        lanes = typed(lanes, experiment)
+        if not manifest.complete or manifest.mixed:
+            # Rows in the order in which they were made, or of one provenance after the other.
+            position = {cell.id: number for number, cell in enumerate(experiment.cells)}
+            keys = lanes[list(IDENTITY)].assign(cell=lanes["cell"].map(position))
+            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(IDENTITY)])].reset_index(drop=True)
+            curves = ended_curves(lanes, curves) if len(curves) else curves
+        check_lanes(experiment, lanes, manifest.complete)
+        check_curves(experiment, manifest, lanes, curves)
+    except ValueError as error:
+        raise ValueError(one_line(f"{folder}: {error}")) from error
+    return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
+
+
+def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Experiment:
+    """The experiment of a folder, with the ids that its cells have in the manifest, once it is sure that they are about the same thing."""
+    path = folder / "experiment.toml"
+    try:
+        text = read_inside(folder, path.name, MOST_TEXT).decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8") from error
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    with trusting(trust):
+        experiment = Experiment.parse(text, str(path))
+        try:
+            _check_cells(experiment, manifest)
+        except ValueError as error:
+            raise ValueError(one_line(f"{folder / 'run.json'}: {error}")) from error
+    experiment = experiment.identified([cell.id for cell in manifest.cells])
+    if experiment.name != manifest.experiment or experiment.training_hash != manifest.spec_hash:
+        raise ValueError(f"{path}: changed after the run, its hash is not the one in run.json")
+    if experiment.lanes != manifest.lanes:
+        raise ValueError(f"{path}: has {experiment.lanes:,} lanes, but run.json counts {manifest.lanes:,}")
+    return experiment
+
+
+def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
+    """ValueError if the cells of a manifest are not those of the experiment, as far as that is known without importing anything."""
+    if len(experiment.cells) != len(manifest.cells):
+        raise ValueError(f"cells: {len(manifest.cells)}, but the experiment has {len(experiment.cells)}")
+    for cell, record in zip(experiment.cells, manifest.cells, strict=True):
+        place = f"cells: {record.id}"
+        if json.dumps(cell.axes) != json.dumps(record.axes):
+            raise ValueError(f"{place}: axes are not those of the experiment's cell: {cell.axes}")
+        if digest(record.settings, len(record.id)) != record.id:
+            raise ValueError(f"{place}: is not the digest of its settings")
+        foreign = {kind for kind, _ in cell.settings.foreign()}
+        if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
+            raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
+        opaque = {kind.partition(".")[0] for kind in foreign}
+        essence = cell.settings.essence() if foreign else record.settings
+        for section in opaque:
+            if _names_in(section, essence.get(section)) != _names_in(section, record.settings.get(section)):
+                raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")
+        for section in Settings.model_fields:
+            if section not in opaque and essence.get(section) != record.settings.get(section):
+                raise ValueError(f"{place}: {section} is not that of the experiment's cell with {cell.axes}")
+    if manifest.dtype != (dtype := ", ".join(sorted({cell.settings.training.dtype for cell in experiment.cells}))):
+        raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")
+
+
+def _names_in(section: str, content: Any) -> list[str]:
+    """The names of the pieces that the settings of a section are made of; options that are called alike are the pieces' own."""
+    if not isinstance(content, dict):
+        return []
+    found = [str(content.get("name"))]
+    if section == "initializer":
+        layers = content.get("layers", {})
+        found += [str(content.get("scheme")), *(f"{layer}: {piece.get('name')}" for layer, piece in sorted(layers.items()))]
+    return found
+
+
+def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function of a folder, but a column that its rows do not have is an error of one line."""
+
+    @wraps(function)
+    def guarded(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*arguments, **options)
+        except KeyError as error:
+            # Any other key that is missing is a fault of the program.
+            if not re.search("_(initial|final|step)$", str(error.args[0])):
+                raise
+            raise ValueError(f"{arguments[0]}: the rows have no column '{error.args[0]}'") from error
+
+    return guarded
+
+
+def typed(lanes: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """Rows with each axis as an ordered category, in the order of the grid; a report keeps the axes as text."""
+    for axis, values in experiment.axes.items():
+        if not pd.api.types.is_numeric_dtype(lanes[axis]):
+            numbers = {str(float(value)): value for value in values if isinstance(value, int | float) and not isinstance(value, bool)}
+            lanes[axis] = lanes[axis].map({**numbers, **{str(value): value for value in values}})
+        lanes[axis] = pd.Categorical(lanes[axis], list(dict.fromkeys(values)), ordered=True)
+    return lanes
+
+
+def matching(lanes: pd.DataFrame, experiment: Experiment, where: dict[str, object]) -> np.ndarray:
+    """Which rows a `where` of the experiment file asks for."""
+    mask = np.ones(len(lanes), bool)
+    for axis, wanted in where.items():
+        if axis in experiment.axes:
+            mask &= lanes[axis].isin(wanted_labels(wanted, experiment.axes[axis])).to_numpy()
+        else:
+            span = Span.model_validate(wanted)
+            mask &= lanes[axis].between(span.at_least, span.at_most).to_numpy()
+    return mask
+
+
+def find_runs(folders: list[Path]) -> list[Path]:
+    """Run folders among these, or in them; ValueError if there is none."""
+    found: list[Path] = []
+    for folder in folders:
+        if (folder / "run.json").exists():
+            found.append(folder)
+        else:
+            found += sorted(path.parent for path in folder.glob("*/run.json"))
+    if not found:
+        raise ValueError(f"{', '.join(map(str, folders))}: no run here (a folder with run.json, or a folder of such folders)")
+    return found

@@ -1,0 +1,179 @@
+"""Measures: what a claim or a figure reads off a row, as a number."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.messages import nearest, one_line, shown
+from bench.runs.columns import Columns
+from bench.spec import Cell, Comparison, Experiment
+from bench.spec.grid import label_key, wanted_labels
+
+OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
+RATES = (*OUTCOMES, "broken")
+"""Measures that are true or false of a lane; `broken`: its tied units came apart (it has a `break_step`)."""
+NEVER = ("steps_to_solve", "break_step")
+"""Columns that are null where something never happened."""
+WORST: dict[str, float] = {
+    **dict.fromkeys(("loss", "test_loss", "generator_loss", "energy_distance", "grad_norm", "weight_norm", "steps_run", *NEVER), np.inf),
+    **dict.fromkeys(("zero_layers", "zero_share", "untied_layers", "untied_heads", "dead_fraction", "saturated_fraction"), np.inf),
+    **dict.fromkeys(("signal_variance_*", "pre_activation_variance_*", "gradient_variance_*"), np.inf),
+    **dict.fromkeys(("metric", "test_metric", "hessian_min"), -np.inf),
+    **dict.fromkeys(("distinct_units*", "distinct_heads", "modes_covered", "other_grad_share"), 0.0),
+    **dict.fromkeys(("effective_rank", "stable_rank", "participation_ratio"), 0.0),
+}
+"""What a missing value counts as, by the column's name without `_initial` and `_final`, so that a run that diverged, or never got
+there, does not drop out of what is said of all runs. The best value of a measure is at the other end."""
+
+
+def worst_value(measure: str) -> float:
+    """What a missing value of a measure counts as; NaN if nothing is declared."""
+    stem = measure.removesuffix("_final").removesuffix("_initial")
+    return next((worst for pattern, worst in WORST.items() if fnmatchcase(stem, pattern)), np.nan)
+
+
+def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
+    """A rate as 0 and 1, or a numeric column as floats with its worst value where it is missing.
+
+    ValueError if there is no such column, or if no run that has not diverged has a value in it.
+    """
+    if measure in OUTCOMES:
+        return (rows["outcome"] == measure).to_numpy(float)
+    if measure == "broken" and "break_step" in rows:
+        return rows["break_step"].notna().to_numpy(float)
+    if measure not in rows or not pd.api.types.is_numeric_dtype(rows[measure]):
+        numeric = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name])]
+        raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, [*RATES, *numeric])}")
+    values = rows[measure].to_numpy(float, na_value=np.nan)
+    missing = np.isnan(values)
+    if lacks_values(rows, measure):
+        cells = ", ".join(rows["cell"].unique()[:3])
+        raise ValueError(f"measure '{measure}': no run of these cells has a value: {cells}; name cells whose models and tasks have one")
+    return np.where(missing, worst_value(measure), values)
+
+
+def lacks_values(rows: pd.DataFrame, measure: str) -> bool:
+    """Whether no run has a value of a measure, for another reason than that all diverged: their models or tasks have none."""
+    if measure in RATES or measure in NEVER or not len(rows):
+        return False
+    return bool(rows[measure].isna().all()) and not (rows["outcome"] == "diverged").all()
+
+
+def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:
+    """A column of the rows for a drawing or a table: runs that diverged have the worst value, or none if none is declared, and what never
+    happened is infinite."""
+    values = rows[column].astype(float)
+    return (
+        values.fillna(worst_value(column))
+        if column in NEVER
+        else values.mask(values.isna() & (rows["outcome"] == "diverged"), worst_value(column))
+    )
+
+
+def columns_of(measure: str) -> tuple[str, ...]:
+    """The columns of the rows that a measure is read from."""
+    return ("outcome",) if measure in OUTCOMES else ("break_step",) if measure == "broken" else (measure,)
+
+
+def best_value(rows: pd.DataFrame, axis: str, measure: str) -> Any:
+    """The value of an axis with the best share or median of a measure in these rows; of several, the one nearest to the axis's middle.
+
+    The rows that judge it must be others, so that the choice does not flatter what is then measured.
+    """
+    typical = "mean" if measure in RATES else "median"
+    values = pd.Series(measured(rows, measure)).groupby(rows[axis].to_numpy(), sort=False).agg(typical)
+    scores = values.reindex(values_of(rows, axis))
+    best = np.flatnonzero(scores == (scores.min() if lower_is_better(measure) else scores.max()))
+    return scores.index[best[np.argmin(np.abs(best - (len(scores) - 1) / 2))]]
+
+
+def values_of(rows: pd.DataFrame, axis: str) -> list[Any]:
+    """The values of an axis that rows have: numbers by size, others in the order of the grid."""
+    values = rows[axis].drop_duplicates().sort_values().tolist()
+    return sorted(values) if all(isinstance(value, int | float) for value in values) else values
+
+
+def at_edge(rows: pd.DataFrame, axis: str, value: Any) -> bool:
+    """Whether a value of a numeric axis is the least or the largest that was tried."""
+    values = values_of(rows, axis)
+    return isinstance(value, int | float) and value in (values[0], values[-1])
+
+
+def lower_is_better(measure: str) -> bool:
+    """Whether the best value of a measure is its lowest."""
+    return measure in ("unsolved", "stuck", "diverged") or worst_value(measure) == np.inf
+
+
+def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) -> None:
+    """Raise ValueError on a measure of a claim or published number that the run's rows do not have.
+
+    Without `rows`, the columns that there are, they are worked out from the experiment, so that a typing error is found before anything
+    is trained.
+    """
+    has_row = _known_columns(experiment, rows)
+    for place, measure, where in _measures(experiment):
+        cells = asked_cells(experiment, where)
+        column = columns_of(measure)[0]
+        lacking = [cell for cell in cells if measure not in OUTCOMES and not has_row(cell, column)]
+        if lacking and column == "break_step":
+            raise ValueError(f"{place}: '{measure}' needs track = ['tie_spread'], and hidden units in every run that it is about")
+        if len(lacking) == len(cells):
+            raise ValueError(f"{place}: unknown measure {shown(measure)}; {nearest(measure, _all_columns(experiment, rows))}")
+        if lacking:
+            setting = ", ".join(f"{axis} = {value}" for axis, value in lacking[0].axes.items())
+            raise ValueError(one_line(f"{place}: the runs with {setting} have no '{measure}'; 'where' leaves them out"))
+        if left_out(column, experiment.unreported):
+            raise ValueError(f"{place}: '{measure}' is left out of reports, by 'unreported'")
+
+
+def named_columns(experiment: Experiment) -> set[str]:
+    """What claims, published numbers and figures read off the rows; among the names of figures are also axes and settings."""
+    drawn = {name for figure in experiment.figure for name in (figure.x, figure.y) if name is not None}
+    return drawn | {column for _, measure, _ in _measures(experiment) for column in columns_of(measure)}
+
+
+def left_out(column: str, unreported: Iterable[str]) -> bool:
+    """Whether `unreported` leaves a column out of a report's copy of the rows."""
+    return any(column.startswith(f"{name}_") or fnmatchcase(column, name) for name in unreported)
+
+
+def _known_columns(experiment: Experiment, rows: Iterable[str] | None) -> Callable[[Cell, str], bool]:
+    """Whether the rows of a cell have a column."""
+    if rows is not None:
+        names = set(rows)
+        return lambda cell, name: name in names
+    return Columns(experiment, named_columns(experiment)).in_rows
+
+
+def _all_columns(experiment: Experiment, rows: Iterable[str] | None) -> list[str]:
+    """Every measure that there is, for a message."""
+    if rows is not None:
+        return [*RATES, *rows]
+    columns = Columns(experiment)
+    return [*RATES, *{name for cell in experiment.cells for name in columns.of_rows(cell)}]
+
+
+def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Where a measure stands in the experiment file, its name, and what rows it is read off."""
+    for claim in experiment.claim:
+        place = f"claim '{claim.id}'"
+        if claim.measure is not None:
+            yield f"{place}: measure", claim.measure, claim.where
+        for key, other in (("equal_to", claim.equal_to), ("greater_than", claim.greater_than)):
+            if isinstance(other, Comparison):
+                yield f"{place}: {key}", other.measure or str(claim.measure), {**claim.where, **other.where}
+        if claim.needs is not None:
+            yield f"{place}: needs", claim.needs.measure, {**claim.where, **claim.needs.where}
+    for number in experiment.published:
+        yield f"published '{one_line(number.says, 100)}'", number.measure, number.where
+
+
+def asked_cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
+    """The cells that a `where` asks for."""
+    wanted = {
+        axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes
+    }
+    return [cell for cell in experiment.cells if all(label_key(cell.axes[axis]) in labels for axis, labels in wanted.items())]

@@ -1,0 +1,1 @@
+"""How the lanes of a block stand beside each other."""

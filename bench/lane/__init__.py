@@ -1,0 +1,1 @@
+"""What one lane does, as pure functions of values without a batch axis."""

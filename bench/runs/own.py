@@ -1,0 +1,133 @@
+"""The user's own code and data files that an experiment rests on, by their digests.
+
+Found without running anything: from the modules that the experiment names, along their import statements, and to the files that their
+texts or the experiment's options name. What a module loads under a name that it computes is not seen.
+"""
+
+import ast
+import hashlib
+import re
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from bench.runs.manifest import TRAINING_PACKAGES
+from bench.spec import Experiment
+
+NAMED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.\w+)*")
+"""`package.module:name`, as an experiment file names a piece of the user's own."""
+LONGEST_NAME = 255
+"""Characters of a text that may name a file."""
+
+
+def own_digests(experiment: Experiment) -> dict[str, str]:
+    """SHA-256 of each own module by its dotted name, and of each data file as it is named there; no path of this machine."""
+    texts = [text for cell in experiment.cells for text in _texts(cell.settings.model_dump(mode="json"))]
+    texts += [*(experiment.probes or ()), *experiment.track]
+    modules: dict[str, Path] = {}
+    found: list[tuple[str, Path]] = []
+    named = list(dict.fromkeys(match[1] for text in texts if (match := NAMED.fullmatch(text))))
+    for name in named:
+        _follow(name, {one.partition(".")[0] for one in named}, modules)
+    for text in dict.fromkeys(texts):
+        found += _data_file(text, Path())
+    for path in modules.values():
+        constants = (node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant))
+        for text in dict.fromkeys(value for value in constants if isinstance(value, str)):
+            found += _data_file(text, path.parent) or _data_file(text, Path())
+    files: dict[str, set[Path]] = {}
+    for name, path in [*found, *modules.items()]:
+        files.setdefault(name, set()).add(path.resolve())
+    return {name: _digest(paths) for name, paths in sorted(files.items())}
+
+
+def _digest(paths: set[Path]) -> str:
+    """SHA-256 of a file; of the digests of several that go by one name."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict | list | tuple):
+        for item in content.values() if isinstance(content, dict) else content:
+            yield from _texts(item)
+
+
+def _data_file(text: str, folder: Path) -> list[tuple[str, Path]]:
+    """The file of this name in a folder, if there is one, and what it goes by: of an absolute path the last part."""
+    path = folder / text
+    if not 0 < len(text) <= LONGEST_NAME or "\0" in text or path.suffix in ("", ".py"):
+        return []
+    try:
+        there = path.is_file()
+    except OSError:
+        return []
+    return [(path.name if Path(text).is_absolute() else Path(text).as_posix(), path)] if there else []
+
+
+def _follow(name: str, packages: set[str], modules: dict[str, Path]) -> None:
+    """Add a module, and all modules that it imports; of what is installed those of these packages alone."""
+    path = _source(name, packages)
+    if path is None or name in modules:
+        return
+    modules[name] = path
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(_tree(path)):
+        wanted: list[str] = []
+        if isinstance(node, ast.Import):
+            wanted = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *([node.module] if node.module else [])])
+            wanted = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for one in wanted:
+            # With a module its packages are imported.
+            parts = one.split(".")
+            for length in range(1, len(parts) + 1):
+                _follow(".".join(parts[:length]), packages, modules)
+
+
+def _source(name: str, packages: set[str]) -> Path | None:
+    """The source file of a module; None for this package, for those whose versions are compared, and for what is no module."""
+    top = name.partition(".")[0]
+    if not name or top in ("bench", "analysis", "sklearn", *TRAINING_PACKAGES, *sys.stdlib_module_names):
+        return None
+    module = sys.modules.get(name)
+    file = getattr(module, "__file__", None) if module else _found(name)
+    if file is None or not file.endswith(".py"):
+        return None
+    path = Path(file).resolve()
+    return None if _installed(path) and top not in packages else path
+
+
+def _found(name: str) -> str | None:
+    """The file of a module that has not been imported; its packages are not imported for it."""
+    *parents, last = name.split(".")
+    package = sys.modules.get(".".join(parents)) if parents else None
+    if parents and package is None:
+        return None
+    spec = PathFinder.find_spec(name, getattr(package, "__path__", None))
+    return spec.origin if spec else None
+
+
+def _installed(path: Path) -> bool:
+    folders = {Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return any(folder in path.parents for folder in folders)
+
+
+def _tree(path: Path) -> ast.Module:
+    """The syntax tree of a source file; an empty one if it has none, as of a module that is never loaded."""
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
