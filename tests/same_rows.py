@@ -1,5 +1,6 @@
-"""`python -m tests.same_rows CHECKOUT [NAME...] [--seeds N] [--out DIR]`: train the committed experiments in another checkout and in this one,
-and say where a row or a point of a curve is not the same to the last bit. What `--out` holds already is not trained again."""
+"""`python -m tests.same_rows CHECKOUT [NAME...] [--seeds N] [--out DIR]`: train the committed experiments in another checkout and in
+this one, and say where a row or a point of a curve is not the same to the last bit. A run that `--out` holds is not trained again.
+"""
 
 import argparse
 import hashlib
