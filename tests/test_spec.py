@@ -19,8 +19,7 @@ from bench.lane.program import programs
 from bench.messages import nearest, one_line
 from bench.optimizers import optimizers
 from bench.runs import memory
-from bench.spec import SECTIONS, Map, catalog
-from bench.spec import experiment as spec
+from bench.spec import SECTIONS, Map, catalog, grid
 from tests.conftest import XOR, Rows, experiment
 
 TEXT = """
@@ -361,13 +360,13 @@ def test_cells_keep_the_ids_that_stored_rows_have(name: str) -> None:
 
 def test_a_section_is_validated_once_for_all_cells_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    validated = spec._validated
+    validated = grid.validated
 
     def counted(section: str, raw: Any) -> Any:
         seen.append(section)
         return validated(section, raw)
 
-    monkeypatch.setattr(spec, "_validated", counted)
+    monkeypatch.setattr(grid, "validated", counted)
     wanted = experiment(grid={"optimizer.learning_rate": {"from": 0.1, "to": 1, "count": 100}, "initializer.gain": [0.5, 1.0, 2.0]})
     assert len(wanted.cells) == 300
     # Once as each stands in the file, and once for each value.
