@@ -62,7 +62,7 @@ def check_labeled(axis: str, value: Any) -> None:
     if registry is None or not isinstance(name, str) or is_opaque(name) or not (name in registry or ":" in name):
         return
     if "label" in registry[name].options.model_fields:
-        raise ValueError(f"{place}: '{one_line(name, 100)}' has an option 'label', which only a case or the axis '{axis}.label' can set")
+        raise ValueError(f"{place}: '{one_line(name, 100)}' has an option 'label' of its own; the axis '{axis}.label' sets it")
 
 
 def _is_line(label: Any) -> bool:
