@@ -223,7 +223,7 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
             raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
         opaque = {kind.partition(".")[0] for kind in foreign}
-        essence = cell.settings.essence() if foreign else record.settings
+        essence = cell.settings.identity() if foreign else record.settings
         for section in opaque:
             if _names_in(section, essence.get(section)) != _names_in(section, record.settings.get(section)):
                 raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")

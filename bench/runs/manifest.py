@@ -19,11 +19,11 @@ from pydantic import (
 )
 
 from bench.registry import STRICT
+from bench.spec import Name
 
 SCHEMA_VERSION: Literal[3] = 3
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 
 
