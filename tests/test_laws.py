@@ -18,7 +18,7 @@ from analysis.laws.evidence import JOINT_LEVEL, TESTS
 from analysis.laws.law import SAMPLE, starts
 from analysis.rows.load import Run, load
 from bench import Experiment, run
-from bench.lane.program import Inputs
+from bench.lane.state import Inputs
 from bench.runs.folder import STEPS_OR_NULL
 from tests.conftest import experiment
 from tests.laws import SETTINGS, WRONG

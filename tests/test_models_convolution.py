@@ -13,8 +13,10 @@ from bench.engine.layouts import choose as width
 from bench.initializers import initializer
 from bench.initializers.scaling import orthogonal
 from bench.initializers.structured import delta_orthogonal, identity, zero_hadamard
-from bench.lane.network import Network, Noise, Params
+from bench.lane.initial import initial_parameters, parameter_keys
+from bench.lane.network import Network, Noise
 from bench.lane.program import programs
+from bench.lane.state import Params
 from bench.models.convolution import convolve, mean_pooled
 from bench.spec import InitializerSpec, ModelSpec
 from tests.conftest import Rows, experiment
@@ -33,7 +35,7 @@ def network(name: str, **options: object) -> Network:
 def drawn(net: Network, start: str = "he_normal", **options: object) -> Params:
     """Initial parameters; biases are drawn too unless they are asked for otherwise."""
     spec = InitializerSpec.model_validate({"name": start, "bias_stddev": 0.3, **options})
-    return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
 
 
 def lax_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -16,7 +16,8 @@ from bench import run
 from bench.engine import pool as pool_module
 from bench.engine.pool import Pool
 from bench.initializers import scaling
-from bench.lane import program as program_module
+from bench.lane import step as step_module
+from bench.lane import update as update_module
 from bench.lane.program import Program
 from bench.runs.folder import read_manifest, read_rows
 from bench.runs.rows import LaneTable
@@ -58,13 +59,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def of_gradient(change: Callable[[Any], Any]) -> Mutation:
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        true = Program.gradient
+        true = step_module.gradient
 
-        def gradient(self: Program, *arguments: Any) -> Any:
-            loss, outputs, gradients = true(self, *arguments)
+        def gradient(*arguments: Any) -> Any:
+            loss, outputs, gradients = true(*arguments)
             return loss, outputs, change(gradients)
 
-        patch.setattr(Program, "gradient", gradient)
+        patch.setattr(step_module, "gradient", gradient)
 
     return mutate
 
@@ -79,8 +80,8 @@ def too_much_variance(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_momentum(patch: pytest.MonkeyPatch) -> None:
-    true = program_module.make_optimizer
-    patch.setattr(program_module, "make_optimizer", lambda name, options, rate: true(name, {**options, "momentum": 0.0}, rate))
+    true = update_module.make_optimizer
+    patch.setattr(update_module, "make_optimizer", lambda name, options, rate: true(name, {**options, "momentum": 0.0}, rate))
 
 
 def loss_of_the_step_before(patch: pytest.MonkeyPatch) -> None:
@@ -100,7 +101,7 @@ def stuck_too_early(patch: pytest.MonkeyPatch) -> None:
         pairs = zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True)
         return jnp.all(jnp.stack([jnp.all(jnp.abs(a - b) < 1e-4) for a, b in pairs]))
 
-    patch.setattr(program_module, "_same", same)
+    patch.setattr(step_module, "_same", same)
 
 
 def of_inputs(change: Callable[[Any, np.ndarray], Any]) -> Mutation:

@@ -17,9 +17,11 @@ from analysis.figures.check import check_figures
 from analysis.rows.load import load
 from bench import Experiment, run
 from bench.initializers import draws, initializer
+from bench.lane.initial import initial_parameters, parameter_keys, zeroed_layers
 from bench.lane.network import Network
 from bench.lane.order import use
-from bench.lane.program import Inputs, Program, programs
+from bench.lane.program import Program, programs
+from bench.lane.state import Inputs
 from bench.models import model
 from bench.registry import importing, trusting
 from bench.spec import InitializerSpec, ModelSpec
@@ -198,6 +200,20 @@ class Empty(nnx.Module):
         return x[:, : self.outputs], []
 
 
+class Mute(nnx.Module):
+    def __init__(self, inputs: int, outputs: int, *, rngs):
+        self.dense = nnx.Linear(inputs, outputs, rngs=rngs)
+
+
+class Flat(Plain):
+    def units(self):
+        return [self.hidden.bias[...]]
+
+
+def made_of_nothing(inputs: int, outputs: int, *, rngs):
+    return {}
+
+
 class Called(nnx.Module):
     def __init__(self, inputs: int, outputs: int, *, rngs):
         self.dense = nnx.Linear(inputs, outputs, rngs=rngs)
@@ -360,7 +376,9 @@ MODELS = {
     "Broken": "TypeError: ",
     "Bare": "hidden layers that are no list of bench.models.activations.Hidden",
     "Empty": "it has no parameters",
-    "Called": "has no attribute 'trace'",
+    "Mute": "it has neither __call__(x) nor trace(x)",
+    "Flat": "its units() gives [(4,)], which must be a list of arrays with two axes, a row for each of its units",
+    "made_of_nothing": "it makes a dict, which is no flax.nnx.Module",
 }
 TASKS = {
     "flat_targets": "y is float32 of shape (5,), which must be float32 of shape (5, 1)",
@@ -552,7 +570,7 @@ def test_weight_layers_stand_in_the_order_of_computation(name: str) -> None:
     net = network(f"pieces:{name}")
     assert net.weight_names == ["hidden.kernel", "head.kernel"]
     assert net.output_paths == [("head", "kernel")] and net.is_layered
-    assert net.zeroed_layers(InitializerSpec.model_validate({"name": "zeros", "zero_layers": ["hidden"]})) == [0]
+    assert zeroed_layers(net, InitializerSpec.model_validate({"name": "zeros", "zero_layers": ["hidden"]})) == [0]
 
 
 RESIDUAL = ["input.kernel", *(f"blocks.{block}.{part}.kernel" for block in range(2) for part in ("first", "second")), "output.kernel"]
@@ -590,7 +608,9 @@ def test_a_start_in_which_layers_go_by_number_counts_along_the_computation() -> 
 
     def start(offset: float = 0.0, **options: Any) -> Any:
         spec = InitializerSpec.model_validate(options)
-        return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), first_layer_offset=offset)
+        return initial_parameters(
+            net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), first_layer_offset=offset
+        )
 
     zeroed, moved = start(name="he_normal", zero_layers=[0]), start(2.0, name="zeros")
     assert not np.any(zeroed["hidden"]["kernel"]) and np.any(zeroed["head"]["kernel"])
@@ -662,7 +682,8 @@ import sys
 import jax, numpy as np
 from bench.hardware import precision
 from bench.engine.hashing import digest
-from bench.lane.program import Inputs, programs
+from bench.lane.program import programs
+from bench.lane.state import Inputs
 from tests.conftest import experiment
 wanted = experiment(task={"name": "blobs", "n": 8}, model={"name": "mlp", "widths": [3], "dropout": 0.5}, track=[])
 [program] = programs(wanted.cells, wanted.probes, wanted.track)

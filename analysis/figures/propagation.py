@@ -86,7 +86,7 @@ def _passes(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[list[np.ndarray],
     """Activations and slopes of these lanes, each layer's in one vector."""
     [program] = programs([cell], (), ())
     fixed, state = starts(run, cell, rows)
-    views = jax.jit(jax.vmap(lambda one, params: (lambda v: (v.activation, v.pre_activation_gradient))(Views(program, params, one))))
+    views = jax.jit(jax.vmap(lambda one, params: (lambda v: (v.activation, v.pre_activation_gradient))(Views(program.recipe, params, one))))
     forward, back = views(fixed, state.params)
     return [np.ravel(layer) for layer in forward], [np.ravel(layer) for layer in back]
 

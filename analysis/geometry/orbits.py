@@ -17,8 +17,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from bench.lane.data import problem
 from bench.lane.network import Network
-from bench.lane.program import problem
 from bench.spec import Cell
 
 Units = Float[np.ndarray, "hidden feature"]

@@ -13,7 +13,7 @@ from analysis.laws.evidence import Decision, Evidence, Lanes
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
 from analysis.rows.load import Run
 from analysis.stats.estimates import quantile_interval
-from bench.lane.program import problem
+from bench.lane.data import problem
 from bench.models import model
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell

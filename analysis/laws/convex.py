@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.rows.load import Run
-from bench.lane.program import Fixed
+from bench.lane.state import Fixed
 from bench.spec import Cell
 
 CONVERGED = 0.5

@@ -11,8 +11,9 @@ import pandas as pd
 from analysis.laws.evidence import Evidence, Law
 from analysis.rows.load import Run
 from bench.hardware import precision
+from bench.lane.data import problem
 from bench.lane.network import Network
-from bench.lane.program import Fixed, State, problem
+from bench.lane.state import Fixed, State
 from bench.messages import nearest, shown
 from bench.spec import Cell
 

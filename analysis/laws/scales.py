@@ -11,7 +11,7 @@ from scipy import stats
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import cells_of, law
 from analysis.rows.load import Run
-from bench.lane.program import problem
+from bench.lane.data import problem
 from bench.spec import Cell, InitializerSpec
 
 ROUNDING = 1e-4

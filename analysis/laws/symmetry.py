@@ -10,8 +10,9 @@ from scipy.special import expit, log_softmax, softmax
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.rows.load import Run
-from bench.lane.program import BREAK, NOISE
+from bench.lane.objective import NOISE
 from bench.models.activations import ZERO_AT_ZERO
+from bench.probes.symmetry import BREAK
 from bench.spec import Cell
 
 QUOTIENTS = SAMPLE // 4

@@ -10,6 +10,7 @@ from scipy.special import expit, softmax
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
 from analysis.rows.load import Run
+from bench.lane import initial
 from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
@@ -26,7 +27,7 @@ def weight_layers(cell: Cell) -> int:
 
 def zeroed_layers(cell: Cell) -> list[int]:
     """Indices of the weight layers that a cell's initializer sets to zero."""
-    return network(cell).zeroed_layers(cell.settings.initializer)
+    return initial.zeroed_layers(network(cell), cell.settings.initializer)
 
 
 def moving_layers(cell: Cell) -> list[int] | None:

@@ -30,7 +30,9 @@ from bench.engine.layouts.unrolled import join, unrolled
 from bench.engine.scheduler import EMPTY, Batch, Book, Lanes
 from bench.engine.slots import Slots, places, put, take
 from bench.hardware import AXIS, HASTY, accelerated, alone, lane_sharding, precision
-from bench.lane.program import Fixed, Inputs, Program, State, Status, Variant
+from bench.lane.program import Program
+from bench.lane.start import Variant
+from bench.lane.state import Fixed, Inputs, State, Status
 from bench.spec import TaskSpec
 from bench.tasks.definition import Data
 
@@ -239,7 +241,7 @@ class Pool:
             where = jnp.sort(where)
             samples = [partial(sample, task) for task in program.tasks]
             data = jax.lax.switch(jnp.asarray(program.task_of)[variant], samples, given.data_seed)
-            keys = jax.vmap(program.network.keys)(given.init_seed)
+            keys = jax.vmap(program.keys)(given.init_seed)
             began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], given, keys, data)
             fresh = began, state, jnp.broadcast_to(group, where.shape)
             began, state, groups = put((slots.inputs, slots.state, slots.group), fresh, where)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from bench.engine.curves import Chunk
-from bench.lane.program import Inputs, Status
+from bench.lane.state import Inputs, Status
 
 Columns = dict[str, np.ndarray]
 EMPTY = -1

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from bench.hardware import accelerated
-from bench.lane.program import Inputs, State
+from bench.lane.state import Inputs, State
 from bench.tasks.definition import Data
 
 

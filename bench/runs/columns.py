@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bench.lane.program import Program
+from bench.lane.program import programs
 from bench.probes import probe
 from bench.spec import COMMON, Cell, Experiment
 
@@ -46,7 +46,7 @@ class Columns:
         settings = cell.settings
         key = repr((settings.task, settings.model, settings.training.dtype))
         if key not in self._known:
-            program = Program([cell], self._probes, self._track)
+            program = programs([cell], self._probes, self._track)[0]
             # A probe that gives one number does so for every model that it can look at; one that gives several is looked at anew.
             names = set(program.probes)
             if not names <= self._single:

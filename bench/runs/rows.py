@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from bench.engine.pool import Batch, Lanes
 from bench.hardware import precision
-from bench.lane.program import Inputs, Program, Status
+from bench.lane.program import Program
+from bench.lane.state import Inputs, Status
 from bench.spec import Experiment
 
 CURVE_SEEDS = 64

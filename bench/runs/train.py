@@ -15,7 +15,8 @@ from jax.sharding import Mesh
 from bench.engine.pool import Pool
 from bench.engine.scheduler import Batch, joined
 from bench.hardware import lane_mesh
-from bench.lane.program import Program, Status, programs
+from bench.lane.program import Program, programs
+from bench.lane.state import Status
 from bench.messages import first_few
 from bench.runs import provenance
 from bench.runs.folder import LANE, RunFolder

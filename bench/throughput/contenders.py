@@ -17,6 +17,7 @@ import optax
 from bench.engine.pool import Pool
 from bench.hardware import accelerated, lane_mesh
 from bench.keys import order_key
+from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
 from bench.lane.program import Program, programs
 from bench.optimizers import make_optimizer
@@ -100,9 +101,10 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
         return (optax.apply_updates(params, updates), state), value
 
     def train(seed: Any) -> Any:
-        params = network.initial(
+        params = initial_parameters(
+            network,
             settings.initializer,
-            network.keys(seed),
+            parameter_keys(network, seed),
             jnp.float32(settings.initializer.gain),
             jnp.float32(0),
             jnp.dtype("float32"),

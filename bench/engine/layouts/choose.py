@@ -14,7 +14,8 @@ from bench.engine.layouts.fused import fusible
 from bench.engine.layouts.lanes_last import fits
 from bench.engine.layouts.unrolled import operations, split
 from bench.hardware import accelerated
-from bench.lane.program import Fixed, Inputs, Program, State
+from bench.lane.program import Program
+from bench.lane.state import Fixed, Inputs, State
 
 MAX_OPERATIONS = 3000
 """Most operations of a step that is unrolled on known data, and on data that differ from lane to lane: beyond that, matrix products
@@ -131,7 +132,7 @@ def _width_of_form(program: Program) -> int:
 
 
 def _hessian_width(program: Program) -> int:
-    seen = {view for probes in (program.probes, program.track) for _, views, _ in probes.values() for view in views}
+    seen = {view for probes in (program.probes, program.track) for one in probes.values() for view in one.views}
     curved = "curvatures" in seen or any(variant.relative_rate for variant in program.variants)
     item = 8 if program.dtype == "float64" else 4
     each = item * program.n_parameters**2 if curved else 1

@@ -13,7 +13,7 @@ from jax.experimental import pallas
 from jaxtyping import Array, Int
 
 from bench.engine.layouts.unrolled import ELEMENTWISE, unrolled
-from bench.lane.program import Fixed, State, Status
+from bench.lane.state import Fixed, State, Status
 
 try:
     from jax.experimental.pallas import triton
