@@ -7,17 +7,18 @@ and threshold are its inputs. Every function here is written for one lane; the e
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from bench.hardware import HASTY, precision
+from bench.configure import HASTY
+from bench.hardware import precision
 from bench.keys import Seed
 from bench.lane.checks import check_initializers, check_model, check_start, check_task, check_track, check_training
-from bench.lane.data import constant_data, data_bytes, data_shapes, problem, sampled
+from bench.lane.data import constant_data, data_shapes, problem, sampled
 from bench.lane.initial import parameter_keys, zeroed_parameters
 from bench.lane.measure import Probe, measurable, measure
 from bench.lane.network import Network
@@ -35,8 +36,6 @@ EXAMPLES_LAST = 64
 Measured on two AVX-512 cores, in steps per second of networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03
 to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5 times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 to
 1.4 times."""
-SHARED_BYTES = 1 << 14
-"""Largest data set of which every lane has a copy of its own, if lanes are crossed with data seeds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +106,6 @@ class Program:
         """The steps at which curves are kept."""
         return log_steps(self.check_every)
 
-    @property
-    def sharing(self) -> Literal["all", "some", "none"]:
-        """Which lanes have the same data set: all there are (it is part of the program), those of a block, or none."""
-        if self.constant_data is not None:
-            return "all"
-        return "some" if data_bytes(self.data_shapes) > SHARED_BYTES and not self.own_data else "none"
-
     @cached_property
     def task_of(self) -> list[int]:
         """For each variant, the index of its task in `tasks`."""
@@ -179,9 +171,11 @@ class Program:
         """`start` of each variant, for many lanes at once (leading axis: lane); compiled at its first use."""
         return [jax.jit(jax.vmap(partial(self.start, variant)), compiler_options=HASTY) for variant in self.variants]
 
-    def advance(self, fixed: Fixed, state: State, over_block: OverBlock | None = None) -> tuple[State, dict[str, Array]]:
+    def advance(
+        self, fixed: Fixed, state: State, over_block: OverBlock | None = None, loops_ask_host: bool = False
+    ) -> tuple[State, dict[str, Array]]:
         """Check the loss and take the steps until the next check; also return what the check has seen."""
-        return advance(self.recipe, self.track, fixed, state, over_block)
+        return advance(self.recipe, self.track, fixed, state, over_block, loops_ask_host)
 
     def advance_alone(self, fixed: Fixed, state: State) -> tuple[State, dict[str, Array]]:
         """`advance` a lane that asks nothing of its block, on the data that are part of the program if there are such data."""

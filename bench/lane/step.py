@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from bench.hardware import accelerated
 from bench.keys import noise_key, order_key, shuffled
 from bench.lane.measure import Probe, probed
 from bench.lane.objective import Recipe, gradient, loss_of_outputs
@@ -61,17 +60,18 @@ def due(recipe: Recipe, track: dict[str, Probe], inputs: Inputs, state: State) -
 
 
 def advance(
-    recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, over_block: OverBlock | None = None
+    recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, over_block: OverBlock | None, loops_ask_host: bool
 ) -> tuple[State, dict[str, Array]]:
     """Check the training loss and then take the steps until the next check, unless the lane has ended.
 
     Returns the new state, and the loss and the tracked probes before those steps, which are 0 if they were not due for any lane of the
-    block. Without `over_block` they are always computed. Minibatches need it.
+    block. Without `over_block` they are always computed. Minibatches need it. With `loops_ask_host` the condition of a loop or a branch is
+    expensive to test, as in `Hardware`.
     """
     inputs = fixed.inputs
     running = state.status == Status.RUNNING
     check = _by_minibatches if recipe.batch_size else _by_full_batch
-    new, fixed_point, seen, loss = check(recipe, track, fixed, state, running, over_block)
+    new, fixed_point, seen, loss = check(recipe, track, fixed, state, running, over_block, loops_ask_host)
 
     solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
     steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
@@ -104,7 +104,7 @@ def advance(
 
 
 def _by_full_batch(
-    recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, running: Array, over_block: OverBlock | None
+    recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, running: Array, over_block: OverBlock | None, loops_ask_host: bool
 ) -> _Checked:
     """Take one step on all examples; the loss at the check is that of its gradient, unless that is noisy."""
     inputs, data = fixed.inputs, fixed.data
@@ -118,19 +118,21 @@ def _by_full_batch(
     if over_block is None:
         seen = {"loss": loss, **probed(track, Views(recipe, state.params, fixed))}
     else:
-        seen, loss = _seen_if_due(recipe, track, fixed, state, lambda: outputs, fixed_point, over_block)
+        seen, loss = _seen_if_due(recipe, track, fixed, state, lambda: outputs, fixed_point, over_block, loops_ask_host)
     return _Checked(new, fixed_point, seen, loss)
 
 
 def _by_minibatches(
-    recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, running: Array, over_block: OverBlock | None
+    recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, running: Array, over_block: OverBlock | None, loops_ask_host: bool
 ) -> _Checked:
     """Take the steps of one epoch, as far as the lane's budget goes."""
     assert over_block is not None
     left = jnp.where(running, jnp.minimum(fixed.inputs.budget - state.step, recipe.check_every), 0)
-    new = _epoch(recipe, fixed, state, over_block(left))
+    new = _epoch(recipe, fixed, state, over_block(left), loops_ask_host)
     fixed_point = jnp.zeros((), bool)
-    seen, loss = _seen_if_due(recipe, track, fixed, state, lambda: _outputs(recipe, state.params, fixed.data.x), fixed_point, over_block)
+    seen, loss = _seen_if_due(
+        recipe, track, fixed, state, lambda: _outputs(recipe, state.params, fixed.data.x), fixed_point, over_block, loops_ask_host
+    )
     return _Checked(new, fixed_point, seen, loss)
 
 
@@ -142,6 +144,7 @@ def _seen_if_due(
     outputs: Callable[[], Array],
     ends: Array,
     over_block: OverBlock,
+    loops_ask_host: bool,
 ) -> tuple[dict[str, Array], Array]:
     """Return the loss and the tracked probes if they are due for any lane of the block, and the lane's last known loss."""
 
@@ -150,7 +153,7 @@ def _seen_if_due(
         return {"loss": loss, **probed(track, Views(recipe, state.params, fixed))}
 
     wanted = (due(recipe, track, fixed.inputs, state) | ends) & (state.status == Status.RUNNING)
-    if accelerated() and not recipe.batch_size and not track:
+    if loops_ask_host and not recipe.batch_size and not track:
         # The loss is there already; an accelerator would wait for the host to learn whether it is wanted.
         seen = look()
         return seen, jnp.where(wanted, seen["loss"], state.loss)
@@ -170,7 +173,7 @@ def _outputs(recipe: Recipe, params: Params, x: Float[Array, "example input"]) -
     return found if whole == len(x) else jnp.concatenate([found, outputs(x[whole:])])
 
 
-def _epoch(recipe: Recipe, fixed: Fixed, state: State, steps: Array) -> Trained:
+def _epoch(recipe: Recipe, fixed: Fixed, state: State, steps: Array, loops_ask_host: bool) -> Trained:
     """Take this many steps of one epoch, as far as the lane's budget goes."""
     data, inputs = fixed.data, fixed.inputs
     key = order_key(inputs.init_seed, inputs.data_seed, state.step // recipe.check_every)
@@ -186,7 +189,7 @@ def _epoch(recipe: Recipe, fixed: Fixed, state: State, steps: Array) -> Trained:
         return chosen(state.step + i < inputs.budget, updated(recipe, now, fixed, x, y, loss, gradients), carried)
 
     start = state.params, state.optimizer
-    if accelerated():
+    if loops_ask_host:
         # A loop of known length goes on without asking the host after every step.
         return jax.lax.cond(steps > 0, lambda: jax.lax.fori_loop(0, recipe.check_every, step, start), lambda: start)
     return jax.lax.fori_loop(0, steps, step, start)
