@@ -130,3 +130,11 @@ def test_layouts_are_named_in_their_package_alone() -> None:
     name = re.compile(r"\b(FUSED|UNROLLED|LANES_LAST|LANES_FIRST|Fused|Unrolled|LanesLast|LanesFirst)\b")
     naming = [module for module, path in MODULES.items() if name.search(path.read_text()) and not module.startswith("bench.engine.layouts")]
     assert naming == []
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+def test_names_on_a_page_exist(page: str) -> None:
+    """Every file that a page names in backticks is there."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:bench|analysis|initbench|tests|docs)(?:/[\w.-]+)+/?)`", text))
+    assert not {name for name in named if not (ROOT / name).exists()}
