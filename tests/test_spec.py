@@ -207,7 +207,7 @@ def test_two_equal_cells_are_an_error() -> None:
 @pytest.mark.parametrize("name", catalog.names())
 def test_every_packaged_experiment_is_valid_and_named_like_its_file(name: str) -> None:
     from analysis.figures import figure_kind
-    from analysis.judging.claims import check_claims
+    from analysis.judging.checks import check_claims
 
     found = catalog.read(name)
     assert found.name == name

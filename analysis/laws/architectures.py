@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from analysis.laws.evidence import Decision, Evidence, Lanes
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
 from analysis.rows.load import Run
-from analysis.stats.estimates import quantile_interval
+from analysis.stats.intervals import quantile_interval
 from bench.lane.program import problem
 from bench.models import model
 from bench.models.activations import ZERO_AT_ZERO
