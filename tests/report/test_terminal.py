@@ -11,7 +11,7 @@ from analysis.judging.judge import judge
 from analysis.report.result import Result
 from analysis.report.terminal import COLUMNS, LINES, verdict_page
 from tests.judging.rows import claim, run_of
-from tests.test_answer import named
+from tests.report.test_answer_page import named
 
 PAGE = Path("results/reports/README.md")
 
