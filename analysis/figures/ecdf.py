@@ -17,7 +17,7 @@ from analysis.figures.style import (
 )
 from analysis.report.escape import math_text
 from analysis.rows.load import Run
-from analysis.stats.estimates import solved_by
+from analysis.stats.distribution import solved_by
 from bench.spec import Figure as FigureSpec
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))

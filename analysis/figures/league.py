@@ -13,7 +13,7 @@ from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import best_value, measured
-from analysis.stats.estimates import p_improvement
+from analysis.stats.order import p_improvement
 from bench.spec import Figure as FigureSpec
 
 MADE_FOR = {"relu": "he_normal", "tanh": "glorot_normal"}

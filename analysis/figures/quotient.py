@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, finish, label, palette, panels, value_label
-from analysis.laws.symmetry import QUOTIENTS, is_tied, quotient_loss
+from analysis.laws.quotient import QUOTIENTS, quotient_loss
+from analysis.laws.symmetry import is_tied
 from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 

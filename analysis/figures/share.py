@@ -12,7 +12,7 @@ from analysis.report.escape import math_text
 from analysis.rows.load import Run
 from analysis.rows.measures import RATES, measured
 from analysis.rows.summary import rate_interval
-from analysis.stats.estimates import clustered_median
+from analysis.stats.intervals import clustered_median
 from bench.spec import Figure as FigureSpec
 
 SHIFT = 0.3

@@ -11,7 +11,7 @@ from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import with_worst
-from analysis.stats.estimates import clustered_median
+from analysis.stats.intervals import clustered_median
 from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 

@@ -10,7 +10,7 @@ from analysis.figures.style import PANEL, chosen, count_note, finish, label, pal
 from analysis.laws.zeros import weight_layers, zeroed_layers
 from analysis.rows.load import Run
 from analysis.rows.summary import rate_interval
-from analysis.stats.estimates import quantile_interval
+from analysis.stats.intervals import quantile_interval
 from bench.spec import Figure as FigureSpec
 
 ROW_INCHES = 0.165

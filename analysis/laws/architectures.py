@@ -6,16 +6,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy.signal import correlate
-from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from analysis.laws.evidence import Decision, Evidence, Lanes
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.oracle import ZERO_AT_ZERO, cross_entropy, forward
 from analysis.rows.load import Run
-from analysis.stats.estimates import quantile_interval
+from analysis.stats.intervals import quantile_interval
 from bench.lane.data import problem
 from bench.models import model
-from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
 ROUNDING = 1e-5
@@ -114,7 +113,7 @@ def identity_branches(run: Run, found: Evidence) -> None:
         for lane in range(len(few)):
             parts = [state.params[name][leaf][lane] for name in ("input", "output") for leaf in ("kernel", "bias")]
             logits = _without_branches(fixed.data.x[lane], *parts)
-            losses[lane] = -np.mean(np.take_along_axis(log_softmax(logits, axis=1), fixed.data.y[lane][:, None], axis=1))
+            losses[lane] = cross_entropy(logits, fixed.data.y[lane])[0]
         few.within("relative difference of the first loss", np.abs(few["loss_initial"] / losses - 1), ROUNDING)
         shares = _gradient_shares(cell, lanes)
         names = network(cell).weight_names
@@ -142,7 +141,7 @@ def _without_branches(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out_k
         images = x.reshape(len(x), side, side)
         planes = [[correlate(image, kernel[:, :, 0, plane].astype(float), "same") for plane in range(kernel.shape[3])] for image in images]
         return (np.mean(planes, axis=(2, 3)) + bias) @ out_kernel.astype(float) + out_bias
-    return (x @ kernel.astype(float) + bias) @ out_kernel.astype(float) + out_bias
+    return forward([(kernel.astype(float), bias), (out_kernel.astype(float), out_bias)], "identity", x).sums[-1]
 
 
 @law()

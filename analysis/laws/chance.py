@@ -9,7 +9,7 @@ from scipy import stats
 from analysis.laws.evidence import Decision, Evidence
 from analysis.laws.law import cells_of, law
 from analysis.rows.load import Run
-from analysis.stats.estimates import Interval, equivalent
+from analysis.stats.intervals import Interval, equivalent
 
 RESTARTS = (2, 3, 5, 10)
 BLOCK = math.lcm(*RESTARTS)

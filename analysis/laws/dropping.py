@@ -8,9 +8,9 @@ import numpy as np
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.oracle import forward
 from analysis.rows.load import Run
 from bench.lane.network import Network, Noise
-from bench.models.activations import ACTIVATIONS
 from bench.spec import Cell
 
 MASKS = 12
@@ -50,9 +50,8 @@ def dropped_apart(network: Network, cell: Cell, params: dict, x: np.ndarray, see
     with jax.enable_x64(True):
         noise = Noise(jax.random.key(seed, impl="threefry2x32"))
         outputs, [hidden] = jax.tree.map(np.asarray, network.trace(params, jnp.asarray(x), noise))
-    (w, b), (v, c) = ((np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values())
-    with jax.enable_x64(True):
-        unit = np.asarray(ACTIVATIONS[cell.settings.model.options["activation"]](x @ w + b))
+    layers = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values()]
+    unit, (v, c) = forward(layers, cell.settings.model.options["activation"], x).inputs[1], layers[1]
     return float(np.max([zeroed_apart(outputs, hidden.activation != 0, unit, v, c, rate), mean_apart(unit, v, c, rate)]))
 
 

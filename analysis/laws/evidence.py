@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from analysis.rows.load import Run
-from analysis.stats.estimates import Interval, clustered_rate
+from analysis.stats.intervals import Interval, clustered_rate
 from bench.runs.folder import STEPS_OR_NULL
 
 JOINT_LEVEL = 0.01

@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from analysis.laws.evidence import Evidence, Lanes
 from analysis.laws.law import cells_of, law
+from analysis.laws.oracle import ACTIVATIONS
 from analysis.laws.scales import weight_variances
 from analysis.rows.load import Run
 from bench.spec import Cell
@@ -99,7 +100,7 @@ def glorot_variance(run: Run, found: Evidence) -> None:
 
 def next_length(q: float, weights: float, biases: float) -> float:
     """Variance of the next pre-activations: weights x E tanh^2(sqrt(q) z) + biases."""
-    return float(weights * WEIGHTS @ np.tanh(np.sqrt(q) * NODES) ** 2 + biases)
+    return float(weights * WEIGHTS @ ACTIVATIONS["tanh"].value(np.sqrt(q) * NODES) ** 2 + biases)
 
 
 def susceptibility(q: float, weights: float) -> float:

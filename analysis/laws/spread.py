@@ -8,7 +8,7 @@ from jaxtyping import Float
 from analysis.laws.evidence import JOINT_LEVEL, Decision, Evidence, Lanes
 from analysis.laws.law import cells_of, law
 from analysis.rows.load import Run
-from analysis.stats.estimates import Interval
+from analysis.stats.intervals import Interval
 
 Losses = Float[np.ndarray, " lane"]
 RESAMPLES = 2000

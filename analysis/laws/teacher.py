@@ -7,6 +7,7 @@ from scipy import stats
 from analysis.geometry.orbits import recorded
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
+from analysis.laws.oracle import ACTIVATIONS
 from analysis.rows.load import Run
 from bench.spec import Cell
 
@@ -51,7 +52,7 @@ def _has_a_teacher(cell: Cell) -> bool:
 def student_teacher(run: Run, found: Evidence) -> None:
     """The closed-form population loss of a ReLU student is what numerical integration gives for the regenerated starts (within 1e-10),
     and what Monte Carlo gives: z-tests of the mean over 4,000 inputs for each of 100 training runs, jointly over all cells (1%)."""
-    rng = np.random.default_rng(0)
+    rng, relu = np.random.default_rng(0), ACTIVATIONS["relu"].value
     for cell, rows in cells_of(run, _has_a_teacher):
         few = found.lanes(rows).sample(SAMPLE)
         kernels = starts(run, cell, few.rows)[1].params["dense"]["kernel"]
@@ -61,7 +62,7 @@ def student_teacher(run: Run, found: Evidence) -> None:
         difference, variance = 0.0, 0.0
         for kernel, loss in zip(kernels, losses, strict=True):
             z = rng.standard_normal((DRAWS, len(kernel)))
-            squares = (np.maximum(z @ kernel, 0).sum(axis=1) - np.maximum(z, 0).sum(axis=1)) ** 2 / 2
+            squares = (relu(z @ kernel).sum(axis=1) - relu(z).sum(axis=1)) ** 2 / 2
             difference += squares.mean() - loss
             variance += squares.var() / DRAWS
         few.tests([2 * stats.norm.sf(abs(difference) / np.sqrt(variance))])

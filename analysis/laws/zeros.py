@@ -1,17 +1,15 @@
 """What weights of zero do, in exact arithmetic: products, layers, single weights."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, softmax
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO, backward, cross_entropy, forward, layers_of
 from analysis.rows.load import Run
 from bench.lane import initial
-from bench.models.activations import ZERO_AT_ZERO
 from bench.spec import Cell
 
 ROUNDING = 1e-6
@@ -109,12 +107,14 @@ def first_update(run: Run, found: Evidence) -> None:
         fixed, state = starts(run, cell, few.rows)
         shares, bounds = few["zero_share_final"], np.zeros((len(few), 2))
         for i in range(len(few)):
-            layers = [(layer["kernel"][i], layer["bias"][i]) for _, layer in sorted(state.params["layers"].items())]
-            data = fixed.data.x[i], fixed.data.y[i]
-            gradients = weight_gradients(layers, cell.settings.model.options["activation"], *data)
+            layers, activation = layers_of(state.params, i), cell.settings.model.options["activation"]
+            passed = forward(layers, activation, fixed.data.x[i].astype(float))
+            slopes = backward(layers, activation, passed, cross_entropy(passed.sums[-1], fixed.data.y[i])[1])
+            # A gradient, and the sum of the absolute values of its terms.
+            terms = [(h.T @ slope, np.abs(h).T @ np.abs(slope)) for h, slope in zip(passed.inputs, slopes, strict=True)]
             zeros = [kernel == 0 for kernel, _ in layers]
             bounds[i] = [
-                sum(int(np.sum(zero & (np.abs(g) <= share * terms))) for zero, (g, terms) in zip(zeros, gradients, strict=True))
+                sum(int(np.sum(zero & (np.abs(g) <= share * size))) for zero, (g, size) in zip(zeros, terms, strict=True))
                 for share in (0, CANCELLED)
             ]
         counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in state.params["layers"].values()))
@@ -125,37 +125,10 @@ def _is_one_plain_step(cell: Cell) -> bool:
     settings = cell.settings
     return (
         settings.model.name == "mlp"
-        and settings.model.options["activation"] in _ACTIVATIONS
+        and settings.model.options["activation"] in ACTIVATIONS
         and settings.optimizer.name == "sgd"
         and not settings.optimizer.options
         and settings.training.steps == 1
         and settings.training.batch_size == 0
         and settings.training.l2 == 0
     )
-
-
-_ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
-    "sigmoid": (expit, lambda z: expit(z) * (1 - expit(z))),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
-}
-
-
-def weight_gradients(
-    layers: list[tuple[np.ndarray, np.ndarray]], activation: str, x: np.ndarray, y: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Gradient of the mean softmax cross-entropy with integer labels with respect to each weight matrix, by backpropagation in float64,
-    and the sum of the absolute values of the terms that it is the sum of."""
-    act, slope = _ACTIVATIONS[activation]
-    inputs, sums = [x.astype(float)], []
-    for kernel, bias in layers:
-        sums.append(inputs[-1] @ kernel + bias)
-        inputs.append(act(sums[-1]))
-    out = sums[-1]
-    error = (softmax(out, axis=1) - np.eye(out.shape[1])[y]) / len(x)
-    gradients = []
-    for layer in range(len(layers) - 1, -1, -1):
-        gradients.append((inputs[layer].T @ error, np.abs(inputs[layer]).T @ np.abs(error)))
-        if layer:
-            error = (error @ layers[layer][0].T) * slope(sums[layer - 1])
-    return gradients[::-1]

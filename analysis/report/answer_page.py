@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.judging.families import corrected, counts, exploratory, families, overall, typical
+from analysis.judging.family import corrected, counts, exploratory, families, overall, typical
 from analysis.judging.verdict import Verdict
 from analysis.report.escape import anchor, fenced, latex_text, markdown_text
 from analysis.report.experiment_page import interim_banner, trained_by

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.style import value_words
-from analysis.judging.families import counts, exploratory, overall, typical
+from analysis.judging.family import counts, exploratory, overall, typical
 from analysis.laws import Law
 from analysis.report.escape import fenced, latex_text, markdown_text, plain_text
 from analysis.report.format import condition, interval, markdown, marked, number, outcome, runs
@@ -14,7 +14,7 @@ from analysis.report.result import Result
 from analysis.rows.load import Run, matching
 from analysis.rows.measures import RATES, measured
 from analysis.rows.summary import rate_interval
-from analysis.stats.estimates import clustered_median
+from analysis.stats.intervals import clustered_median
 from bench.spec.catalog import names
 
 MANY = 24

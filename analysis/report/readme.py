@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.judging.families import corrected, counts, exploratory, families, overall
+from analysis.judging.family import corrected, counts, exploratory, families, overall
 from analysis.judging.verdict import Verdict
 from analysis.report.answer_page import paragraph
 from analysis.report.format import markdown, marked

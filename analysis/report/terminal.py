@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from analysis.judging.families import exploratory, families, overall
+from analysis.judging.family import exploratory, families, overall
 from analysis.judging.verdict import Outcome, Verdict
 from analysis.report.answer_page import is_judged, is_met, spoken_of
 from analysis.report.experiment_page import interim_note

@@ -28,7 +28,7 @@ from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
 from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns  # noqa: E402
-from analysis.judging.claims import judge  # noqa: E402
+from analysis.judging.judge import judge  # noqa: E402
 from analysis.judging.verdict import Verdict  # noqa: E402
 from analysis.laws import Law  # noqa: E402
 from analysis.report.answer_page import answer_frame, answer_page, jointly  # noqa: E402

@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.rows.load import Run, drawn, drawn_pairs, load
 from analysis.rows.measures import measured
-from analysis.stats.estimates import Interval, clustered_rate, p_improvement
+from analysis.stats.intervals import Interval, clustered_rate
+from analysis.stats.order import p_improvement
 from bench.spec import Cell
 
 SEEDS = ["data_seed", "init_seed"]

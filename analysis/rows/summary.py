@@ -8,7 +8,8 @@ import pandas as pd
 from analysis.geometry.orbits import apart_from_coordinates, distinct_minima, orbit_distance, recorded, symmetry_of
 from analysis.rows.load import Run
 from analysis.rows.measures import measured, with_worst
-from analysis.stats.estimates import clustered_median, clustered_rate, iqm, quantile_interval, wilson
+from analysis.stats.distribution import iqm
+from analysis.stats.intervals import clustered_median, clustered_rate, quantile_interval, wilson
 from bench.spec import Cell
 
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}

@@ -355,7 +355,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
 
 
 def _read(name: str, seeds: int | None, settings: list[str]) -> Any:
-    from analysis.judging.check import check
+    from analysis.judging.checks import check
     from bench.spec import catalog
 
     overrides: dict[str, Any] = {}

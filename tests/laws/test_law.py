@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.judging.claims import judge
+from analysis.judging.judge import judge
 from analysis.laws import Evidence, check_law, evidence_of, laws
 from analysis.laws.evidence import JOINT_LEVEL, TESTS
 from analysis.laws.law import SAMPLE, starts

@@ -24,7 +24,7 @@ from bench.runs.folder import parquet_bytes, read_manifest
 from initbench.cli.app import app
 from tests.test_cli import MINE, call
 
-COMMITTED = Path(__file__).parents[1] / "reports"
+COMMITTED = Path(__file__).parents[2] / "reports"
 SMALL = "[[figure]]".join(MINE.split("[[figure]]")[:2])
 """With one figure."""
 

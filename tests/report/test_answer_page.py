@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.judging.claims import judge
-from analysis.judging.families import families
+from analysis.judging.family import families
+from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
 from analysis.laws import Law
 from analysis.report.answer_page import _chart, answer_page, jointly, paragraph, spoken_of
@@ -20,7 +20,7 @@ from analysis.report.result import Result
 from analysis.rows.load import Run
 from bench.runs.manifest import Device, Manifest, Provenance
 from bench.spec import catalog, wanted_labels
-from tests.test_claims import claim, run_of
+from tests.judging.rows import claim, run_of
 
 TEXT: dict[str, Any] = tomllib.loads((files("analysis.report") / "answer.toml").read_text())
 BLANK = Verdict(

@@ -7,25 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from analysis.stats.estimates import (
+from analysis.stats.intervals import (
     Interval,
     bounded_mean,
-    cliffs_delta,
     clopper_pearson,
     clustered_median,
     clustered_rate,
-    dirichlet_mean_cdf,
     equivalent,
-    holm,
-    iqm,
-    p_improvement,
     paired_difference,
-    paired_improvement,
     quantile_interval,
-    solved_by,
     unpaired_difference,
     wilson,
 )
+from analysis.stats.simplex import dirichlet_mean_cdf
 
 
 @pytest.mark.parametrize(
@@ -63,18 +57,6 @@ def test_one_success_among_equal_rows_does_not_shorten_the_interval() -> None:
     assert one.high > none.high
 
 
-def test_weights_on_the_simplex_match_the_beta_distribution_and_a_simulation() -> None:
-    zeros_and_ones = dirichlet_mean_cdf(np.array([0.0, 1.0]), 0.3, np.array([2, 3]))
-    assert zeros_and_ones == pytest.approx(stats.beta.cdf(0.3, 3, 2), rel=1e-9)
-    rng = np.random.default_rng(1)
-    values = rng.random(12)
-    weights = rng.exponential(size=(40_000, 12))
-    means = weights @ values / weights.sum(axis=1)
-    for t in np.quantile(means, [0.05, 0.4, 0.8]):
-        share = np.mean(means <= t)
-        assert dirichlet_mean_cdf(values, t) == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 40_000))
-
-
 shares = arrays(float, st.integers(1, 12), elements=st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]))
 
 
@@ -94,17 +76,6 @@ def test_the_interval_of_a_mean_rises_with_every_value(values: np.ndarray, data:
         assert found.low <= clopper_pearson(len(values), len(values), level).low + 1e-9
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data())
-def test_the_interval_of_an_order_rises_with_every_value(a: list[int], b: list[int], data: st.DataObject) -> None:
-    before = p_improvement(np.array(a), np.array(b))
-    place = data.draw(st.integers(0, len(a) - 1))
-    raised = [*a[:place], data.draw(st.integers(a[place], 6)), *a[place + 1 :]]
-    after = p_improvement(np.array(raised), np.array(b))
-    assert after.low >= before.low and after.high >= before.high
-    assert 0 <= before.low <= before.estimate <= before.high <= 1
-
-
 def outside(values: np.ndarray, counts: np.ndarray, truth: float, level: float = 0.95) -> float:
     """The larger share of samples, of which `counts` has a line each, whose interval of the mean lies above, or below, the truth.
 
@@ -117,6 +88,8 @@ def outside(values: np.ndarray, counts: np.ndarray, truth: float, level: float =
 
 
 SAMPLES, ROWS = 400, 4
+
+
 ALLOWED = 0.025 + 4 * np.sqrt(0.025 * 0.975 / SAMPLES)
 
 
@@ -190,35 +163,6 @@ def test_unpaired_difference_matches_newcombe_1998_and_covers() -> None:
         assert np.mean([one.low <= p - q <= one.high for one in intervals]) >= 0.95 - 4 * np.sqrt(0.05 * 0.95 / 400)
 
 
-@pytest.mark.parametrize(("shift", "digits"), [(0.0, 3), (1.0, 3), (3.0, 3), (0.0, 0)])
-def test_the_interval_of_an_order_covers_with_few_values_ties_and_separation(shift: float, digits: int) -> None:
-    rng = np.random.default_rng(4)
-    a, b = np.round(rng.normal(shift, 1, (300, 5)), digits), np.round(rng.normal(0, 2, (300, 9)), digits)
-    truth = float(np.mean(np.sign(np.round(rng.normal(shift, 1, 200_000), digits) - np.round(rng.normal(0, 2, 200_000), digits)))) / 2 + 0.5
-    intervals = [p_improvement(one, other) for one, other in zip(a, b, strict=True)]
-    assert np.mean([found.low <= truth <= found.high for found in intervals]) >= 0.95
-
-
-def test_clusters_of_an_order_are_its_observations() -> None:
-    a, b = np.repeat(np.arange(5.0) + 10, 40), np.repeat(np.arange(8.0), 40)
-    found = p_improvement(a, b, np.repeat(np.arange(5), 40), np.repeat(np.arange(8), 40))
-    assert found == clopper_pearson(5, 5)
-
-
-def test_a_large_cluster_is_one_observation_of_an_order() -> None:
-    """Ten clusters against ten, one of each side with a hundred rows: the interval covers 1/2, which neither side exceeds."""
-    rng = np.random.default_rng(8)
-    index = np.concatenate([np.zeros(100, int), np.arange(1, 10)])
-    found = [p_improvement(rng.normal(size=10)[index], rng.normal(size=10)[index], index, index) for _ in range(400)]
-    assert np.mean([one.low <= 0.5 <= one.high for one in found]) >= 0.95
-    assert found[0].n == 10
-    assert p_improvement(index + 20.0, index.astype(float), index, index) == clopper_pearson(10, 10)
-
-
-def test_pairs_that_tie_count_half() -> None:
-    assert paired_improvement(np.array([1, 2, 3, 3]), np.array([0, 2, 5, 1]), np.arange(4)).estimate == 0.625
-
-
 def test_median_interval_allows_never() -> None:
     steps = np.array([10.0] * 40 + [np.inf] * 60)
     found = quantile_interval(steps)
@@ -245,47 +189,6 @@ def test_median_interval_covers_as_promised() -> None:
 
 def test_median_over_clusters_counts_clusters() -> None:
     assert clustered_median(np.repeat([1.0, 2.0, 3.0], 10), np.repeat([0, 1, 2], 10)).n == 3
-
-
-def test_time_to_solve_matches_freireich_1963() -> None:
-    remission = [6, 6, 6, 7, 10, 13, 16, 22, 23]
-    censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
-    steps = np.array([*remission, *[np.nan] * len(censored)], float)
-    budget = np.array([*remission, *censored], float)
-    at, share = solved_by(steps, budget)
-    survival = {int(step): 1 - value for step, value in zip(at, share, strict=True)}
-    assert [survival[step] for step in (6, 10, 23)] == pytest.approx([0.8571, 0.7529, 0.4482], abs=5e-5)
-
-
-def test_with_one_budget_never_keeps_its_mass() -> None:
-    at, share = solved_by(np.array([5, 10, np.nan, np.nan]), 100)
-    assert dict(zip(at, share, strict=True)) == {5: 0.25, 10: 0.5, 100: 0.5}
-
-
-def test_probability_of_improvement_and_cliffs_delta() -> None:
-    a, b = np.array([1, 2, 3, 4]), np.array([2, 3, 4, 5])
-    assert p_improvement(a, b).estimate == 0.28125
-    assert cliffs_delta(a, b) == -0.4375
-
-
-def test_overlap_makes_an_order_less_certain() -> None:
-    apart, overlap = p_improvement(np.arange(5) + 5.0, np.arange(5.0)), p_improvement(np.arange(5) + 3.5, np.arange(5.0))
-    assert (apart.estimate, apart.low) == (1, pytest.approx(0.478176, abs=1e-6))
-    assert overlap.low < apart.low
-
-
-def test_one_observation_each_says_nothing_of_their_order() -> None:
-    for a, b in ((1.0, 1.0), (2.0, 1.0)):
-        found = p_improvement(np.array([a]), np.array([b]))
-        assert found.low < 0.05 and found.high > 0.99
-
-
-def test_interquartile_mean() -> None:
-    assert iqm(np.arange(1, 9)) == 4.5
-
-
-def test_holm() -> None:
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 @pytest.mark.parametrize(("low", "high", "verdict"), [(0.9, 1.1, True), (1.2, 1.4, False), (1.05, 1.15, None), (0.5, 0.8, False)])

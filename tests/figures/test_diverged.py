@@ -11,7 +11,7 @@ from analysis.figures.curve import LANE, held
 from analysis.figures.trend import medians
 from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
-from tests.test_claims import run_of
+from tests.judging.rows import run_of
 
 
 def with_diverged(share: float) -> Run:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.judging.claims import judge
-from analysis.judging.families import families
+from analysis.judging.family import families
+from analysis.judging.judge import judge
 from analysis.report.result import Result
 from analysis.report.terminal import COLUMNS, LINES, verdict_page
-from tests.test_answer import named
-from tests.test_claims import claim, run_of
+from tests.judging.rows import claim, run_of
+from tests.report.test_answer_page import named
 
 PAGE = Path("results/reports/README.md")
 

@@ -13,7 +13,7 @@ from bench.spec import catalog
 from tests.conftest import experiment
 from tests.test_cli import MINE, call
 
-REPORTS = Path(__file__).parents[1] / "reports"
+REPORTS = Path(__file__).parents[2] / "reports"
 ROWS = ("cell", "initializer", "outcome", "loss_final", "steps_to_solve", "params_digest")
 GRID: dict[str, Any] = {"initializer": ["zeros", "glorot_normal"], "optimizer.learning_rate": [0.1, 0.5]}
 

@@ -11,7 +11,7 @@ from analysis.laws.architectures import linear_baseline
 from analysis.laws.chance import restarts
 from analysis.rows.load import Run
 from tests.conftest import experiment
-from tests.test_claims import NO_MANIFEST
+from tests.judging.rows import NO_MANIFEST
 
 
 def evidence(n: int, share: float = 1.0, census: bool = False, **columns: object) -> Evidence:

@@ -11,8 +11,8 @@ from analysis.report.write import standing
 from analysis.report.written import LIST, publish, read_list, staging
 from bench import Experiment, run
 from bench.runs.folder import write_whole
+from tests.report.test_reports import SMALL
 from tests.test_cli import call
-from tests.test_reports import SMALL
 
 
 def files(folder: Path) -> dict[str, bytes]:
