@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.engine.layouts.choose import block_count, block_width, lane_bytes
+from bench.engine.layouts.choose import choose
+from bench.engine.layouts.costs import block_count, lane_bytes
 from bench.engine.pool import Lanes, Pool
-from bench.hardware import lane_mesh
+from bench.hardware import Hardware, lane_mesh
 from bench.lane.program import Program, programs
 from bench.runs.memory import check_memory
 from bench.runs.rows import LaneTable
@@ -34,6 +35,7 @@ class Estimate:
 def estimate(experiment: Experiment) -> Estimate:
     """Compile programs, train one block of each on every device for a short time, and scale up."""
     mesh = lane_mesh()
+    hardware = Hardware.of(mesh)
     plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
     check_memory(plan, len(experiment.seeds), mesh)
     table = LaneTable(experiment, plan)
@@ -44,8 +46,8 @@ def estimate(experiment: Experiment) -> Estimate:
     """Of each program, roughly: parameters times examples times steps."""
     memory, compiling = 0, 0.0
     for (cells, _), program in zip(table.log_steps, plan, strict=True):
-        width = block_width(program)
-        memory = max(memory, mesh.size * width * block_count(program, width) * lane_bytes(program))
+        layout, width = choose(program, hardware)
+        memory = max(memory, mesh.size * width * block_count(program, layout, width, hardware) * lane_bytes(program))
         passes = -(-len(experiment.seeds) // (mesh.size * width))
         steps = sum(cell.settings.training.steps for cell in program.cells)
         work.append(passes * width * steps * program.n_parameters * (program.batch_size or program.n_examples))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from jax.sharding import Mesh
 
-from bench.engine.layouts.choose import MIN_WIDTH, lane_bytes
+from bench.engine.layouts.costs import MIN_WIDTH, lane_bytes
+from bench.hardware import Hardware
 from bench.lane.program import Program
 
 ROW_BYTES = 40
@@ -17,15 +18,14 @@ def check_memory(plan: Sequence[Program], seeds: int, mesh: Mesh) -> None:
     that of the host. `seeds`: training runs per cell."""
     device = mesh.devices.flat[0]
     host = _host_bytes()
-    # The devices of a CPU share the host's memory.
-    of_cpu = device.platform == "cpu"
-    there_is = host if of_cpu else (device.memory_stats() or {}).get("bytes_limit")
+    is_host = Hardware.of(mesh).is_host
+    there_is = host if is_host else (device.memory_stats() or {}).get("bytes_limit")
     for program in plan:
-        needed = (mesh.size if of_cpu else 1) * MIN_WIDTH * lane_bytes(program)
+        needed = (mesh.size if is_host else 1) * MIN_WIDTH * lane_bytes(program)
         if there_is is not None and needed > there_is:
             raise ValueError(
                 f"model '{program.cells[0].settings.model.name}' of {program.n_parameters:,} parameters: the fewest training runs that "
-                f"stand side by side need {_gib(needed)} GiB, {'this machine' if of_cpu else device.device_kind} has {_gib(there_is)} GiB"
+                f"stand side by side need {_gib(needed)} GiB, {'this machine' if is_host else device.device_kind} has {_gib(there_is)} GiB"
             )
     lanes = seeds * sum(len(program.cells) for program in plan)
     if host is not None and ROW_BYTES * lanes > host:

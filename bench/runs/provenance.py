@@ -15,11 +15,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from bench.hardware import flags_in_force, matmul_precision, precision
+from bench.hardware import matmul_precision, precision
 from bench.keys import data_key
 from bench.runs.manifest import Device, Git, Provenance
 from bench.runs.own import own_digests
 from bench.spec import Experiment
+from bench.startup import flags_in_force
 
 PACKAGES = ("initbench", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 ARITHMETIC = re.compile(r"sse|ssse|avx|fma|f16c|amx|asimd|fphp|sve|sme\d*$|neon|bf16|i8mm")
@@ -150,5 +151,5 @@ def peak_memory_bytes(devices: list[jax.Device]) -> int:
     """Largest memory so far: of the devices if they tell, of this process otherwise."""
     stats = [device.memory_stats() for device in devices]
     peaks = [found["peak_bytes_in_use"] for found in stats if found and "peak_bytes_in_use" in found]
-    unit = 1 if sys.platform == "darwin" else 1024
+    unit = 1024 if sys.platform != "darwin" else 1
     return sum(peaks) if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from bench.engine.pool import Pool
-from bench.hardware import accelerated, lane_mesh
+from bench.hardware import hardware_here, lane_mesh
 from bench.keys import order_key
 from bench.lane.network import Network
 from bench.lane.program import Program, programs
@@ -215,7 +215,7 @@ def _torch() -> Any:
     """PyTorch, on a GPU if JAX is on one and it has one as well."""
     import torch
 
-    torch.set_default_device("cuda" if accelerated() and torch.cuda.is_available() else "cpu")
+    torch.set_default_device("cuda" if not hardware_here().is_host and torch.cuda.is_available() else "cpu")
     return torch
 
 
