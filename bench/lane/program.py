@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from bench.hardware import HASTY, accelerated, precision
+from bench.hardware import precision
 from bench.initializers import draws, initializer
 from bench.keys import data_key, named, noise_key, order_key, shuffled
 from bench.lane.checks import check_data, check_initializer, check_outputs, check_values, depends_on_axes
@@ -29,6 +29,7 @@ from bench.messages import nearest
 from bench.optimizers import asks_for_function, asks_for_loss, make_optimizer
 from bench.probes import PER_LANE, PER_LAYER, probe
 from bench.spec import Cell, InitializerSpec, ModelSpec, Settings, TaskSpec
+from bench.startup import HASTY
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, losses, metric, total_loss
 
@@ -44,8 +45,6 @@ MOST_FIXED_BYTES = 1 << 32
 """Of the data of a task that has the same for every data seed."""
 SAMPLES, SAMPLES_BYTES = 64, 1 << 26
 """Data sets of a user's own task that are looked at before training, and their bytes at most."""
-SHARED_BYTES = 1 << 14
-"""Data sets that are larger than this are held once for all lanes that have them, if lanes are crossed with data seeds."""
 POINTS_PER_DECADE = 12
 NOISE = ("label_noise", "weight_noise", "dropconnect")
 """Keys of `training` that make its gradients random."""
@@ -210,7 +209,8 @@ class Program:
         with precision(self.dtype):
             self.data_shapes = data_shapes(settings.task, self.dtype)
             self.constant_data = constant_data(settings.task, self.dtype)
-        self._own_data = own_data
+        self.own_data = own_data
+        """Whether every lane has a data seed of its own."""
         self.n_examples = len(self.data_shapes.x)
         behind = (self.batch_size or self.n_examples) >= EXAMPLES_LAST
         with precision("float32"):
@@ -232,14 +232,6 @@ class Program:
             self._check_pieces()
             self.probes = self._measurable(probe if probes is None else probes, optional=probes is not None)
             self.track = self._measurable(track, optional=True)
-
-    @property
-    def sharing(self) -> Literal["all", "some", "none"]:
-        """Which lanes have the same data set: all there are (it is part of the program), those of a block, or none."""
-        if self.constant_data is not None:
-            return "all"
-        large = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(self.data_shapes)) > SHARED_BYTES
-        return "some" if large and not self._own_data else "none"
 
     @cached_property
     def log_steps(self) -> np.ndarray:
@@ -570,11 +562,14 @@ class Program:
         on_curve = inputs.logged & jnp.any(state.step == jnp.asarray(self.log_steps))
         return watched | on_curve | (state.step == 0) | (state.step >= inputs.budget) | ~_finite(state.params)
 
-    def advance(self, fixed: Fixed, state: State, over_block: Callable[[Array], Array] | None = None) -> tuple[State, dict[str, Array]]:
+    def advance(
+        self, fixed: Fixed, state: State, over_block: Callable[[Array], Array] | None = None, loops_ask_host: bool = False
+    ) -> tuple[State, dict[str, Array]]:
         """Look at the training loss and then take the steps until the next look, unless the lane has ended.
 
         Also returned: the loss and the tracked probes before those steps, where they were due. `over_block` gives the largest of the
-        values that the lanes of a block have: what none of them needs is then not computed.
+        values that the lanes of a block have: what none of them needs is then not computed. With `loops_ask_host` the condition of a loop
+        or a branch is expensive to test, as in `Hardware`.
         """
         inputs, data = fixed.inputs, fixed.data
         running = state.status == Status.RUNNING
@@ -586,9 +581,11 @@ class Program:
         if self.batch_size:
             assert over_block is not None
             left = jnp.where(running, jnp.minimum(inputs.budget - state.step, self.check_every), 0)
-            new = self._epoch(fixed, state, over_block(left))
+            new = self._epoch(fixed, state, over_block(left), loops_ask_host)
             fixed_point = jnp.zeros((), bool)
-            seen, loss = self._look_if_due(lambda: look(self._outputs(state.params, data.x)), fixed, state, fixed_point, over_block)
+            seen, loss = self._look_if_due(
+                lambda: look(self._outputs(state.params, data.x)), fixed, state, fixed_point, over_block, loops_ask_host
+            )
         else:
             key = noise_key(inputs.init_seed, inputs.data_seed, state.step) if self.noisy else None
             loss, outputs, gradients = self.gradient(state.params, fixed, data.x, data.y, key)
@@ -600,7 +597,7 @@ class Program:
             if over_block is None:
                 seen = {"loss": loss, **self._probe(self.track, Views(self, state.params, fixed))}
             else:
-                seen, loss = self._look_if_due(lambda: look(outputs), fixed, state, fixed_point, over_block)
+                seen, loss = self._look_if_due(lambda: look(outputs), fixed, state, fixed_point, over_block, loops_ask_host)
 
         solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
         steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
@@ -635,11 +632,17 @@ class Program:
         return self.advance(fixed if self.constant_data is None else fixed._replace(data=self.constant_data), state)
 
     def _look_if_due(
-        self, look: Callable[[], dict[str, Array]], fixed: Fixed, state: State, ends: Array, over_block: Callable[[Array], Array]
+        self,
+        look: Callable[[], dict[str, Array]],
+        fixed: Fixed,
+        state: State,
+        ends: Array,
+        over_block: Callable[[Array], Array],
+        loops_ask_host: bool,
     ) -> tuple[dict[str, Array], Array]:
         """What is seen if that is due for any lane of the block, and the loss: the last one seen, if it is not due for this lane."""
         due = (self.due(fixed.inputs, state) | ends) & (state.status == Status.RUNNING)
-        if accelerated() and not self.batch_size and not self.track:
+        if loops_ask_host and not self.batch_size and not self.track:
             # The loss is there already; an accelerator would wait for the host to learn whether it is wanted.
             seen = look()
             return seen, jnp.where(due, seen["loss"], state.loss)
@@ -657,7 +660,7 @@ class Program:
         found = jax.lax.map(outputs, x[:whole].reshape(-1, self.batch_size, x.shape[1])).reshape(whole, -1)
         return found if whole == len(x) else jnp.concatenate([found, outputs(x[whole:])])
 
-    def _epoch(self, fixed: Fixed, state: State, steps: Array) -> tuple[Params, Any]:
+    def _epoch(self, fixed: Fixed, state: State, steps: Array, loops_ask_host: bool) -> tuple[Params, Any]:
         """This many steps of one epoch, as far as the lane's budget goes."""
         data, inputs = fixed.data, fixed.inputs
         key = order_key(inputs.init_seed, inputs.data_seed, state.step // self.check_every)
@@ -673,7 +676,7 @@ class Program:
             return _choose(state.step + i < inputs.budget, self._updated(now, fixed, x, y, loss, gradients), carried)
 
         start = state.params, state.optimizer
-        if accelerated():
+        if loops_ask_host:
             # A loop of known length goes on without asking the host after every step.
             return jax.lax.cond(steps > 0, lambda: jax.lax.fori_loop(0, self.check_every, step, start), lambda: start)
         return jax.lax.fori_loop(0, steps, step, start)
