@@ -10,7 +10,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from bench.lane.initial import initial_parameters, parameter_keys
-from bench.lane.network import Network, Noise
+from bench.lane.network import Network
+from bench.lane.objective import Noise
 from bench.lane.program import EXAMPLES_LAST, programs
 from bench.models.activations import Activation
 from bench.spec import InitializerSpec, ModelSpec

@@ -9,7 +9,8 @@ import pytest
 from flax import nnx
 
 from bench.lane.initial import initial_parameters, parameter_keys
-from bench.lane.network import Network, Noise, dotted
+from bench.lane.network import Network, dotted
+from bench.lane.objective import Noise
 from bench.lane.program import programs
 from bench.lane.state import Inputs
 from bench.probes.recurrent import recurrent_jacobian_max, recurrent_jacobian_min

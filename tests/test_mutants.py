@@ -13,8 +13,8 @@ import pytest
 from analysis.laws import check_law
 from analysis.rows.load import load
 from bench import run
-from bench.engine import pool as pool_module
-from bench.engine.pool import Pool
+from bench.engine import rounds
+from bench.engine.compiled import Compiled
 from bench.initializers import scaling
 from bench.lane import step as step_module
 from bench.lane import update as update_module
@@ -22,7 +22,7 @@ from bench.lane.program import Program
 from bench.runs.folder import read_manifest, read_rows
 from bench.runs.rows import LaneTable
 from tests.conftest import experiment
-from tests.test_promises import same_lanes
+from tests.engine.comparison import same_lanes
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
 DESCENT: dict[str, Any] = {
@@ -108,12 +108,12 @@ def of_inputs(change: Callable[[Any, np.ndarray], Any]) -> Mutation:
     """What lanes start from, by their inputs and slots."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        true = Pool._fill_with
+        true = Compiled.fill
 
-        def fill_with(self: Pool, slots: Any, variant: Any, group: Any, inputs: Any, index: np.ndarray) -> Any:
+        def fill(self: Compiled, slots: Any, variant: Any, group: Any, inputs: Any, index: np.ndarray) -> Any:
             return true(self, slots, variant, group, change(inputs, index), index)
 
-        patch.setattr(Pool, "_fill_with", fill_with)
+        patch.setattr(Compiled, "fill", fill)
 
     return mutate
 
@@ -130,8 +130,8 @@ def shuffled_rows(patch: pytest.MonkeyPatch) -> None:
 
 def padding_in_real_slots(patch: pytest.MonkeyPatch) -> None:
     """The lanes that fill up a block are written to slots as well."""
-    true = pool_module.put
-    patch.setattr(pool_module, "put", lambda tree, new, index: true(tree, new, index % len(jax.tree.leaves(tree)[0])))
+    true = rounds.put
+    patch.setattr(rounds, "put", lambda tree, new, index: true(tree, new, index % len(jax.tree.leaves(tree)[0])))
 
 
 BY_LAW: dict[str, tuple[str, Mutation]] = {

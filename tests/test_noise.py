@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.lane.network import Noise
-from bench.lane.objective import gradient, pre_activation_gradients, with_label_noise, with_weight_noise
+from bench.lane.objective import Noise, gradient, pre_activation_gradients, with_label_noise, with_weight_noise
 from bench.lane.program import Program, programs
 from bench.lane.update import updated
 from bench.models.activations import dropped

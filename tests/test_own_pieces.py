@@ -638,7 +638,7 @@ def test_a_kernel_with_several_axes_needs_an_initializer_that_does_not_ask_which
 @pytest.mark.parametrize("name", ["xor", "pieces:listed"])
 def test_minibatches_of_data_that_are_part_of_the_program(name: str, batch_size: int) -> None:
     [program] = planned(task=name, training={"steps": 8, "batch_size": batch_size}, track=[])
-    assert program.sharing == "all"
+    assert program.constant_data is not None
     inputs = Inputs(*(value[0] for value in program.inputs_of(program.cells[0], np.array([0]), np.array([0]))))
 
     def trained(inputs: Inputs) -> Any:

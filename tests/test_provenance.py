@@ -12,7 +12,7 @@ import jax
 import pytest
 from typer.testing import CliRunner
 
-from bench import hardware as devices
+from bench import startup
 from bench.runs import provenance
 from bench.runs.folder import read_manifest
 from bench.runs.manifest import Provenance, differences
@@ -146,7 +146,7 @@ def test_all_files_of_one_name_are_part_of_the_identity(own: Path) -> None:
 
 
 def test_flags_that_jax_has_not_read_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_late", True)
+    monkeypatch.setattr(startup, "_late", True)
     assert provenance.environment(jax.devices()).xla_flags == "unknown"
 
 
@@ -180,14 +180,12 @@ def test_an_environment_that_cannot_work_is_refused_in_one_line(environment: dic
 
 
 def test_flags_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.hardware import _given_flags
-
     (tmp_path / "flags.txt").write_text("--xla_a=1\n--xla_b=2\n")
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "flags.txt"))
-    assert _given_flags() == "--xla_a=1 --xla_b=2"
+    assert startup.given_flags() == "--xla_a=1 --xla_b=2"
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "none.txt"))
     with pytest.raises(ValueError, match=r"none\.txt': no flags"):
-        _given_flags()
+        startup.given_flags()
 
 
 def test_a_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ import pytest
 from scipy import stats
 
 from bench import run
-from bench.hardware import HASTY
 from bench.initializers import initializer
 from bench.keys import shuffled
 from bench.lane.initial import initial_parameters, parameter_keys
@@ -25,6 +24,7 @@ from bench.optimizers import asks_for_function, check_optimizer, make_optimizer,
 from bench.probes import probe
 from bench.runs.folder import read_manifest, read_rows
 from bench.spec import InitializerSpec, ModelSpec
+from bench.startup import HASTY
 from bench.tasks import task
 from bench.tasks.definition import losses
 from tests.conftest import experiment

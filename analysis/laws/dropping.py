@@ -10,7 +10,8 @@ from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, network, starts
 from analysis.laws.oracle import forward
 from analysis.rows.load import Run
-from bench.lane.network import Network, Noise
+from bench.lane.network import Network
+from bench.lane.objective import Noise
 from bench.spec import Cell
 
 MASKS = 12

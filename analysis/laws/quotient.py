@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.laws.law import SAMPLE, starts
 from analysis.laws.oracle import ACTIVATIONS, Forward, Layers, backward, cross_entropy, forward
 from analysis.rows.load import Run
-from bench.lane.program import BREAK
+from bench.probes.symmetry import BREAK
 from bench.spec import Cell
 
 QUOTIENTS = SAMPLE // 4

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from bench.configure import HASTY, one_thread_per_device
 from bench.engine.curves import BufferSize, Curves
 from bench.engine.layouts.costs import shapes_of_lane
 from bench.engine.layouts.layout import Layout, Setting
@@ -17,6 +16,7 @@ from bench.engine.rounds import Rounds
 from bench.engine.slots import Room, Slots
 from bench.hardware import AXIS, lane_sharding
 from bench.lane.state import Inputs, Status
+from bench.startup import HASTY, one_thread_per_device
 
 
 class Compiled:

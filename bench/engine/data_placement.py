@@ -42,7 +42,7 @@ class DataPlacement(ABC):
 
     @abstractmethod
     def of_lane(self, program: Program, data: Data | None) -> Data | None:
-        """Return a lane's data, given what is held for it."""
+        """Return a lane's data, given its part of the held data of its block."""
 
     def drawn(self, sample: Sample, data_seeds: Array) -> Data:
         """Draw the data of a starting block, given its data seeds with the axis (lane)."""

@@ -16,8 +16,7 @@ from jaxtyping import Array
 
 from bench.engine.curves import BufferSize, Curves, Trace
 from bench.engine.hashing import digest
-from bench.engine.layouts.lanes_first import over_lanes
-from bench.engine.layouts.layout import Block, Layout, Setting
+from bench.engine.layouts.layout import Block, Layout, Setting, over_lanes
 from bench.engine.slots import Slots, put, take
 from bench.lane.start import Variant
 from bench.lane.state import Inputs, State, Status
@@ -34,7 +33,7 @@ RESULTS = ("status", "step", "loss", "loss_initial", "steps_to_solve", "break_st
 
 @dataclass(frozen=True)
 class Rounds:
-    """Pure functions of what one device holds."""
+    """Pure functions of the slots and the curve buffer of one device."""
 
     setting: Setting
     layout: Layout

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from bench.configure import HASTY
 from bench.hardware import precision
 from bench.keys import Seed
 from bench.lane.checks import check_initializers, check_model, check_start, check_task, check_track, check_training
@@ -28,6 +27,7 @@ from bench.lane.state import Fixed, Inputs, State
 from bench.lane.step import OverBlock, advance, log_steps
 from bench.probes import probe
 from bench.spec import Cell, Settings, TaskSpec
+from bench.startup import HASTY
 from bench.tasks.definition import Data, Task
 
 EXAMPLES_LAST = 64

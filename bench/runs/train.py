@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from bench.engine.pool import Pool
 from bench.engine.scheduler import Batch, joined
-from bench.hardware import lane_mesh
+from bench.hardware import Hardware, lane_mesh
 from bench.lane.program import Program, programs
 from bench.lane.state import Status
 from bench.messages import first_few
@@ -233,7 +233,7 @@ def _train(store: RunFolder, table: LaneTable, plan: list[Program], stock: Stock
             watch(progress)
 
         # A program is compiled while the one before it runs, unless they would share the CPU: there both took longer.
-        early = mesh.devices.flat[0].platform != "cpu"
+        early = not Hardware.of(mesh).is_host
         coming: Future[Pool] | None = None
         try:
             for number, index in enumerate(left):

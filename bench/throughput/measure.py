@@ -15,10 +15,10 @@ from typing import Any
 
 import jax
 
-from bench.configure import PLAIN
 from bench.hardware import hardware_here
 from bench.lane.program import programs
 from bench.runs import provenance
+from bench.startup import PLAIN
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
 

@@ -20,7 +20,7 @@ FEWEST_LANES = 16
 MIN_WIDTH = 2
 """The least width of a block: two lanes whose data and activations fit no cache still took 7% less time together than one after another."""
 HESSIAN_BYTES = 1 << 31
-"""Bytes that the second derivatives of a block's lanes may take together, where probes look at them."""
+"""Bytes that the second derivatives of a block's lanes may take together, where probes see them."""
 
 
 def is_arithmetic(program: Program) -> bool:

@@ -1,21 +1,16 @@
 """The layout with the lanes in front of all other axes, as `jax.vmap` puts them: every program can have it."""
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 from jaxtyping import Array, Int
 
 from bench.engine.curves import Trace
 from bench.engine.layouts.costs import MIN_WIDTH, lane_bytes, power_of_two
-from bench.engine.layouts.layout import Block, Setting, checked, checks_in_a_row
+from bench.engine.layouts.layout import LANE, Block, Setting, checked, checks_in_a_row, over_lanes
 from bench.hardware import Hardware
 from bench.lane.program import Program
 from bench.lane.state import Fixed, Inputs, State
 from bench.tasks.definition import Data
 
-LANE = "lane"
-"""The name of the axis over the lanes of a block."""
 MAX_WIDTH = 256
 """The largest width on a CPU."""
 
@@ -50,19 +45,3 @@ class LanesFirst:
 
     def leave(self, state: State) -> State:
         return state
-
-
-def over_lanes(function: Callable[[Fixed, State], Any], setting: Setting, block: Block) -> Any:
-    """Apply a function of one lane's `Fixed` and `State` to all lanes of a block; leading axis of the result: lane."""
-    by_lane = setting.placement.by_lane
-
-    def one(inputs: Inputs, data: Data | None, state: State) -> Any:
-        return function(Fixed(inputs, setting.placement.of_lane(setting.program, data)), state)
-
-    if setting.width == 1:
-        # XLA then sees plain products, not batches of one.
-        inputs, data, state = block
-        inputs, state = jax.tree.map(lambda leaf: leaf[0], (inputs, state))
-        data = jax.tree.map(lambda leaf: leaf[0], data) if by_lane else data
-        return jax.tree.map(lambda leaf: leaf[None], one(inputs, data, state))
-    return jax.vmap(one, in_axes=(0, 0 if by_lane else None, 0), axis_name=LANE)(*block)

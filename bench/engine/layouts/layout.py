@@ -11,9 +11,11 @@ from bench.engine.curves import Trace
 from bench.engine.data_placement import DataPlacement
 from bench.hardware import Hardware
 from bench.lane.program import Program
-from bench.lane.state import Inputs, State, Status
+from bench.lane.state import Fixed, Inputs, State, Status
 from bench.tasks.definition import Data
 
+LANE = "lane"
+"""The name of the axis over the lanes of a block, for functions of `over_lanes`."""
 CHECKS_IN_A_ROW = 8
 """Checks between two tests whether a lane of the block still runs, where that test is expensive: at unrolled lanes it costs a tenth of a
 check, and an accelerator has to ask the host."""
@@ -97,3 +99,19 @@ def checked(
     start = (jnp.zeros((), jnp.int32), state, trace)
     _, state, trace = jax.lax.while_loop(more, several if in_a_row > 1 else once, start)
     return state, trace
+
+
+def over_lanes(function: Callable[[Fixed, State], Any], setting: Setting, block: Block) -> Any:
+    """Apply a function of one lane's `Fixed` and `State` to all lanes of a block; leading axis of the result: lane."""
+    by_lane = setting.placement.by_lane
+
+    def one(inputs: Inputs, data: Data | None, state: State) -> Any:
+        return function(Fixed(inputs, setting.placement.of_lane(setting.program, data)), state)
+
+    if setting.width == 1:
+        # XLA then sees plain products, not batches of one.
+        inputs, data, state = block
+        inputs, state = jax.tree.map(lambda leaf: leaf[0], (inputs, state))
+        data = jax.tree.map(lambda leaf: leaf[0], data) if by_lane else data
+        return jax.tree.map(lambda leaf: leaf[None], one(inputs, data, state))
+    return jax.vmap(one, in_axes=(0, 0 if by_lane else None, 0), axis_name=LANE)(*block)

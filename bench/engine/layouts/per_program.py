@@ -18,8 +18,9 @@ def once_per_program(function: Callable[Concatenate[Program, P], R]) -> Callable
     @wraps(function)
     def remembered(program: Program, *rest: P.args, **named: P.kwargs) -> R:
         found = known.setdefault(program, {})
-        if rest not in found:
-            found[rest] = function(program, *rest, **named)
-        return found[rest]
+        key = rest, tuple(named.items())
+        if key not in found:
+            found[key] = function(program, *rest, **named)
+        return found[key]
 
     return remembered

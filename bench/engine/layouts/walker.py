@@ -1,6 +1,6 @@
 """Evaluation of a jaxpr by a table of rules: the walk that all layouts share.
 
-A layout says what a value is (`Evaluation`) and how each primitive acts on such values (`Rule`). The walk reads literals and constants,
+A layout defines its kind of values (`Evaluation`) and how each primitive acts on them (`Rule`). The walk reads literals and constants,
 enters calls, and hands every other equation to its rule.
 """
 
