@@ -13,6 +13,7 @@ from bench.lane.measure import Probe
 from bench.lane.network import Network, dotted, leaves
 from bench.lane.objective import MAX_HESSIAN, Recipe
 from bench.lane.start import Variant
+from bench.losses import loss
 from bench.models.protocol import check_rows, check_trace
 from bench.optimizers import asks_for_function, asks_for_loss
 from bench.spec import Cell, Settings, TaskSpec
@@ -31,7 +32,7 @@ def check_training(recipe: Recipe) -> None:
         raise ValueError(f"training.label_noise = {training.label_noise}: a share of the labels, at most 1")
     if recipe.batch_size > recipe.n_examples:
         raise ValueError(f"training.batch_size = {recipe.batch_size}: at most {recipe.n_examples}, the number of training examples")
-    if bool(network.players) != (recipe.task.loss == "players"):
+    if bool(network.players) != recipe.task.loss.players:
         raise ValueError(
             f"model '{name}': its parts are trained on losses of their own; it needs a task for several players"
             if network.players
@@ -100,6 +101,16 @@ def check_model(network: Network, outputs: int, dtype: str) -> None:
     params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), network.shapes)
     check_trace(network.entry, jax.eval_shape(network.trace, params, example), outputs, dtype)
     check_rows(network.entry, "units", network.unit_shapes)
+
+
+def check_loss(recipe: Recipe, shapes: Data) -> None:
+    """Check that the loss gives one number per example, of the dtype of the outputs; `PieceError` if it does not."""
+    task, n = recipe.task, len(shapes.y)
+    n_outputs = len(recipe.network.players) or task.outputs
+    found = jax.eval_shape(task.loss.each, jax.ShapeDtypeStruct((n, n_outputs), jnp.dtype(recipe.dtype)), shapes.y)
+    got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
+    if got != ((n,), recipe.dtype):
+        raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
 
 
 def check_initializers(network: Network, variants: Iterable[Variant], dtype: str) -> None:

@@ -15,7 +15,6 @@ from bench.lane.views import VIEWS, Views, missing
 from bench.messages import nearest
 from bench.probes import PER_LAYER, probe
 from bench.registry import Entry
-from bench.tasks.definition import metric, total_loss
 
 
 class Probe(NamedTuple):
@@ -81,13 +80,13 @@ def measure(recipe: Recipe, probes: dict[str, Probe], fixed: Fixed, state: State
     data, task = fixed.data, recipe.task
     views = Views(recipe, state.params, fixed)
     found = {
-        "metric": metric(task, views.outputs, data.y),
+        "metric": task.metric(views.outputs, data.y),
         "grad_norm": optax.tree.norm(views.gradient),
     }
     if data.test_x is not None and data.test_y is not None:
         test_outputs, _ = recipe.network.trace(state.params, data.test_x)
-        found["test_loss"] = total_loss(task.loss, test_outputs, data.test_y)
-        found["test_metric"] = metric(task, test_outputs, data.test_y)
+        found["test_loss"] = task.loss(test_outputs, data.test_y)
+        found["test_metric"] = task.metric(test_outputs, data.test_y)
     for name, value in probed(probes, views).items():
         if value.ndim == 0:
             found[name] = value

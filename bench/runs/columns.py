@@ -54,7 +54,7 @@ class Columns:
                 self._single |= names & seen
                 names = seen - set(COMMON)
             found = {f"{name}_{when}" for name in (*names, "grad_norm") for when in ("initial", "final")}
-            metric = program.task.loss not in ("output", "players")
+            metric = program.task.loss.predicts
             test = program.data_shapes.test_x is not None
             found |= {*self._always, *(["metric_final"] if metric else []), *(["test_loss_final"] if test else [])}
             found |= {"test_metric_final"} if metric and test else set()
