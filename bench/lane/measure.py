@@ -25,8 +25,6 @@ class Probe(NamedTuple):
     """Names of the views that are its arguments."""
     over_layers: Callable[[Array], Any]
     """Reduction of its values over the hidden layers, where it looks at one layer at a time."""
-    first_above: float | None
-    """The first step at which a tracked probe exceeds this number is the lane's `break_step`."""
 
 
 def measurable(recipe: Recipe, names: Iterable[str], optional: bool) -> dict[str, Probe]:
@@ -43,8 +41,7 @@ def measurable(recipe: Recipe, names: Iterable[str], optional: bool) -> dict[str
             function = entry.bind(entry.options().model_dump())
             if entry.own:
                 function = entry.guarded(partial(_as_array, function))
-            over_layers = entry.traits.get("over_layers", jnp.mean)
-            found[name.rpartition(":")[2]] = Probe(function, views, over_layers, entry.traits.get("first_above"))
+            found[name.rpartition(":")[2]] = Probe(function, views, entry.traits.get("over_layers", jnp.mean))
     return found
 
 

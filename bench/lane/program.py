@@ -16,7 +16,7 @@ from jaxtyping import Array, Key
 
 from bench.hardware import HASTY, precision
 from bench.keys import Seed
-from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_track, check_training
+from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training
 from bench.lane.data import constant_data, data_bytes, data_shapes, problem, sampled
 from bench.lane.initial import parameter_keys, zeroed_parameters
 from bench.lane.measure import Probe, measurable, measure
@@ -260,7 +260,6 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
         check_initializers(network, variants, dtype)
         measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
         tracked = measurable(recipe, track, optional=True)
-    check_track(tracked)
     return Program(
         cells=cells,
         recipe=recipe,

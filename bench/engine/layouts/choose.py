@@ -16,6 +16,7 @@ from bench.engine.layouts.unrolled import operations, split
 from bench.hardware import accelerated
 from bench.lane.program import Program
 from bench.lane.state import Fixed, Inputs, State
+from bench.probes import breaking
 
 MAX_OPERATIONS = 3000
 """Most operations of a step that is unrolled on known data, and on data that differ from lane to lane: beyond that, matrix products
@@ -83,7 +84,7 @@ def _form(program: Program) -> Form:
             if names is not None:
                 return Form.FUSED if fusible(names, block) else Form.UNROLLED
         # How matrix products round is what tears ties: there, all units of a layer would be summed alike.
-        if "tie_spread" in program.track:
+        if breaking(program.track) is not None:
             return Form.LANES_FIRST
         lane = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (fixed, state))
         return Form.LANES_LAST if _last_width(program) >= FEWEST_LANES and fits(program.advance_alone, lane) else Form.LANES_FIRST
