@@ -22,10 +22,11 @@ from bench.lane.network import Network
 from bench.lane.order import use
 from bench.lane.program import Program, programs
 from bench.lane.state import Inputs
+from bench.losses.definition import Loss
 from bench.models import model
 from bench.registry import importing, trusting
 from bench.spec import InitializerSpec, ModelSpec
-from bench.tasks.definition import Data, Task, losses
+from bench.tasks.definition import Data, Task
 from tests.conftest import XOR, Rows, experiment
 
 PIECES = '''
@@ -35,6 +36,7 @@ import numpy as np
 from flax import nnx
 
 from bench.initializers import initializer
+from bench.losses import loss
 from bench.models.activations import activate
 from bench.probes import probe
 from bench.tasks.definition import Data, Task
@@ -281,6 +283,27 @@ def unknown_loss() -> Task:
     return Task(2, 1, lambda key, dtype: data(), "hinge", "regression")
 
 
+def distance(outputs, targets):
+    return jnp.sqrt(1 + jnp.sum((outputs - targets) ** 2, axis=1)) - 1
+
+
+@loss(total=jnp.sum)
+def total_distance(outputs, targets):
+    return distance(outputs, targets)
+
+
+def one_number(outputs, targets):
+    return jnp.mean(outputs - targets)
+
+
+def weighted(outputs, targets, weight: float):
+    return weight * distance(outputs, targets)
+
+
+def of_distance(loss: str = "pieces:distance") -> Task:
+    return Task(2, 1, lambda key, dtype: data(), loss, "regression")
+
+
 def arrays():
     return X, X[:, :1]
 
@@ -391,7 +414,7 @@ TASKS = {
     "other_inputs": "x is float32 of shape (5, 2), which must be float32 of shape (5, 3)",
     "half_a_test": "test_x and test_y, which stand together",
     "bad_test": "test_y is float32 of shape (5, 2), which must be float32 of shape (5, 1)",
-    "unknown_loss": "loss = 'hinge': allowed: mse, rss, cross_entropy, output, players",
+    "unknown_loss": "loss = 'hinge': allowed: cross_entropy, mse, output, players, rss, or package.module:name",
     "arrays": "it returns a tuple",
     "tuple_of_arrays": "its sample gives a tuple, which must be Data(x, y, test_x, test_y, floor)",
     "fails_to_sample": "ValueError: matmul",
@@ -658,12 +681,45 @@ def test_own_data_from_numpy_with_a_batch_that_does_not_divide_them(rows: Rows) 
 
 
 def test_a_loss_that_does_not_exist_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="loss = 'hinge': allowed: mse"):
-        losses("hinge", np.zeros((2, 1)), np.zeros((2, 1)))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="loss = 'hinge': allowed: cross_entropy, mse"):
+        Loss.of("hinge")
     for wrong in ({"loss": "hinge"}, {"kind": "ranking"}, {"inputs": 0}, {"outputs": 1.5}, {"loss": "cross_entropy"}):
         given: dict[str, Any] = {"inputs": 1, "outputs": 1, "sample": Data, "loss": "mse", "kind": "regression", **wrong}
         with pytest.raises(ValueError, match=" = "):
             Task(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "one_number",
+            r"loss 'pieces:one_number' \(.*line \d+\): for 4 examples it returns a float32 of shape \(\), .*; a loss is",
+        ),
+        ("weighted", r"loss 'pieces:weighted' \(.*line \d+\): it takes weight, for which a task has no value; a loss is called"),
+        ("nothing", r"has no 'nothing'"),
+    ],
+)
+def test_what_is_wrong_with_an_own_loss_is_told(name: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        planned(task={"name": "xor", "loss": f"pieces:{name}"})
+
+
+def test_a_package_s_task_and_a_user_s_own_take_a_user_s_own_loss(tmp_path: Path) -> None:
+    short: dict[str, Any] = {**XOR, "training": {"steps": 30}, "seeds": {"init": 3}, "track": []}
+    of_task = {kind: {"name": "xor", "loss": f"pieces:{kind}"} for kind in ("distance", "total_distance")}
+    folders = {kind: run(Experiment.parse(tomlkit.dumps({**short, "task": one})), tmp_path / kind) for kind, one in of_task.items()}
+    with trusting(["pieces"]):
+        single, summed = (load(folder).lanes for folder in folders.values())
+    np.testing.assert_allclose(summed["loss_initial"], 4 * single["loss_initial"], rtol=1e-5)
+    assert (single["loss_final"] < single["loss_initial"]).all() and single["metric_final"].notna().all()
+    # Nothing is imported to read the folder, and its tasks are not made.
+    found = load(folders["distance"])
+    assert list(found.tasks.values()) == [None] and len(found.lanes) == 3
+    [own] = planned(task="pieces:of_distance", track=[])
+    assert own.task.loss.name == "pieces:distance"
+    with pytest.raises(ValueError, match="the minimum is known for mse and rss, not for 'pieces:distance'"):
+        planned(task={"name": "regression", "loss": "pieces:distance", "excess": True})
 
 
 def test_frozen_bases_of_low_rank_adapters_stay_as_they_are_drawn(rows: Rows) -> None:

@@ -18,6 +18,7 @@ from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
 from bench.lane.program import programs
 from bench.lane.state import Inputs
+from bench.losses.definition import Loss
 from bench.models import model
 from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
 from bench.optimizers import asks_for_function, check_optimizer, make_optimizer, optimizers
@@ -26,7 +27,6 @@ from bench.runs.folder import read_manifest, read_rows
 from bench.spec import InitializerSpec, ModelSpec
 from bench.startup import HASTY
 from bench.tasks import task
-from bench.tasks.definition import losses
 from tests.conftest import experiment
 
 KEY = jax.random.key(0)
@@ -145,7 +145,7 @@ def test_a_task_gives_the_data_that_it_declares(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("logit", [-40.0, -1.0, 0.0, 1e-3, 2.0])
 def test_binary_cross_entropy_has_the_slope_and_curvature_of_logistic_regression(logit: float) -> None:
     def loss(z: jax.Array) -> jax.Array:
-        return losses("cross_entropy", z[None, None], jnp.ones((1, 1)))[0]
+        return Loss.of("cross_entropy").each(z[None, None], jnp.ones((1, 1)))[0]
 
     with jax.enable_x64(True):
         p = 1 / (1 + np.exp(-logit))

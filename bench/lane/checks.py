@@ -1,6 +1,7 @@
 """Checks of a program before it is compiled: its settings go together, and users' own pieces keep their contracts."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,12 @@ from bench.initializers import draws, initializer
 from bench.lane.contracts import check_initializer, check_values, depends_on_axes
 from bench.lane.data import data_bytes, sampled
 from bench.lane.initial import laws
-from bench.lane.measure import Probe
 from bench.lane.network import Network, dotted, leaves
 from bench.lane.objective import MAX_HESSIAN, Recipe
 from bench.lane.start import Variant
-from bench.models.protocol import check_rows, check_trace
+from bench.lane.state import Params
+from bench.losses import loss
+from bench.models.protocol import check_axes, check_names, check_rows, check_trace
 from bench.optimizers import asks_for_function, asks_for_loss
 from bench.spec import Cell, Settings, TaskSpec
 from bench.tasks import task
@@ -31,7 +33,7 @@ def check_training(recipe: Recipe) -> None:
         raise ValueError(f"training.label_noise = {training.label_noise}: a share of the labels, at most 1")
     if recipe.batch_size > recipe.n_examples:
         raise ValueError(f"training.batch_size = {recipe.batch_size}: at most {recipe.n_examples}, the number of training examples")
-    if bool(network.players) != (recipe.task.loss == "players"):
+    if bool(network.players) != recipe.task.loss.players:
         raise ValueError(
             f"model '{name}': its parts are trained on losses of their own; it needs a task for several players"
             if network.players
@@ -96,10 +98,35 @@ def _has_offset(cell: Cell) -> bool:
 
 def check_model(network: Network, outputs: int, dtype: str) -> None:
     """Check the shapes and dtypes of what a model gives for one example against the protocol; `PieceError` if they differ from it."""
-    example = jax.ShapeDtypeStruct((1, network.inputs), jnp.dtype(dtype))
+    entry, inputs = network.entry, network.inputs
     params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(dtype)), network.shapes)
-    check_trace(network.entry, jax.eval_shape(network.trace, params, example), outputs, dtype)
-    check_rows(network.entry, "units", network.unit_shapes)
+
+    def given(method: str, *shape: int) -> Any:
+        def call(params: Params, *arguments: Any) -> Any:
+            return getattr(network.module(params), method)(*arguments)
+
+        with network.calling():
+            return jax.eval_shape(call, params, *([jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))] if shape else []))
+
+    check_trace(entry, jax.eval_shape(network.trace, params, jax.ShapeDtypeStruct((1, inputs), jnp.dtype(dtype))), outputs, dtype)
+    check_rows(entry, "units", network.unit_shapes)
+    if network.offers("heads"):
+        check_rows(entry, "heads", given("heads"))
+    for method, axes in (("jacobian", ("state", "state")), ("generated", ("coordinate",))):
+        if network.offers(method):
+            check_axes(entry, method, given(method, inputs), axes)
+    check_names(entry, "players", [name for name in network.players if name not in network.shapes])
+    check_names(entry, "frozen", [name for name in network.frozen if not network.matching(name)])
+
+
+def check_loss(recipe: Recipe, shapes: Data) -> None:
+    """Check that the loss gives one number per example, of the dtype of the outputs; `PieceError` if it does not."""
+    task, n = recipe.task, len(shapes.y)
+    n_outputs = len(recipe.network.players) or task.outputs
+    found = jax.eval_shape(task.loss.each, jax.ShapeDtypeStruct((n, n_outputs), jnp.dtype(recipe.dtype)), shapes.y)
+    got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
+    if got != ((n,), recipe.dtype):
+        raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
 
 
 def check_initializers(network: Network, variants: Iterable[Variant], dtype: str) -> None:
@@ -137,10 +164,3 @@ def check_task(recipe: Recipe, spec: TaskSpec, shapes: Data, constant: Data | No
     found = jax.jit(jax.vmap(lambda seed: sampled(spec, seed, recipe.dtype)))(seeds)
     check_values(entry, recipe.task, found)
     return any(bool(jnp.any(leaf[1:] != leaf[:1])) for leaf in jax.tree.leaves(found))
-
-
-def check_track(track: dict[str, Probe]) -> None:
-    """Check that at most one tracked probe has a `first_above`, as there is one column `break_step`; ValueError if several have."""
-    breaking = [name for name, one in track.items() if one.first_above is not None]
-    if len(breaking) > 1:
-        raise ValueError(f"track: {' and '.join(breaking)} would both fill the column break_step; at most one of them")

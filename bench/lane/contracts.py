@@ -25,7 +25,7 @@ def check_data(entry: Entry, task: Task, data: Data, dtype: str) -> None:
         if n == 0:
             raise entry.fault(f"its data have no examples: {of_x} has the shape {x.shape}")
         _check_shape(entry, of_x, x, (n, task.inputs), (dtype,))
-        if task.loss in ("output", "players"):
+        if not task.loss.predicts:
             if len(y) != n:
                 raise entry.fault(f"{of_y} has the shape {y.shape}, which must have as many rows as {of_x}, {n}")
         elif task.classes:
@@ -47,12 +47,12 @@ def check_values(entry: Entry, task: Task, data: Data) -> None:
         missing = int(np.sum(~np.isfinite(array)))
         if missing:
             raise entry.fault(f"its data hold NaN or infinity: {missing:,} of the {array.size:,} numbers of {name}")
-    if task.loss in ("output", "players"):
+    if not task.loss.predicts:
         return
     for name in ("y", "test_y"):
         y = arrays.get(name, np.zeros(0))
         most = task.outputs - 1 if task.classes else 1
-        if (task.classes or task.loss == "cross_entropy") and y.size and (y.min() < 0 or y.max() > most):
+        if (task.classes or task.probabilities) and y.size and (y.min() < 0 or y.max() > most):
             allowed = f"classes are 0 to {most}" if task.classes else "probabilities are 0 to 1"
             raise entry.fault(f"{name} has values from {y.min():g} to {y.max():g}; {allowed}")
 

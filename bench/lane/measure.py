@@ -15,7 +15,6 @@ from bench.lane.views import VIEWS, Views, missing
 from bench.messages import nearest
 from bench.probes import PER_LAYER, probe
 from bench.registry import Entry
-from bench.tasks.definition import metric, total_loss
 
 
 class Probe(NamedTuple):
@@ -26,8 +25,6 @@ class Probe(NamedTuple):
     """Names of the views that are its arguments."""
     over_layers: Callable[[Array], Any]
     """Reduction of its values over the hidden layers, where it looks at one layer at a time."""
-    first_above: float | None
-    """The first step at which a tracked probe exceeds this number is the lane's `break_step`."""
 
 
 def measurable(recipe: Recipe, names: Iterable[str], optional: bool) -> dict[str, Probe]:
@@ -44,8 +41,7 @@ def measurable(recipe: Recipe, names: Iterable[str], optional: bool) -> dict[str
             function = entry.bind(entry.options().model_dump())
             if entry.own:
                 function = entry.guarded(partial(_as_array, function))
-            over_layers = entry.traits.get("over_layers", jnp.mean)
-            found[name.rpartition(":")[2]] = Probe(function, views, over_layers, entry.traits.get("first_above"))
+            found[name.rpartition(":")[2]] = Probe(function, views, entry.traits.get("over_layers", jnp.mean))
     return found
 
 
@@ -81,13 +77,13 @@ def measure(recipe: Recipe, probes: dict[str, Probe], fixed: Fixed, state: State
     data, task = fixed.data, recipe.task
     views = Views(recipe, state.params, fixed)
     found = {
-        "metric": metric(task, views.outputs, data.y),
+        "metric": task.metric(views.outputs, data.y),
         "grad_norm": optax.tree.norm(views.gradient),
     }
     if data.test_x is not None and data.test_y is not None:
         test_outputs, _ = recipe.network.trace(state.params, data.test_x)
-        found["test_loss"] = total_loss(task.loss, test_outputs, data.test_y)
-        found["test_metric"] = metric(task, test_outputs, data.test_y)
+        found["test_loss"] = task.loss(test_outputs, data.test_y)
+        found["test_metric"] = task.metric(test_outputs, data.test_y)
     for name, value in probed(probes, views).items():
         if value.ndim == 0:
             found[name] = value

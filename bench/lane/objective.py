@@ -13,7 +13,7 @@ from bench.keys import named
 from bench.lane.network import SILENT, Network, Noise, dotted, leaves
 from bench.lane.state import Fixed, Params, Path
 from bench.spec import Settings
-from bench.tasks.definition import Data, Task, losses, total_loss
+from bench.tasks.definition import Data, Task
 
 MAX_HESSIAN = 4096
 """Largest number of parameters of which a dense Hessian is formed."""
@@ -66,7 +66,7 @@ def training_loss(recipe: Recipe, params: Params, x: Array, y: Array, data: Data
 def loss_of_outputs(recipe: Recipe, outputs: Array, params: Params, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
     """Return the training loss of parameters whose outputs (example, output) are known."""
     penalty = sum(jnp.sum(leaf**2) for path, leaf in leaves(params) if path in recipe.network.weight_paths)
-    return total_loss(recipe.task.loss, outputs, y) - data.floor + l2 / 2 * penalty
+    return recipe.task.loss(outputs, y) - data.floor + l2 / 2 * penalty
 
 
 def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Array, y: Array, key: Any = None) -> tuple[Array, Array, Params]:
@@ -133,7 +133,7 @@ def pre_activation_gradients(recipe: Recipe, params: Params, fixed: Fixed) -> li
 
     def loss(shifts: list[Array]) -> Float[Array, ""]:
         outputs, _ = recipe.network.trace(params, data.x, Noise(shifts=shifts))
-        return jnp.sum(losses(recipe.task.loss, outputs, data.y))
+        return jnp.sum(recipe.task.loss.each(outputs, data.y))
 
     return jax.grad(loss)([jnp.zeros_like(layer.pre_activation) for layer in hidden])
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Key
 
 from bench.hardware import precision
 from bench.keys import Seed
-from bench.lane.checks import check_initializers, check_model, check_start, check_task, check_track, check_training
+from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training
 from bench.lane.data import constant_data, data_shapes, problem, sampled
 from bench.lane.initial import parameter_keys, zeroed_parameters
 from bench.lane.measure import Probe, measurable, measure
@@ -216,7 +216,7 @@ def _task_key(spec: TaskSpec, dtype: str) -> str:
     described = problem(spec)
     constant = constant_data(spec, dtype)
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(spec, dtype))
-    of_task = described.loss, described.kind, described.inputs, described.outputs, shapes
+    of_task = described.loss.name, described.kind, described.inputs, described.outputs, shapes
     return repr((of_task, [leaf.tobytes() for leaf in jax.tree.leaves(constant)]))
 
 
@@ -250,10 +250,10 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
     with precision(dtype):
         seeded = [check_task(recipe, spec, shapes, constant) for spec in tasks]
         check_model(network, len(network.players) or task.outputs, dtype)
+        check_loss(recipe, shapes)
         check_initializers(network, variants, dtype)
         measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
         tracked = measurable(recipe, track, optional=True)
-    check_track(tracked)
     return Program(
         cells=cells,
         recipe=recipe,

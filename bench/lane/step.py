@@ -15,6 +15,7 @@ from bench.lane.objective import Recipe, gradient, loss_of_outputs
 from bench.lane.state import Fixed, Inputs, Params, State, Status
 from bench.lane.update import chosen, updated
 from bench.lane.views import Views
+from bench.probes import breaking, probe
 
 POINTS_PER_DECADE = 12
 """Points of a curve per decade of steps."""
@@ -44,11 +45,6 @@ def log_steps(check_every: int) -> np.ndarray:
     return checks[checks < 2**31 - check_every].astype(np.int32)
 
 
-def breaking(track: dict[str, Probe]) -> tuple[str, float] | None:
-    """Return the tracked probe that tells when a lane breaks its tie, and its `first_above`; None if no tracked probe has one."""
-    return next(((name, one.first_above) for name, one in track.items() if one.first_above is not None), None)
-
-
 def due(recipe: Recipe, track: dict[str, Probe], inputs: Inputs, state: State) -> Bool[Array, ""]:
     """Tell whether a lane's loss over all examples is needed: at its start and end, to see it solved or its tie broken, for its curve.
 
@@ -76,9 +72,8 @@ def advance(
     solves = running & (loss < inputs.solved_below) & (state.steps_to_solve < 0)
     steps_to_solve = jnp.where(solves, state.step, state.steps_to_solve)
     break_step = state.break_step
-    if (tie := breaking(track)) is not None:
-        name, bound = tie
-        breaks = running & (seen[name] > bound) & (break_step < 0)
+    if (name := breaking(track)) is not None:
+        breaks = running & (seen[name] > probe[name].traits["first_above"]) & (break_step < 0)
         break_step = jnp.where(breaks, state.step, break_step)
 
     solved = steps_to_solve >= 0

@@ -81,6 +81,19 @@ def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
             )
 
 
+def check_axes(entry: Entry, method: str, array: Any, axes: tuple[str, ...]) -> None:
+    """Check the number of axes of what a method gives for one example; `PieceError` if it is another."""
+    if getattr(array, "ndim", None) != len(axes):
+        found = getattr(array, "shape", type(array).__name__)
+        raise entry.fault(f"its {method}(x) gives {found}, which must be an array with the axes ({', '.join(axes)})")
+
+
+def check_names(entry: Entry, attribute: str, unknown: list[str]) -> None:
+    """Check that the model has all parameters that an attribute names; `PieceError` if some are `unknown`."""
+    if unknown:
+        raise entry.fault(f"its {attribute} names {', '.join(unknown)}, which it does not have")
+
+
 def check_rows(entry: Entry, method: str, rows: Any) -> None:
     """Check the shapes of what `units` or `heads` gives: a list of arrays with two axes; `PieceError` if it is not."""
     if not isinstance(rows, list | tuple) or not all(getattr(layer, "ndim", None) == 2 for layer in rows):

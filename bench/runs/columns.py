@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bench.lane.program import programs
-from bench.probes import probe
+from bench.probes import breaking, probe
 from bench.spec import COMMON, Cell, Experiment
 
 ALWAYS = ("data_seed", "init_seed", "steps_to_solve", "steps_run", "learning_rate", "loss_initial", "loss_final")
@@ -54,10 +54,10 @@ class Columns:
                 self._single |= names & seen
                 names = seen - set(COMMON)
             found = {f"{name}_{when}" for name in (*names, "grad_norm") for when in ("initial", "final")}
-            metric = program.task.loss not in ("output", "players")
+            metric = program.task.loss.predicts
             test = program.data_shapes.test_x is not None
             found |= {*self._always, *(["metric_final"] if metric else []), *(["test_loss_final"] if test else [])}
             found |= {"test_metric_final"} if metric and test else set()
-            found |= {"break_step"} if "tie_spread" in program.track else set()
+            found |= {"break_step"} if breaking(program.track) else set()
             self._known[key] = frozenset(found), frozenset(program.track)
         return self._known[key]

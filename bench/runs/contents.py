@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.messages import nearest
-from bench.probes import probe
+from bench.probes import breaking, probe
 from bench.runs.manifest import Manifest
 from bench.spec import NEEDED, Experiment
 
@@ -32,7 +32,8 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
     """
     needed = [*NEEDED, *experiment.axes, *_mapped(experiment)]
     needed += [] if manifest.of_report else [name for name in (*STARTS, *ENDS) if name not in needed]
-    optional = {*STARTS, *ENDS, *(("break_step",) if "tie_spread" in experiment.track else ())}
+    tie = breaking(experiment.track)
+    optional = {*STARTS, *ENDS, *(("break_step",) if tie else ())}
     _check_names(needed, optional, lanes, _probe_columns(experiment))
     _check_types(lanes.drop(columns=list(experiment.axes)))
     if not manifest.of_report:
@@ -46,8 +47,8 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
         return
     tracked = {name.rpartition(":")[2] for name in experiment.track}
     _check_names([*IDENTITY, "step", "loss"], tracked, curves, None)
-    if ("tie_spread" in curves) != ("break_step" in lanes):
-        raise ValueError("curves: tie_spread stands with break_step of the lanes")
+    if tie and (tie in curves) != ("break_step" in lanes):
+        raise ValueError(f"curves: {tie} stands with break_step of the lanes")
     _check_types(curves)
 
 

@@ -12,6 +12,7 @@ from bench.engine.pool import Batch, Lanes
 from bench.hardware import precision
 from bench.lane.program import Program
 from bench.lane.state import Inputs, Status
+from bench.probes import breaking
 from bench.spec import Experiment
 
 CURVE_SEEDS = 64
@@ -146,7 +147,7 @@ class LaneTable:
         for name in self.probes:
             columns[f"{name}_initial"] = real(f"{name}_initial")
             columns[f"{name}_final"] = real(f"{name}_final", diverged)
-        if "tie_spread" in self.tracked:
+        if breaking(self.tracked) is not None:
             columns["break_step"] = _natural(found["break_step"])
         columns["params_digest"] = _hexadecimal(found["params_digest"])
         return pa.table(columns)

@@ -24,7 +24,6 @@ from bench.optimizers import make_optimizer
 from bench.registry import Registry
 from bench.runs.rows import LaneTable
 from bench.spec import Cell, Experiment, ModelSpec
-from bench.tasks.definition import total_loss
 
 Train = Callable[[], np.ndarray]
 
@@ -88,7 +87,7 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
 
     def loss(params: Any, x: Any, y: Any) -> Any:
         outputs, _ = network.trace(params, x)
-        if program.task.loss == "mse":
+        if program.task.loss.name == "mse":
             return jnp.mean(optax.squared_error(outputs, y))
         if outputs.shape[-1] == 1:
             return jnp.mean(optax.sigmoid_binary_cross_entropy(outputs, y))
@@ -312,7 +311,7 @@ def step_costs(program: Program, cell: Cell) -> dict[str, float]:
     state = make_optimizer(settings.optimizer.name, settings.optimizer.options, 0.1).init(params)
 
     def loss(params: Any) -> Any:
-        return total_loss(program.task.loss, network.trace(params, x)[0], y)
+        return program.task.loss(network.trace(params, x)[0], y)
 
     counted = jax.jit(jax.value_and_grad(loss)).lower(params).compile().cost_analysis() or {}
     held = sum(leaf.nbytes for leaf in jax.tree.leaves((params, state)))

@@ -328,6 +328,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
     from analysis.figures.check import keys_of
     from analysis.laws import law_text, laws
     from bench.initializers import initializer
+    from bench.losses import loss
     from bench.models import model
     from bench.optimizers import optimizers
     from bench.probes import probe
@@ -343,6 +344,7 @@ def _things() -> dict[str, list[dict[str, str]]]:
         "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
         "initializers": entries(initializer),
         "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
+        "losses": entries(loss),
         "models": entries(model),
         "optimizers": [
             {"name": name, "summary": (function.__doc__ or "").strip().partition("\n")[0]}
