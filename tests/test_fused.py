@@ -17,7 +17,8 @@ from bench.engine.layouts import fused
 from bench.engine.layouts.choose import Form
 from bench.engine.layouts.unrolled import operations, split, unrolled
 from bench.lane.program import programs
-from bench.runs.folder import read_manifest, read_rows
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from tests.conftest import Rows, experiment
 from tests.test_promises import same_lanes
 

@@ -18,7 +18,8 @@ from bench.engine.pool import Pool
 from bench.initializers import scaling
 from bench.lane import program as program_module
 from bench.lane.program import Program
-from bench.runs.folder import read_manifest, read_rows
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from bench.runs.rows import LaneTable
 from tests.conftest import experiment
 from tests.test_promises import same_lanes

@@ -18,7 +18,8 @@ from bench.engine import pool as pool_module
 from bench.engine.pool import Pool
 from bench.hardware import alone, flags_in_force, lane_mesh
 from bench.lane.program import programs
-from bench.runs.folder import as_frame, read_manifest, read_rows
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import as_frame, read_rows
 from bench.runs.rows import CURVE_SEEDS, LaneTable
 from tests.conftest import Rows, experiment
 
@@ -335,9 +336,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from bench import Experiment, run
-from bench.runs.folder import read_manifest
-import bench.runs.train
-bench.runs.train.FLUSH_SECONDS = 0.0
+from bench.runs.manifest import read_manifest
+import bench.runs.writer
+bench.runs.writer.FLUSH_SECONDS = 0.0
 experiment = Experiment.parse(open(sys.argv[1]).read())
 folder = Path(sys.argv[2]) / experiment.name
 

@@ -30,12 +30,12 @@ def momentum_descent(run: Run, found: Evidence) -> None:
     for cell, rows in cells_of(run, lambda cell: _is_plain(cell) and cell.settings.optimizer.rate == lowest):
         few = found.lanes(rows).sample(LANES)
         few = few.where(few.known("steps_run", "loss_final"), 1.0)
-        fixed, state = starts(run, cell, few.rows)
-        layers = [state.params["layers"][key] for key in sorted(state.params["layers"])]
+        start = starts(run, cell, few.rows)
+        layers = [start.params["layers"][key] for key in sorted(start.params["layers"])]
         losses = np.zeros(len(few))
         for lane, steps in enumerate(few["steps_run"]):
             weights = [(layer["kernel"][lane].astype(float), layer["bias"][lane].astype(float)) for layer in layers]
-            losses[lane] = trained(cell, weights, fixed.data.x[lane].astype(float), fixed.data.y[lane], int(steps))
+            losses[lane] = trained(cell, weights, start.data.x[lane].astype(float), start.data.y[lane], int(steps))
         few.within("difference of a loss", np.abs(losses - few["loss_final"]), 1e-4)
 
 

@@ -10,8 +10,8 @@ from scipy.special import expit, log_softmax, softmax
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.rows.load import Run
-from bench.lane.program import BREAK, NOISE
 from bench.models.activations import ZERO_AT_ZERO
+from bench.runs.networks import BREAK, NOISE
 from bench.spec import Cell
 
 QUOTIENTS = SAMPLE // 4
@@ -159,8 +159,8 @@ class _Quotient:
     """Per lane, one hidden unit that stands for `copies` equal ones, trained by gradient descent on the copies' own gradients."""
 
     def __init__(self, run: Run, cell: Cell, rows: pd.DataFrame) -> None:
-        fixed, state = starts(run, cell, rows)
-        first, last = state.params["layers"][0], state.params["layers"][1]
+        start = starts(run, cell, rows)
+        first, last = start.params["layers"][0], start.params["layers"][1]
         # float64 from here on, whatever the lanes were trained in.
         w, b, v, self.c = (leaf.astype(float) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
         units = _Units(w.swapaxes(1, 2), b, v)
@@ -170,9 +170,9 @@ class _Quotient:
         self.shape = _SHAPES[cell.settings.model.options["activation"]]
         self.rate = rows["learning_rate"].to_numpy(float)
         self.l2 = cell.settings.training.l2
-        self.x = fixed.data.x.astype(float)
+        self.x = start.data.x.astype(float)
         # Integer classes as they are; probabilities of one output otherwise.
-        self.y = fixed.data.y
+        self.y = start.data.y
 
     def loss_and_errors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Loss (lane), its slope along the outputs (lane, example, output), and pre-activations (lane, example)."""
@@ -217,10 +217,10 @@ class _Quotient:
 
 def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     """Whether all units of each lane end as one, trained by the same operations in the same order for each of them."""
-    fixed, state = starts(run, cell, rows)
+    start = starts(run, cell, rows)
     # The lanes come last and the terms of a sum first, so that NumPy adds up term after term for all units alike.
-    x, y = np.moveaxis(fixed.data.x, 0, 2), np.moveaxis(fixed.data.y, 0, -1)
-    first, last = state.params["layers"][0], state.params["layers"][1]
+    x, y = np.moveaxis(start.data.x, 0, 2), np.moveaxis(start.data.y, 0, -1)
+    first, last = start.params["layers"][0], start.params["layers"][1]
     w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
     shape, steps = _SHAPES[cell.settings.model.options["activation"]], rows["steps_run"].to_numpy(int)
     rate, l2, n = rows["learning_rate"].to_numpy(w.dtype), w.dtype.type(cell.settings.training.l2), w.dtype.type(len(x))

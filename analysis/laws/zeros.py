@@ -8,9 +8,10 @@ import pandas as pd
 from scipy.special import expit, softmax
 
 from analysis.laws.evidence import Evidence
-from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.rows.load import Run
 from bench.models.activations import ZERO_AT_ZERO
+from bench.runs.networks import network
 from bench.spec import Cell
 
 ROUNDING = 1e-6
@@ -93,7 +94,7 @@ def zero_layers(run: Run, found: Evidence) -> None:
 def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
     """The least cross-entropy of a constant on the training labels of each data seed."""
     rows = rows.drop_duplicates("data_seed")
-    y = np.asarray(starts(run, cell, rows)[0].data.y)
+    y = np.asarray(starts(run, cell, rows).data.y)
     shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
     return pd.Series(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0), rows["data_seed"].to_numpy())
 
@@ -105,18 +106,18 @@ def first_update(run: Run, found: Evidence) -> None:
     float32 can tell, either is right."""
     for cell, rows in cells_of(run, _is_one_plain_step):
         few = found.lanes(rows).sample(SAMPLE)
-        fixed, state = starts(run, cell, few.rows)
+        start = starts(run, cell, few.rows)
         shares, bounds = few["zero_share_final"], np.zeros((len(few), 2))
         for i in range(len(few)):
-            layers = [(layer["kernel"][i], layer["bias"][i]) for _, layer in sorted(state.params["layers"].items())]
-            data = fixed.data.x[i], fixed.data.y[i]
+            layers = [(layer["kernel"][i], layer["bias"][i]) for _, layer in sorted(start.params["layers"].items())]
+            data = start.data.x[i], start.data.y[i]
             gradients = weight_gradients(layers, cell.settings.model.options["activation"], *data)
             zeros = [kernel == 0 for kernel, _ in layers]
             bounds[i] = [
                 sum(int(np.sum(zero & (np.abs(g) <= share * terms))) for zero, (g, terms) in zip(zeros, gradients, strict=True))
                 for share in (0, CANCELLED)
             ]
-        counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in state.params["layers"].values()))
+        counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in start.params["layers"].values()))
         few.facts((bounds[:, 0] <= counts) & (counts <= bounds[:, 1]))
 
 

@@ -42,9 +42,16 @@ from analysis.rows.measures import check_measures, left_out, named_columns  # no
 from analysis.rows.summary import ESTIMATORS, summarize  # noqa: E402
 from bench.messages import one_line  # noqa: E402
 from bench.registry import trusting  # noqa: E402
-from bench.runs.files import MOST_TEXT, read_inside  # noqa: E402
-from bench.runs.folder import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
-from bench.runs.manifest import Part  # noqa: E402
+from bench.runs.files import (  # noqa: E402
+    MOST_TEXT,
+    read_inside,
+    write_whole,  # noqa: E402
+)
+from bench.runs.manifest import (
+    Part,  # noqa: E402
+    read_manifest,  # noqa: E402
+)
+from bench.runs.parts import STEPS_OR_NULL, parquet_bytes  # noqa: E402
 from bench.spec import Figure as FigureSpec  # noqa: E402
 
 T = TypeVar("T")

@@ -11,13 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
-from bench.lane.program import Program, programs
 from bench.messages import one_line
 from bench.registry import module_of, trusting, untrusted
 from bench.runs.contents import IDENTITY, check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.files import MOST_TEXT, read_inside
-from bench.runs.folder import read_manifest, read_rows
-from bench.runs.manifest import Manifest
+from bench.runs.manifest import Manifest, read_manifest
+from bench.runs.parts import read_rows
+from bench.runs.starts import Starts
 from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
 from bench.tasks import task
 from bench.tasks.definition import Task
@@ -110,18 +110,13 @@ class Run:
         return "" if self.manifest.complete else f"interim: {share}% of runs"
 
     @cached_property
-    def programs(self) -> list[Program]:
-        """What the lanes ran, without probes; of cells whose code is the package's own or trusted."""
-        return programs([cell for cell in self.experiment.cells if self._opaque(cell) is None], (), ())
+    def starts(self) -> Starts:
+        """The starts of the training runs of those cells whose code is the package's own or trusted."""
+        return Starts([cell for cell in self.experiment.cells if self._opaque(cell) is None])
 
     def cell(self, identity: str) -> Cell:
         """The cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)
-
-    def program(self, cell: Cell) -> Program:
-        """What the lanes of a cell ran; ValueError if that is code of a module that the user does not trust."""
-        self.check_trusted([cell])
-        return next(one for one in self.programs if any(cell.id == member.id for member in one.cells))
 
     def check_trusted(self, cells: Iterable[Cell]) -> None:
         """ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""

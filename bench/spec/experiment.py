@@ -33,7 +33,7 @@ from bench.models import model
 from bench.optimizers import check_optimizer
 from bench.probes import probe
 from bench.registry import STRICT, Registry, importing, is_opaque, is_reading, module_of
-from bench.runs.manifest import Name
+from bench.runs.record import Name
 from bench.schemes import scheme
 from bench.spec.document import check_content, read_document, walk, write_document
 from bench.spec.grid import assign, axis_label, check_labels, check_order, flat_paths, label_key, wanted_labels
