@@ -13,10 +13,10 @@ import pandas as pd
 
 from bench.messages import one_line
 from bench.registry import module_of, trusting, untrusted
-from bench.runs.contents import IDENTITY, check_columns, check_curves, check_lanes, ended_curves
+from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.manifest import Manifest, read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parts import LANE, read_rows
 from bench.runs.starts import Starts
 from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
 from bench.tasks import task
@@ -171,8 +171,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         if not manifest.complete or manifest.mixed:
             # Rows in the order in which they were made, or of one provenance after the other.
             position = {cell.id: number for number, cell in enumerate(experiment.cells)}
-            keys = lanes[list(IDENTITY)].assign(cell=lanes["cell"].map(position))
-            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(IDENTITY)])].reset_index(drop=True)
+            keys = lanes[LANE].assign(cell=lanes["cell"].map(position))
+            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(LANE)])].reset_index(drop=True)
             curves = ended_curves(lanes, curves) if len(curves) else curves
         check_lanes(experiment, lanes, manifest.complete)
         check_curves(experiment, manifest, lanes, curves)
@@ -200,7 +200,7 @@ def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Exper
     if experiment.name != manifest.experiment or experiment.training_hash != manifest.spec_hash:
         raise ValueError(f"{path}: changed after the run, its hash is not the one in run.json")
     if experiment.lanes != manifest.lanes:
-        raise ValueError(f"{path}: has {experiment.lanes:,} lanes, but run.json counts {manifest.lanes:,}")
+        raise ValueError(f"{path}: has {experiment.lanes:,} training runs, but run.json counts {manifest.lanes:,}")
     return experiment
 
 
@@ -218,7 +218,7 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
             raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
         opaque = {kind.partition(".")[0] for kind in foreign}
-        essence = cell.settings.essence() if foreign else record.settings
+        essence = cell.settings.identity() if foreign else record.settings
         for section in opaque:
             if _names_in(section, essence.get(section)) != _names_in(section, record.settings.get(section)):
                 raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")

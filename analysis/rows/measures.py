@@ -9,8 +9,7 @@ import pandas as pd
 
 from bench.messages import nearest, one_line, shown
 from bench.runs.columns import Columns
-from bench.spec import Cell, Comparison, Experiment
-from bench.spec.grid import label_key, wanted_labels
+from bench.spec import Cell, Comparison, Experiment, label_key, wanted_labels
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 RATES = (*OUTCOMES, "broken")

@@ -69,5 +69,5 @@ def _record(cell: Cell, program: Program) -> CellRecord:
     settings = cell.settings
     seeded = program.seeded[program.task_of[program.variant_of(cell)]]
     return CellRecord(
-        id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, seeded=seeded, settings=settings.essence()
+        id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, seeded=seeded, settings=settings.identity()
     )

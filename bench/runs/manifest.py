@@ -10,7 +10,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError, f
 from bench.messages import explain, one_line, shown
 from bench.runs.files import read_inside
 from bench.runs.provenance import Device, Provenance, differences
-from bench.runs.record import CellId, FileName, Name, Record, Sha256, Time
+from bench.runs.record import CellId, FileName, Record, Sha256, Time
+from bench.spec import Name
 
 SCHEMA_VERSION: Literal[3] = 3
 MOST_MANIFEST = 1 << 28

@@ -12,11 +12,12 @@ from bench.messages import one_line
 from bench.runs.files import read_inside
 from bench.runs.manifest import Manifest, Part
 from bench.runs.memory import check_rows
+from bench.spec import ROW_COLUMNS
 
 LANE = ["cell", "data_seed", "init_seed"]
 """Columns that together name a training run."""
-STEPS_OR_NULL = ("steps_to_solve", "break_step")
-"""Columns of integers that may be null."""
+STEPS_OR_NULL = tuple(column.name for column in ROW_COLUMNS if column.null == "not reached")
+"""Columns of steps that are null where something did not happen."""
 BYTES_PER_VALUE, BYTES_PER_TEXT, BYTES_BESIDE = 64, 1024, 1 << 26
 """Most memory that a part may take: for each value as it is stored, for each text (on average), and in addition to both."""
 _TEXTS = (pa.string(), pa.large_string())

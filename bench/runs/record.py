@@ -20,7 +20,6 @@ def _real_time(text: str) -> str:
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"), AfterValidator(_real_time)]
 PART_NAME = r"part-([0-9]{6}-)?[0-9a-f]{12}\.parquet"

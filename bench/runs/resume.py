@@ -94,7 +94,7 @@ def _settings_changed(store: RunFolder, experiment: Experiment) -> list[str]:
     stored = {_place(cell.axes): cell for cell in store.manifest.cells}
     for cell in experiment.cells:
         if (twin := stored.get(_place(cell.axes))) is not None:
-            old_settings, new_settings = _flat(twin.settings), _flat(cell.settings.essence())
+            old_settings, new_settings = _flat(twin.settings), _flat(cell.settings.identity())
             for path in dict.fromkeys([*old_settings, *new_settings]):
                 values = [str(settings.get(path, "its default")) for settings in (old_settings, new_settings)]
                 if values[0] != values[1]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from bench.engine.pool import Batch, Lanes
 from bench.hardware import precision
 from bench.lane.program import Inputs, Program, Status
-from bench.spec import Experiment
+from bench.spec import COMMON, ROW_COLUMNS, Experiment
 
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
@@ -29,7 +29,7 @@ class LaneTable:
         self.seeds = len(experiment.seeds)
         position = {cell.id: index for index, cell in enumerate(experiment.cells)}
         measured = [name for program in programs for name in program.measured]
-        self.probes = [name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")]
+        self.probes = [name for name in dict.fromkeys(measured) if name not in COMMON]
         cells = experiment.cells
         self.axes = {
             axis: pa.array(pd.Series([cell.axes[axis] for cell in cells], dtype=_axis_type(values)))
@@ -116,40 +116,39 @@ class LaneTable:
         """Return one row per ended lane, with the columns of the file format."""
         found = batch.columns
         cell, seed = np.divmod(found["lane"], self.seeds)
-        identity = self._identity(cell, seed)
-        init_seed = self.experiment.seeds.at(seed)[1]
         status = found["status"]
         diverged = status == Status.DIVERGED
-        count = len(status)
-        nothing = np.full(count, np.nan)
+        nothing = np.full(len(status), np.nan)
 
         def real(name: str, blank: np.ndarray | bool = False) -> pa.Array:
             return _finite(found.get(name, nothing), blank)
 
-        columns = {
-            "experiment": _texts([self.experiment.name], np.zeros(count, int)),
-            "cell": identity.pop("cell"),
-            **{axis: values.take(pa.array(cell)) for axis, values in self.axes.items()},
-            **identity,
-            **(self.experiment.seeds.map.places(init_seed) if self.experiment.seeds.map else {}),
+        values = {
+            **self._identity(cell, seed),
+            "experiment": _texts([self.experiment.name], np.zeros(len(status), int)),
             "outcome": _texts([one.name.lower() for one in Status], status),
             "steps_to_solve": _natural(np.where(status == Status.SOLVED, found["steps_to_solve"], -1)),
             "steps_run": pa.array(found["step"].astype(np.int64)),
-            "learning_rate": real("learning_rate"),
-            "loss_initial": real("loss_initial"),
-            "loss_final": real("loss", diverged),
-            "metric_final": real("metric_final", diverged),
-            "test_loss_final": real("test_loss_final", diverged),
-            "test_metric_final": real("test_metric_final", diverged),
-            "grad_norm_initial": real("grad_norm_initial"),
-            "grad_norm_final": real("grad_norm_final", diverged),
+            "params_digest": _hexadecimal(found["params_digest"]),
+            **({"break_step": _natural(found["break_step"])} if "tie_spread" in self.tracked else {}),
         }
+        for column in ROW_COLUMNS:
+            if column.type == "real":
+                name = "loss" if column.name == "loss_final" else column.name
+                values[column.name] = real(name, diverged if column.null == "diverged" else False)
+        probes: dict[str, pa.Array] = {}
         for name in self.probes:
-            columns[f"{name}_initial"] = real(f"{name}_initial")
-            columns[f"{name}_final"] = real(f"{name}_final", diverged)
-        if "tie_spread" in self.tracked:
-            columns["break_step"] = _natural(found["break_step"])
-        columns["params_digest"] = _hexadecimal(found["params_digest"])
+            probes[f"{name}_initial"] = real(f"{name}_initial")
+            probes[f"{name}_final"] = real(f"{name}_final", diverged)
+        lattice = self.experiment.seeds.map
+        after = {
+            "cell": {axis: of_cells.take(pa.array(cell)) for axis, of_cells in self.axes.items()},
+            "init_seed": lattice.places(self.experiment.seeds.at(seed)[1]) if lattice else {},
+            "grad_norm_final": probes,
+        }
+        columns: dict[str, pa.Array] = {}
+        for name in (column.name for column in ROW_COLUMNS if column.name in values):
+            columns |= {name: values[name], **after.get(name, {})}
         return pa.table(columns)
 
     def curves(self, batch: Batch) -> pa.Table:
