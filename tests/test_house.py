@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("bench", "analysis", "initbench")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("bench.messages", "bench.keys", "bench.hardware", "bench.linalg"),
+    ("bench.messages", "bench.keys", "bench.hardware", "bench.startup", "bench.linalg"),
     ("bench.registry",),
-    ("bench.initializers", "bench.models", "bench.optimizers", "bench.probes"),
+    ("bench.initializers", "bench.models", "bench.losses", "bench.optimizers", "bench.probes"),
     ("bench.schemes", "bench.tasks"),
     ("bench.spec",),
     ("bench.lane",),

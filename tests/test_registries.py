@@ -23,7 +23,8 @@ from bench.models import model
 from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
 from bench.optimizers import asks_for_function, check_optimizer, make_optimizer, optimizers
 from bench.probes import probe
-from bench.runs.folder import read_manifest, read_rows
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from bench.spec import InitializerSpec, ModelSpec
 from bench.startup import HASTY
 from bench.tasks import task

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from analysis.report.escape import math_text
+from analysis.escape import math_text
 from analysis.rows.load import Run, matching
 from bench.spec import Figure as FigureSpec
 from bench.spec import axis_label

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.escape import anchor, fenced, latex_text, markdown_text
 from analysis.judging.family import corrected, counts, exploratory, families, overall, typical
 from analysis.judging.verdict import Verdict
-from analysis.report.escape import anchor, fenced, latex_text, markdown_text
 from analysis.report.experiment_page import interim_banner, trained_by
 from analysis.report.format import condition, interval, markdown, marked, number, place
 from analysis.report.result import Result

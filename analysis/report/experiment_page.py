@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.escape import fenced, latex_text, markdown_text, plain_text
 from analysis.figures.style import value_words
 from analysis.judging.family import counts, exploratory, overall, typical
 from analysis.laws import Law
-from analysis.report.escape import fenced, latex_text, markdown_text, plain_text
 from analysis.report.format import condition, interval, markdown, marked, number, outcome, runs
 from analysis.report.result import Result
 from analysis.rows.load import Run, matching

@@ -17,7 +17,7 @@ from analysis.figures.style import rc
 from analysis.report.format import markdown
 from analysis.report.write import save
 from analysis.report.written import publish, refuse_links, staging
-from bench.runs.folder import write_whole
+from bench.runs.files import write_whole
 
 LOOKS = {
     "engine": ("initbench", "#000000", "o"),

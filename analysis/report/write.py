@@ -24,6 +24,7 @@ import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from pydantic import TypeAdapter  # noqa: E402
 
+from analysis.escape import csv_text  # noqa: E402
 from analysis.figures import figure_kind  # noqa: E402
 from analysis.figures.check import check_figures  # noqa: E402
 from analysis.figures.headline import comparisons, headline  # noqa: E402
@@ -32,7 +33,6 @@ from analysis.judging.judge import judge  # noqa: E402
 from analysis.judging.verdict import Verdict  # noqa: E402
 from analysis.laws import Law  # noqa: E402
 from analysis.report.answer_page import answer_frame, answer_page, jointly  # noqa: E402
-from analysis.report.escape import csv_text  # noqa: E402
 from analysis.report.experiment_page import experiment_page, interim_note, tables  # noqa: E402
 from analysis.report.format import latex  # noqa: E402
 from analysis.report.result import Result  # noqa: E402
@@ -42,9 +42,16 @@ from analysis.rows.measures import check_measures, left_out, named_columns  # no
 from analysis.rows.summary import ESTIMATORS, summarize  # noqa: E402
 from bench.messages import one_line  # noqa: E402
 from bench.registry import trusting  # noqa: E402
-from bench.runs.files import MOST_TEXT, read_inside  # noqa: E402
-from bench.runs.folder import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
-from bench.runs.manifest import Part  # noqa: E402
+from bench.runs.files import (  # noqa: E402
+    MOST_TEXT,
+    read_inside,
+    write_whole,  # noqa: E402
+)
+from bench.runs.manifest import (
+    Part,  # noqa: E402
+    read_manifest,  # noqa: E402
+)
+from bench.runs.parts import STEPS_OR_NULL, parquet_bytes  # noqa: E402
 from bench.spec import Figure as FigureSpec  # noqa: E402
 
 T = TypeVar("T")

@@ -19,10 +19,10 @@ from bench.hardware import hardware_here, lane_mesh
 from bench.keys import order_key
 from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
-from bench.lane.program import Program, programs
+from bench.lane.program import Program
 from bench.optimizers import make_optimizer
 from bench.registry import Registry
-from bench.runs.rows import LaneTable
+from bench.runs.plan import bare_programs, plan
 from bench.spec import Cell, Experiment, ModelSpec
 
 Train = Callable[[], np.ndarray]
@@ -36,16 +36,15 @@ contender = Registry("contender", supplied=("experiment",))
 @contender
 def engine(experiment: Experiment) -> Train:
     """initbench: `bench.run` without the files."""
-    plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
-    table = LaneTable(experiment, plan)
-    position = {cell.id: index for index, cell in enumerate(experiment.cells)}
+    planned = plan(experiment)
+    table = planned.lanes
     none = np.zeros(0, np.int64)
-    pools = [Pool(program, lane_mesh()) for program in plan]
+    pools = [Pool(program, lane_mesh()) for program in planned.programs]
 
     def train() -> np.ndarray:
         losses = []
-        for program, pool in zip(plan, pools, strict=True):
-            for numbers in table.missing([position[cell.id] for cell in program.cells], none):
+        for program, cells, pool in zip(planned.programs, table.cells, pools, strict=True):
+            for numbers in table.missing(cells, none):
                 batches = pool.run(table.lanes(program, numbers), program.log_steps)
                 losses += [table.rows(batch)["loss_final"].to_numpy() for batch in batches]
         return np.concatenate(losses)
@@ -72,7 +71,7 @@ def _plain(experiment: Experiment, over_seeds: Callable[..., Any]) -> Train:
 
 
 def _compiled(experiment: Experiment, cell: Cell, over_seeds: Callable[..., Any]) -> Callable[..., Any]:
-    [program] = programs([cell], (), ())
+    [program] = bare_programs([cell])
     train = one_run(program, cell)
     return jax.jit(over_seeds(train)).lower(jax.ShapeDtypeStruct((len(experiment.seeds),), jnp.uint32)).compile()
 
@@ -230,7 +229,7 @@ def torch_memory_bytes() -> int:
 def _torch_data(cell: Cell) -> tuple[Any, Any]:
     import torch
 
-    [program] = programs([cell], (), ())
+    [program] = bare_programs([cell])
     data = program.sample(program.tasks[0], 0)
     x, y = torch.tensor(np.asarray(data.x)), torch.tensor(np.asarray(data.y))
     return x, y.long() if y.ndim == 1 else y

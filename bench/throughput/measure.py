@@ -16,8 +16,8 @@ from typing import Any
 import jax
 
 from bench.hardware import hardware_here
-from bench.lane.program import programs
-from bench.runs import provenance
+from bench.runs.environment import current_provenance, now
+from bench.runs.plan import bare_programs
 from bench.startup import PLAIN
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
@@ -121,9 +121,9 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     rows = [row for group in groups for row in _side_by_side(group, peers, say, repeats, shrink)]
     rows += _grid(WORKLOADS["grid"], say, repeats if hardware_here().is_host else 1, shrink)
     return {
-        **provenance.environment(jax.devices()).model_dump(mode="json"),
+        **current_provenance(jax.devices()).model_dump(mode="json"),
         "cpu": _cpu(),
-        "measured": provenance.now(),
+        "measured": now(),
         "repeats": repeats,
         "ceilings": ceilings,
         "workloads": rows,
@@ -212,7 +212,7 @@ def _cost(workload: Workload) -> dict[str, float]:
     except RuntimeError:  # JAX was told to leave the CPU alone.
         device = None
     with jax.default_device(device):
-        [program] = programs(experiment.cells, experiment.probes, experiment.track)
+        [program] = bare_programs(experiment.cells)
         return step_costs(program, experiment.cells[0])
 
 

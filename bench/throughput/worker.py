@@ -5,7 +5,6 @@ share of it in which no device works. With `ceilings` as contender it prints wha
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.hardware import hardware_here
-from bench.runs.provenance import peak_memory_bytes
+from bench.runs.memory import peak_bytes, peak_process_bytes
 from bench.throughput.contenders import contender, torch_memory_bytes
 from bench.throughput.idle import idle_share
 from bench.throughput.workloads import WORKLOADS
@@ -45,8 +44,8 @@ def say(content: dict[str, Any]) -> None:
 
 def memory(name: str) -> int:
     if contender[name].traits.get("peer"):
-        return torch_memory_bytes() or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_memory_bytes(jax.devices())
+        return torch_memory_bytes() or peak_process_bytes()
+    return peak_bytes(jax.devices())
 
 
 def ceilings() -> dict[str, float]:

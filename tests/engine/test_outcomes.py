@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bench import run
-from bench.runs.folder import read_manifest, read_rows
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from tests.conftest import Rows, experiment
 
 

@@ -16,7 +16,8 @@ from bench.engine.pool import Pool
 from bench.engine.segments import whole_checks
 from bench.hardware import lane_mesh
 from bench.lane.program import programs
-from bench.runs.folder import read_manifest, read_rows
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from tests.conftest import Rows, experiment
 
 NO_MEMORY = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes."

@@ -18,7 +18,8 @@ from analysis.report.answer_page import _chart, answer_page, jointly, paragraph,
 from analysis.report.experiment_page import _standing, _withheld
 from analysis.report.result import Result
 from analysis.rows.load import Run
-from bench.runs.manifest import Device, Manifest, Provenance
+from bench.runs.manifest import Manifest
+from bench.runs.provenance import Device, Provenance
 from bench.spec import catalog, wanted_labels
 from tests.judging.rows import claim, run_of
 

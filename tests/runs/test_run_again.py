@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import Experiment, run
-from bench.runs.folder import RunFolder, read_manifest, read_rows
+from bench.runs.folder import RunFolder
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from tests.conftest import experiment
 
 
@@ -38,7 +40,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from bench import Experiment, run
-from bench.runs.folder import read_manifest
+from bench.runs.manifest import read_manifest
 import bench.runs.train
 bench.runs.train.FLUSH_SECONDS = 0.0
 experiment = Experiment.parse(open(sys.argv[1]).read())
