@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -220,7 +220,7 @@ class Lanes:
         """Which of them have a number in all of these columns."""
         return np.isfinite(self.table(names)).all(axis=1)
 
-    def where(self, mask: ArrayLike, least: float, most: int | None = None) -> Self:
+    def where(self, mask: ArrayLike, least: float, most: int | None = None) -> "Lanes":
         """Those for which the law can be tested, or a sample of `most` of them. The others count as left out: the share `least` of all
         (or of `most`) has to be tested. Samples of several cells are of different seeds, as far as there are any."""
         places = np.flatnonzero(np.asarray(mask))
@@ -229,7 +229,7 @@ class Lanes:
         wanted = self.wanted if most is None else min(self.wanted, most)
         return replace(self, rows=self.rows.iloc[places], wanted=least * wanted)
 
-    def sample(self, most: int) -> Self:
+    def sample(self, most: int) -> "Lanes":
         """At most so many of them."""
         return self.where(np.ones(len(self), bool), 1.0, most)
 

@@ -6,11 +6,12 @@ axes. `axis` follows one axis through the move: that over examples, whose elemen
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from bench.engine.layouts.walker import Operation, Unsupported
 
 
+@runtime_checkable
 class Arrays(Protocol):
     """Arrays of one kind; all axes and shapes are those of the program."""
 
