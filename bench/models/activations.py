@@ -29,13 +29,13 @@ ZERO_AT_ZERO = frozenset(name for name in ACTIVATIONS if name not in ("sigmoid",
 class Hidden(NamedTuple):
     """What one hidden layer did with one example."""
 
-    pre_activation: Float[Array, " hidden"]
-    activation: Float[Array, " hidden"]
-    squashed: Float[Array, " hidden"] | None
+    pre_activation: Float[Array, "hidden *example"]
+    activation: Float[Array, "hidden *example"]
+    squashed: Float[Array, "hidden *example"] | None
     """The activation moved to (-1, 1); None where the activation function is unbounded."""
 
 
-def activate(name: str, pre_activation: Float[Array, " hidden"]) -> Hidden:
+def activate(name: str, pre_activation: Float[Array, "hidden *example"]) -> Hidden:
     """Apply a named activation function and keep what the probes look at."""
     value = ACTIVATIONS[name](pre_activation)
     squashed = None
@@ -50,10 +50,10 @@ class Forward(NamedTuple):
 
     key: Key[Array, ""] | None = None
     """Of the units that are dropped."""
-    shifts: list[Float[Array, " hidden"]] | None = None
+    shifts: list[Float[Array, "hidden *example"]] | None = None
     """Added to each layer's pre-activations: the loss's slope along them is what is propagated back."""
 
-    def hidden(self, layer: int, activation: str, pre_activation: Float[Array, " hidden"], dropout: float = 0.0) -> Hidden:
+    def hidden(self, layer: int, activation: str, pre_activation: Float[Array, "hidden *example"], dropout: float = 0.0) -> Hidden:
         """A hidden layer; with a key, each unit is dropped with probability `dropout` and the others divided by 1 - dropout."""
         if self.shifts is not None:
             pre_activation = pre_activation + self.shifts[layer]

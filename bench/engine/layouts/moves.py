@@ -40,7 +40,8 @@ class Move(NamedTuple):
 
 
 def _broadcast(arrays: Arrays, operation: Operation, shape: tuple[int, ...], array: Any, *_: Any) -> Any:
-    return arrays.broadcast(array, shape, operation.parameters["broadcast_dimensions"])
+    # JAX gives integers of NumPy in places.
+    return arrays.broadcast(array, shape, [int(position) for position in operation.parameters["broadcast_dimensions"]])
 
 
 def _broadcast_axis(operation: Operation, axis: int, before: tuple[int, ...], examples: int) -> int:
