@@ -17,12 +17,12 @@ import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
-SHAPED = ("initializers", "schemes", "models", "losses", "tasks", "probes", "linalg", "keys", "lane", "engine")
-"""Packages of `bench` whose annotations give shapes."""
-install_import_hook(
-    [*(f"bench.{name}" for name in SHAPED), *(f"analysis.{name}" for name in ("stats", "geometry", "laws"))],
-    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+SHAPED = (
+    *(f"bench.{name}" for name in ("keys", "linalg", "initializers", "models", "losses", "optimizers", "probes", "schemes", "tasks")),
+    *("bench.lane", "bench.engine", "analysis.stats", "analysis.geometry", "analysis.laws", "analysis.figures"),
 )
+"""Modules and packages whose annotations give shapes: tests check them in every call. An int is accepted as a float."""
+install_import_hook(SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from bench import Experiment, run  # noqa: E402
 from bench.hardware import hardware_here  # noqa: E402

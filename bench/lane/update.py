@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bench.lane.network import dotted, leaves
 from bench.lane.objective import Recipe, gradient, training_loss
@@ -69,6 +69,6 @@ def _players_updated(
     return params, optimizer
 
 
-def chosen(condition: Array, new: Any, old: Any) -> Any:
+def chosen(condition: Bool[Array, ""], new: Any, old: Any) -> Any:
     """Return `new` where the condition holds and `old` elsewhere, leaf by leaf."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
