@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,13 +47,14 @@ class Task:
     resamples: bool
     """Whether every data seed draws from one fixed data set."""
 
+    # A user may give values of any type: the others are refused here in one line.
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        inputs: int | Any,
+        outputs: int | Any,
         sample: Callable[[Key[Array, ""], jnp.dtype], Data],
         loss: str | Loss,
-        kind: Kind,
+        kind: Kind | Any,
         seeded: bool = True,
         resamples: bool = False,
     ) -> None:
