@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.style import (
     chosen,
@@ -15,7 +16,6 @@ from analysis.figures.style import (
     panels,
     value_label,
 )
-from analysis.report.escape import math_text
 from analysis.rows.load import Run
 from analysis.stats.distribution import solved_by
 from bench.spec import Figure as FigureSpec

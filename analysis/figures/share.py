@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
-from analysis.report.escape import math_text
 from analysis.rows.load import Run
 from analysis.rows.measures import RATES, measured
 from analysis.rows.summary import rate_interval

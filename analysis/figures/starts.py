@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.share import intervals
 from analysis.figures.style import chosen, count_note, finish, label
-from analysis.report.escape import math_text
 from analysis.rows.load import Run
 from analysis.rows.measures import RATES
 from bench.spec import Figure as FigureSpec

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from analysis.figures.style import column_words, value_words
+from analysis.escape import latex_text, markdown_text
 from analysis.judging.verdict import Verdict
-from analysis.report.escape import latex_text, markdown_text
+from analysis.words import column_words, value_words
 
 MARKS = {
     "supported": "✓ supported",

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.judging.family import corrected, counts, exploratory, families, overall
 from analysis.judging.verdict import Verdict
-from analysis.report.answer_page import paragraph
+from analysis.report.answer import paragraph
 from analysis.report.format import markdown, marked
 
 BEGIN, END = "<!-- answer -->", "<!-- /answer -->"

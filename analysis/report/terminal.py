@@ -1,14 +1,12 @@
 """The verdicts as a terminal shows them: a page of 80 columns and 24 lines."""
 
-import tomllib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from analysis.judging.family import exploratory, families, overall
 from analysis.judging.verdict import Outcome, Verdict
-from analysis.report.answer_page import is_judged, is_met, spoken_of
-from analysis.report.experiment_page import interim_note
+from analysis.report.answer import answer_text, is_judged, is_met, spoken_of
+from analysis.report.interim import interim_note
 from analysis.report.result import Result
 
 COLUMNS, LINES = 80, 24
@@ -47,7 +45,7 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
 def _answers(every: Sequence[Verdict]) -> list[str]:
     """What may start at zero, as far as these verdicts say it."""
     lines = []
-    for row in tomllib.loads((files("analysis.report") / "answer.toml").read_text(encoding="utf-8"))["row"]:
+    for row in answer_text()["row"]:
         if all(is_judged(need, need["claim"], every) for need in row["needs"]):
             answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
             behind = [verdict for need in row["needs"] for verdict in spoken_of(need, need["claim"], every)]

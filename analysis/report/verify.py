@@ -20,7 +20,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.write import FORMATS, in_processes, standing, write_answer, write_experiment
+from analysis.report.drawing import FORMATS
+from analysis.report.write import in_processes, standing, write_answer, write_experiment
 from analysis.report.written import LIST, checksum, read_list, refuse_links
 from bench.messages import one_line
 

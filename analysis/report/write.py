@@ -1,64 +1,48 @@
-"""Reports: everything that a reader sees, generated from stored rows."""
+"""Reports: all pages, tables and figures, generated from stored rows."""
 
 import hashlib
 import io
 import json
 import os
-import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-import matplotlib as mpl
+import pandas as pd
+from pydantic import TypeAdapter
 
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from pydantic import TypeAdapter  # noqa: E402
-
-from analysis.figures import figure_kind  # noqa: E402
-from analysis.figures.check import check_figures  # noqa: E402
-from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns  # noqa: E402
-from analysis.judging.judge import judge  # noqa: E402
-from analysis.judging.verdict import Verdict  # noqa: E402
-from analysis.laws import Law  # noqa: E402
-from analysis.report.answer_page import answer_frame, answer_page, jointly  # noqa: E402
-from analysis.report.escape import csv_text  # noqa: E402
-from analysis.report.experiment_page import experiment_page, interim_note, tables  # noqa: E402
-from analysis.report.format import latex  # noqa: E402
-from analysis.report.result import Result  # noqa: E402
-from analysis.report.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
-from analysis.rows.load import Run, load, naming_missing_columns  # noqa: E402
-from analysis.rows.measures import check_measures, left_out, named_columns  # noqa: E402
-from analysis.rows.summary import ESTIMATORS, summarize  # noqa: E402
-from bench.messages import one_line  # noqa: E402
-from bench.registry import trusting  # noqa: E402
-from bench.runs.files import MOST_TEXT, read_inside  # noqa: E402
-from bench.runs.folder import STEPS_OR_NULL, parquet_bytes, read_manifest, write_whole  # noqa: E402
-from bench.runs.manifest import Part  # noqa: E402
-from bench.spec import Figure as FigureSpec  # noqa: E402
+from analysis.escape import csv_text
+from analysis.figures.check import check_figures
+from analysis.figures.headline import comparisons, headline
+from analysis.judging.judge import judge
+from analysis.judging.verdict import Verdict
+from analysis.laws import Law
+from analysis.report.answer_page import answer_page, jointly
+from analysis.report.answer_table import answer_frame
+from analysis.report.compact import compact
+from analysis.report.drawing import FORMATS, draw, save
+from analysis.report.experiment_page import experiment_page
+from analysis.report.experiment_tables import tables
+from analysis.report.format import latex
+from analysis.report.interim import interim_note
+from analysis.report.result import Result
+from analysis.report.written import REPORT, check_target, publish, refuse_links, staging
+from analysis.rows.load import load, naming_missing_columns
+from analysis.rows.measures import check_measures
+from analysis.rows.summary import ESTIMATORS, summarize
+from bench.messages import one_line
+from bench.registry import trusting
+from bench.runs.files import MOST_TEXT, read_inside
+from bench.runs.folder import parquet_bytes, read_manifest, write_whole
+from bench.runs.manifest import Part
 
 T = TypeVar("T")
-EXACT = ("loss_initial", "loss_final", "learning_rate")
-"""Columns that laws compare to more digits than float32 has."""
-FORMATS: dict[str, dict[str, Any]] = {
-    "svg": {"metadata": {"Date": None}},
-    "pdf": {"metadata": {"CreationDate": None}},
-    "png": {"dpi": 200},
-}
 TAKEN = ("figures", "tables", "site", "throughput")
 """Folders beside the reports: no experiment's report is called so."""
-DIGEST = 16
-"""Digits that a report keeps of each lane's digest: 64 bits."""
 
 
 def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> list[Result]:
@@ -130,29 +114,6 @@ def standing(out: Path) -> list[Result]:
     return sorted(found, key=lambda result: result.name)
 
 
-def compact(run: Run) -> Run:
-    """The rows as a report keeps them: float32 but for the columns that laws compare exactly. All numbers are computed from these."""
-    lanes = run.lanes.copy()
-    for name, column in _narrow(lanes).items():
-        if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
-            lanes[name] = column
-    # A column that claims and figures name is there even if every training run has diverged.
-    kept = {*EXACT, *STEPS_OR_NULL, *named_columns(run.experiment)}
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in kept])
-    lanes = lanes.drop(columns=[name for name in lanes if left_out(name, run.experiment.unreported)])
-    lanes["params_digest"] = lanes["params_digest"].str[:DIGEST]
-    curves = run.curves.assign(**_narrow(run.curves))
-    if "curves" in run.experiment.unreported:
-        curves = curves.iloc[:0]
-    return replace(run, lanes=lanes, curves=curves)
-
-
-def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """The float64 columns that float32 can hold, as float32."""
-    largest = np.finfo(np.float32).max
-    return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
-
-
 @naming_missing_columns
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
     """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
@@ -191,7 +152,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
         _write_table(table, folder / "tables" / name)
     for figure in run.experiment.figure:
         with trusting(trust):
-            _draw(run, figure, folder / "figures" / figure.name, formats)
+            draw(run, figure, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())
     return result.name
 
@@ -223,56 +184,3 @@ def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
     content = parquet_bytes(rows)
     write_whole(path, content)
     return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
-
-
-def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
-    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows.
-
-    Of a run that is not complete what it needs may be among the rows that are not there yet; it is then left empty.
-    """
-    kind = figure_kind[figure.kind]
-    try:
-        with _style():
-            drawing = kind.target(run, figure)
-        save(drawing, path, formats, run.interim)
-    except OSError:
-        raise
-    except Exception as error:
-        # What a kind needs of a model or a task beyond its keys cannot be listed: whatever it stumbles over, these rows are not for it.
-        plt.close("all")
-        if run.interim:
-            save(_empty(), path, formats, run.interim)
-            return
-        raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
-
-
-def _empty() -> Figure:
-    drawing = plt.figure(figsize=(ONE_COLUMN, 1), layout="constrained")
-    drawing.text(0.5, 0.5, "The training runs that this figure needs have not ended yet.", ha="center", va="center", fontsize=8)
-    return drawing
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Our fonts and lines; a script that the font does not have is drawn as boxes, and labels that leave no room overlap."""
-    with mpl.rc_context(rc()), warnings.catch_warnings():
-        for message in ("Glyph .* missing from font", "constrained_layout not applied"):
-            warnings.filterwarnings("ignore", message, UserWarning)
-        yield
-
-
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
-    """Write a figure in these formats, without dates, so that the same figure is the same file; `note` stands in a line below it."""
-    with _style():
-        # One layout for all formats.
-        to_columns(drawing)
-        log_ticks(drawing)
-        if note:
-            note_below(drawing, note)
-        drawing.draw_without_rendering()
-        drawing.set_layout_engine("none")
-        for kind in formats:
-            content = io.BytesIO()
-            drawing.savefig(content, format=kind, **FORMATS[kind])
-            write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
-    plt.close(drawing)

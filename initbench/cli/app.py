@@ -22,7 +22,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.escape import plain_text
+from analysis.escape import plain_text
 from initbench.stop import Stoppable, Stopped, Unwinding, leave, say
 
 app = typer.Typer(
@@ -197,7 +197,7 @@ def replay(
     """Train one lane alone and compare it with its row, bit by bit; exit code 1 if it differs."""
     from analysis.replay import drawn
     from analysis.replay import replay as again
-    from analysis.report.write import save
+    from analysis.report.drawing import save
 
     found = again(folder, trust, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
     axes = ", ".join(f"{axis} = {found.stored[axis]}" for axis in found.run.experiment.axes)
@@ -244,7 +244,8 @@ def throughput(
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
-    from analysis.report.throughput_page import growth_table, growths, speed_table, speeds, write_throughput
+    from analysis.report.throughput_page import write_throughput
+    from analysis.report.throughput_tables import growth_table, growths, speed_table, speeds
     from bench.throughput.measure import measure
 
     with err.status("throughput") as status:
