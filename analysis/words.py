@@ -54,19 +54,19 @@ NAMES = {
     "zero_hadamard": "ZerO",
     "constant(value=0.1)": "constant 0.1",
 }
-"""Initializers by the names that people know them by."""
+"""Initializers by the names under which people know them."""
 DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 LONGEST_OPTION = 500
-"""Longer options are shown as they stand in the column."""
+"""Number of characters above which an option is shown as it stands in the column."""
 
 
 def column_words(name: str) -> str:
-    """A column in plain words."""
+    """The name of a column in plain words."""
     return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
 
 
 def value_words(value: Any) -> str:
-    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers, nested options in their order."""
+    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers."""
     text = str(value)
     if text in NAMES:
         return NAMES[text]
@@ -97,13 +97,13 @@ def value_words(value: Any) -> str:
 
 
 def _named_options(label: str) -> tuple[str, dict[str, str]]:
-    """`name(key=option, ...)` as it stands in a column, taken apart; no options if it is anything else."""
+    """Name and options of `name(key=option, ...)`, the form in which pieces stand in a column; any other text has no options."""
     name, opening, rest = label.partition("(")
     if not opening or not rest.endswith(")"):
         return label, {}
     options: list[str] = []
     for piece in rest[:-1].split(", "):
-        # A comma within brackets belongs to the option.
+        # A comma within brackets is a part of the option.
         if options and sum(map(options[-1].count, "([{")) > sum(map(options[-1].count, ")]}")):
             options[-1] += f", {piece}"
         else:
@@ -113,6 +113,7 @@ def _named_options(label: str) -> tuple[str, dict[str, str]]:
 
 
 def _option_words(key: str, option: str) -> str:
+    """An option in plain words; nested pieces are put into words as well."""
     try:
         content = ast.literal_eval(option) if option[:1] in ("{", "[") and len(option) < LONGEST_OPTION else None
     except (ValueError, TypeError, SyntaxError):

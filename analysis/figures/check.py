@@ -1,4 +1,4 @@
-"""What a figure of an experiment file names is there: checked before anything trains."""
+"""Checks of the figures of an experiment file, before anything trains."""
 
 from collections.abc import Iterable
 
@@ -12,11 +12,11 @@ from bench.spec import SECTIONS, Experiment, Figure
 
 KEYS = ("x", "y", "color", "panel")
 MEASURED = ("column", "rate", "measure", "curve")
-"""What keys may name that depends on the probes."""
+"""Sorts of names that depend on the probes."""
 IDENTITY = ("experiment", "cell", "outcome", "params_digest")
-"""Columns that are no numbers, besides axes that are texts."""
+"""Columns that are no numbers, besides the axes that are texts."""
 PLACES = ("cell", "data_seed", "init_seed", "step")
-"""Columns of curves that say which lane and step a point belongs to."""
+"""Columns of the curves that place a point: its lane and step."""
 WORDS = {
     "axis": "an axis of the grid",
     "group": "an axis of the grid or 'outcome'",
@@ -29,9 +29,9 @@ WORDS = {
 
 
 def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
-    """Raise ValueError on a figure of an unknown kind, without a key that its kind needs, or with a name that is not there.
+    """Check the figures of an experiment; ValueError on an unknown kind, a missing key, or a name that does not exist.
 
-    `rows` and `curves` are the columns of those that there are; without them they are those that the experiment's will have.
+    `rows` and `curves` are the columns of existing rows and curves. Without them, the columns are those that the experiment will have.
     """
     names = [figure.name.lower() for figure in experiment.figure]
     if rows is None or curves is None:
@@ -42,7 +42,7 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
         if names.count(figure.name.lower()) > 1:
             raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
         if ":" in figure.kind:
-            # The user's own, which declares nothing.
+            # A kind of the user's own declares nothing.
             continue
         if figure.kind not in figure_kind:
             raise ValueError(f"{place}: unknown kind {shown(figure.kind)}; {nearest(figure.kind, figure_kind)}")
@@ -58,7 +58,7 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
 
 
 def keys_of(entry: Entry) -> str:
-    """The keys of a kind and what each names, in words."""
+    """The keys of a kind and the sort of name of each, in words."""
     needed = [f"{key}: {_words(entry.traits[key])}" for key in KEYS if key in entry.traits]
     return "; ".join(needed) or "no keys"
 
@@ -70,12 +70,12 @@ def _words(wanted: str | tuple[str, ...]) -> str:
 
 
 def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
-    """The columns that rows and curves will have, as far as figures may be about them."""
+    """The columns that rows and curves will have, as far as figures may name them."""
     drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure if figure.kind in figure_kind]
     asked = [name for entry, figure in drawn for name in _named(entry, "columns", figure)]
     asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
     if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:
-        # Nothing has to be traced.
+        # All rows have these columns, so no network has to be traced.
         return [*experiment.axes, *ALWAYS], ["loss"]
     columns = Columns(experiment, asked)
     rows = dict.fromkeys(name for cell in experiment.cells for name in sorted(columns.of_rows(cell)))
@@ -85,7 +85,7 @@ def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
 
 
 def _known(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -> dict[str, list[str]]:
-    """The names that there are of each sort."""
+    """The existing names of each sort."""
     shown = [name for name in rows if not left_out(name, experiment.unreported)]
     texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
     columns = [name for name in shown if name not in (*IDENTITY, *texts)]

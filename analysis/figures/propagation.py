@@ -20,7 +20,7 @@ from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 
 SEEDS = 20
-"""Lanes whose activations and gradients are computed again for a figure of them all."""
+"""Number of lanes whose activations and gradients are computed again for the densities."""
 
 
 @figure_kind(color="axis", columns=("signal_variance_0_initial", "gradient_variance_0_initial"))
@@ -83,7 +83,7 @@ def layers(run: Run, figure: FigureSpec) -> Figure:
 
 
 def _passes(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Activations and slopes of these lanes, each layer's in one vector."""
+    """Activations and slopes of these lanes, one vector per layer."""
     [program] = programs([cell], (), ())
     fixed, state = starts(run, cell, rows)
     views = jax.jit(jax.vmap(lambda one, params: (lambda v: (v.activation, v.pre_activation_gradient))(Views(program, params, one))))

@@ -11,8 +11,11 @@ from analysis.judging.verdict import Verdict
 
 
 def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
-    """The answer in sentences: each clause stands for a claim, and is there if the claim has a verdict that it is written for and single
-    verdicts are what its words need."""
+    """The answer in sentences.
+
+    Each clause of `answer.toml` stands for a claim. It is there if it has words for the verdict on its claim, and if the single verdicts
+    that it needs are what its words say.
+    """
     clauses = [
         (one[verdicts[one["claim"]]], one["claim"])
         for one in answer_text()["clause"]
@@ -31,7 +34,7 @@ def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
 
 
 def spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts that a clause's words are about."""
+    """The verdicts of a family that the words of a clause are about."""
     where = need.get("where", {})
     return [
         verdict
@@ -43,7 +46,7 @@ def spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> li
 
 
 def is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
-    """Whether all (or some) of the verdicts that a clause's words are about, of which there must be one, are what it needs."""
+    """Whether there are verdicts that the words of a clause are about, and all (or some) of them are what it needs."""
     wanted = need["some"] if "some" in need else need["all"]
     met = [
         verdict.verdict == wanted
@@ -55,20 +58,21 @@ def is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
 
 
 def is_judged(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
-    """Whether any verdict that a need speaks of is there, whatever it is."""
+    """Whether there is a verdict that a need is about, whatever its outcome."""
     return bool(spoken_of(need, family, every))
 
 
 def chart(every: Sequence[Verdict]) -> str:
-    """A flow chart in Mermaid's language; a leaf says what it is written for if the verdicts that it rests on are those that it needs.
+    """A flow chart in the language of Mermaid.
 
-    Leaves whose experiments are not there are left out, and questions that would lead nowhere.
+    A leaf has its own words if the verdicts that it rests on are those that it needs, and "Not settled" otherwise. Leaves without verdicts
+    are left out, and so are questions that lead to none.
     """
     content = answer_text()
     leaves = [leaf for leaf in content["leaf"] if all(is_judged(need, need["claim"], every) for need in leaf["needs"])]
     there = {leaf["id"] for leaf in leaves}
     steps: list[dict[str, Any]] = []
-    # A question stands in the file before those that it leads to.
+    # In the file, a question stands before those that it leads to.
     for step in reversed(content["step"]):
         answers = {answer: target for answer, target in step["answers"].items() if target in there}
         if answers:
@@ -89,4 +93,5 @@ def chart(every: Sequence[Verdict]) -> str:
 
 
 def answer_text() -> dict[str, Any]:
+    """The content of `answer.toml`: clauses, steps and leaves of the chart, and rows for the terminal."""
     return tomllib.loads((files("analysis.report") / "answer.toml").read_text(encoding="utf-8"))

@@ -9,12 +9,13 @@ from analysis.report.format import condition, interval, marked, number, place
 from analysis.report.result import Result
 
 FEW = 8
-"""So many conditions are named one by one."""
+"""Largest number of conditions that are named one by one."""
 MANY_VALUES = 20
+"""Axes with more values are not counted by."""
 
 
 def of_thread(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
-    """Verdicts by the claim of the thread that they settle, with their experiments."""
+    """The verdicts of each claim of the thread, with their experiments."""
     found: dict[str, list[tuple[Result, Verdict]]] = {}
     for result in results:
         for verdict in result.verdicts:
@@ -24,7 +25,7 @@ def of_thread(results: list[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
 
 
 def answer_frame(results: list[Result]) -> pd.DataFrame:
-    """A line per claim of the thread."""
+    """The table with one line per claim of the thread."""
     lines = []
     for family, found in sorted(of_thread(results).items(), key=lambda item: (len(item[0]), item[0])):
         verdicts = [verdict for _, verdict in found]
@@ -47,12 +48,13 @@ def answer_frame(results: list[Result]) -> pd.DataFrame:
 
 
 def _number(verdict: Verdict) -> str:
+    """A verdict with its condition, number and interval."""
     where = f" ({condition(verdict)})" if verdict.condition else ""
     return f"{verdict.verdict}{where}: {verdict.measure} {number(verdict)} {interval(verdict)}".strip()
 
 
 def _runs(found: list[tuple[Result, Verdict]]) -> str:
-    """How many training runs a claim rests on, if any was trained, and on which data the most."""
+    """Number of training runs behind a claim, and the largest number of independent draws behind one of its verdicts."""
     runs = _lanes([(result, verdict) for result, verdict in found if result.trains])
     most = max((verdict for _, verdict in found), key=lambda verdict: verdict.n_draws)
     trained = f"{runs:,} training runs" if runs else "no training"
@@ -60,7 +62,7 @@ def _runs(found: list[tuple[Result, Verdict]]) -> str:
 
 
 def _lanes(found: list[tuple[Result, Verdict]]) -> int:
-    """Lanes that these verdicts rest on, each counted once; where a verdict rests on a part of a cell, no more than the parts."""
+    """Number of training runs behind these verdicts, each counted once; verdicts on parts of cells count no more than the parts."""
     total = 0
     for result in {id(result): result for result, _ in found}.values():
         own = [verdict for one, verdict in found if one is result]
@@ -70,7 +72,7 @@ def _lanes(found: list[tuple[Result, Verdict]]) -> int:
 
 
 def linked(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with marks, a place to link to in each line, and links to the reports."""
+    """The table with marks, with an anchor in each line, and with links to the reports."""
     return marked(table).assign(
         claim=[f'<a id="{anchor(family)}"></a>{markdown_text(family)}' for family in table["claim"]],
         report=[", ".join(f"[{name}]({name}/README.md)" for name in names.split(", ")) for names in table["report"]],
@@ -78,7 +80,8 @@ def linked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _places(verdicts: list[Verdict], kind: str) -> str:
-    """Where a claim has this verdict: everywhere, in these conditions, or, if they are many, how often by the setting that decides most."""
+    """The conditions under which a claim has a verdict: "everywhere", their names, or, if they are many, counts by the setting that decides
+    most."""
     found = [verdict for verdict in verdicts if verdict.verdict == kind]
     if not found:
         return ""
@@ -92,10 +95,10 @@ def _places(verdicts: list[Verdict], kind: str) -> str:
 
 
 def _by_setting(verdicts: list[Verdict], kind: str) -> str:
-    """Counts by the axis whose values differ most in how often they have this verdict (largest chi-squared per value)."""
+    """Counts by the axis whose values differ most in the share that has a verdict (largest chi-squared per value)."""
     tables = {}
     for axis in dict.fromkeys(axis for verdict in verdicts for axis in verdict.condition):
-        # Of cases that are called `architecture: start` the architecture.
+        # Cases that are called `architecture: start` are counted by architecture.
         has = [(verdict.condition[axis].partition(": ")[0], verdict.verdict == kind) for verdict in verdicts if axis in verdict.condition]
         if len(has) < len(verdicts) / 2:
             continue

@@ -12,7 +12,7 @@ from analysis.rows.load import Run
 from bench.spec.catalog import names
 
 MANY = 24
-"""Longer tables are folded away."""
+"""Number of lines above which a table is folded away."""
 
 
 INTERVALS = (
@@ -109,7 +109,7 @@ def _mixed(run: Run) -> str:
     differences = run.manifest.mixed
     if not differences:
         return ""
-    # As code, so that nothing in it is markup.
+    # In code nothing is markup.
     named = " ".join(plain_text("; ".join(differences)).replace("`", "'").split())
     return f"**Mixed: the training runs were not all made alike:** `{named}`"
 
@@ -179,7 +179,7 @@ def _verdicts(result: Result, every: pd.DataFrame) -> str:
 
 
 def _folded(table: pd.DataFrame, title: str) -> str:
-    """A table, folded away under its title if it is long."""
+    """A table, which is folded away under its title if it is long."""
     text = markdown(table)
     return text if len(table) <= MANY else f"<details><summary>All {len(table)} {title}</summary>\n\n{text}\n\n</details>"
 

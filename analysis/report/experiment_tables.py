@@ -14,7 +14,7 @@ from analysis.words import value_words
 
 
 def tables(result: Result) -> dict[str, pd.DataFrame]:
-    """The tables of the page, by name; those without a line are left out."""
+    """The tables of the page by name; tables without a line are left out."""
     laws = [(law.name, law.says, _standing(law, result.run), law.number, f"{law.n:,}") for law in result.laws]
     frames = {
         "verdicts": verdict_frame(result),
@@ -26,6 +26,7 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
 
 
 def _standing(law: Law, run: Run) -> str:
+    """Whether a law holds, in words."""
     if law.holds:
         return "holds"
     if law.name not in run.experiment.laws:
@@ -34,7 +35,7 @@ def _standing(law: Law, run: Run) -> str:
 
 
 def _published(run: Run) -> pd.DataFrame:
-    """Published numbers beside ours: shares with 95% intervals, medians with order-statistic intervals."""
+    """The table of published numbers beside ours: shares with 95% intervals, medians with order-statistic intervals."""
     lines = []
     for theirs in run.experiment.published:
         rows = run.lanes[matching(run.lanes, run.experiment, theirs.where)]
@@ -55,7 +56,7 @@ def _published(run: Run) -> pd.DataFrame:
 
 
 def verdict_frame(result: Result) -> pd.DataFrame:
-    """A line per claim and condition."""
+    """The table with one line per claim and condition."""
     return pd.DataFrame(
         [
             {
@@ -74,7 +75,7 @@ def verdict_frame(result: Result) -> pd.DataFrame:
 
 
 def _more(line: pd.Series) -> dict[str, str]:
-    """What only some experiments have: ties that broke, ends up to symmetries."""
+    """Columns that only some experiments have: ties that broke, and ends up to symmetries."""
     found = {}
     if "broken" in line:
         found["tie broken"] = f"{line['broken']:.3f} [{line['broken_low']:.3f}, {line['broken_high']:.3f}]"
@@ -87,7 +88,7 @@ def _more(line: pd.Series) -> dict[str, str]:
 
 
 def cell_frame(result: Result) -> pd.DataFrame:
-    """A line per cell."""
+    """The table with one line per cell."""
     lines = []
     for _, line in result.summary.iterrows():
         never = not np.isfinite(line["steps_median"])

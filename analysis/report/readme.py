@@ -27,7 +27,7 @@ def answer(reports: Path) -> str:
 
 
 def updated(text: str, reports: Path) -> str:
-    """The README's text with its answer renewed."""
+    """The text of the README with a renewed answer."""
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n{answer(reports)}\n{END}{rest.split(END)[1]}"
 

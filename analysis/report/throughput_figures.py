@@ -13,7 +13,7 @@ from analysis.report.throughput_tables import LOOKS
 
 
 def speed_figure(rows: pd.DataFrame) -> Figure:
-    """Speed relative to plain `jit(vmap)`, a row per workload, on a logarithmic axis; bars from the slowest to the fastest repeat."""
+    """Speed relative to plain `jit(vmap)`, one row per workload, on a logarithmic axis; bars span the repeats."""
     workloads = list(dict.fromkeys(rows["workload"]))
     with mpl.rc_context(rc()):
         drawing, axis = plt.subplots(figsize=(6.2, 0.34 * len(workloads) + 1.1), layout="constrained")

@@ -16,7 +16,7 @@ from bench.runs.folder import write_whole
 
 
 def write_throughput(measured: dict[str, Any], out: Path) -> Path:
-    """Write the page, its figures and the measurements into a folder named after the device; returns that folder."""
+    """Write the page, its figures and the measurements into a folder named after the device, and return that folder."""
     device = measured["device"]
     place = Path("throughput", f"{re.sub('[^a-z0-9]+', '-', device['kind'].lower())}-{device['count']}")
     refuse_links(out, place)
@@ -32,7 +32,7 @@ def write_throughput(measured: dict[str, Any], out: Path) -> Path:
 
 
 def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> str:
-    """The page in markdown."""
+    """The page in Markdown."""
     device, ceilings, versions = measured["device"], measured["ceilings"], measured["versions"]
     commit = measured["git"]["commit"] or "not recorded"
     hosts = (
@@ -84,12 +84,14 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
 
 
 def _peer_note(rows: pd.DataFrame) -> str:
+    """The widths at which `torch.func.vmap` was fastest."""
     widths = rows[rows["contender"] == "torch_vmap"].dropna(subset="speed")
     found = ", ".join(f"{row['workload']} {row['width']:,.0f}" for _, row in widths.iterrows())
     return f"`torch.func.vmap` ran at its fastest of four widths: {found}." if found else ""
 
 
 def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
+    """How memory and time grow with lanes and steps, in sentences."""
     engine = growth[growth["contender"] == "engine"].dropna(subset="seconds").sort_values("value")
     lanes, steps = (engine[engine["along"] == along] for along in ("lanes", "steps"))
     sentences = []

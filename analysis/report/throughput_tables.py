@@ -18,14 +18,14 @@ CENSUSES = {"10^6 lanes": 1e6, "10^9 lanes": 1e9, "10^9 on 8 such devices": 1e9 
 
 
 def speeds(measured: dict[str, Any]) -> pd.DataFrame:
-    """Per workload and contender: median, smallest and largest seed-steps per second, and what follows from them.
+    """Speed of each contender in each workload: median, smallest and largest seed-steps per second, and ratios that follow from them.
 
-    In a census a seed counts as its whole budget of steps for those who train it to the end; speed is then seeds per second.
+    In a census, where some contenders stop early and others train every seed to the end, speed is seeds per second.
     """
     rows = pd.DataFrame(measured["workloads"]).astype({"compile_seconds": float, "peak_memory_bytes": float})
     rows["census"] = rows["workload"].str.startswith("census")
     work = rows["lanes"] * np.where(rows["census"], 1, rows["steps"])
-    # Without seconds: a contender that has died.
+    # A contender that has died has no seconds.
     seconds = pd.DataFrame([pd.Series(one, dtype=float) for one in rows["seconds"]])
     rows["speed"], rows["slowest"], rows["fastest"] = work / seconds.median(axis=1), work / seconds.max(axis=1), work / seconds.min(axis=1)
     rows["seconds_median"] = seconds.median(axis=1)
@@ -39,12 +39,12 @@ def speeds(measured: dict[str, Any]) -> pd.DataFrame:
 
 
 def growths(measured: dict[str, Any]) -> pd.DataFrame:
-    """Seconds and peak memory along lanes, steps, width, devices and in larger censuses; without seconds where a contender has died."""
+    """Seconds and peak memory along lanes, steps, width, devices and larger censuses; a contender that has died has no seconds."""
     return pd.DataFrame(measured["growth"]).astype({"seconds": float, "peak_memory_bytes": float})
 
 
 def speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame:
-    """What each contender did in each workload, as text."""
+    """Speeds, ratios and memory of each contender in each workload, as text."""
     lines = []
     for _, row in rows.iterrows():
         unit = "seeds/s" if row["census"] else "seed-steps/s"
@@ -66,12 +66,12 @@ def speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame:
 
 
 def _known(number: float, text: str, otherwise: str = "") -> str:
-    """The text that has this number, if there is a number; a contender that has died has none."""
+    """`text`, or `otherwise` if the number is NaN, as that of a contender that has died is."""
     return otherwise if np.isnan(number) else text
 
 
 def _idle(measured: dict[str, Any]) -> list[str]:
-    """How long the engine's devices wait for its host."""
+    """The section on the share of time in which no device works; no sections if nothing was profiled."""
     groups = [[row for row in measured[part] if row.get("idle_shares") is not None] for part in ("workloads", "growth")]
     lines = [line for profiled in groups for line in [*map(_idle_line, profiled), *_idle_together(profiled)]]
     text = (
@@ -82,6 +82,7 @@ def _idle(measured: dict[str, Any]) -> list[str]:
 
 
 def _idle_line(row: dict[str, Any]) -> dict[str, Any]:
+    """One line of that section: the profiles of one workload."""
     shares = row["idle_shares"]
     return {
         "workload": row["workload"],
@@ -93,7 +94,7 @@ def _idle_line(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A line for all of these trainings one after another, if there are several and each has been profiled."""
+    """One line for all of these training sessions one after another, if there are several and each was profiled."""
     if len(profiled) < 2 or not all(row["idle_shares"] for row in profiled):
         return []
     shares, seconds = ([np.median(row[name]) for row in profiled] for name in ("idle_shares", "seconds"))
@@ -109,7 +110,7 @@ def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def growth_table(growth: pd.DataFrame) -> pd.DataFrame:
-    """How time and memory grow, as text."""
+    """Time and memory along lanes, steps, width and devices, as text."""
     lines = [
         {
             "along": row["along"],
@@ -125,6 +126,7 @@ def growth_table(growth: pd.DataFrame) -> pd.DataFrame:
 
 
 def census_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The time of censuses of several sizes at the measured speeds."""
     lines = []
     for _, row in rows[rows["census"]].iterrows():
         costs = {text: _known(row["speed"], _duration(lanes / row["speed"]), "died") for text, lanes in CENSUSES.items()}
@@ -133,6 +135,7 @@ def census_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _duration(seconds: float) -> str:
+    """A time in its largest unit of which it has at least two."""
     for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"

@@ -42,14 +42,14 @@ from bench.runs.manifest import Part
 
 T = TypeVar("T")
 TAKEN = ("figures", "tables", "site", "throughput")
-"""Folders beside the reports: no experiment's report is called so."""
+"""Names of folders beside the reports, which no experiment may have."""
 
 
 def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> list[Result]:
-    """Judge these runs, write a page for each into `out` and the answer page about all reports there, and return what these came to.
+    """Judge runs and write a page for each into `out`, and the answer page about all reports there; returns the results of these runs.
 
-    A run of which nothing has ended yet is left out, unless it is the only one. `trust`: modules that may be imported although a folder
-    names them.
+    A run without an ended training run is left out, unless there are no others. Modules in `trust` may be imported although a folder names
+    them. ValueError if two folders are runs of one experiment, or if the name of an experiment is taken.
     """
     folders = [folder for folder in folders if read_manifest(folder).parts] or folders
     known = [read_manifest(folder).experiment for folder in folders]
@@ -74,7 +74,7 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
 
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
-    """A function of each of several folders, as many at a time as there are CPUs."""
+    """The values of a function of each folder, in as many processes as there are CPUs."""
     if len(folders) == 1:
         yield function(folders[0])
         return
@@ -83,7 +83,7 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """The answer page and its figure, into an empty folder; its verdicts are corrected over the families of all these experiments."""
+    """Write the answer page, its table and its figure into an empty folder; verdicts are corrected over the families of all experiments."""
     results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
@@ -94,7 +94,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
 
 
 def standing(out: Path) -> list[Result]:
-    """The reports of a folder, as they were judged."""
+    """The reports of a folder with their stored verdicts; ValueError with one line if one of them is damaged."""
     found = []
     for path in sorted(out.glob("*/claims.json")):
         refuse_links(out, path.relative_to(out))
@@ -116,7 +116,7 @@ def standing(out: Path) -> list[Result]:
 
 @naming_missing_columns
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
-    """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
+    """Judge a run and write its report into an empty folder of its name in `out`; returns the name."""
     run = compact(load(source, trust, interim=True))
     check_measures(run.experiment, run.lanes)
     check_figures(run.experiment, run.lanes, run.curves)
@@ -158,7 +158,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
 
 
 def _addressed(summary: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
-    """Each line with where it comes from: experiment, rows, versions, device and commit."""
+    """The summary with the origin of each line: experiment, rows, versions, device and commit."""
     device, git = source["device"], source["git"]
     return summary.assign(
         spec_hash=source["spec_hash"],
@@ -170,17 +170,19 @@ def _addressed(summary: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
 
 
 def _described(summary: pd.DataFrame) -> pd.DataFrame:
-    """Per column of the summary what it is computed from, and how; the others say which cell the line is about."""
+    """The columns of the summary, with the columns of the rows that each is computed from, and how."""
     known = [(name, *ESTIMATORS.get(name, ("", "of the cell"))) for name in summary]
     return pd.DataFrame(known, columns=["column", "computed from", "estimator"])
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table in LaTeX and CSV."""
     write_whole(path.with_suffix(".tex"), latex(table).encode())
     write_whole(path.with_suffix(".csv"), csv_text(table).encode())
 
 
 def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
+    """Write rows as Parquet, and return their entry in the manifest; `made` names their provenances."""
     content = parquet_bytes(rows)
     write_whole(path, content)
     return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
