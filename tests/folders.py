@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from bench.registry import trusting
-from bench.runs.folder import as_frame, parquet_bytes
+from bench.runs.parts import as_frame, parquet_bytes
 from bench.spec import Experiment, digest
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -42,7 +42,7 @@ def forged(folder: Path, **changes: Any) -> None:
         before = Experiment.parse((folder / "experiment.toml").read_text())
         content = before.model_dump(mode="json", exclude_defaults=True, by_alias=True)
         experiment = Experiment.model_validate({**content, **changes})
-        settings = [cell.settings.essence() for cell in experiment.cells]
+        settings = [cell.settings.identity() for cell in experiment.cells]
         spec_hash = experiment.training_hash
     (folder / "experiment.toml").write_text(experiment.text)
     records = manifest_of(folder)["cells"]

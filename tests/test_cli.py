@@ -151,7 +151,7 @@ def test_a_map_has_whole_lattices(mine: Path) -> None:
     text = mine.read_text().partition("[seeds]")[0].replace('task = "xor"', 'task = "xor"\ninitializer = "glorot_normal"') + MAP
     mine.write_text(text)
     for seeds, lanes in ((1, 1), (4, 4), (5, 16), (1000, 1024)):
-        assert f"1 cells, {lanes:,} lanes" in call("run", mine, "--seeds", seeds, "--dry-run").output
+        assert f"1 cells, {lanes:,} training runs" in call("run", mine, "--seeds", seeds, "--dry-run").output
 
 
 def test_reproduce_trains_and_judges(mine: Path) -> None:
@@ -163,7 +163,7 @@ def test_reproduce_trains_and_judges(mine: Path) -> None:
 def test_dry_run_trains_nothing(mine: Path) -> None:
     done = call("run", mine, "--dry-run")
     assert done.exit_code == 0, done.output
-    assert "2 cells, 100 lanes, 1 programs" in done.output
+    assert "2 cells, 100 training runs, 1 programs" in done.output
     assert not Path("results").exists()
 
 
@@ -172,7 +172,7 @@ def test_a_dry_run_tries_few_programs_and_promises_nothing(mine: Path, monkeypat
     mine.write_text(mine.read_text().partition("[[claim]]")[0] + '"training.dtype" = ["float32", "float64"]\n')
     done = call("run", mine, "--dry-run")
     said = " ".join(done.output.split())
-    assert "4 cells, 200 lanes, 2 programs; about" in said and "(from a trial of 1 programs)" in said and "at most" not in said
+    assert "4 cells, 200 training runs, 2 programs; about" in said and "(from a trial of 1 programs)" in said and "at most" not in said
     # Where no training run steps nothing is promised at all.
     monkeypatch.setattr("bench.runs.estimate._trial", lambda *arguments: (float("nan"), float("nan")))
     assert "unknown time of training" in " ".join(call("run", mine, "--dry-run").output.split())

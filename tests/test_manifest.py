@@ -108,16 +108,19 @@ ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "a data seed that does not exist": (with_value("data_seed", 1, init_seed=5), "has no such seeds"),
     "another experiment": (with_value("experiment", "other", init_seed=5), "is of another experiment"),
     "no outcome": (with_value("outcome", "great", outcome="solved"), "outcome is none of solved, unsolved, stuck, diverged"),
-    "another outcome": (with_value("outcome", "solved", outcome="unsolved"), "steps_to_solve stands with solved lanes"),
+    "another outcome": (with_value("outcome", "solved", outcome="unsolved"), "steps_to_solve stands with solved training runs"),
     "beyond the budget": (with_value("steps_run", 501, outcome="solved"), "steps_run is not between 0 and the budget"),
     "before the beginning": (with_value("steps_run", -1, outcome="stuck"), "steps_run is not between 0 and the budget"),
     "before its budget": (with_value("steps_run", 6, case="short"), "is unsolved before its budget"),
     "stuck at its budget": (with_value("outcome", "stuck", case="short"), "is stuck, but its budget is spent"),
     "solved early": (with_value("steps_to_solve", 1, outcome="solved"), "goes on after it is solved"),
-    "solved and never": (with_value("steps_to_solve", None, outcome="solved"), "steps_to_solve stands with solved lanes"),
-    "a loss that is null": (with_value("loss_final", None, outcome="stuck"), "loss_final is null for diverged lanes, and for no others"),
-    "a loss of a diverged lane": (with_value("loss_final", 0.5, outcome="diverged"), "loss_final is null for diverged lanes"),
-    "a metric of a diverged lane": (with_value("metric_final", 1.0, outcome="diverged"), "metric_final is null for diverged lanes"),
+    "solved and never": (with_value("steps_to_solve", None, outcome="solved"), "steps_to_solve stands with solved training runs"),
+    "a loss that is null": (
+        with_value("loss_final", None, outcome="stuck"),
+        "loss_final is null for diverged training runs, and for no others",
+    ),
+    "a loss of a diverged lane": (with_value("loss_final", 0.5, outcome="diverged"), "loss_final is null for diverged training runs"),
+    "a metric of a diverged lane": (with_value("metric_final", 1.0, outcome="diverged"), "metric_final is null for diverged training runs"),
     "a loss that is too large": (with_value("loss_final", 0.11, outcome="solved"), "is solved with a loss that is too large"),
     "a loss that is small enough": (with_value("loss_final", 0.01, outcome="stuck"), "is not solved with a loss that is small enough"),
     "an infinite number": (with_value("grad_norm_initial", np.inf, outcome="stuck"), "grad_norm_initial is infinite"),
@@ -147,7 +150,7 @@ def test_rows_that_cannot_be_are_refused(what: str, folder: Path, report: Path) 
 
 
 CURVES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
-    "none of a lane": (lambda rows: rows[rows["init_seed"] != 3], "they are not those of the 24 lanes"),
+    "none of a lane": (lambda rows: rows[rows["init_seed"] != 3], "they are not those of the 24 training runs"),
     "a point less": (lambda rows: rows.drop(index=3), "points of its curve are missing"),
     "no beginning": (lambda rows: rows.drop(index=0), "does not begin at step 0"),
     "no end": (lambda rows: rows.drop(index=len(rows) - 1), "curve"),
@@ -157,7 +160,7 @@ CURVES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "a column less": (lambda rows: rows.drop(columns="loss"), "column 'loss' is missing"),
     "a tracked probe less": (lambda rows: rows.drop(columns="tie_spread"), "tie_spread stands with break_step"),
     "a column more": (lambda rows: rows.assign(more=1.0), "column 'more' is none of the experiment"),
-    "no rows": (lambda rows: rows.iloc[:0], "24 lanes have one, but there are none"),
+    "no rows": (lambda rows: rows.iloc[:0], "24 training runs have one, but there are none"),
 }
 
 
@@ -171,7 +174,7 @@ def test_curves_that_cannot_be_are_refused(what: str, folder: Path, report: Path
 
 def test_a_run_without_its_curves_is_refused(folder: Path) -> None:
     with_manifest(folder, parts=[part for part in manifest_of(folder)["parts"] if part["file"].startswith("lanes")])
-    assert "24 lanes have one, but there are none" in refused(folder)
+    assert "24 training runs have one, but there are none" in refused(folder)
 
 
 def test_two_parts_of_which_one_is_listed_twice_are_refused(folder: Path) -> None:
@@ -226,7 +229,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "cells.0.id": ("0123456789ab", "is not the digest of its settings"),
     "cells.0.settings": ({}, "is not the digest of its settings"),
     "lanes": (25, "24 rows of lanes, but the experiment has 25"),
-    "curve_seeds": (5, "they are not those of the 20 lanes"),
+    "curve_seeds": (5, "they are not those of the 20 training runs"),
     "experiment": ("../../x", "experiment = '../../x'"),
     "spec_hash": ("0" * 64, "changed after the run"),
     "dtype": ("float64", "dtype = 'float64': the experiment has float32"),

@@ -53,11 +53,11 @@ MEANFIELD: dict[str, Any] = {
 def test_the_map_is_that_of_a_plain_loop(tmp_path: Path) -> None:
     wanted = experiment(**MEANFIELD, seeds={"init": 16, "data": 3, "map": PLACE})
     found = load(run(wanted, tmp_path))
-    fixed, state = starts(found, wanted.cells[0], found.lanes)
+    start = starts(found, wanted.cells[0], found.lanes)
     assert found.lanes["loss_final"].nunique() == 48
     for lane in range(48):
-        x, y = fixed.data.x[lane], fixed.data.y[lane]
-        w, v = state.params["first"]["kernel"][lane], state.params["second"]["kernel"][lane]
+        x, y = start.data.x[lane], start.data.y[lane]
+        w, v = start.params["first"]["kernel"][lane], start.params["second"]["kernel"][lane]
         rate = found.lanes["learning_rate"].iloc[lane]
         for _ in range(30):
             hidden = np.tanh(np.sqrt(2 / 4) * x @ w)
@@ -77,7 +77,7 @@ def test_each_data_seed_is_a_draw_of_a_map(tmp_path: Path) -> None:
     # The points of a draw share their weights, and draws have others.
     norms = several.lanes.groupby("data_seed")["loss_initial"].agg(tuple)
     assert len(set(norms)) == 3
-    kernels = starts(several, several.experiment.cells[0], several.lanes)[1].params["second"]["kernel"]
+    kernels = starts(several, several.experiment.cells[0], several.lanes).params["second"]["kernel"]
     assert len({kernel.tobytes() for kernel in kernels}) == 3
     with pytest.raises(ValueError, match="map: each draw of data has all points"):
         experiment(**MEANFIELD, seeds={"init": 16, "data": "paired", "map": PLACE})

@@ -22,7 +22,7 @@ from bench.lane.program import programs
 from bench.messages import one_line
 from bench.spec import catalog
 from tests.conftest import experiment
-from tests.test_spec import TEXT
+from tests.spec.example import TEXT
 
 EXAMPLES = int(os.environ.get("INITBENCH_EXAMPLES", "200"))
 FILES = {name: (files("bench") / "experiments" / f"{name}.toml").read_text(encoding="utf-8") for name in catalog.names()}

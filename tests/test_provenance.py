@@ -12,11 +12,11 @@ import jax
 import pytest
 from typer.testing import CliRunner
 
-from bench import hardware as devices
-from bench.runs import provenance
-from bench.runs.folder import read_manifest
-from bench.runs.manifest import Provenance, differences
+from bench import startup
+from bench.runs import environment
+from bench.runs.manifest import read_manifest
 from bench.runs.own import own_digests
+from bench.runs.provenance import Provenance, differences
 from initbench.cli.app import app
 from tests.conftest import experiment
 
@@ -25,20 +25,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def here() -> Provenance:
-    return provenance.environment(jax.devices())
+    return environment.current_provenance(jax.devices())
 
 
 def test_hosts_with_other_vector_instructions_differ(here: Provenance) -> None:
     info = "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: {}\nflags\t\t: fpu sse2 ssse3 fma smep {}\n"
     old, new, other = (
-        provenance.cpu_features(info.format(*found)) for found in ((60, "avx2"), (85, "avx2 avx512f amx_tile"), (85, "avx2"))
+        environment.cpu_features(info.format(*found)) for found in ((60, "avx2"), (85, "avx2 avx512f amx_tile"), (85, "avx2"))
     )
     assert old.split(" ", 1)[1] == "GenuineIntel-6-60 avx2 fma sse2 ssse3"
     assert len({old, new, other}) == 3
-    assert provenance.cpu_features() == here.cpu_features
+    assert environment.cpu_features() == here.cpu_features
     before, now = (here.model_copy(update={"cpu_features": value}) for value in (old, new))
     assert differences(before, now) == ["CPU: without GenuineIntel-6-60, with GenuineIntel-6-85 amx_tile avx512f"]
-    arm = provenance.cpu_features("processor\t: 0\nFeatures\t: fp asimd sve crc32\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n")
+    arm = environment.cpu_features("processor\t: 0\nFeatures\t: fp asimd sve crc32\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n")
     assert arm.split(" ", 1)[1] == "0x41-0xd40 asimd sve"
 
 
@@ -81,10 +81,10 @@ def test_flags_count_as_xla_takes_them(here: Provenance) -> None:
 
 
 def test_settings_of_jax_that_change_bits_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert provenance.configuration() == {}
+    assert environment.configuration() == {}
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     with jax.numpy_dtype_promotion("strict"):
-        assert provenance.configuration() == {"jax_numpy_dtype_promotion": "strict", "NVIDIA_TF32_OVERRIDE": "1"}
+        assert environment.configuration() == {"jax_numpy_dtype_promotion": "strict", "NVIDIA_TF32_OVERRIDE": "1"}
 
 
 # The user's own code and data
@@ -146,14 +146,14 @@ def test_all_files_of_one_name_are_part_of_the_identity(own: Path) -> None:
 
 
 def test_flags_that_jax_has_not_read_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_late", True)
-    assert provenance.environment(jax.devices()).xla_flags == "unknown"
+    monkeypatch.setattr(startup, "_late", True)
+    assert environment.current_provenance(jax.devices()).xla_flags == "unknown"
 
 
 def test_source_is_that_of_the_package() -> None:
-    digest = provenance.source_digest()
+    digest = environment.source_digest()
     assert re.fullmatch("[0-9a-f]{64}", digest)
-    assert provenance.source_digest.__wrapped__() == digest
+    assert environment.source_digest.__wrapped__() == digest
 
 
 # The command in a strange environment, and signals
@@ -180,14 +180,12 @@ def test_an_environment_that_cannot_work_is_refused_in_one_line(environment: dic
 
 
 def test_flags_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.hardware import _given_flags
-
     (tmp_path / "flags.txt").write_text("--xla_a=1\n--xla_b=2\n")
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "flags.txt"))
-    assert _given_flags() == "--xla_a=1 --xla_b=2"
+    assert startup.given_flags() == "--xla_a=1 --xla_b=2"
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "none.txt"))
     with pytest.raises(ValueError, match=r"none\.txt': no flags"):
-        _given_flags()
+        startup.given_flags()
 
 
 def test_a_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,8 +216,8 @@ label = "long"
 
 TALKATIVE = """
 import initbench.__main__, sys
-import initbench.cli.app
-initbench.cli.app.LINE_SECONDS = 0.0
+import initbench.cli.progress
+initbench.cli.progress.LINE_SECONDS = 0.0
 sys.argv = ["initbench", "run", "long.toml", "--out", "runs"]
 initbench.__main__.main()
 """

@@ -20,9 +20,11 @@ from analysis.report.terminal import verdict_page
 from analysis.report.write import write_report
 from analysis.rows.load import load
 from bench import run
-from bench.lane.program import programs
-from bench.runs.folder import LANE, RunFolder, read_manifest, read_rows
-from bench.runs.rows import LaneTable
+from bench.runs.folder import RunFolder
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import LANE, read_rows
+from bench.runs.plan import plan
+from bench.runs.trainer import Trainer
 from bench.spec import Seeds
 from tests.conftest import experiment
 from tests.folders import with_rows
@@ -144,13 +146,13 @@ def test_curves_that_go_while_it_runs_are_made_again(finished: Path, tmp_path: P
 
 
 def test_what_cannot_be_read_now_is_not_given_up(finished: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = bench.runs.folder._read_table
+    read = bench.runs.folder.read_table
 
     def failing(folder: Path, part: Any) -> pa.Table:
         raise OSError(f"{folder / part.file}: cannot be read: Input/output error")
 
     before = (folder / "run.json").read_bytes()
-    monkeypatch.setattr(bench.runs.folder, "_read_table", failing)
+    monkeypatch.setattr(bench.runs.folder, "read_table", failing)
     with pytest.raises(OSError, match="cannot be read"):
         again(folder)
     assert (folder / "run.json").read_bytes() == before
@@ -163,7 +165,7 @@ def test_what_cannot_be_read_now_is_not_given_up(finished: Path, folder: Path, m
             raise ValueError(f"{part.file}: corrupt")
         return read(folder, part)
 
-    monkeypatch.setattr(bench.runs.folder, "_read_table", wrong_once)
+    monkeypatch.setattr(bench.runs.folder, "read_table", wrong_once)
     assert again(folder) == []
     assert sums(folder) == sums(finished)
 
@@ -311,10 +313,10 @@ CLAIM = {"id": "works", "says": "Random starts find XOR.", "measure": "solved", 
 
 
 def test_claims_can_be_mended_without_training_and_it_is_noted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_training(*arguments: Any) -> None:
+    def no_training(self: Trainer) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr("bench.runs.train._train", no_training)
+    monkeypatch.setattr(Trainer, "train", no_training)
     before = read_manifest(folder)
     again(folder, {"claim": [CLAIM]})
     after = read_manifest(folder)
@@ -385,13 +387,13 @@ def test_lanes_planned_in_pieces_are_the_same(finished: Path, tmp_path: Path, mo
 
 def test_two_thousand_million_seeds_take_no_memory_before_they_run() -> None:
     wanted = experiment(seeds={"init": 2_000_000_000}, grid={"initializer": ["zeros", "glorot_normal"]})
-    plan = programs(wanted.cells, (), ())
-    table = LaneTable(wanted, plan)
+    planned = plan(wanted)
+    table = planned.lanes
     done = np.arange(1_000, 3_000_000_000, 999_983)
     first = next(table.missing([0, 1], done))
-    lanes = table.lanes(plan[0], first)
+    lanes = table.lanes(planned.programs[0], first)
     assert len(lanes) <= bench.runs.rows.PIECE and lanes.ids[0] == 0 and 1_000 not in lanes.ids
-    far = table.lanes(plan[0], np.array([1_999_999_999, 3_999_999_999]))
+    far = table.lanes(planned.programs[0], np.array([1_999_999_999, 3_999_999_999]))
     assert far.inputs.init_seed.tolist() == [1_999_999_999] * 2 and far.variant.tolist() == [0, 1]
     rows = table.seeds_of(np.array([5, 3_999_999_999]))
     assert table.numbers(rows).tolist() == [5, 3_999_999_999]

@@ -32,6 +32,7 @@ NORMAL = "glorot_normal"
 KINDS: dict[str, dict[str, Any]] = {
     "task": {"task": COMMAND},
     "task by its module": {"task": MODULE},
+    "loss": {"task": {"name": "xor", "loss": "stranger:piece"}},
     "task of cases": {"case": [{"label": "a", "task": COMMAND}, {"label": "b", "task": MODULE}], "grid": {}},
     "task of a grid": {"grid": {"task": [COMMAND, MODULE]}},
     "model": {"model": COMMAND},
@@ -148,15 +149,15 @@ def test_a_module_of_the_user_s_own_goes_on_with_trust(tmp_path: Path, monkeypat
     assert modules_named(Experiment.model_validate(content)) == ["own_signs"]
     mine = load("runs/mine")
     cell = mine.experiment.cells[0]
-    assert mine.draws == {cell.id: True} and mine.clusters.nunique() == 12 and mine.programs == []
+    assert mine.draws == {cell.id: True} and mine.clusters.nunique() == 12 and mine.starts.cells == []
     with pytest.raises(ValueError, match="^runs/mine: initializer 'own_signs:signs'.*--trust own_signs$"):
-        mine.program(cell)
+        mine.check_trusted([cell])
     trusted = load("runs/mine", trust=["own_signs"])
     assert trusted.experiment.cells[0].id == cell.id == Experiment.model_validate(content).cells[0].id
-    assert [one.id for one in trusted.program(cell).cells] == [cell.id]
+    assert [one.id for one in trusted.starts.cells] == [cell.id]
     with pytest.raises(ValueError, match="--trust own_signs"):
         starts(mine, cell, mine.lanes)
-    drawn = starts(trusted, trusted.experiment.cells[0], trusted.lanes)[1].params
+    drawn = starts(trusted, trusted.experiment.cells[0], trusted.lanes).params
     assert set(np.unique(drawn["layers"][0]["kernel"])) == {-0.25, 0.25}
 
 

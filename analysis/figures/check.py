@@ -1,4 +1,4 @@
-"""Checks of the figures of an experiment file, before anything trains."""
+"""The figures of an experiment file, checked before anything trains: the names that they use must be there."""
 
 from collections.abc import Iterable
 
@@ -8,21 +8,21 @@ from analysis.rows.measures import OUTCOMES, RATES, left_out
 from bench.messages import nearest, shown
 from bench.registry import Entry
 from bench.runs.columns import ALWAYS, Columns
-from bench.spec import SECTIONS, Experiment, Figure
+from bench.spec import CURVE_COLUMNS, ROW_COLUMNS, SECTIONS, Experiment, Figure
 
 KEYS = ("x", "y", "color", "panel")
 MEASURED = ("column", "rate", "measure", "curve")
 """Sorts of names that depend on the probes."""
-IDENTITY = ("experiment", "cell", "outcome", "params_digest")
-"""Columns that are no numbers, besides the axes that are texts."""
-PLACES = ("cell", "data_seed", "init_seed", "step")
-"""Columns of the curves that place a point: its lane and step."""
+TEXTS = tuple(column.name for column in ROW_COLUMNS if column.type == "text")
+"""Columns that are no numbers, besides axes that are texts."""
+PLACES = tuple(column.name for column in CURVE_COLUMNS if column.name != "loss")
+"""Columns of curves that say which training run and step a point belongs to."""
 WORDS = {
     "axis": "an axis of the grid",
     "group": "an axis of the grid or 'outcome'",
     "column": "a column of the rows",
-    "rate": "a share of lanes",
-    "measure": "a column of the rows or a share of lanes",
+    "rate": "a share of training runs",
+    "measure": "a column of the rows or a share of training runs",
     "curve": "a column of the curves",
     "setting": "a dotted path to a number, like initializer.gain",
 }
@@ -31,7 +31,7 @@ WORDS = {
 def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
     """Check the figures of an experiment; ValueError on an unknown kind, a missing key, or a name that does not exist.
 
-    `rows` and `curves` are the columns of existing rows and curves. Without them, the columns are those that the experiment will have.
+    `rows` and `curves` are the names of the columns of the rows and curves that there are; without them, of those that there will be.
     """
     names = [figure.name.lower() for figure in experiment.figure]
     if rows is None or curves is None:
@@ -58,7 +58,7 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
 
 
 def keys_of(entry: Entry) -> str:
-    """The keys of a kind and the sort of name of each, in words."""
+    """Describe the keys of a kind and what each names, in words."""
     needed = [f"{key}: {_words(entry.traits[key])}" for key in KEYS if key in entry.traits]
     return "; ".join(needed) or "no keys"
 
@@ -70,12 +70,12 @@ def _words(wanted: str | tuple[str, ...]) -> str:
 
 
 def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
-    """The columns that rows and curves will have, as far as figures may name them."""
+    """Return the columns that rows and curves will have, as far as figures may be about them."""
     drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure if figure.kind in figure_kind]
     asked = [name for entry, figure in drawn for name in _named(entry, "columns", figure)]
     asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
     if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:
-        # All rows have these columns, so no network has to be traced.
+        # These columns are known without tracing a program.
         return [*experiment.axes, *ALWAYS], ["loss"]
     columns = Columns(experiment, asked)
     rows = dict.fromkeys(name for cell in experiment.cells for name in sorted(columns.of_rows(cell)))
@@ -85,10 +85,10 @@ def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
 
 
 def _known(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -> dict[str, list[str]]:
-    """The existing names of each sort."""
+    """Return the names that there are of each sort."""
     shown = [name for name in rows if not left_out(name, experiment.unreported)]
     texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
-    columns = [name for name in shown if name not in (*IDENTITY, *texts)]
+    columns = [name for name in shown if name not in (*TEXTS, *texts)]
     rates = [rate for rate in RATES if rate != "broken" or "break_step" in shown]
     return {
         "axis": list(experiment.axes),

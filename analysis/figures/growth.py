@@ -8,7 +8,7 @@ from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.style import chosen, finish, label, palette, panels, value_label
 from analysis.rows.load import Run
-from bench.lane.program import BREAK
+from bench.runs.networks import BREAK
 from bench.spec import Figure as FigureSpec
 
 FEWEST = 0.5

@@ -1,6 +1,5 @@
 """Signals forward and gradients backward, layer by layer."""
 
-import jax
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,11 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import figure_kind
 from analysis.figures.style import LEGEND_INCHES, PANEL, chosen, count_note, finish, is_logarithmic, label, palette, rc, value_label
-from analysis.laws.law import starts
 from analysis.laws.propagation import predicted
 from analysis.rows.load import Run
-from bench.lane.program import programs
-from bench.lane.views import Views
 from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 
@@ -84,11 +80,9 @@ def layers(run: Run, figure: FigureSpec) -> Figure:
 
 def _passes(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Activations and slopes of these lanes, one vector per layer."""
-    [program] = programs([cell], (), ())
-    fixed, state = starts(run, cell, rows)
-    views = jax.jit(jax.vmap(lambda one, params: (lambda v: (v.activation, v.pre_activation_gradient))(Views(program, params, one))))
-    forward, back = views(fixed, state.params)
-    return [np.ravel(layer) for layer in forward], [np.ravel(layer) for layer in back]
+    run.check_trusted([cell])
+    passes = run.starts.passes(cell, rows)
+    return [np.ravel(layer) for layer in passes.activations], [np.ravel(layer) for layer in passes.slopes]
 
 
 def _densities(axis: Axes, layers: list[np.ndarray], edges: np.ndarray) -> None:

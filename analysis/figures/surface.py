@@ -38,7 +38,7 @@ def surface(run: Run, figure: FigureSpec) -> Figure:
 
 
 def _problem(run: Run, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
-    data = starts(run, cell, _lanes(1))[0].data
+    data = starts(run, cell, _lanes(1)).data
     return data.x[0], data.y[0, :, 0]
 
 
@@ -49,15 +49,15 @@ def _lanes(count: int) -> pd.DataFrame:
 
 def _paths(run: Run, cell: Cell) -> list[tuple[bool, np.ndarray]]:
     """w_t = w* + (I - lr H)^t (w_0 - w*) for each start of a cell, and whether it is zero."""
-    fixed, state = starts(run, cell, _lanes(STARTS if cell.settings.initializer.random else 1))
-    x, y = fixed.data.x[0], fixed.data.y[0, :, 0]
+    start = starts(run, cell, _lanes(STARTS if cell.settings.initializer.random else 1))
+    x, y = start.data.x[0], start.data.y[0, :, 0]
     optimum = np.linalg.lstsq(x, y, rcond=None)[0]
     lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))
     steps = np.arange(400)[:, None]
     found = []
-    for start, rate in zip(state.params["dense"]["kernel"][:, :, 0], fixed.inputs.learning_rate, strict=True):
-        c = basis.T @ (start - optimum)
-        found.append((not start.any(), optimum + ((1 - rate * lam) ** steps * c) @ basis.T))
+    for first, rate in zip(start.params["dense"]["kernel"][:, :, 0], start.learning_rate, strict=True):
+        c = basis.T @ (first - optimum)
+        found.append((not first.any(), optimum + ((1 - rate * lam) ** steps * c) @ basis.T))
     return found
 
 

@@ -9,7 +9,6 @@ set of all networks that it becomes so.
 import math
 from typing import Literal
 
-import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
@@ -18,8 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from bench.lane.network import Network
-from bench.lane.program import problem
+from bench.runs.networks import network, task_of
 from bench.spec import Cell
 
 Units = Float[np.ndarray, "hidden feature"]
@@ -117,18 +115,15 @@ def distinct_minima(layers: Float[np.ndarray, "lane hidden feature"], inside: in
 
 def symmetry_of(cell: Cell) -> tuple[Symmetry, int]:
     """The symmetry of the hidden units of a cell besides their order, and the number of features inside their activation function."""
-    model, inputs = cell.settings.model, problem(cell.settings.task).inputs
+    model, inputs = cell.settings.model, task_of(cell).inputs
     activation = model.options.get("activation", "relu")
     biased = model.name != "student" and model.options.get("bias", True)
     return SYMMETRIES.get(activation, "order"), inputs + biased
 
 
 def recorded(cell: Cell, rows: pd.DataFrame, when: Literal["initial", "final"] = "final") -> Float[np.ndarray, "lane hidden feature"]:
-    """The hidden layers at the end (or start) of the lanes of a cell, as the probe `hidden_units` recorded them; no lanes if it was not
-    used."""
-    task = problem(cell.settings.task)
-    network = Network(cell.settings.model, task.inputs, task.outputs)
-    [shape] = [layer.shape for layer in jax.eval_shape(network.units, network.shapes)]
+    """The hidden layers at the end (or start) of a cell's lanes, as the probe `hidden_units` kept them; no lanes if it kept none."""
+    [shape] = network(cell).unit_shapes()
     names = [f"hidden_units_{number}_{when}" for number in range(math.prod(shape))]
     if not set(names) <= set(rows):
         return np.zeros((0, *shape))

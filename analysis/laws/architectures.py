@@ -9,12 +9,12 @@ from scipy.signal import correlate
 from sklearn.linear_model import LogisticRegression
 
 from analysis.laws.evidence import Decision, Evidence, Lanes
-from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.laws.oracle import ZERO_AT_ZERO, cross_entropy, forward
 from analysis.rows.load import Run
 from analysis.stats.intervals import quantile_interval
-from bench.lane.program import problem
 from bench.models import model
+from bench.runs.networks import network, task_of
 from bench.spec import Cell
 
 ROUNDING = 1e-5
@@ -36,8 +36,8 @@ def zero_gradients(run: Run, found: Evidence) -> None:
         lanes = found.lanes(rows)
         lanes.facts((_gradient_shares(cell, lanes) == 0).all(axis=1) & (lanes["weight_norm_final"] == 0))
         few = lanes.sample(SAMPLE)
-        y = np.asarray(starts(run, cell, few.rows)[0].data.y)
-        classes = problem(cell.settings.task).outputs
+        y = np.asarray(starts(run, cell, few.rows).data.y)
+        classes = task_of(cell).outputs
         shares = np.stack([(y == label).mean(axis=1) for label in range(classes)])
         expected = np.sqrt(np.sum((1 / classes - shares) ** 2, axis=0))
         few.within("relative difference of the bias's gradient", np.abs(few["grad_norm_initial"] / expected - 1), ROUNDING)
@@ -108,12 +108,12 @@ def identity_branches(run: Run, found: Evidence) -> None:
     for cell, rows in cells_of(run, lambda cell: _zero_end(cell) is not None):
         lanes = found.lanes(rows)
         few = lanes.sample(SAMPLE)
-        fixed, state = starts(run, cell, few.rows)
+        start = starts(run, cell, few.rows)
         losses = np.zeros(len(few))
         for lane in range(len(few)):
-            parts = [state.params[name][leaf][lane] for name in ("input", "output") for leaf in ("kernel", "bias")]
-            logits = _without_branches(fixed.data.x[lane], *parts)
-            losses[lane] = cross_entropy(logits, fixed.data.y[lane])[0]
+            parts = [start.params[name][leaf][lane] for name in ("input", "output") for leaf in ("kernel", "bias")]
+            logits = _without_branches(start.data.x[lane], *parts)
+            losses[lane] = cross_entropy(logits, start.data.y[lane])[0]
         few.within("relative difference of the first loss", np.abs(few["loss_initial"] / losses - 1), ROUNDING)
         shares = _gradient_shares(cell, lanes)
         names = network(cell).weight_names
@@ -182,7 +182,7 @@ def linear_baseline(run: Run, found: Evidence) -> None:
 
 def _baseline_accuracies(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     """Test accuracy of logistic regression on the data set of each row."""
-    data = starts(run, cell, rows)[0].data
+    data = starts(run, cell, rows).data
     fits = [LogisticRegression(max_iter=2000).fit(x, y) for x, y in zip(data.x, data.y, strict=True)]
     return np.array([fit.score(x, y) for fit, x, y in zip(fits, data.test_x, data.test_y, strict=True)])
 

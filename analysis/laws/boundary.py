@@ -32,7 +32,7 @@ def is_linear_map(cell: Cell) -> bool:
 
 def stability_limit(run: Run, cell: Cell, rows: pd.DataFrame) -> float:
     """2 / lam_max, with lam_max the largest eigenvalue of the Hessian 2 X^T X / n of the mean squared error."""
-    x = starts(run, cell, rows.head(1))[0].data.x[0]
+    x = starts(run, cell, rows.head(1)).data.x[0]
     return float(2 / np.linalg.eigvalsh(2 * x.T @ x / len(x))[-1])
 
 
@@ -63,11 +63,11 @@ def _losses(run: Run, cell: Cell, lanes: Lanes) -> np.ndarray:
     losses = np.zeros(len(lanes))
     draw = lanes.rows["data_seed"].to_numpy()
     for place in (np.flatnonzero(draw == one) for one in np.unique(draw)):
-        fixed, state = starts(run, cell, lanes.rows.iloc[place])
-        x, y = fixed.data.x[0], fixed.data.y[0, :, 0]
+        start = starts(run, cell, lanes.rows.iloc[place])
+        x, y = start.data.x[0], start.data.y[0, :, 0]
         lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))
         optimum = np.linalg.lstsq(x, y, rcond=None)[0]
-        c = (state.params["dense"]["kernel"][:, :, 0] - optimum) @ basis
+        c = (start.params["dense"]["kernel"][:, :, 0] - optimum) @ basis
         rates, steps = lanes["learning_rate"][place, None], lanes["steps_run"][place, None]
         with np.errstate(over="ignore"):
             excess = 0.5 * np.sum(lam * np.abs(1 - rates * lam) ** (2 * steps) * c**2, axis=1)

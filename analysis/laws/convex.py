@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.rows.load import Run
-from bench.lane.program import Fixed
+from bench.runs.starts import Start
 from bench.spec import Cell
 
 CONVERGED = 0.5
@@ -19,9 +19,9 @@ def _is_least_squares(cell: Cell) -> bool:
     return settings.model.name == "linear" and settings.task.options.get("excess", False)
 
 
-def _design(fixed: Fixed) -> np.ndarray:
+def _design(start: Start) -> np.ndarray:
     """The inputs with a column of ones for the bias; axes (lane, example, input)."""
-    x = fixed.data.x
+    x = start.data.x
     return np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=2)
 
 
@@ -30,11 +30,11 @@ def least_squares_floor(run: Run, found: Evidence) -> None:
     """The loss that a least-squares task counts from is the residual that numpy.linalg.lstsq leaves."""
     for cell, rows in cells_of(run, _is_least_squares):
         lanes = found.lanes(rows)
-        fixed, _ = starts(run, cell, rows)
-        design, y = _design(fixed), fixed.data.y
+        start = starts(run, cell, rows)
+        design, y = _design(start), start.data.y
         optima = np.stack([np.linalg.lstsq(*one, rcond=None)[0] for one in zip(design, y, strict=True)])
         least = np.sum((y - design @ optima) ** 2, axis=(1, 2)) / (1 if cell.settings.task.options["loss"] == "rss" else y.shape[1])
-        lanes.within("relative difference", np.abs(least - fixed.data.floor) / np.maximum(least, 1e-300), 1e-9)
+        lanes.within("relative difference", np.abs(least - start.data.floor) / np.maximum(least, 1e-300), 1e-9)
 
 
 @law()
@@ -44,17 +44,17 @@ def ols_steps(run: Run, found: Evidence) -> None:
     for cell, rows in cells_of(run, lambda cell: _is_least_squares(cell) and cell.settings.training.dtype == "float64"):
         lanes = found.lanes(rows)
         lanes = lanes.where(lanes.known("learning_rate"), 1.0)
-        fixed, state = starts(run, cell, lanes.rows)
+        start = starts(run, cell, lanes.rows)
         training = cell.settings.training
         rates, measured = lanes["learning_rate"], lanes["steps_to_solve"]
         predicted = np.zeros(len(lanes))
-        design = _design(fixed)
-        start = np.concatenate([state.params["dense"]["kernel"][:, :, 0], state.params["dense"]["bias"]], axis=1)
+        design = _design(start)
+        weights = np.concatenate([start.params["dense"]["kernel"][:, :, 0], start.params["dense"]["bias"]], axis=1)
         scale = 1.0 if cell.settings.task.options["loss"] == "rss" else 1.0 / design.shape[1]
         for i in range(len(lanes)):
             lam, basis = np.linalg.eigh(2 * scale * design[i].T @ design[i])
-            optimum = np.linalg.lstsq(design[i], fixed.data.y[i, :, 0], rcond=None)[0]
-            c = basis.T @ (start[i] - optimum)
+            optimum = np.linalg.lstsq(design[i], start.data.y[i, :, 0], rcond=None)[0]
+            c = basis.T @ (weights[i] - optimum)
             predicted[i] = _first_below(lam, c, rates[i], training.solved_below or 0.0, training.steps)
         lanes.facts(predicted == measured)
 
@@ -91,8 +91,8 @@ def separability(run: Run, found: Evidence) -> None:
     """A linear program finds a separating plane for exactly those training data whose task is built to be separable."""
     for cell, rows in cells_of(run, lambda cell: _is_logistic(cell) and cell.settings.task.name == "classification"):
         few = found.lanes(rows).sample(SAMPLE)
-        fixed, _ = starts(run, cell, few.rows)
-        separable = [_separable(design, y) for design, y in zip(_design(fixed), fixed.data.y[:, :, 0], strict=True)]
+        start = starts(run, cell, few.rows)
+        separable = [_separable(design, y) for design, y in zip(_design(start), start.data.y[:, :, 0], strict=True)]
         few.facts(np.array(separable) == (cell.settings.task.options["flip"] == 0))
 
 
@@ -110,10 +110,10 @@ def logistic_optimum(run: Run, found: Evidence) -> None:
     for cell, rows in cells_of(run, _has_logistic_optimum):
         lanes = found.lanes(rows)
         ended = lanes.where(lanes["grad_norm_final"] < 1e-6, CONVERGED, SAMPLE)
-        fixed, _ = starts(run, cell, ended.rows)
+        start = starts(run, cell, ended.rows)
         losses, norms = np.zeros((2, len(ended)))
         penalty = cell.settings.training.l2
-        for i, (x, y) in enumerate(zip(fixed.data.x, fixed.data.y[:, :, 0], strict=True)):
+        for i, (x, y) in enumerate(zip(start.data.x, start.data.y[:, :, 0], strict=True)):
             strength = 1 / (penalty * len(y)) if penalty else np.inf
             model = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(x, y)
             z = model.decision_function(x)

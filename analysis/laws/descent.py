@@ -21,11 +21,11 @@ def momentum_descent(run: Run, found: Evidence) -> None:
     for cell, rows in cells_of(run, lambda cell: _is_plain(cell) and cell.settings.optimizer.rate == lowest):
         few = found.lanes(rows).sample(LANES)
         few = few.where(few.known("steps_run", "loss_final"), 1.0)
-        fixed, state = starts(run, cell, few.rows)
+        start = starts(run, cell, few.rows)
         options, optimizer = cell.settings.model.options, cell.settings.optimizer
         losses = np.zeros(len(few))
         for lane, steps in enumerate(few["steps_run"]):
-            x, y, layers = fixed.data.x[lane].astype(float), fixed.data.y[lane], layers_of(state.params, lane)
+            x, y, layers = start.data.x[lane].astype(float), start.data.y[lane], layers_of(start.params, lane)
             layers = trained(layers, options["activation"], x, y, int(steps), optimizer.rate, optimizer.options["momentum"])
             losses[lane] = cross_entropy(forward(layers, options["activation"], x).sums[-1], y)[0]
         few.within("difference of a loss", np.abs(losses - few["loss_final"]), 1e-4)

@@ -3,14 +3,13 @@
 from itertools import product
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from analysis.laws.evidence import Evidence
-from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.laws.oracle import forward
 from analysis.rows.load import Run
-from bench.lane.network import Network, Noise
+from bench.runs.networks import NetworkView, network
 from bench.spec import Cell
 
 MASKS = 12
@@ -23,11 +22,11 @@ def dropout_is_zeroing(run: Run, found: Evidence) -> None:
     output over all masks is that without dropout. From each start, both within 1e-12 of the largest output, against NumPy."""
     for cell, rows in cells_of(run, _drops_units):
         few = found.lanes(rows).sample(SAMPLE)
-        fixed, state = starts(run, cell, few.rows)
+        start = starts(run, cell, few.rows)
         apart = np.zeros(len(few))
         for i, seed in enumerate(few.rows["init_seed"]):
-            params = jax.tree.map(lambda leaf, i=i: leaf[i], state.params)
-            apart[i] = dropped_apart(network(cell), cell, params, fixed.data.x[i], int(seed))
+            params = jax.tree.map(lambda leaf, i=i: leaf[i], start.params)
+            apart[i] = dropped_apart(network(cell), cell, params, start.data.x[i], int(seed))
         few.within("difference", apart, 1e-12)
 
 
@@ -43,16 +42,14 @@ def _drops_units(cell: Cell) -> bool:
     )
 
 
-def dropped_apart(network: Network, cell: Cell, params: dict, x: np.ndarray, seed: int) -> float:
+def dropped_apart(network: NetworkView, cell: Cell, params: dict, x: np.ndarray, seed: int) -> float:
     """The larger of two differences, relative to the largest output (or 1): of the model's own dropout from zeroed outgoing weights, and of
     the mean output over all masks from the output without dropout."""
     rate = cell.settings.model.options["dropout"]
-    with jax.enable_x64(True):
-        noise = Noise(jax.random.key(seed, impl="threefry2x32"))
-        outputs, [hidden] = jax.tree.map(np.asarray, network.trace(params, jnp.asarray(x), noise))
+    outputs, [hidden] = network.forward(params, x, drop_seed=seed)
     layers = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values()]
     unit, (v, c) = forward(layers, cell.settings.model.options["activation"], x).inputs[1], layers[1]
-    return float(np.max([zeroed_apart(outputs, hidden.activation != 0, unit, v, c, rate), mean_apart(unit, v, c, rate)]))
+    return float(np.max([zeroed_apart(outputs, hidden != 0, unit, v, c, rate), mean_apart(unit, v, c, rate)]))
 
 
 def zeroed_apart(outputs: np.ndarray, kept: np.ndarray, unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:

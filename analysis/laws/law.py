@@ -1,24 +1,18 @@
-"""What a law is, and how it finds what its lanes started from."""
+"""The registry of laws, and how a law finds the starts of its training runs."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jax
-import numpy as np
 import pandas as pd
 
 from analysis.laws.evidence import Evidence, Law
 from analysis.rows.load import Run
-from bench.hardware import precision
-from bench.lane.network import Network
-from bench.lane.program import Fixed, State, problem
 from bench.messages import nearest, shown
+from bench.runs.starts import Start
 from bench.spec import Cell
 
 SAMPLE = 100
-"""Lanes per cell on which laws that solve an optimization problem per lane are checked."""
-
+"""Training runs per cell on which a law is checked that solves an optimization problem for each of them."""
 
 Check = Callable[[Run, Evidence], None]
 
@@ -37,9 +31,9 @@ _LAWS: dict[str, _Entry] = {}
 
 
 def law(share: float = 1.0, census: bool = False) -> Callable[[Check], Check]:
-    """Register a law: its docstring is what it says, its function collects the evidence.
+    """Register a law: its docstring is the sentence of the law, its function collects the evidence.
 
-    `share` of the training runs that it tests have to agree. A `census` is about all that there is, not about a sample.
+    At least the share `share` of the training runs that it tests has to agree. A `census` covers all that there is, not a sample.
     """
 
     def register(check: Check) -> Check:
@@ -50,17 +44,17 @@ def law(share: float = 1.0, census: bool = False) -> Callable[[Check], Check]:
 
 
 def laws() -> list[str]:
-    """Names of all laws."""
+    """Return the names of all laws."""
     return sorted(_LAWS)
 
 
 def law_text(name: str) -> str:
-    """What a law says."""
+    """Return the sentence of a law; ValueError if there is no such law."""
     return _entry(name).says
 
 
 def evidence_of(name: str, run: Run) -> Evidence:
-    """What a law finds in a run: whether it holds (`.law`), and the numbers that decide a claim (`.decisions`).
+    """Collect the evidence of a law in a run: whether it holds (`.law`), and the numbers that decide a claim (`.decisions`).
 
     ValueError if there is no such law.
     """
@@ -84,29 +78,15 @@ def _entry(name: str) -> _Entry:
     return _LAWS[name]
 
 
-def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[Fixed, State]:
-    """Data and initial parameters of these lanes of a cell, regenerated from their seeds (leading axis: lane)."""
-    program = run.program(cell)
-    start = program.starts[program.variant_of(cell)]
-    # So many at a time, the last ones padded, that one compiled function does for all cells that start alike.
-    seeds = np.zeros((max(1, math.ceil(len(rows) / SAMPLE)) * SAMPLE, 2), np.int64)
-    seeds[: len(rows)] = rows[["data_seed", "init_seed"]]
-    with precision(cell.settings.training.dtype):
-        parts = [start(program.inputs_of(cell, *part.T)) for part in np.split(seeds, len(seeds) // SAMPLE)]
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *parts)
+def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> Start:
+    """Return the data and initial parameters of these training runs of a cell (leading axis: training run).
 
-
-def network(cell: Cell) -> Network:
-    """The network of a cell; the same one for all cells of a model."""
-    model, task = cell.settings.model, problem(cell.settings.task)
-    key = model.model_dump_json(), task.inputs, task.outputs
-    if key not in _networks:
-        _networks[key] = Network(model, task.inputs, task.outputs)
-    return _networks[key]
-
-
-_networks: dict[tuple[str, int, int], Network] = {}
+    ValueError if they are made by code of a module that the user does not trust.
+    """
+    run.check_trusted([cell])
+    return run.starts.of(cell, rows)
 
 
 def cells_of(run: Run, wanted: Callable[[Cell], bool]) -> list[tuple[Cell, pd.DataFrame]]:
+    """Return the cells that a law is about, each with its rows."""
     return [(cell, run.lanes[run.lanes["cell"] == cell.id]) for cell in run.experiment.cells if wanted(cell)]

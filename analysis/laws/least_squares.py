@@ -5,6 +5,7 @@ import numpy as np
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import cells_of, law, starts
 from analysis.rows.load import Run
+from bench.runs.networks import task_of
 from bench.spec import Cell
 
 SOLVED = 0.9
@@ -29,19 +30,19 @@ def minimum_norm(run: Run, found: Evidence) -> None:
     """With fewer examples than weights, gradient descent on least squares ends at X^+ y + (I - X^+ X) w_0: of the start it keeps what the
     data do not see. Norm of the weights and test loss of every training run that solves its task are the predicted ones, within 1e-5."""
     for cell, rows in cells_of(run, _is_interpolating):
-        program = next(one for one in run.programs if any(cell.id == member.id for member in one.cells))
-        if program.n_examples >= program.task.inputs:
+        run.check_trusted([cell])
+        if run.starts.n_examples(cell) >= task_of(cell).inputs:
             continue
         lanes = found.lanes(rows)
         solved = lanes.where(lanes["outcome"] == "solved", SOLVED)
-        fixed, state = starts(run, cell, solved.rows)
-        start = state.params["dense"]["kernel"]
-        x, y = fixed.data.x, fixed.data.y
+        start = starts(run, cell, solved.rows)
+        before = start.params["dense"]["kernel"]
+        x, y = start.data.x, start.data.y
         inverse = np.linalg.pinv(x)
-        limit = start + inverse @ (y - x @ start)
+        limit = before + inverse @ (y - x @ before)
         norm = np.linalg.norm(limit, axis=(1, 2))
         solved.within("relative difference", np.abs(solved["weight_norm_final"] / norm - 1), 1e-5)
-        if fixed.data.test_x is not None:
-            error = np.sum((fixed.data.test_x @ limit - fixed.data.test_y) ** 2, axis=(1, 2))
-            loss = error if cell.settings.task.options.get("loss") == "rss" else error / np.prod(fixed.data.test_y.shape[1:])
+        if start.data.test_x is not None:
+            error = np.sum((start.data.test_x @ limit - start.data.test_y) ** 2, axis=(1, 2))
+            loss = error if cell.settings.task.options.get("loss") == "rss" else error / np.prod(start.data.test_y.shape[1:])
             solved.within("relative difference", np.abs(solved["test_loss_final"] / loss - 1), 1e-5)

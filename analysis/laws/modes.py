@@ -42,7 +42,7 @@ def is_aligned(cell: Cell) -> bool:
 
 def strengths_of(run: Run, cell: Cell, rows: pd.DataFrame) -> Array:
     """Singular values (lane, mode) of the target of each lane, from its data alone."""
-    data = starts(run, cell, rows)[0].data
+    data = starts(run, cell, rows).data
     return np.linalg.svd(np.linalg.pinv(data.x) @ data.y, compute_uv=False)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.laws.law import SAMPLE, starts
 from analysis.laws.oracle import ACTIVATIONS, Forward, Layers, backward, cross_entropy, forward
 from analysis.rows.load import Run
-from bench.lane.program import BREAK
+from bench.probes.symmetry import BREAK
 from bench.spec import Cell
 
 QUOTIENTS = SAMPLE // 4
@@ -30,8 +30,8 @@ class Quotient:
     """
 
     def __init__(self, run: Run, cell: Cell, rows: pd.DataFrame) -> None:
-        fixed, state = starts(run, cell, rows)
-        first, last = state.params["layers"][0], state.params["layers"][1]
+        start = starts(run, cell, rows)
+        first, last = start.params["layers"][0], start.params["layers"][1]
         # float64 from here on, whatever precision the lanes were trained in.
         w, b, v, self.c = (leaf.astype(float) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
         units = Units(w.swapaxes(1, 2), b, v)
@@ -41,8 +41,8 @@ class Quotient:
         self.activation = cell.settings.model.options["activation"]
         self.rate = rows["learning_rate"].to_numpy(float)[:, None]
         self.l2 = cell.settings.training.l2
-        self.x = fixed.data.x.astype(float)
-        self.y = fixed.data.y
+        self.x = start.data.x.astype(float)
+        self.y = start.data.y
 
     @property
     def layers(self) -> Layers:

@@ -11,7 +11,7 @@ from scipy import stats
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import cells_of, law
 from analysis.rows.load import Run
-from bench.lane.program import problem
+from bench.runs.networks import task_of
 from bench.spec import Cell, InitializerSpec
 
 ROUNDING = 1e-4
@@ -60,7 +60,7 @@ def weight_variances(cell: Cell) -> list[float]:
 
 def layer_sizes(cell: Cell) -> list[tuple[int, int]]:
     """Fan-in and fan-out of each weight layer of a multilayer perceptron."""
-    task = problem(cell.settings.task)
+    task = task_of(cell)
     return list(pairwise((task.inputs, *cell.settings.model.options["widths"], task.outputs)))
 
 

@@ -9,7 +9,7 @@ from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO
 from analysis.laws.quotient import predicted_break, quotient_loss
 from analysis.rows.load import Run
-from bench.lane.program import BREAK, NOISE
+from bench.runs.networks import BREAK, NOISE
 from bench.spec import Cell
 
 REPEATED = SAMPLE // 4
@@ -127,10 +127,10 @@ def _starts_almost_tied(cell: Cell) -> bool:
 
 def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     """Whether all units of each lane end equal if they are trained by the same operations in the same order."""
-    fixed, state = starts(run, cell, rows)
+    start = starts(run, cell, rows)
     # With the lanes last and the terms of a sum first, NumPy adds the terms in the same order for all units.
-    x, y = np.moveaxis(fixed.data.x, 0, 2), np.moveaxis(fixed.data.y, 0, -1)
-    first, last = state.params["layers"][0], state.params["layers"][1]
+    x, y = np.moveaxis(start.data.x, 0, 2), np.moveaxis(start.data.y, 0, -1)
+    first, last = start.params["layers"][0], start.params["layers"][1]
     w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
     shape, steps = ACTIVATIONS[cell.settings.model.options["activation"]], rows["steps_run"].to_numpy(int)
     rate, l2, n = rows["learning_rate"].to_numpy(w.dtype), w.dtype.type(cell.settings.training.l2), w.dtype.type(len(x))

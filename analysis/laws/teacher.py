@@ -56,7 +56,7 @@ def student_teacher(run: Run, found: Evidence) -> None:
     rng, relu = np.random.default_rng(0), ACTIVATIONS["relu"].value
     for cell, rows in cells_of(run, _has_a_teacher):
         few = found.lanes(rows).sample(SAMPLE)
-        kernels = starts(run, cell, few.rows)[1].params["dense"]["kernel"]
+        kernels = starts(run, cell, few.rows).params["dense"]["kernel"]
         losses = few["loss_initial"]
         integrals = np.array([quadrature_loss(kernel.T) for kernel in kernels])
         few.within("difference from the integral", np.abs(integrals - losses), 1e-10)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.laws.evidence import Evidence
-from analysis.laws.law import SAMPLE, cells_of, law, network, starts
+from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO, backward, cross_entropy, forward, layers_of
 from analysis.rows.load import Run
+from bench.runs.networks import network
 from bench.spec import Cell
 
 ROUNDING = 1e-6
@@ -24,7 +25,7 @@ def weight_layers(cell: Cell) -> int:
 
 def zeroed_layers(cell: Cell) -> list[int]:
     """Indices of the weight layers that a cell's initializer sets to zero."""
-    return network(cell).zeroed_layers(cell.settings.initializer)
+    return initial.zeroed_layers(network(cell), cell.settings.initializer)
 
 
 def moving_layers(cell: Cell) -> list[int] | None:
@@ -91,7 +92,7 @@ def zero_layers(run: Run, found: Evidence) -> None:
 def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
     """The least cross-entropy of a constant output on the training labels, by data seed."""
     rows = rows.drop_duplicates("data_seed")
-    y = np.asarray(starts(run, cell, rows)[0].data.y)
+    y = np.asarray(starts(run, cell, rows).data.y)
     shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
     return pd.Series(-np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=0), rows["data_seed"].to_numpy())
 
@@ -103,12 +104,12 @@ def first_update(run: Run, found: Evidence) -> None:
     float32 can tell, either is right."""
     for cell, rows in cells_of(run, _is_one_plain_step):
         few = found.lanes(rows).sample(SAMPLE)
-        fixed, state = starts(run, cell, few.rows)
+        start = starts(run, cell, few.rows)
         shares, bounds = few["zero_share_final"], np.zeros((len(few), 2))
         for i in range(len(few)):
-            layers, activation = layers_of(state.params, i), cell.settings.model.options["activation"]
-            passed = forward(layers, activation, fixed.data.x[i].astype(float))
-            slopes = backward(layers, activation, passed, cross_entropy(passed.sums[-1], fixed.data.y[i])[1])
+            layers, activation = layers_of(start.params, i), cell.settings.model.options["activation"]
+            passed = forward(layers, activation, start.data.x[i].astype(float))
+            slopes = backward(layers, activation, passed, cross_entropy(passed.sums[-1], start.data.y[i])[1])
             # Each gradient, with the sum of the absolute values of its terms.
             terms = [(h.T @ slope, np.abs(h).T @ np.abs(slope)) for h, slope in zip(passed.inputs, slopes, strict=True)]
             zeros = [kernel == 0 for kernel, _ in layers]
@@ -116,7 +117,7 @@ def first_update(run: Run, found: Evidence) -> None:
                 sum(int(np.sum(zero & (np.abs(g) <= share * size))) for zero, (g, size) in zip(zeros, terms, strict=True))
                 for share in (0, CANCELLED)
             ]
-        counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in state.params["layers"].values()))
+        counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in start.params["layers"].values()))
         few.facts((bounds[:, 0] <= counts) & (counts <= bounds[:, 1]))
 
 

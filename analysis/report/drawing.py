@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from analysis.figures import figure_kind
 from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns
 from analysis.rows.load import Run
-from bench.runs.folder import write_whole
+from bench.runs.files import write_whole
 from bench.spec import Figure as FigureSpec
 
 FORMATS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from analysis.report.format import markdown
 from analysis.report.throughput_figures import growth_figure, speed_figure
 from analysis.report.throughput_tables import census_table, growth_table, growths, speed_table, speeds
 from analysis.report.written import publish, refuse_links, staging
-from bench.runs.folder import write_whole
+from bench.runs.files import write_whole
 
 
 def write_throughput(measured: dict[str, Any], out: Path) -> Path:

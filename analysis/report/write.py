@@ -36,9 +36,9 @@ from analysis.rows.measures import check_measures
 from analysis.rows.summary import ESTIMATORS, summarize
 from bench.messages import one_line
 from bench.registry import trusting
-from bench.runs.files import MOST_TEXT, read_inside
-from bench.runs.folder import parquet_bytes, read_manifest, write_whole
-from bench.runs.manifest import Part
+from bench.runs.files import MOST_TEXT, read_inside, write_whole
+from bench.runs.manifest import Part, read_manifest
+from bench.runs.parts import parquet_bytes
 
 T = TypeVar("T")
 TAKEN = ("figures", "tables", "site", "throughput")

@@ -12,9 +12,9 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from bench.messages import explain
-from bench.runs.files import MOST_TEXT, read_inside
-from bench.runs.folder import read_manifest, write_whole
-from bench.runs.manifest import Record, Sha256
+from bench.runs.files import MOST_TEXT, read_inside, write_whole
+from bench.runs.manifest import read_manifest
+from bench.runs.record import Record, Sha256
 
 LIST = "written.json"
 LAST = ("README.md", "claims.json")

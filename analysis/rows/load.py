@@ -11,13 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
-from bench.lane.program import Program, programs
 from bench.messages import one_line
 from bench.registry import module_of, trusting, untrusted
-from bench.runs.contents import IDENTITY, check_columns, check_curves, check_lanes, ended_curves
+from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.files import MOST_TEXT, read_inside
-from bench.runs.folder import read_manifest, read_rows
-from bench.runs.manifest import Manifest
+from bench.runs.manifest import Manifest, read_manifest
+from bench.runs.parts import LANE, read_rows
+from bench.runs.starts import Starts
 from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
 from bench.tasks import task
 from bench.tasks.definition import Task
@@ -80,9 +80,10 @@ class Run:
 
     @cached_property
     def tasks(self) -> dict[str, Task | None]:
-        """The task of each cell by its id; None if it is a user's own, whose module a reader does not import."""
+        """The task of each cell by its id; None if it, or its loss, is a user's own, whose module a reader does not import."""
+        foreign = {cell.id: any(kind in ("task", "task.loss") for kind, _ in cell.settings.foreign()) for cell in self.experiment.cells}
         specs = {cell.id: cell.settings.task for cell in self.experiment.cells}
-        return {identity: task[spec.name].bind(spec.options)() if spec.name in task else None for identity, spec in specs.items()}
+        return {identity: None if foreign[identity] else task[spec.name].bind(spec.options)() for identity, spec in specs.items()}
 
     @property
     def edited_since(self) -> bool:
@@ -110,18 +111,13 @@ class Run:
         return "" if self.manifest.complete else f"interim: {share}% of runs"
 
     @cached_property
-    def programs(self) -> list[Program]:
-        """What the lanes ran, without probes; of cells whose code is the package's own or trusted."""
-        return programs([cell for cell in self.experiment.cells if self._opaque(cell) is None], (), ())
+    def starts(self) -> Starts:
+        """The starts of the training runs of those cells whose code is the package's own or trusted."""
+        return Starts([cell for cell in self.experiment.cells if self._opaque(cell) is None])
 
     def cell(self, identity: str) -> Cell:
         """The cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)
-
-    def program(self, cell: Cell) -> Program:
-        """What the lanes of a cell ran; ValueError if that is code of a module that the user does not trust."""
-        self.check_trusted([cell])
-        return next(one for one in self.programs if any(cell.id == member.id for member in one.cells))
 
     def check_trusted(self, cells: Iterable[Cell]) -> None:
         """ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""
@@ -176,8 +172,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         if not manifest.complete or manifest.mixed:
             # Rows in the order in which they were made, or of one provenance after the other.
             position = {cell.id: number for number, cell in enumerate(experiment.cells)}
-            keys = lanes[list(IDENTITY)].assign(cell=lanes["cell"].map(position))
-            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(IDENTITY)])].reset_index(drop=True)
+            keys = lanes[LANE].assign(cell=lanes["cell"].map(position))
+            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(LANE)])].reset_index(drop=True)
             curves = ended_curves(lanes, curves) if len(curves) else curves
         check_lanes(experiment, lanes, manifest.complete)
         check_curves(experiment, manifest, lanes, curves)
@@ -205,7 +201,7 @@ def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Exper
     if experiment.name != manifest.experiment or experiment.training_hash != manifest.spec_hash:
         raise ValueError(f"{path}: changed after the run, its hash is not the one in run.json")
     if experiment.lanes != manifest.lanes:
-        raise ValueError(f"{path}: has {experiment.lanes:,} lanes, but run.json counts {manifest.lanes:,}")
+        raise ValueError(f"{path}: has {experiment.lanes:,} training runs, but run.json counts {manifest.lanes:,}")
     return experiment
 
 
@@ -223,7 +219,7 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
             raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
         opaque = {kind.partition(".")[0] for kind in foreign}
-        essence = cell.settings.essence() if foreign else record.settings
+        essence = cell.settings.identity() if foreign else record.settings
         for section in opaque:
             if _names_in(section, essence.get(section)) != _names_in(section, record.settings.get(section)):
                 raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")

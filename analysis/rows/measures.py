@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.losses.definition import Loss
 from bench.messages import nearest, one_line, shown
 from bench.runs.columns import Columns
-from bench.spec import Cell, Comparison, Experiment
-from bench.spec.grid import label_key, wanted_labels
+from bench.spec import Cell, Comparison, Experiment, label_key, wanted_labels
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 RATES = (*OUTCOMES, "broken")
@@ -18,10 +18,12 @@ RATES = (*OUTCOMES, "broken")
 NEVER = ("steps_to_solve", "break_step")
 """Columns that are null if an event never happened."""
 WORST: dict[str, float] = {
-    **dict.fromkeys(("loss", "test_loss", "generator_loss", "energy_distance", "grad_norm", "weight_norm", "steps_run", *NEVER), np.inf),
+    **dict.fromkeys(("loss", "test_loss", "generator_loss"), Loss.worst),
+    **dict.fromkeys(("energy_distance", "grad_norm", "weight_norm", "steps_run", *NEVER), np.inf),
     **dict.fromkeys(("zero_layers", "zero_share", "untied_layers", "untied_heads", "dead_fraction", "saturated_fraction"), np.inf),
     **dict.fromkeys(("signal_variance_*", "pre_activation_variance_*", "gradient_variance_*"), np.inf),
-    **dict.fromkeys(("metric", "test_metric", "hessian_min"), -np.inf),
+    **dict.fromkeys(("metric", "test_metric"), Loss.worst_metric),
+    "hessian_min": -np.inf,
     **dict.fromkeys(("distinct_units*", "distinct_heads", "modes_covered", "other_grad_share"), 0.0),
     **dict.fromkeys(("effective_rank", "stable_rank", "participation_ratio"), 0.0),
 }

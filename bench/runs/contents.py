@@ -1,7 +1,7 @@
 """Whether the rows of a folder are those that its experiment has, as far as that can be known without training.
 
-A checksum shows that a file is as it was written. Whoever wrote it may have written anything: here every value that follows from the
-experiment, and every relation between values that holds in each training run, is checked.
+A checksum shows that a file is as it was written, but whoever wrote it may have written anything. Here every value that follows from the
+experiment is checked, and every relation between values that holds in each training run.
 """
 
 import re
@@ -11,50 +11,49 @@ import numpy as np
 import pandas as pd
 
 from bench.messages import nearest
-from bench.probes import probe
+from bench.probes import breaking, probe
 from bench.runs.manifest import Manifest
-from bench.spec import NEEDED, Experiment
+from bench.runs.parts import LANE
+from bench.spec import CURVE_COLUMNS, NEEDED, ROW_COLUMNS, Experiment
 
-IDENTITY = ("cell", "data_seed", "init_seed")
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 DIGEST = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
-"""A report keeps the first half of the digest of a lane's parameters."""
-ENDS = ("loss_final", "metric_final", "test_loss_final", "test_metric_final", "grad_norm_final")
-STARTS = ("loss_initial", "grad_norm_initial")
-INTEGERS = ("data_seed", "init_seed", "steps_run", "steps_to_solve", "break_step", "step")
-TEXTS = ("experiment", "cell", "outcome", "params_digest")
+"""Digests of the parameters of training runs; a report keeps the first half of each."""
+TYPES = {column.name: column.type for column in (*ROW_COLUMNS, *CURVE_COLUMNS)}
 
 
 def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame, curves: pd.DataFrame) -> None:
-    """ValueError if a column of the lanes or curves is missing, surplus, or of another type than the experiment gives it.
+    """Raise ValueError if a column of the lanes or curves is missing, surplus, or of another type than the experiment gives it.
 
-    Which probes a model has something to show to is not known without the model: the column of a known probe may be missing.
+    The column of a known probe may be missing: without the model nobody knows which probes can measure it.
     """
     needed = [*NEEDED, *experiment.axes, *_mapped(experiment)]
-    needed += [] if manifest.of_report else [name for name in (*STARTS, *ENDS) if name not in needed]
-    optional = {*STARTS, *ENDS, *(("break_step",) if "tie_spread" in experiment.track else ())}
+    known = [column.name for column in ROW_COLUMNS if column.source != "tie spread"]
+    needed += [] if manifest.of_report else [name for name in known if name not in needed]
+    tie = breaking(experiment.track)
+    optional = {*known, *(("break_step",) if tie else ())}
     _check_names(needed, optional, lanes, _probe_columns(experiment))
     _check_types(lanes.drop(columns=list(experiment.axes)))
     if not manifest.of_report:
-        for name in lanes:
-            stem, _, when = str(name).rpartition("_")
-            if when == "initial" and f"{stem}_final" not in lanes:
-                raise ValueError(f"column '{stem}_final' is missing")
-            if when == "final" and f"{stem}_initial" not in lanes and name not in ("metric_final", "test_loss_final", "test_metric_final"):
-                raise ValueError(f"column '{stem}_initial' is missing")
+        for name in (str(name) for name in lanes if name not in TYPES):
+            stem, _, when = name.rpartition("_")
+            other = {"initial": f"{stem}_final", "final": f"{stem}_initial"}.get(when)
+            if other and other not in lanes:
+                raise ValueError(f"column '{other}' is missing")
     if curves.empty:
         return
     tracked = {name.rpartition(":")[2] for name in experiment.track}
-    _check_names([*IDENTITY, "step", "loss"], tracked, curves, None)
-    if ("tie_spread" in curves) != ("break_step" in lanes):
-        raise ValueError("curves: tie_spread stands with break_step of the lanes")
+    _check_names([column.name for column in CURVE_COLUMNS], tracked, curves, None)
+    if tie and (tie in curves) != ("break_step" in lanes):
+        raise ValueError(f"curves: {tie} stands with break_step of the lanes")
     _check_types(curves)
 
 
 def check_lanes(experiment: Experiment, lanes: pd.DataFrame, whole: bool = True) -> None:
-    """ValueError if a row cannot be that of a training run of the experiment; axes are categories in the order of the grid.
+    """Raise ValueError if a row cannot be that of a training run of the experiment; axes are categories in the order of the grid.
 
-    `whole`: the rows are all lanes of the experiment, in the order of its cells and seeds. Otherwise they are some of them, in that order.
+    With `whole` the rows are all training runs of the experiment, in the order of its cells and seeds; otherwise some of them, in that
+    order.
     """
     cell = _numbers(experiment, lanes, whole)
     _refuse(lanes, (lanes["experiment"] != experiment.name).to_numpy(), "is of another experiment")
@@ -67,14 +66,15 @@ def check_lanes(experiment: Experiment, lanes: pd.DataFrame, whole: bool = True)
             _refuse(lanes, ~np.isclose(lanes[path].to_numpy(float), places, rtol=1e-6), f"{path} is not that of the map")
     for name in lanes.select_dtypes("float"):
         _refuse(lanes, np.isinf(lanes[name].to_numpy(float)), f"{name} is infinite")
-    _check_outcomes(experiment, lanes, cell)
+    _check_ends(experiment, lanes, cell)
+    _check_losses(experiment, lanes, cell)
     digests = lanes["params_digest"]
     _refuse(lanes, ~digests.str.fullmatch(DIGEST.pattern).fillna(False).to_numpy(bool), "params_digest is no digest")
     _refuse(lanes, (digests.str.len() != len(digests.iloc[0])).to_numpy() if len(digests) else np.zeros(0, bool), "params_digest is cut")
 
 
 def _numbers(experiment: Experiment, lanes: pd.DataFrame, whole: bool) -> np.ndarray:
-    """The number of each row's cell, once it is sure that every row is a lane of the experiment, and none is there twice."""
+    """Return the number of each row's cell, once every row is known to be a training run of the experiment that stands there once."""
     position = {cell.id: number for number, cell in enumerate(experiment.cells)}
     cell = lanes["cell"].map(position)
     _refuse(lanes, cell.isna().to_numpy(), "the experiment has no such cell")
@@ -89,89 +89,111 @@ def _numbers(experiment: Experiment, lanes: pd.DataFrame, whole: bool) -> np.nda
     _refuse(lanes, again, "is there twice")
     _refuse(lanes, np.append(False, number[1:] < number[:-1]), "is there twice or not in the order of cells and seeds")
     if whole and len(lanes) != experiment.lanes:
-        raise ValueError(f"{len(lanes):,} lanes, but the experiment has {experiment.lanes:,}")
+        raise ValueError(f"{len(lanes):,} training runs, but the experiment has {experiment.lanes:,}")
     return cell.to_numpy(np.int64)
 
 
-def _check_outcomes(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarray) -> None:
-    """What is known of a lane from how it ended."""
+def _check_ends(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarray) -> None:
+    """Check outcomes and numbers of steps against each other and against the settings of the cells."""
     _refuse(lanes, ~lanes["outcome"].isin(OUTCOMES).to_numpy(), f"outcome is none of {', '.join(OUTCOMES)}")
-    solved, unsolved, stuck, diverged = ((lanes["outcome"] == name).to_numpy() for name in OUTCOMES)
+    solved, unsolved, stuck, _ = _outcomes(lanes)
     training = [one.settings.training for one in experiment.cells]
     budget = np.array([one.steps for one in training])[cell]
     steps, at = lanes["steps_run"].to_numpy(), lanes["steps_to_solve"].to_numpy(float, na_value=np.nan)
     _refuse(lanes, (steps < 0) | (steps > budget), "steps_run is not between 0 and the budget")
     _refuse(lanes, unsolved & (steps != budget), "is unsolved before its budget is spent")
     _refuse(lanes, stuck & (steps == budget), "is stuck, but its budget is spent")
-    _refuse(lanes, np.isnan(at) == solved, "steps_to_solve stands with solved lanes, and with no others")
+    _refuse(lanes, np.isnan(at) == solved, "steps_to_solve stands with solved training runs, and with no others")
     _refuse(lanes, solved & ~((at >= 0) & (at <= steps)), "steps_to_solve is not between 0 and steps_run")
-    stops = np.array([one.stop == "solved" for one in training])[cell]
-    _refuse(lanes, solved & stops & (at != steps), "goes on after it is solved")
+    _refuse(lanes, solved & _stops(experiment)[cell] & (at != steps), "goes on after it is solved")
+    if "break_step" in lanes:
+        broken = lanes["break_step"].to_numpy(float, na_value=0)
+        _refuse(lanes, (broken < 0) | (broken > steps), "break_step is not between 0 and steps_run")
+
+
+def _check_losses(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarray) -> None:
+    """Check losses, norms and learning rates against the outcomes and against the settings of the cells."""
+    solved, unsolved, stuck, diverged = _outcomes(lanes)
+    training = [one.settings.training for one in experiment.cells]
     loss = lanes["loss_final"].to_numpy(float)
-    _refuse(lanes, np.isnan(loss) != diverged, "loss_final is null for diverged lanes, and for no others")
+    _refuse(lanes, np.isnan(loss) != diverged, "loss_final is null for diverged training runs, and for no others")
     for name in lanes:
         if str(name).endswith("_final"):
-            _refuse(lanes, diverged & lanes[name].notna().to_numpy(), f"{name} is null for diverged lanes")
+            _refuse(lanes, diverged & lanes[name].notna().to_numpy(), f"{name} is null for diverged training runs")
     for name in ("grad_norm_initial", "grad_norm_final", "weight_norm_initial", "weight_norm_final"):
         if name in lanes:
             _refuse(lanes, (lanes[name].to_numpy(float) < 0), f"{name} is a norm, at least 0")
     if "loss_initial" in lanes:
-        _refuse(lanes, lanes["loss_initial"].isna().to_numpy() & ~diverged, "loss_initial is null for diverged lanes alone")
+        _refuse(lanes, lanes["loss_initial"].isna().to_numpy() & ~diverged, "loss_initial is null for diverged training runs alone")
     kinds = [np.dtype(one.dtype).type for one in training]
     below = np.array([-np.inf if one.solved_below is None else kind(one.solved_below) for one, kind in zip(training, kinds, strict=True)])
     with np.errstate(invalid="ignore"):
-        _refuse(lanes, solved & stops & ~(loss < below[cell]), "is solved with a loss that is too large")
+        _refuse(lanes, solved & _stops(experiment)[cell] & ~(loss < below[cell]), "is solved with a loss that is too large")
         _refuse(lanes, (unsolved | stuck) & (loss < below[cell]), "is not solved with a loss that is small enough")
     _refuse(lanes, solved & np.isinf(below[cell]), "is solved, but the experiment does not say when")
     if "optimizer.learning_rate" not in _mapped(experiment):
         optimizers = [one.settings.optimizer for one in experiment.cells]
         rates = np.array([np.nan if one.relative else kind(one.rate) for one, kind in zip(optimizers, kinds, strict=True)], float)[cell]
         _refuse(lanes, ~np.isnan(rates) & (lanes["learning_rate"].to_numpy(float) != rates), "learning_rate is not that of the cell")
-    if "break_step" in lanes:
-        broken = lanes["break_step"].to_numpy(float, na_value=0)
-        _refuse(lanes, (broken < 0) | (broken > steps), "break_step is not between 0 and steps_run")
+
+
+def _outcomes(lanes: pd.DataFrame) -> list[np.ndarray]:
+    """Return for each of `OUTCOMES` which rows have it."""
+    return [(lanes["outcome"] == name).to_numpy() for name in OUTCOMES]
+
+
+def _stops(experiment: Experiment) -> np.ndarray:
+    """Return for each cell whether its training runs stop when they are solved."""
+    return np.array([one.settings.training.stop == "solved" for one in experiment.cells])
 
 
 def ended_curves(lanes: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Curves of these lanes, each point once, in the order of the lanes: a run that was cut off has also begun those of others."""
-    order = lanes[list(IDENTITY)].assign(_lane=np.arange(len(lanes)))
-    found = curves.merge(order, on=list(IDENTITY)).sort_values(["_lane", "step"], kind="stable")
+    """Return the curves of these training runs, each point once, in the order of the rows.
+
+    A run that was cut off also holds the beginnings of other curves; those are left out.
+    """
+    order = lanes[LANE].assign(_lane=np.arange(len(lanes)))
+    found = curves.merge(order, on=LANE).sort_values(["_lane", "step"], kind="stable")
     return found.drop_duplicates(["_lane", "step"]).drop(columns="_lane").reset_index(drop=True)
 
 
 def check_curves(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame, curves: pd.DataFrame) -> None:
-    """ValueError if the curves are not exactly those of the lanes that have one, from step 0 to the lane's end.
+    """Raise ValueError if the curves are not exactly those of the training runs that have one, from step 0 to the run's end.
 
-    Lanes have a curve if both of their seeds are below the manifest's `curve_seeds`; a report may have left all of them out.
+    Training runs have a curve if both of their seeds are below the manifest's `curve_seeds`; a report may have left all of them out.
     """
     left_out = manifest.of_report and "curves" in experiment.unreported
     logged = lanes[(lanes[["data_seed", "init_seed"]] < manifest.curve_seeds).all(axis=1)] if not left_out else lanes.iloc[:0]
     if curves.empty or logged.empty:
         if len(logged) or len(curves):
-            raise ValueError(f"curves: {len(logged):,} lanes have one, but there are {'none' if curves.empty else 'others'}")
+            raise ValueError(f"curves: {len(logged):,} training runs have one, but there are {'none' if curves.empty else 'others'}")
         return
-    keys = list(IDENTITY)
-    starts = np.append(True, (curves[keys].iloc[1:].to_numpy() != curves[keys].iloc[:-1].to_numpy()).any(axis=1))
+    starts = np.append(True, (curves[LANE].iloc[1:].to_numpy() != curves[LANE].iloc[:-1].to_numpy()).any(axis=1))
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(curves)) - 1
-    if len(first) != len(logged) or not (curves[keys].iloc[first].to_numpy() == logged[keys].to_numpy()).all():
-        raise ValueError(f"curves: they are not those of the {len(logged):,} lanes that have one, in their order")
+    if len(first) != len(logged) or not (curves[LANE].iloc[first].to_numpy() == logged[LANE].to_numpy()).all():
+        raise ValueError(f"curves: they are not those of the {len(logged):,} training runs that have one, in their order")
     step, end = curves["step"].to_numpy(), logged["steps_run"].to_numpy()
     _refuse(logged, step[first] != 0, "its curve does not begin at step 0")
-    _refuse(logged, step[last] != end, "its curve does not end where the lane does")
+    _refuse(logged, step[last] != end, "its curve does not end where the training run does")
     _refuse(curves, ~starts & (np.diff(step, prepend=-1) <= 0), "the steps of its curve do not increase")
-    inner = np.ones(len(curves), bool)
-    inner[last] = False
-    # All lanes of a cell are logged at the same steps.
-    for _, group in logged[keys].assign(_first=first, _last=last).groupby("cell", sort=False):
+    # All training runs of a cell are logged at the same steps.
+    for _, group in logged[LANE].assign(_first=first, _last=last).groupby("cell", sort=False):
         rows = np.concatenate([np.arange(a, b) for a, b in zip(group["_first"], group["_last"], strict=True)])
         grid = np.unique(step[rows])
         expected = np.searchsorted(grid, step[group["_last"]], "left")
         _refuse(group, (group["_last"] - group["_first"]).to_numpy() != expected, "points of its curve are missing")
+    _check_points(logged, curves, first, last)
+
+
+def _check_points(logged: pd.DataFrame, curves: pd.DataFrame, first: np.ndarray, last: np.ndarray) -> None:
+    """Check the values of curves, and those at their first and last points against the rows `logged`."""
     for name in curves.select_dtypes("float"):
         values = curves[name].to_numpy(float)
         _refuse(curves, np.isinf(values), f"{name} of its curve is infinite")
     loss = curves["loss"].to_numpy()
+    inner = np.ones(len(curves), bool)
+    inner[last] = False
     _refuse(curves, np.isnan(loss) & inner, "the loss of its curve is null before its end")
     for place, column in ((first, "loss_initial"), (last, "loss_final")):
         if column in logged:
@@ -181,17 +203,18 @@ def check_curves(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame
 
 
 def _mapped(experiment: Experiment) -> list[str]:
-    """Settings that have a column because the lanes are the points of a map."""
+    """Return the settings that have a column because the training runs are the points of a map."""
     return [experiment.seeds.map.x.path, experiment.seeds.map.y.path] if experiment.seeds.map is not None else []
 
 
 def _probe_columns(experiment: Experiment) -> re.Pattern[str]:
-    """What the columns of the experiment's probes are called, with a number where there is one for each layer."""
+    """Return the pattern of the columns of the experiment's probes, which are numbered where there is one for each layer."""
     names = probe if experiment.probes is None else (name.rpartition(":")[2] for name in experiment.probes)
     return re.compile(f"({'|'.join(map(re.escape, names)) or '(?!)'})(_[0-9]+)?_(initial|final)")
 
 
 def _check_names(needed: list[str], optional: Iterable[str], rows: pd.DataFrame, pattern: re.Pattern[str] | None) -> None:
+    """Raise ValueError if a needed column is missing, or another one is neither optional nor of the pattern."""
     missing = [name for name in needed if name not in rows]
     if missing:
         raise ValueError(f"column '{missing[0]}' is missing")
@@ -202,11 +225,12 @@ def _check_names(needed: list[str], optional: Iterable[str], rows: pd.DataFrame,
 
 
 def _check_types(rows: pd.DataFrame) -> None:
+    """Raise ValueError if a column has another type than the list of columns gives it; probes and settings are real numbers."""
     for name in rows:
-        dtype = rows[name].dtype
-        if name in TEXTS:
+        dtype, wanted = rows[name].dtype, TYPES.get(str(name), "real")
+        if wanted == "text":
             right = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
-        elif name in INTEGERS:
+        elif wanted == "integer":
             right = pd.api.types.is_integer_dtype(dtype)
         else:
             right = pd.api.types.is_float_dtype(dtype)
@@ -215,7 +239,7 @@ def _check_types(rows: pd.DataFrame) -> None:
 
 
 def _refuse(rows: pd.DataFrame, wrong: np.ndarray, why: str) -> None:
-    """ValueError that names the first row for which something is wrong, if there is one."""
+    """Raise ValueError that names the first training run for which something is wrong, if there is one."""
     if wrong.any():
         row = rows.iloc[int(np.argmax(wrong))]
-        raise ValueError(f"lane {':'.join(str(row[name]) for name in IDENTITY)}: {why}")
+        raise ValueError(f"training run {':'.join(str(row[name]) for name in LANE)}: {why}")

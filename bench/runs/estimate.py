@@ -1,68 +1,75 @@
-"""What a run will cost, from a short trial of its programs."""
+"""The cost of a run, estimated from a short trial of its programs."""
 
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.engine.layouts.choose import block_count, block_width, lane_bytes
+from bench.engine.layouts.choose import choose
+from bench.engine.layouts.costs import block_count, lane_bytes
 from bench.engine.pool import Lanes, Pool
-from bench.hardware import lane_mesh
-from bench.lane.program import Program, programs
-from bench.runs.memory import check_memory
+from bench.hardware import Hardware, lane_mesh
+from bench.lane.program import Program
+from bench.runs.plan import check_memory, plan
 from bench.runs.rows import LaneTable
 from bench.spec import Experiment
 
 TRIAL_SECONDS = 0.5
 """A trial takes more steps until it lasts this long."""
 ALL_TRIALS_SECONDS = 20.0
-"""After this long no other program is compiled: the rest is reckoned from those that were tried."""
+"""After this long no other program is compiled: the rest is estimated from those that were tried."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Programs and how many of them were tried, bytes of all lane slots, seconds of training if every lane spends its budget (NaN if no
-    lane of the trial made a step), and seconds of compilation."""
+    """The estimated cost of a run."""
 
     programs: int
     tried: int
+    """Number of programs that were tried."""
     memory_bytes: int
+    """Bytes of all lane slots."""
     seconds: float
+    """Seconds of training if every training run spends its budget; NaN if no training run of the trial made a step."""
     compile_seconds: float
 
 
 def estimate(experiment: Experiment) -> Estimate:
-    """Compile programs, train one block of each on every device for a short time, and scale up."""
+    """Compile programs, train one block of each on every device for a short time, and scale up.
+
+    ValueError if a cell cannot be built or the run does not fit this machine.
+    """
     mesh = lane_mesh()
-    plan = programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
-    check_memory(plan, len(experiment.seeds), mesh)
-    table = LaneTable(experiment, plan)
+    hardware = Hardware.of(mesh)
+    planned = plan(experiment)
+    check_memory(planned.programs, len(experiment.seeds), mesh)
+    table = planned.lanes
     started = time.perf_counter()
     seconds: list[float] = []
-    """Of each program that was tried."""
+    """Seconds of each program that was tried."""
     work: list[float] = []
-    """Of each program, roughly: parameters times examples times steps."""
+    """Work of each program, roughly: parameters times examples times steps."""
     memory, compiling = 0, 0.0
-    for (cells, _), program in zip(table.log_steps, plan, strict=True):
-        width = block_width(program)
-        memory = max(memory, mesh.size * width * block_count(program, width) * lane_bytes(program))
+    for cells, program in zip(table.cells, planned.programs, strict=True):
+        layout, width = choose(program, hardware)
+        memory = max(memory, mesh.size * width * block_count(program, layout, width, hardware) * lane_bytes(program))
         passes = -(-len(experiment.seeds) // (mesh.size * width))
         steps = sum(cell.settings.training.steps for cell in program.cells)
         work.append(passes * width * steps * program.n_parameters * (program.batch_size or program.n_examples))
         if not seconds or time.perf_counter() - started < ALL_TRIALS_SECONDS:
-            # The width is given, so that it is not tried out whether the bits depend on the position, which may take longer than all else.
+            # With a given width the pool does not test whether the bits depend on the position, which may take longer than all else.
             pool = Pool(program, mesh, width)
             each, beside = _trial(pool, table, program, cells)
             seconds.append(passes * (steps * each + len(cells) * beside))
             compiling += pool.costs.compile_seconds
     rates = np.array(seconds) / work[: len(seconds)]
     usual = float(np.nanmean(rates)) if not np.isnan(rates).all() else np.nan
-    known = [usual if np.isnan(rate) else rate for rate in rates] + [usual] * (len(plan) - len(rates))
-    return Estimate(len(plan), len(seconds), memory, float(np.dot(work, known)), compiling * len(plan) / len(seconds))
+    known = [usual if np.isnan(rate) else rate for rate in rates] + [usual] * (len(work) - len(rates))
+    return Estimate(len(work), len(seconds), memory, float(np.dot(work, known)), compiling * len(work) / len(seconds))
 
 
 def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> tuple[float, float]:
-    """Seconds of a step with a block on every device, and of the start and end of such a block; NaN if no lane makes a step."""
+    """Measure the seconds of one step with a block on every device, and of the start and end of such a block; NaN if no lane steps."""
     # Lanes that start at random do not stop at once, as those that start at zero may.
     cell = next((one for one in cells if table.experiment.cells[one].settings.initializer.random), cells[0])
     count = min(pool.devices * pool.width, table.seeds)
@@ -71,7 +78,7 @@ def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> 
     endless = lanes.inputs._replace(solved_below=np.full_like(lanes.inputs.solved_below, -np.inf))
 
     def trained(steps: int) -> tuple[float, int]:
-        """Seconds of this many steps, and how many a lane made at most."""
+        """Return the seconds of this many steps, and the most steps that a lane made."""
         before = pool.costs.run_seconds
         inputs = endless._replace(budget=np.full_like(endless.budget, steps))
         batches = list(pool.run(Lanes(lanes.ids, lanes.variant, inputs, lanes.logged), np.array([0])))
@@ -86,6 +93,6 @@ def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> 
             break
     if most == 0:
         return np.nan, np.nan
-    # What a block costs beside its steps is known from two trials of different length.
+    # The cost of a block beside its steps follows from two trials of different length.
     each = max(seconds - first, 0.0) / (most - taken) if most > taken else seconds / most
     return each, max(seconds - each * most, 0.0)

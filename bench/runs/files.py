@@ -1,15 +1,15 @@
-"""Read the files of a results folder, which may come from a stranger: regular files inside it, of bounded size, never through a link."""
+"""Files of a results folder, which may come from a stranger: read within bounds and never through a link, written whole or not at all."""
 
 import os
 import stat
 from pathlib import Path
 
 MOST_TEXT = 1 << 24
-"""Bytes of a file of text that is read."""
+"""Largest size in bytes of a text file that is read."""
 
 
 def read_inside(folder: Path, name: str, most: int) -> bytes:
-    """Content of the file `name` of a folder.
+    """Return the content of the file `name` of a folder.
 
     ValueError if the file or a folder on the way from `folder` is a link, if it is a pipe or a device, or has more than `most` bytes;
     OSError if it cannot be read. Both name the path.
@@ -23,7 +23,7 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
             _refuse_link(path, parent, opened[-1])
             opened.append(os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
         _refuse_link(path, last, opened[-1])
-        # A pipe without a writer would otherwise be waited for.
+        # O_NONBLOCK: opening a pipe without a writer would otherwise wait for one.
         opened.append(os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1]))
         found = os.fstat(opened[-1])
         if not stat.S_ISREG(found.st_mode):
@@ -33,7 +33,7 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
         with open(opened.pop(), "rb") as file:
             return file.read(most)
     except OSError as error:
-        # The same type, so that a file that is missing is known from one that cannot be read now.
+        # The type is kept, so that callers can tell a missing file from one that cannot be read now.
         raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
     finally:
         for descriptor in opened:
@@ -43,3 +43,25 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
 def _refuse_link(path: Path, name: str, folder: int) -> None:
     if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
         raise ValueError(f"{path}: {name} is a link, which is not followed")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file by a temporary file, fsync and rename, so that it is there whole or not at all.
+
+    OSError names the file if it cannot be written, or if it is a link: nothing is written through links.
+    """
+    if path.is_symlink():
+        raise OSError(f"{path}: is a link; nothing is written through links")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # An earlier process of the same number may have left a file of this name, or somebody may have put a link there.
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -1,155 +1,21 @@
 """`run.json`: what a run folder, or a report's copy of its rows, says about itself, as a validated schema."""
 
-import hashlib
 import json
-from datetime import datetime
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    FiniteFloat,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator, model_validator
 
-from bench.registry import STRICT
+from bench.messages import explain, one_line, shown
+from bench.runs.files import read_inside
+from bench.runs.provenance import Device, Provenance, differences
+from bench.runs.record import CellId, FileName, Record, Sha256, Time
+from bench.spec import Name
 
 SCHEMA_VERSION: Literal[3] = 3
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
-CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-
-
-def _real_time(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
-
-
-Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$"), AfterValidator(_real_time)]
-FileName = Annotated[str, Field(pattern=r"^(lanes|curves)(/part-([0-9]{6}-)?[0-9a-f]{12})?\.parquet$")]
-"""`lanes/part-...` in a run folder, `lanes.parquet` in a report: always relative, always inside the folder."""
-
-TRAINING_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
-"""Packages that compute what is trained, or its data."""
-HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_hlo_profile")
-"""How the names of those XLA flags begin that change no bits."""
-
-
-class Record(BaseModel):
-    """A node of the manifest: strict types, unknown keys are errors."""
-
-    model_config = {**STRICT, "ser_json_inf_nan": "strings", "allow_inf_nan": False}
-
-
-class Device(Record):
-    """What lanes were sharded over."""
-
-    platform: str
-    kind: str
-    count: PositiveInt
-
-
-class Git(Record):
-    """Commit of the checkout that trained, and whether it was changed since; None outside one."""
-
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")] | None
-    dirty: bool | None
-
-
-class Provenance(Record):
-    """Everything but the experiment that the bits of a row depend on, and where it was made. None: not recorded."""
-
-    versions: dict[str, str]
-    python: str
-    platform: str
-    device: Device
-    cpu_features: str | None
-    """The processor's family and the vector instructions that XLA compiles for."""
-    matmul_precision: str
-    prng: str | None
-    """Implementation of random keys, and what else of JAX's configuration changes draws."""
-    xla_flags: str
-    relu_gradient_at_zero: FiniteFloat
-    git: Git
-    source: Sha256 | None
-    """Digest of the source code that trains."""
-    own: dict[str, Sha256]
-    """Digests of the source of the user's own modules, and of data files, by their names."""
-    configuration: dict[str, str] = {}
-    """What was changed of JAX's configuration, or of the environment, that can change bits."""
-
-    @model_validator(mode="after")
-    def _names_what_trains(self) -> Self:
-        for package in ("initbench", "jax", "jaxlib"):
-            if package not in self.versions:
-                raise ValueError(f"versions: '{package}' is missing")
-        return self
-
-    @property
-    def id(self) -> str:
-        """Names this provenance in the list of parts; a field that was added later and has its default does not count."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def differences(before: Provenance, now: Provenance) -> list[str]:
-    """What can change bits and is not the same, in words: 'jax 0.7.0, now 0.7.1'.
-
-    Where it was made does not count (commit, operating system, Python), nor the number of devices, nor packages that only store or
-    read rows. What only one of the two has recorded counts as different.
-    """
-    found = [
-        _differs(package, before.versions.get(package), now.versions.get(package))
-        for package in TRAINING_PACKAGES
-        if before.versions.get(package) != now.versions.get(package)
-    ]
-    for name, old, new in (
-        ("platform", before.device.platform, now.device.platform),
-        ("device", before.device.kind, now.device.kind),
-        ("precision of matrix products", before.matmul_precision, now.matmul_precision),
-        ("random keys", before.prng, now.prng),
-        ("gradient of ReLU at 0", before.relu_gradient_at_zero, now.relu_gradient_at_zero),
-    ):
-        found += [_differs(name, old, new)] if old != new else []
-    found += _changed_words("CPU", (before.cpu_features or "").split(), (now.cpu_features or "").split())
-    found += _changed_words("XLA flags", _flags(before.xla_flags), _flags(now.xla_flags))
-    for name in sorted(before.configuration.keys() | now.configuration.keys()):
-        old_value, new_value = (one.configuration.get(name, "its default") for one in (before, now))
-        found += [_differs(name, old_value, new_value)] if old_value != new_value else []
-    if before.source != now.source:
-        known = before.source is not None and now.source is not None
-        found.append(f"source code of initbench {'changed' if known else 'is not recorded on one side'}")
-    for name in sorted(before.own.keys() | now.own.keys()):
-        if before.own.get(name) != now.own.get(name):
-            found.append(f"'{name}' " + ("changed" if name in before.own and name in now.own else "is not recorded on one side"))
-    return found
-
-
-def _differs(name: str, before: object, now: object) -> str:
-    old, new = ("not recorded" if value is None else value for value in (before, now))
-    return f"{name} {old}, now {new}"
-
-
-def _changed_words(name: str, before: list[str], now: list[str]) -> list[str]:
-    """What went and what came, as one difference; nothing if they have the same words."""
-    gone, come = ([word for word in one if word not in other] for one, other in ((before, now), (now, before)))
-    if not gone and not come:
-        return []
-    if not before or not now:
-        return [f"{name} {'not recorded' if not before else ' '.join(before)}, now {'not recorded' if not now else ' '.join(now)}"]
-    return [f"{name}: " + ", ".join([*([f"without {' '.join(gone)}"] if gone else []), *([f"with {' '.join(come)}"] if come else [])])]
-
-
-def _flags(text: str) -> list[str]:
-    """XLA's flags, the last of each name, but those that change no bits."""
-    last = {flag.partition("=")[0]: flag for flag in text.split()}
-    return sorted(flag for name, flag in last.items() if not name.startswith(HARMLESS_FLAGS))
+MOST_MANIFEST = 1 << 28
+"""Largest size in bytes of a manifest that is read."""
 
 
 class Part(Record):
@@ -159,25 +25,16 @@ class Part(Record):
     rows: NonNegativeInt
     sha256: Sha256
     provenance: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    """Ids of the provenances under which its rows were made: one, but for a report's copy of a mixed run."""
+    """Ids of the provenances under which its rows were made: one, except in a report's copy of a mixed run."""
 
     @property
     def kind(self) -> str:
-        """`lanes` or `curves`."""
+        """The kind of its rows: `lanes` or `curves`."""
         return self.file.partition("/")[0].removesuffix(".parquet")
 
 
-def _restored(content: Any) -> Any:
-    """Content of a JSON file, in which an infinite number is a text."""
-    if isinstance(content, dict):
-        return {key: _restored(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_restored(value) for value in content]
-    return float(content) if content in ("Infinity", "-Infinity") else content
-
-
 class CellRecord(Record):
-    """What a reader needs to know of a cell without importing anything that it names."""
+    """The facts about a cell that a reader needs without importing anything that the cell names."""
 
     id: CellId
     label: str
@@ -185,7 +42,7 @@ class CellRecord(Record):
     draws: bool
     """Whether two init seeds give two different starts."""
     seeded: bool | None = None
-    """Whether two data seeds give two different data sets; None in folders that were begun before this was kept."""
+    """Whether two data seeds give two different data sets; None in folders that were begun before this was recorded."""
     settings: dict[str, Any]
     """The settings that differ from the defaults; `id` is their digest."""
 
@@ -195,8 +52,17 @@ class CellRecord(Record):
         return _restored(content)
 
 
+def _restored(content: Any) -> Any:
+    """Replace the texts by which JSON stands for infinite numbers with these numbers."""
+    if isinstance(content, dict):
+        return {key: _restored(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_restored(value) for value in content]
+    return float(content) if content in ("Infinity", "-Infinity") else content
+
+
 class Edit(Record):
-    """A change of what judges (claims, laws) after rows existed."""
+    """A change of the claims or laws after rows existed."""
 
     when: Time
     judges_hash: Sha256
@@ -208,23 +74,25 @@ class Manifest(Record):
     schema_version: Literal[3]
     experiment: Name
     spec_hash: Sha256
-    """Of what trains: cells, seeds, probes."""
+    """Hash of everything that trains: cells, seeds, probes."""
     judges_hash: Sha256
-    """Of what judged when the first row was made: claims and laws."""
+    """Hash of the claims and laws that judged when the first row was made."""
     criteria: dict[Name, Sha256] | None = None
-    """Of each claim then, by its id; None in folders that were begun before this was kept."""
+    """Hash of each claim at that time, by its id; None in folders that were begun before this was recorded."""
     edits: Annotated[tuple[Edit, ...], Field(strict=False)] = ()
     provenance: Annotated[dict[CellId, Provenance], Field(min_length=1)]
-    """By their ids, in the order in which they were met."""
+    """Provenances by their ids, oldest first."""
     dtype: Annotated[str, Field(pattern=r"^float(32|64)(, float64)?$")]
     started: Time
     ended: Time | None
     complete: bool
     lanes: NonNegativeInt
-    """Lanes of the whole experiment, trained or not yet."""
+    """Number of training runs of the whole experiment, trained or not."""
     curve_seeds: NonNegativeInt
+    """Curves are kept of training runs whose seeds are both below this number."""
     cells: Annotated[tuple[CellRecord, ...], Field(strict=False, min_length=1)]
     block_width: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
+    """Width of the blocks of each program, 0 where none has been chosen."""
     programs: NonNegativeInt = 0
     compilations: NonNegativeInt = 0
     compile_seconds: NonNegativeFloat = 0.0
@@ -259,17 +127,17 @@ class Manifest(Record):
 
     @property
     def of_report(self) -> bool:
-        """Whether the rows are a report's copy, which may leave columns and curves out."""
+        """Whether the rows are a report's copy, which may leave out columns and curves."""
         return any(part.file == "lanes.parquet" for part in self.parts)
 
     @property
     def mixed(self) -> list[str]:
-        """How the provenances of its rows differ in what can change bits; nothing if the run is all of one kind."""
+        """Differences between the provenances of its rows that can change bits; empty if there are none."""
         first, *others = self.in_use or [self.latest]
         return list(dict.fromkeys(difference for other in others for difference in differences(first, other)))
 
     def made_otherwise(self, other: "Manifest") -> list[str]:
-        """How the provenances of its rows and those of another run differ in what can change bits."""
+        """List the differences that can change bits between the provenances of its rows and those of another run."""
         pairs = product(self.in_use or [self.latest], other.in_use or [other.latest])
         return list(dict.fromkeys(difference for ours, theirs in pairs for difference in differences(ours, theirs)))
 
@@ -291,10 +159,69 @@ class Manifest(Record):
 
     @property
     def devices(self) -> list[Device]:
-        """What its rows were made on."""
+        """The devices that its rows were made on."""
         return [made.device for made in self.provenance.values()]
 
     @property
     def text(self) -> str:
-        """As it stands in `run.json`."""
+        """The manifest as it stands in `run.json`."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `run.json` of a run folder; ValueError with one line if it is missing or broken."""
+    path = folder / "run.json"
+    try:
+        text = read_inside(folder, "run.json", MOST_MANIFEST).decode()
+        content = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder}: no run here (run.json is missing)") from error
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(one_line(f"{path}: cannot be read: {error}")) from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path}: schema_version = {shown(version)}; this version reads {SCHEMA_VERSION}")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {explain(error, Manifest)}") from error
+
+
+def read_repairable(folder: Path) -> Manifest:
+    """Read the manifest of a folder that is about to be written; ValueError with one line if it is broken.
+
+    A manifest that is valid except that it calls a run complete which is not is read as that of an incomplete run.
+    """
+    try:
+        return read_manifest(folder)
+    except ValueError:
+        content = json.loads((folder / "run.json").read_text(encoding="utf-8")) if is_manifest(folder / "run.json") else {}
+        try:
+            return Manifest.model_validate({**content, "complete": False})
+        except ValidationError:
+            pass
+        raise
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file looks like a `run.json` that some version of this package wrote."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "schema_version" in content and "parts" in content
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of its pairs; ValueError if a key stands in it twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key {shown(next(name for name in names if names.count(name) > 1))} stands there twice")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")

@@ -1,46 +1,39 @@
-"""Whether an experiment fits the machine, told before anything is built or trained."""
+"""Memory of this machine: how much there is, and how much a process has taken."""
 
 import os
-from collections.abc import Sequence
+import sys
 
-from jax.sharding import Mesh
+import jax
 
-from bench.engine.layouts.choose import MIN_WIDTH, lane_bytes
-from bench.lane.program import Program
-
-ROW_BYTES = 40
-"""What the row of a training run takes on the host at the least, once all rows are put in order: cell, seeds, place in the order."""
+if sys.platform != "win32":
+    import resource
 
 
-def check_memory(plan: Sequence[Program], seeds: int, mesh: Mesh) -> None:
-    """Raise ValueError if the smallest pool of a program is larger than the memory of the devices, or the rows of all training runs than
-    that of the host. `seeds`: training runs per cell."""
-    device = mesh.devices.flat[0]
-    host = _host_bytes()
-    # The devices of a CPU share the host's memory.
-    of_cpu = device.platform == "cpu"
-    there_is = host if of_cpu else (device.memory_stats() or {}).get("bytes_limit")
-    for program in plan:
-        needed = (mesh.size if of_cpu else 1) * MIN_WIDTH * lane_bytes(program)
-        if there_is is not None and needed > there_is:
-            raise ValueError(
-                f"model '{program.cells[0].settings.model.name}' of {program.n_parameters:,} parameters: the fewest training runs that "
-                f"stand side by side need {_gib(needed)} GiB, {'this machine' if of_cpu else device.device_kind} has {_gib(there_is)} GiB"
-            )
-    lanes = seeds * sum(len(program.cells) for program in plan)
-    if host is not None and ROW_BYTES * lanes > host:
-        raise ValueError(
-            f"seeds: the rows of {lanes:,} training runs need at least {_gib(ROW_BYTES * lanes)} GiB, this machine has {_gib(host)} GiB"
-        )
-
-
-def _host_bytes() -> int | None:
-    """The memory of this machine; None where the system does not say."""
+def host_bytes() -> int | None:
+    """Return the size of this machine's memory; None where the system does not say."""
     names = {"SC_PAGE_SIZE", "SC_PHYS_PAGES"}
     if not names <= set(getattr(os, "sysconf_names", {})):
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _gib(size: float) -> str:
-    return f"{size / 2**30:,.1f}"
+def peak_bytes(devices: list[jax.Device]) -> int:
+    """Return the most memory used until now: that of the devices if they tell, that of this process otherwise."""
+    stats = [device.memory_stats() for device in devices]
+    peaks = [found["peak_bytes_in_use"] for found in stats if found and "peak_bytes_in_use" in found]
+    return sum(peaks) if peaks else peak_process_bytes()
+
+
+def peak_process_bytes() -> int:
+    """Return the most memory that this process has had resident; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def check_rows(rows: int, columns: int) -> None:
+    """Raise ValueError if the numbers of a table of this size do not fit into the memory of this machine."""
+    needed, there = 8 * rows * columns, host_bytes()
+    if there is not None and needed > there:
+        raise ValueError(f"{rows:,} rows of {columns} columns take {needed >> 30:,} GiB of memory, this machine has {there >> 30:,} GiB")

@@ -1,7 +1,7 @@
 """The user's own code and data files that an experiment rests on, by their digests.
 
-Found without running anything: from the modules that the experiment names, along their import statements, and to the files that their
-texts or the experiment's options name. What a module loads under a name that it computes is not seen.
+They are found without running anything: from the modules that the experiment names, along their import statements, and to the files that
+constants of their source or options of the experiment name. A file is not seen if a module computes its name.
 """
 
 import ast
@@ -14,17 +14,20 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from bench.runs.manifest import TRAINING_PACKAGES
+from bench.runs.provenance import TRAINING_PACKAGES
 from bench.spec import Experiment
 
 NAMED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.\w+)*")
-"""`package.module:name`, as an experiment file names a piece of the user's own."""
+"""`package.module:name`, by which an experiment file names a piece of the user's own."""
 LONGEST_NAME = 255
-"""Characters of a text that may name a file."""
+"""Most characters of a text that may name a file."""
 
 
 def own_digests(experiment: Experiment) -> dict[str, str]:
-    """SHA-256 of each own module by its dotted name, and of each data file as it is named there; no path of this machine."""
+    """Return the SHA-256 of each own module by its dotted name, and of each data file by the name it has there.
+
+    No path of this machine is among the names.
+    """
     texts = [text for cell in experiment.cells for text in _texts(cell.settings.model_dump(mode="json"))]
     texts += [*(experiment.probes or ()), *experiment.track]
     modules: dict[str, Path] = {}
@@ -45,7 +48,7 @@ def own_digests(experiment: Experiment) -> dict[str, str]:
 
 
 def _digest(paths: set[Path]) -> str:
-    """SHA-256 of a file; of the digests of several that go by one name."""
+    """Return the SHA-256 of a file, or of the digests of several files that have one name."""
     digests = []
     for path in paths:
         with path.open("rb") as file:
@@ -54,6 +57,7 @@ def _digest(paths: set[Path]) -> str:
 
 
 def _texts(content: Any) -> Iterator[str]:
+    """Yield every text in a tree of dicts, lists and tuples."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, dict | list | tuple):
@@ -62,7 +66,7 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def _data_file(text: str, folder: Path) -> list[tuple[str, Path]]:
-    """The file of this name in a folder, if there is one, and what it goes by: of an absolute path the last part."""
+    """Find the file of this name in a folder; returns its name and path, or nothing. The name of an absolute path is its last part."""
     path = folder / text
     if not 0 < len(text) <= LONGEST_NAME or "\0" in text or path.suffix in ("", ".py"):
         return []
@@ -74,7 +78,7 @@ def _data_file(text: str, folder: Path) -> list[tuple[str, Path]]:
 
 
 def _follow(name: str, packages: set[str], modules: dict[str, Path]) -> None:
-    """Add a module, and all modules that it imports; of what is installed those of these packages alone."""
+    """Add a module and all modules that it imports; of installed modules only those of `packages`."""
     path = _source(name, packages)
     if path is None or name in modules:
         return
@@ -91,14 +95,14 @@ def _follow(name: str, packages: set[str], modules: dict[str, Path]) -> None:
                 base = ".".join([*parents, *([node.module] if node.module else [])])
             wanted = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         for one in wanted:
-            # With a module its packages are imported.
+            # An import of a module also imports its packages.
             parts = one.split(".")
             for length in range(1, len(parts) + 1):
                 _follow(".".join(parts[:length]), packages, modules)
 
 
 def _source(name: str, packages: set[str]) -> Path | None:
-    """The source file of a module; None for this package, for those whose versions are compared, and for what is no module."""
+    """Return the source file of a module; None for this package, for packages whose versions are compared, and for other names."""
     top = name.partition(".")[0]
     if not name or top in ("bench", "analysis", "sklearn", *TRAINING_PACKAGES, *sys.stdlib_module_names):
         return None
@@ -111,7 +115,7 @@ def _source(name: str, packages: set[str]) -> Path | None:
 
 
 def _found(name: str) -> str | None:
-    """The file of a module that has not been imported; its packages are not imported for it."""
+    """Return the file of a module that has not been imported, without importing its packages."""
     *parents, last = name.split(".")
     package = sys.modules.get(".".join(parents)) if parents else None
     if parents and package is None:
@@ -121,12 +125,13 @@ def _found(name: str) -> str | None:
 
 
 def _installed(path: Path) -> bool:
+    """Whether a file lies in one of the folders of installed packages."""
     folders = {Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
     return any(folder in path.parents for folder in folders)
 
 
 def _tree(path: Path) -> ast.Module:
-    """The syntax tree of a source file; an empty one if it has none, as of a module that is never loaded."""
+    """Return the syntax tree of a source file; an empty one if the file cannot be parsed."""
     try:
         return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):

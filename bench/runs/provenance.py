@@ -1,154 +1,118 @@
-"""Where a result comes from: versions, device, flags, commit, source code."""
+"""Provenance of rows: what besides the experiment their bits depend on, and how two provenances differ."""
 
 import hashlib
-import os
-import platform
-import re
-import resource
-import subprocess
-import sys
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+import json
+from typing import Annotated, Self
 
-import jax
-import jax.numpy as jnp
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from bench.hardware import flags_in_force, matmul_precision, precision
-from bench.keys import data_key
-from bench.runs.manifest import Device, Git, Provenance
-from bench.runs.own import own_digests
-from bench.spec import Experiment
+from bench.runs.record import Record, Sha256
 
-PACKAGES = ("initbench", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
-ARITHMETIC = re.compile(r"sse|ssse|avx|fma|f16c|amx|asimd|fphp|sve|sme\d*$|neon|bf16|i8mm")
-"""How the names of those CPU features begin that change how numbers are computed."""
-JAX_DEFAULTS = {
-    "jax_allow_f16_reductions": True,
-    "jax_compiler_enable_remat_pass": True,
-    "jax_disable_jit": False,
-    "jax_disable_most_optimizations": False,
-    "jax_enable_pgle": False,
-    "jax_exec_time_optimization_effort": 0.0,
-    "jax_high_dynamic_range_gumbel": False,
-    "jax_memory_fitting_effort": 0.0,
-    "jax_memory_fitting_level": "O2",
-    "jax_numpy_dtype_promotion": "standard",
-    "jax_optimization_level": "UNKNOWN",
-    "jax_random_seed_offset": 0,
-    "jax_softmax_custom_jvp": False,
-    "jax_threefry_gpu_kernel_lowering": False,
-    "jax_use_direct_linearize": True,
-    "jax_use_shardy_partitioner": True,
-}
-"""What of JAX's configuration can change bits and is not pinned by the engine, with the values that it has unless a user sets others."""
-VARIABLES = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "XLA_PYTHON_CLIENT_PREFER_F32")
-"""Environment variables that can change bits."""
+TRAINING_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
+"""Packages that compute what is trained, or its data."""
+HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_", "--xla_hlo_profile")
+"""Beginnings of the names of XLA flags that change no bits."""
 
 
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+class Device(Record):
+    """The devices over which training runs were distributed."""
+
+    platform: str
+    kind: str
+    count: PositiveInt
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that make the numbers."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
+class Git(Record):
+    """The commit of the checkout that trained, and whether files were changed since; None outside of a checkout."""
+
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")] | None
+    dirty: bool | None
+
+
+class Provenance(Record):
+    """Everything but the experiment that the bits of a row depend on, and where the row was made. None stands for: not recorded."""
+
+    versions: dict[str, str]
+    python: str
+    platform: str
+    device: Device
+    cpu_features: str | None
+    """The processor's family and the vector instructions that XLA compiles for."""
+    matmul_precision: str
+    prng: str | None
+    """The implementation of random keys, and whether it is partitionable."""
+    xla_flags: str
+    relu_gradient_at_zero: FiniteFloat
+    git: Git
+    source: Sha256 | None
+    """Digest of the source code that trains."""
+    own: dict[str, Sha256]
+    """Digests of the user's own modules and data files, by their names."""
+    configuration: dict[str, str] = {}
+    """Settings of JAX and environment variables that can change bits and that the user has changed."""
+
+    @model_validator(mode="after")
+    def _names_what_trains(self) -> Self:
+        for package in ("initbench", "jax", "jaxlib"):
+            if package not in self.versions:
+                raise ValueError(f"versions: '{package}' is missing")
+        return self
+
+    @property
+    def id(self) -> str:
+        """The digest that names this provenance in the list of parts; a field that was added later and has its default does not count."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def differences(before: Provenance, now: Provenance) -> list[str]:
+    """List in words what differs and can change bits, such as 'jax 0.7.0, now 0.7.1'.
+
+    The place where rows were made does not count (commit, operating system, Python), nor does the number of devices, nor do packages that
+    only store or read rows. A field that only one of the two has recorded counts as different.
+    """
+    found = [
+        _differs(package, before.versions.get(package), now.versions.get(package))
+        for package in TRAINING_PACKAGES
+        if before.versions.get(package) != now.versions.get(package)
+    ]
+    for name, old, new in (
+        ("platform", before.device.platform, now.device.platform),
+        ("device", before.device.kind, now.device.kind),
+        ("precision of matrix products", before.matmul_precision, now.matmul_precision),
+        ("random keys", before.prng, now.prng),
+        ("gradient of ReLU at 0", before.relu_gradient_at_zero, now.relu_gradient_at_zero),
+    ):
+        found += [_differs(name, old, new)] if old != new else []
+    found += _changed_words("CPU", (before.cpu_features or "").split(), (now.cpu_features or "").split())
+    found += _changed_words("XLA flags", _flags(before.xla_flags), _flags(now.xla_flags))
+    for name in sorted(before.configuration.keys() | now.configuration.keys()):
+        old_value, new_value = (one.configuration.get(name, "its default") for one in (before, now))
+        found += [_differs(name, old_value, new_value)] if old_value != new_value else []
+    if before.source != now.source:
+        known = before.source is not None and now.source is not None
+        found.append(f"source code of initbench {'changed' if known else 'is not recorded on one side'}")
+    for name in sorted(before.own.keys() | now.own.keys()):
+        if before.own.get(name) != now.own.get(name):
+            found.append(f"'{name}' " + ("changed" if name in before.own and name in now.own else "is not recorded on one side"))
     return found
 
 
-def describe_device(devices: list[jax.Device]) -> Device:
-    """Kind and count of the devices that lanes are sharded over."""
-    return Device(platform=devices[0].platform, kind=devices[0].device_kind, count=len(devices))
+def _differs(name: str, before: object, now: object) -> str:
+    old, new = ("not recorded" if value is None else value for value in (before, now))
+    return f"{name} {old}, now {new}"
 
 
-def environment(devices: list[jax.Device], experiment: Experiment | None = None) -> Provenance:
-    """Everything but the experiment that a row depends on, with the digests of the user's own code that the experiment names."""
-    return Provenance(
-        versions=versions(),
-        python=platform.python_version(),
-        platform=platform.platform(),
-        device=describe_device(devices),
-        cpu_features=cpu_features(),
-        matmul_precision=matmul_precision(),
-        prng=random_keys(),
-        xla_flags=os.environ.get("XLA_FLAGS", "") if flags_in_force() else "unknown",
-        relu_gradient_at_zero=float(jax.grad(jax.nn.relu)(jnp.zeros(()))),
-        git=git_state(),
-        source=source_digest(),
-        own=own_digests(experiment) if experiment else {},
-        configuration=configuration(),
-    )
+def _changed_words(name: str, before: list[str], now: list[str]) -> list[str]:
+    """Describe the words that only one of two lists has, as one difference; the list is empty if both have the same words."""
+    gone, come = ([word for word in one if word not in other] for one, other in ((before, now), (now, before)))
+    if not gone and not come:
+        return []
+    if not before or not now:
+        return [f"{name} {'not recorded' if not before else ' '.join(before)}, now {'not recorded' if not now else ' '.join(now)}"]
+    return [f"{name}: " + ", ".join([*([f"without {' '.join(gone)}"] if gone else []), *([f"with {' '.join(come)}"] if come else [])])]
 
 
-def cpu_features(cpuinfo: str | None = None) -> str:
-    """The processor's family and the vector instructions that XLA compiles for, from Linux's `/proc/cpuinfo`; elsewhere its name."""
-    if cpuinfo is None:
-        try:
-            cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        except OSError:
-            return f"{platform.machine()} {platform.processor()}".strip()
-    found: dict[str, str] = {}
-    for line in cpuinfo.splitlines():
-        name, _, value = line.partition(":")
-        found.setdefault(name.strip(), value.strip())
-    family = [found[name] for name in ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part") if name in found]
-    features = (found.get("flags") or found.get("Features") or "").split()
-    return f"{platform.machine()} {'-'.join(family)} {' '.join(sorted(filter(ARITHMETIC.match, features)))}"
-
-
-def random_keys() -> str:
-    """The implementation of the keys that the engine draws from."""
-    with precision("float32"):
-        partitionable = getattr(jax.config, "jax_threefry_partitionable", True)
-        return f"{jax.random.key_impl(data_key(0))}, {'partitionable' if partitionable else 'not partitionable'}"
-
-
-def configuration() -> dict[str, str]:
-    """What a user has changed of JAX's configuration, or of the environment, that can change bits."""
-    values = {name: getattr(jax.config, name, usual) for name, usual in JAX_DEFAULTS.items()}
-    changed = {name: str(getattr(value, "value", value)) for name, value in values.items()}
-    changed = {name: value for name, value in changed.items() if value != str(JAX_DEFAULTS[name])}
-    return changed | {name: os.environ[name] for name in VARIABLES if name in os.environ}
-
-
-@cache
-def source_digest() -> str:
-    """SHA-256 over the source files of this package that train: a change of documentation or of an experiment changes nothing."""
-    folder = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        place = path.relative_to(folder)
-        if place.parts[0] != "throughput" and place.name != "estimate.py":
-            digest.update(f"{place.as_posix()}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def git_state() -> Git:
-    """Commit of the checkout that this package runs from, and whether it was changed since; None outside one."""
-    folder = Path(__file__).resolve().parents[1]
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    if git("ls-files", "--error-unmatch", "runs/provenance.py") is None:
-        return Git(commit=None, dirty=None)
-    return Git(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain", "--", ".", "../analysis")))
-
-
-def peak_memory_bytes(devices: list[jax.Device]) -> int:
-    """Largest memory so far: of the devices if they tell, of this process otherwise."""
-    stats = [device.memory_stats() for device in devices]
-    peaks = [found["peak_bytes_in_use"] for found in stats if found and "peak_bytes_in_use" in found]
-    unit = 1 if sys.platform == "darwin" else 1024
-    return sum(peaks) if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _flags(text: str) -> list[str]:
+    """XLA's flags that can change bits, sorted; the last one of each name counts."""
+    last = {flag.partition("=")[0]: flag for flag in text.split()}
+    return sorted(flag for name, flag in last.items() if not name.startswith(HARMLESS_FLAGS))

@@ -1,4 +1,4 @@
-"""Cells and seeds as lanes, and ended lanes as rows."""
+"""Cells and seeds as lanes of the engine, and ended lanes as rows of the file format."""
 
 import binascii
 from collections.abc import Iterator
@@ -10,44 +10,48 @@ import pyarrow as pa
 
 from bench.engine.pool import Batch, Lanes
 from bench.hardware import precision
-from bench.lane.program import Inputs, Program, Status
-from bench.spec import Experiment
+from bench.lane.program import Program
+from bench.lane.state import Inputs, Status
+from bench.probes import breaking
+from bench.spec import COMMON, ROW_COLUMNS, Experiment
 
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
 PIECE = 1 << 20
-"""Lanes of a program that are planned at a time, so that memory does not grow with the number of those that have not run yet."""
+"""Most lanes of a program that are planned at a time, so that memory does not grow with the number of lanes that have not run yet."""
 FOREIGN, BEYOND = -1, -2
-"""In place of a lane's number: its cell is not of this experiment, its seeds are not among those of this experiment."""
+"""Stand for a lane's number where its cell, or its seeds, are not of this experiment."""
 
 
 class LaneTable:
-    """All lanes of an experiment, numbered cell by cell: what goes into the pool, and what comes out of it."""
+    """All lanes of an experiment, numbered cell by cell: how they enter a pool, and how they become rows when they have ended."""
 
-    def __init__(self, experiment: Experiment, plan: list[Program]) -> None:
+    def __init__(self, experiment: Experiment, programs: list[Program]) -> None:
         self.experiment = experiment
         self.seeds = len(experiment.seeds)
         position = {cell.id: index for index, cell in enumerate(experiment.cells)}
-        measured = [name for program in plan for name in program.measured]
-        self.probes = [name for name in dict.fromkeys(measured) if name not in ("metric", "test_loss", "test_metric", "grad_norm")]
+        measured = [name for program in programs for name in program.measured]
+        self.probes = [name for name in dict.fromkeys(measured) if name not in COMMON]
         cells = experiment.cells
         self.axes = {
             axis: pa.array(pd.Series([cell.axes[axis] for cell in cells], dtype=_axis_type(values)))
             for axis, values in experiment.axes.items()
         }
         """The value of each axis in each cell."""
-        self.log_steps = [([position[cell.id] for cell in program.cells], program.log_steps) for program in plan]
-        """The cells of each program, and the steps at which their curves are logged."""
-        self.tracked = list(dict.fromkeys(name for program in plan for name in program.track))
+        self.cells = [[position[cell.id] for cell in program.cells] for program in programs]
+        """Numbers of the cells of each program."""
+        self.log_steps = {cell: program.log_steps for cells, program in zip(self.cells, programs, strict=True) for cell in cells}
+        """Steps at which the curves of each cell are logged."""
+        self.tracked = list(dict.fromkeys(name for program in programs for name in program.track))
 
     def lanes(self, program: Program, numbers: np.ndarray) -> Lanes:
-        """The lanes of a program that have these numbers, in this order; lanes of one cell stand together."""
+        """Return the lanes of a program that have these numbers, in this order; lanes of one cell must stand together."""
         cell, seed = np.divmod(numbers, self.seeds)
         edges = [0, *(np.flatnonzero(np.diff(cell)) + 1), len(cell)]
         with precision(program.dtype):
             parts = [self._cell_lanes(program, int(cell[first]), seed[first:last]) for first, last in pairwise(edges)]
         if len(parts) == 1:
-            # What is the same for all lanes of a cell takes no memory.
+            # Inputs that are the same for all lanes of a cell are broadcast and take no memory.
             return parts[0]
         fields = zip(*(part.inputs for part in parts), strict=True)
         return Lanes(
@@ -58,7 +62,7 @@ class LaneTable:
         )
 
     def missing(self, cells: list[int], done: np.ndarray) -> Iterator[np.ndarray]:
-        """Numbers of the lanes of these cells that are not among `done` (sorted), in order, a piece of at most `PIECE` at a time."""
+        """Yield the numbers of the lanes of these cells that are not among `done` (sorted), in order, at most `PIECE` at a time."""
         pieces: list[np.ndarray] = []
         waiting = 0
         for cell in cells:
@@ -76,18 +80,18 @@ class LaneTable:
             yield np.concatenate(pieces)
 
     def numbers(self, rows: pd.DataFrame) -> np.ndarray:
-        """The number of the lane of each row, by its cell and seeds; FOREIGN or BEYOND where it is none of this experiment."""
+        """Return the number of the lane of each row, by its cell and seeds; FOREIGN or BEYOND where the experiment has no such lane."""
         cell = pd.Index([one.id for one in self.experiment.cells]).get_indexer(pd.Index(rows["cell"]))
         seed = self.experiment.seeds.places(rows["data_seed"].to_numpy(np.int64), rows["init_seed"].to_numpy(np.int64))
         return np.where(cell < 0, FOREIGN, np.where(seed < 0, BEYOND, cell * self.seeds + seed))
 
     def seeds_of(self, numbers: np.ndarray) -> pd.DataFrame:
-        """Cell and seeds of the lanes of these numbers."""
+        """Return the cells and seeds of the lanes of these numbers."""
         cell, seed = np.divmod(numbers, self.seeds)
         return pa.table(self._identity(cell, seed)).to_pandas()
 
     def logged(self, numbers: np.ndarray) -> np.ndarray:
-        """Whether the curves of these lanes are kept."""
+        """Return whether the curve of each of these lanes is kept."""
         data_seed, init_seed = self.experiment.seeds.at(numbers % self.seeds)
         return (data_seed < CURVE_SEEDS) & (init_seed < CURVE_SEEDS)
 
@@ -111,47 +115,46 @@ class LaneTable:
         }
 
     def rows(self, batch: Batch) -> pa.Table:
-        """One row per ended lane, with the columns of the file format."""
+        """Return one row per ended lane, with the columns of the file format."""
         found = batch.columns
         cell, seed = np.divmod(found["lane"], self.seeds)
-        identity = self._identity(cell, seed)
-        init_seed = self.experiment.seeds.at(seed)[1]
         status = found["status"]
         diverged = status == Status.DIVERGED
-        count = len(status)
-        nothing = np.full(count, np.nan)
+        nothing = np.full(len(status), np.nan)
 
         def real(name: str, blank: np.ndarray | bool = False) -> pa.Array:
             return _finite(found.get(name, nothing), blank)
 
-        columns = {
-            "experiment": _texts([self.experiment.name], np.zeros(count, int)),
-            "cell": identity.pop("cell"),
-            **{axis: values.take(pa.array(cell)) for axis, values in self.axes.items()},
-            **identity,
-            **(self.experiment.seeds.map.places(init_seed) if self.experiment.seeds.map else {}),
+        values = {
+            **self._identity(cell, seed),
+            "experiment": _texts([self.experiment.name], np.zeros(len(status), int)),
             "outcome": _texts([one.name.lower() for one in Status], status),
             "steps_to_solve": _natural(np.where(status == Status.SOLVED, found["steps_to_solve"], -1)),
             "steps_run": pa.array(found["step"].astype(np.int64)),
-            "learning_rate": real("learning_rate"),
-            "loss_initial": real("loss_initial"),
-            "loss_final": real("loss", diverged),
-            "metric_final": real("metric_final", diverged),
-            "test_loss_final": real("test_loss_final", diverged),
-            "test_metric_final": real("test_metric_final", diverged),
-            "grad_norm_initial": real("grad_norm_initial"),
-            "grad_norm_final": real("grad_norm_final", diverged),
+            "params_digest": _hexadecimal(found["params_digest"]),
+            **({"break_step": _natural(found["break_step"])} if breaking(self.tracked) is not None else {}),
         }
+        for column in ROW_COLUMNS:
+            if column.type == "real":
+                name = "loss" if column.name == "loss_final" else column.name
+                values[column.name] = real(name, diverged if column.null == "diverged" else False)
+        probes: dict[str, pa.Array] = {}
         for name in self.probes:
-            columns[f"{name}_initial"] = real(f"{name}_initial")
-            columns[f"{name}_final"] = real(f"{name}_final", diverged)
-        if "tie_spread" in self.tracked:
-            columns["break_step"] = _natural(found["break_step"])
-        columns["params_digest"] = _hexadecimal(found["params_digest"])
+            probes[f"{name}_initial"] = real(f"{name}_initial")
+            probes[f"{name}_final"] = real(f"{name}_final", diverged)
+        lattice = self.experiment.seeds.map
+        after = {
+            "cell": {axis: of_cells.take(pa.array(cell)) for axis, of_cells in self.axes.items()},
+            "init_seed": lattice.places(self.experiment.seeds.at(seed)[1]) if lattice else {},
+            "grad_norm_final": probes,
+        }
+        columns: dict[str, pa.Array] = {}
+        for name in (column.name for column in ROW_COLUMNS if column.name in values):
+            columns |= {name: values[name], **after.get(name, {})}
         return pa.table(columns)
 
     def curves(self, batch: Batch) -> pa.Table:
-        """One row per kept lane and logged step."""
+        """Return one row per logged step of each lane whose curve is kept."""
         points = batch.curves
         lane = points.get("lane", np.zeros(0, np.int64))
         nothing = np.full(len(lane), np.nan)
@@ -161,22 +164,22 @@ class LaneTable:
 
 
 def _texts(names: list[str], index: np.ndarray) -> pa.Array:
-    """These names, by their numbers."""
+    """Return the name of each number as an array of texts."""
     return pa.array(names, pa.large_string()).take(pa.array(index))
 
 
 def _finite(numbers: np.ndarray, blank: np.ndarray | bool = False) -> pa.Array:
-    """These numbers, missing where they are not finite or shall be blank."""
+    """Return numbers as float64, null where they are not finite or where `blank` says so."""
     return pa.array(numbers.astype(np.float64, copy=False), mask=~np.isfinite(numbers) | blank)
 
 
 def _natural(numbers: np.ndarray) -> pa.Array:
-    """These numbers, missing where they are negative."""
+    """Return numbers as int64, null where they are negative."""
     return pa.array(numbers.astype(np.int64), mask=numbers < 0)
 
 
 def _hexadecimal(words: np.ndarray) -> pa.Array:
-    """Each row of 32-bit words as text."""
+    """Return each row of 32-bit words as a hexadecimal text."""
     size = 8 * words.shape[1]
     places = size * np.arange(len(words) + 1, dtype=np.int64)
     text = binascii.hexlify(words.astype(">u4").tobytes())
@@ -184,7 +187,7 @@ def _hexadecimal(words: np.ndarray) -> pa.Array:
 
 
 def _axis_type(values: list[object]) -> type:
-    """The narrowest column type that holds every value of an axis."""
+    """Return the narrowest column type that holds every value of an axis."""
     kinds = {type(value) for value in values}
     if kinds <= {int}:
         return int

@@ -17,7 +17,7 @@ def names() -> list[str]:
 
 
 def read(name_or_file: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """The experiment of this name or in this file; ValueError with one line if there is none or it is wrong."""
+    """The experiment of this name or in this file; ValueError with one line if there is none, or if it is wrong."""
     if name_or_file in names():
         text = (_FOLDER / f"{name_or_file}.toml").read_text(encoding="utf-8")
         return Experiment.parse(text, f"experiment '{name_or_file}'", overrides)

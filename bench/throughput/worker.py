@@ -5,7 +5,6 @@ share of it in which no device works. With `ceilings` as contender it prints wha
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.hardware import accelerated
-from bench.runs.provenance import peak_memory_bytes
+from bench.hardware import hardware_here
+from bench.runs.memory import peak_bytes, peak_process_bytes
 from bench.throughput.contenders import contender, torch_memory_bytes
 from bench.throughput.idle import idle_share
 from bench.throughput.workloads import WORKLOADS
@@ -45,13 +44,13 @@ def say(content: dict[str, Any]) -> None:
 
 def memory(name: str) -> int:
     if contender[name].traits.get("peer"):
-        return torch_memory_bytes() or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak_memory_bytes(jax.devices())
+        return torch_memory_bytes() or peak_process_bytes()
+    return peak_bytes(jax.devices())
 
 
 def ceilings() -> dict[str, float]:
     """GFLOP/s of a large matrix product in full float32 and GB/s of adding two arrays that no cache holds, on all that one device has."""
-    size = 4096 if accelerated() else 2048
+    size = 2048 if hardware_here().is_host else 4096
     matrix = jnp.ones((size, size))
     long = jnp.ones(1 << 26)
     product = best(jax.jit(lambda a: jnp.matmul(a, a, precision="highest") / size), matrix)

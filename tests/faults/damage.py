@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.runs.folder import read_manifest
+from bench.runs.manifest import read_manifest
 from tests.faults import child, injection
 from tests.faults.interruptions import resumed
 from tests.faults.record import Record, family

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import tomlkit
 
 from analysis.rows.load import Run, load
-from bench.lane.program import programs
-from initbench.cli import app as cli
+from bench.runs.plan import plan
+from initbench.cli.run import read_experiment
 from tests.faults.record import Record, family
 from tests.faults.rows import LANE, POINT, copied, differences, reference
 
@@ -105,9 +105,9 @@ def _read_as(record: Record, folder: Path, wanted: Run, what: str) -> None:
 
 def _accept(file: Path, rng: random.Random) -> None:
     """Read an experiment as the command line does; a few of those that it accepts are built, which takes longer."""
-    experiment = cli._read(str(file), None, [])
+    experiment = read_experiment(str(file), None, [])
     if len(experiment.cells) <= MOST_CELLS and rng.random() < BUILT:
-        programs(experiment.cells, experiment.probes, experiment.track, experiment.seeds.data == "paired")
+        plan(experiment)
 
 
 def _judge(record: Record, said: str | None, outcome: str, what: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jax
 
-from bench.runs import provenance
+from bench.runs.environment import current_provenance, now
 from tests.faults.record import Record
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
@@ -21,7 +21,7 @@ def write_page(records: list[Record]) -> Path:
 
 def page(records: list[Record]) -> str:
     """The page as Markdown."""
-    here = provenance.environment(jax.devices())
+    here = current_provenance(jax.devices())
     rows = [(one.fault, one.how, f"{one.tried:,}", one.summary, f"{one.lost:,}", f"{one.doubled:,}", f"{one.changed:,}") for one in records]
     table = [" | ".join(row) for row in (HEADINGS, ("---",) * len(HEADINGS), *rows)]
     broken = [line for one in records for line in one.broken]
@@ -33,7 +33,7 @@ that nothing disturbed. The page is generated; this command injects all faults a
 
     {COMMAND}
 
-Measured on {provenance.now()[:10]} with initbench {here.versions["initbench"]} at commit {here.git.commit or "unknown"}{changed},
+Measured on {now()[:10]} with initbench {here.versions["initbench"]} at commit {here.git.commit or "unknown"}{changed},
 jax {here.versions["jax"]}, {here.device.count} x {here.device.kind}, Python {here.python}.
 
 {"".join(f"| {row} |" + chr(10) for row in table)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.rows.load import load
-from bench.runs.folder import read_manifest
+from bench.runs.manifest import read_manifest
 from tests.faults import child
 from tests.faults.record import Record
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from analysis.laws.evidence import FACTS
+from bench.runs.starts import Start
 from tests.laws.wrong import Misled, Wrong, exact, scaled, shifted
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -32,18 +33,15 @@ SETTINGS["least_squares_floor"] = SETTINGS["ols_steps"]
 SETTINGS["separability"] = SETTINGS["logistic_optimum"]
 
 
-def _higher_floor(found: Any) -> Any:
-    fixed, state = found
-    return fixed._replace(
-        data=fixed.data._replace(floor=fixed.data.floor * np.where(np.arange(len(fixed.data.floor)) == 3, 1 + 1.5e-9, 1))
-    ), state
+def _higher_floor(found: Start) -> Start:
+    floor = found.data.floor
+    return found._replace(data=found.data._replace(floor=floor * np.where(np.arange(len(floor)) == 3, 1 + 1.5e-9, 1)))
 
 
-def _one_class(found: Any) -> Any:
-    fixed, state = found
-    y = fixed.data.y.copy()
+def _one_class(found: Start) -> Start:
+    y = found.data.y.copy()
     y[3] = 1
-    return fixed._replace(data=fixed.data._replace(y=y)), state
+    return found._replace(data=found.data._replace(y=y))
 
 
 WRONG: dict[str, list[Wrong | Misled]] = {

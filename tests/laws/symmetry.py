@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from analysis.laws.evidence import FACTS
+from bench.runs.starts import Start
 from tests.laws.wrong import Misled, Wrong, exact, shifted
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -41,13 +42,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def _another_unit(found: Any) -> Any:
-    """One start in which one weight of one unit differs by its last bit."""
-    fixed, state = found
-    kernel = state.params["layers"][0]["kernel"].copy()
+def _another_unit(found: Start) -> Start:
+    """Change one weight of one unit of one start by its last bit."""
+    layers = found.params["layers"]
+    kernel = layers[0]["kernel"].copy()
     kernel[3, 0, 0] = np.nextafter(kernel[3, 0, 0], np.inf)
-    layers = {**state.params["layers"], 0: {**state.params["layers"][0], "kernel": kernel}}
-    return fixed, state._replace(params={**state.params, "layers": layers})
+    return found._replace(params={**found.params, "layers": {**layers, 0: {**layers[0], "kernel": kernel}}})
 
 
 WRONG: dict[str, list[Wrong | Misled]] = {

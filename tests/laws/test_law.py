@@ -18,8 +18,10 @@ from analysis.laws.evidence import JOINT_LEVEL, TESTS
 from analysis.laws.law import SAMPLE, starts
 from analysis.rows.load import Run, load
 from bench import Experiment, run
-from bench.lane.program import Inputs
-from bench.runs.folder import STEPS_OR_NULL
+from bench.lane.program import programs
+from bench.lane.state import Inputs
+from bench.runs.parts import STEPS_OR_NULL
+from bench.runs.starts import Start
 from tests.conftest import experiment
 from tests.laws import SETTINGS, WRONG
 from tests.laws.wrong import Misled, Wrong
@@ -32,7 +34,7 @@ def trained(name: str, folder: Path) -> Run:
 def with_rows(good: Run, lanes: pd.DataFrame) -> Run:
     """The same run with other rows; what was compiled for it is kept."""
     changed = replace(good, lanes=lanes)
-    vars(changed)["programs"] = good.programs
+    vars(changed)["starts"] = good.starts
     return changed
 
 
@@ -180,13 +182,14 @@ def test_what_lanes_start_from_does_not_depend_on_how_many_are_asked_for(n: int,
     wanted = experiment(task="blobs", training={"steps": 1}, seeds={"init": 2, "data": "paired"}, track=[])
     found = load(run(wanted, tmp_path))
     seeds = 7 + np.arange(n)
-    fixed, state = starts(found, wanted.cells[0], pd.DataFrame({"data_seed": seeds, "init_seed": seeds}))
-    assert len(fixed.data.x) == len(state.params["layers"][0]["kernel"]) == n
-    [program] = found.programs
+    start = starts(found, wanted.cells[0], pd.DataFrame({"data_seed": seeds, "init_seed": seeds}))
+    assert len(start.data.x) == len(start.params["layers"][0]["kernel"]) == n
+    [program] = programs(wanted.cells, (), ())
     for lane in {0, n - 1} if n else set():
         [inputs] = [Inputs(*row) for row in zip(*program.inputs_of(wanted.cells[0], seeds[[lane]], seeds[[lane]]), strict=True)]
-        alone = program.start(program.variants[0], inputs)
-        for one, many in zip(jax.tree.leaves(alone), jax.tree.leaves((fixed, state)), strict=True):
+        fixed, state = program.start(program.variants[0], inputs)
+        alone = Start(fixed.data, state.params, fixed.inputs.learning_rate)
+        for one, many in zip(jax.tree.leaves(alone), jax.tree.leaves(start), strict=True):
             np.testing.assert_allclose(many[lane], one, rtol=1e-6, atol=1e-6)
 
 
@@ -194,10 +197,10 @@ def test_gradient_descent_is_that_of_a_plain_loop(tmp_path: Path) -> None:
     """An independent oracle: the XOR network with 2-3-1 tanh units, trained by hand-written backpropagation in float64."""
     wanted = experiment(training={"steps": 200, "dtype": "float64"}, seeds={"init": 3}, track=[])
     found = load(run(wanted, tmp_path))
-    fixed, state = starts(found, wanted.cells[0], found.lanes)
+    start = starts(found, wanted.cells[0], found.lanes)
     for lane in range(3):
-        x, y = fixed.data.x[lane], fixed.data.y[lane]
-        (a, b), (c, d) = ((state.params["layers"][layer]["kernel"][lane], state.params["layers"][layer]["bias"][lane]) for layer in (0, 1))
+        x, y = start.data.x[lane], start.data.y[lane]
+        (a, b), (c, d) = ((start.params["layers"][layer]["kernel"][lane], start.params["layers"][layer]["bias"][lane]) for layer in (0, 1))
         for _ in range(200):
             hidden = np.tanh(x @ a + b)
             error = (1 / (1 + np.exp(-(hidden @ c + d))) - y) / 4

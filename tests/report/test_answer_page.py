@@ -20,7 +20,8 @@ from analysis.report.experiment_page import _withheld
 from analysis.report.experiment_tables import _standing
 from analysis.report.result import Result
 from analysis.rows.load import Run
-from bench.runs.manifest import Device, Manifest, Provenance
+from bench.runs.manifest import Manifest
+from bench.runs.provenance import Device, Provenance
 from bench.spec import catalog, wanted_labels
 from tests.judging.rows import claim, run_of
 

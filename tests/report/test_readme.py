@@ -54,7 +54,7 @@ def test_the_readme_s_experiment_initializer_and_python_lines_work(tmp_path: Pat
 def test_the_readme_s_named_parameters_are_those_of_the_model() -> None:
     wanted = Experiment.parse('name = "named"\ntask = "digits"\n' + block("toml", 'name = "lstm"'))
     [program] = programs(wanted.cells, (), ())
-    assert {name for name in program.network.weight_names if name.endswith("x.kernel")} == set(map(dotted, program._frozen))
+    assert {name for name in program.network.weight_names if name.endswith("x.kernel")} == set(map(dotted, program.recipe.frozen))
 
 
 @pytest.mark.parametrize("path", sorted(Path("reports").glob("*/claims.json")), ids=lambda path: path.parent.name)

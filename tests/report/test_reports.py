@@ -15,12 +15,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from analysis.replay import Replay, drawn
+from analysis.figures.replay import loss_curve
 from analysis.report.drawing import save
 from analysis.report.written import LIST
 from analysis.rows.compare import compare
 from analysis.rows.load import load
-from bench.runs.folder import parquet_bytes, read_manifest
+from analysis.rows.replay import Replay
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import parquet_bytes
 from initbench.cli.app import app
 from tests.test_cli import MINE, call
 
@@ -246,15 +248,15 @@ def test_the_curve_of_a_lane_that_diverges_in_float64_can_be_drawn(last: float, 
     run = load(made / "reports/mine")
     row = run.lanes.iloc[0]
     curve = pd.DataFrame({"step": [0, 200, 383], "loss": [1.2, 4.9e104, last]})
-    save(drawn(Replay("lane", run, row, row, curve, [], "")), tmp_path / "curve")
+    save(loss_curve(Replay("lane", run, row, row, curve, [], "")), tmp_path / "curve")
     assert (tmp_path / "curve.png").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "which lane?"),
-        (("--best", "--worst"), "which lane?"),
+        ((), "which training run?"),
+        (("--best", "--worst"), "which training run?"),
         (("--lane", 48), "numbered from 0 to 47"),
         (("--lane", "a:b:c"), "CELL:DATA_SEED:INIT_SEED"),
         (("--cell", "zz", "--seed", 1), "no such cell"),

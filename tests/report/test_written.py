@@ -10,7 +10,7 @@ import pytest
 from analysis.report.write import standing
 from analysis.report.written import LIST, publish, read_list, staging
 from bench import Experiment, run
-from bench.runs.folder import write_whole
+from bench.runs.files import write_whole
 from tests.report.test_reports import SMALL
 from tests.test_cli import call
 

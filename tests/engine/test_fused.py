@@ -1,5 +1,6 @@
 """A kernel that holds its lanes in registers trains what unrolled lanes train. (Pallas interprets it where there is no GPU.)"""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,19 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import hardware as devices
 from bench import run
-from bench.engine import curves as log
-from bench.engine import pool
-from bench.engine.layouts import choose as width
+from bench.engine import curves as curve_buffer
 from bench.engine.layouts import fused
-from bench.engine.layouts.choose import Form
-from bench.engine.layouts.unrolled import operations, split, unrolled
-from bench.lane.program import programs
-from bench.runs.folder import read_manifest, read_rows
+from bench.engine.layouts.fused import Fused
+from bench.engine.layouts.unrolled import operations, unrolled
+from bench.hardware import ACCELERATOR, CPU, Hardware
+from bench.runs.manifest import read_manifest
+from bench.runs.parts import read_rows
 from tests.conftest import Rows, experiment
-from tests.test_promises import same_lanes
+from tests.engine.comparison import layout_of, same_lanes
 
+MODERN = replace(ACCELERATOR, compiles_triton=True)
 SETTINGS: dict[str, dict[str, Any]] = {
     "xor": {},
     "relu": {"model": {"name": "mlp", "widths": [3], "activation": "relu"}},
@@ -38,21 +38,20 @@ def setting(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of two warps; looks in short rounds; a log that a block's lanes do not fit into at once."""
-    monkeypatch.setattr(width, "FUSED_WIDTH", 64)
-    monkeypatch.setattr(log, "LOG_LANES", 16)
-    monkeypatch.setattr(pool, "MAX_LOOKS", {**pool.MAX_LOOKS, Form.FUSED: 24})
+    """Take blocks of two warps, short rounds, and a curve buffer that a block's lanes do not fit into at once."""
+    monkeypatch.setattr(fused, "WIDTH", 64)
+    monkeypatch.setattr(curve_buffer, "CHUNK_LANES", 16)
+    monkeypatch.setattr(Fused, "checks_per_round", 24)
 
 
 def fuse(monkeypatch: pytest.MonkeyPatch, yes: bool) -> None:
-    monkeypatch.setattr(width, "fusible", lambda *_: yes)
+    monkeypatch.setattr(fused, "fusible", lambda *_: yes)
 
 
 def test_a_kernel_trains_as_unrolled_lanes_do(setting: dict[str, Any], narrow: None, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = experiment(**setting)
-    [program] = programs(wanted.cells, wanted.probes, wanted.track)
     fuse(monkeypatch, True)
-    assert width.form(program) is Form.FUSED
+    assert layout_of(wanted) is Fused
     kernel = rows(wanted)
     fuse(monkeypatch, False)
     unrolled = rows(wanted, "unrolled")
@@ -64,12 +63,12 @@ def test_same_lane_same_bits_whatever_the_warp(setting: dict[str, Any], narrow: 
     fuse(monkeypatch, True)
     many = rows(experiment(**setting, seeds={"init": 200}))
     same_lanes(rows(experiment(**setting, seeds={"init": 5}), "few"), many)
-    monkeypatch.setattr(width, "FUSED_WIDTH", 128)
+    monkeypatch.setattr(fused, "WIDTH", 128)
     same_lanes(rows(experiment(**setting, seeds={"init": 200}), "wide"), many)
 
 
 def test_curves_are_those_of_unrolled_lanes(narrow: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More lanes are logged than a chunk of the log holds."""
+    """More lanes are logged than a chunk of the curve buffer holds."""
     wanted = experiment(seeds={"init": 100})
 
     def curves(name: str) -> pd.DataFrame:
@@ -84,29 +83,19 @@ def test_curves_are_those_of_unrolled_lanes(narrow: None, tmp_path: Any, monkeyp
     pd.testing.assert_frame_equal(kernel, unrolled, rtol=1e-3, atol=1e-5)
 
 
-def test_there_is_no_kernel_without_a_gpu_nor_for_what_triton_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_kernel_without_triton_nor_for_operations_that_it_lacks() -> None:
     numbers = jnp.ones((16, 3))
 
-    def possible(function: Any, *arguments: Any) -> bool:
+    def possible(function: Any, *arguments: Any, hardware: Hardware = MODERN) -> bool:
         names = operations(function, arguments, 10**6)
         assert names is not None
-        return fused.fusible(names, arguments)
+        return fused.fusible(names, arguments, hardware)
 
     def total(x: jax.Array) -> jax.Array:
         return jnp.sum(jnp.tanh(x))
 
-    class Device:
-        compute_capability = "7.5"
-
-    device = Device()
-    monkeypatch.setattr(jax, "devices", lambda: [device])
-    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    assert not possible(total, split(numbers))
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert not possible(total, split(numbers)), "a GPU that Triton has left behind"
-    device.compute_capability = "gfx90a"
-    assert not possible(total, split(numbers)), "another maker's"
-    device.compute_capability = "9.0"
+    assert not possible(total, split(numbers), hardware=CPU)
+    assert not possible(total, split(numbers), hardware=ACCELERATOR)
     assert possible(total, split(numbers))
     assert not possible(lambda x: jnp.sum(jax.scipy.special.erf(x)), split(numbers))
     assert possible(total, split(jnp.ones((16, 8, 3)), wide=True))
@@ -122,22 +111,8 @@ def test_triton_has_all_operations_that_a_kernel_may_hold() -> None:
     assert fused.OPERATIONS - known <= {"given", "one_minus_square"}
 
 
-def test_a_kernel_keeps_what_is_no_number() -> None:
+def test_a_kernel_keeps_nan() -> None:
     numbers = jnp.array([[jnp.nan, 1.0], [1.0, jnp.nan], [2.0, 1.0], [1.0, 2.0]])
     for function in (jnp.maximum, jnp.minimum):
         found = unrolled(lambda x, function=function: function(x[0], x[1]), jnp.ones(4), registers=True)(split(numbers))
         np.testing.assert_array_equal(found.vectors[0], function(*numbers.T))
-
-
-@pytest.mark.skipif(devices.accelerated(), reason="set by conftest there")
-def test_products_have_all_bits_on_an_accelerator_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    def products() -> str:
-        with devices.precision("float32"):
-            return str(jax.make_jaxpr(lambda x: x @ x)(jnp.ones((2, 2))))
-
-    monkeypatch.setattr(devices, "accelerated", lambda: False)
-    assert devices.matmul_precision() == "default" and "HIGHEST" not in products()
-    monkeypatch.setattr(devices, "accelerated", lambda: True)
-    assert devices.matmul_precision() == "highest" and "HIGHEST" in products()
-    with jax.default_matmul_precision("tensorfloat32"):
-        assert devices.matmul_precision() == "tensorfloat32" and "HIGHEST" not in products()

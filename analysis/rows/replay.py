@@ -1,31 +1,25 @@
-"""Train one lane again, alone, and hold it against its row."""
+"""One training run, trained again and compared with its stored row."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.rows.load import Run, load
-from bench.engine.pool import Pool
-from bench.engine.scheduler import joined
-from bench.hardware import lane_mesh
-from bench.lane.program import programs
 from bench.registry import module_of, untrusted
-from bench.runs import provenance
-from bench.runs.folder import LANE, as_frame
-from bench.runs.manifest import differences
-from bench.runs.rows import LaneTable
+from bench.runs.environment import current_provenance
+from bench.runs.parts import LANE
+from bench.runs.provenance import differences
+from bench.runs.replay import train_again
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A lane as it was stored and as it is now."""
+    """A training run as it was stored and as it is now."""
 
     lane: str
     """`cell:data_seed:init_seed`."""
@@ -33,16 +27,17 @@ class Replay:
     stored: pd.Series
     replayed: pd.Series
     curve: pd.DataFrame
-    """Step, loss and tracked probes."""
+    """Step, loss and tracked probes of the training run as it is now."""
     differences: list[str]
+    """Columns in which the two differ, with both values."""
     elsewhere: str
-    """What the row was made with, if that is not what there is here; the promise of the same bits does not hold across it."""
+    """Differences between here and where the row was made, across which the same bits are not promised; empty if there are none."""
 
 
 def replay(folder: Path, trust: Collection[str] = (), **choice: Any) -> Replay:
-    """Train the chosen lane of a run or report folder; see `choose` for the choice.
+    """Train the chosen training run of a run folder or report again; see `choose` for the choice.
 
-    ValueError if there is no such lane, or if training needs a module that the folder names and that is not in `trust`.
+    ValueError if there is no such training run, or if it needs a module that the folder names and that is not in `trust`.
     """
     run = load(folder, trust)
     stored = choose(run, **choice)
@@ -50,17 +45,11 @@ def replay(folder: Path, trust: Collection[str] = (), **choice: Any) -> Replay:
     for name in (*(run.experiment.probes or ()), *run.experiment.track):
         if ":" in name and module_of(name) not in run.trust:
             raise ValueError(f"{folder}: {untrusted('probe', name)}")
-    plan = programs(run.experiment.cells, run.experiment.probes, run.experiment.track, run.experiment.seeds.data == "paired")
-    number = next(index for index, program in enumerate(plan) if stored["cell"] in [cell.id for cell in program.cells])
-    program = plan[number]
-    if len(run.manifest.block_width) != len(plan):
-        raise ValueError(f"{folder}: run.json has {len(run.manifest.block_width)} widths of blocks for {len(plan)} programs")
-    table = LaneTable(run.experiment, plan)
-    lanes = table.lanes(program, table.numbers(pd.DataFrame([stored[LANE]])))
-    pool = Pool(program, lane_mesh(), run.manifest.block_width[number])
-    batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
-    replayed, curve = as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch))
-    return Replay(_name(stored), run, stored, replayed, curve, _differences(run, stored, replayed), _elsewhere(run))
+    try:
+        again = train_again(run.experiment, stored, run.manifest.block_width)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
+    return Replay(_name(stored), run, stored, again.row, again.curve, _differences(run, stored, again.row), _elsewhere(run))
 
 
 def choose(
@@ -72,11 +61,14 @@ def choose(
     seed: int | None = None,
     data_seed: int | None = None,
 ) -> pd.Series:
-    """One row of a run: by its number or its `cell:data_seed:init_seed`, by cell and seeds, or the one with the least or the largest final
-    loss (of equal ones the faster; a diverged lane is the worst). ValueError if there is no such row, or none or several are asked for."""
+    """Choose one row of a run: by its number or its `cell:data_seed:init_seed`, by cell and seeds, or by the least or largest final loss.
+
+    Of rows with equal losses the faster one counts as better; a training run that diverged is the worst. ValueError if there is no such
+    row, or if none or several are asked for.
+    """
     asked = [lane is not None, best, worst, cell is not None or seed is not None]
     if sum(asked) != 1:
-        raise ValueError("which lane? one of --lane ID, --best, --worst, or --cell CELL with --seed SEED")
+        raise ValueError("which training run? one of --lane ID, --best, --worst, or --cell CELL with --seed SEED")
     if data_seed is not None and cell is None:
         raise ValueError(f"--data-seed {data_seed}: goes with --cell CELL and --seed SEED")
     rows = run.lanes
@@ -106,7 +98,7 @@ def choose(
     found = rows[(rows["cell"] == matching[0]) & (rows["init_seed"] == seed) & (rows["data_seed"] == data_seed)]
     if found.empty:
         raise ValueError(
-            f"cell {matching[0]} has no lane with init seed {seed} and data seed {data_seed}; it has {len(run.experiment.seeds)}"
+            f"cell {matching[0]} has no training run with init seed {seed} and data seed {data_seed}; it has {len(run.experiment.seeds)}"
         )
     return found.iloc[0]
 
@@ -116,7 +108,7 @@ def _name(row: pd.Series) -> str:
 
 
 def _differences(run: Run, stored: pd.Series, replayed: pd.Series) -> list[str]:
-    """Columns of the stored row that the replayed one has otherwise, bit for bit as far as the row was kept."""
+    """List the columns in which the replayed row differs from the stored one, bit for bit as far as the row was kept."""
     found = []
     for name in run.lanes.columns:
         if name in run.experiment.axes or name not in replayed:
@@ -136,21 +128,6 @@ def _differences(run: Run, stored: pd.Series, replayed: pd.Series) -> list[str]:
 
 
 def _elsewhere(run: Run) -> str:
-    """What can change bits and is another here than where the rows were made."""
-    here = provenance.environment(jax.devices(), run.experiment)
+    """Name the differences between here and where the rows were made that can change bits."""
+    here = current_provenance(jax.devices(), run.experiment)
     return "; ".join(dict.fromkeys(one for made in run.manifest.in_use for one in differences(made, here)))
-
-
-def drawn(replay: Replay) -> Figure:
-    """The lane's loss, step by step, as far as float32 could hold it: no axis reaches to the end of float64."""
-    drawing, axis = plt.subplots(figsize=(3.5, 2.4), layout="constrained")
-    steps, loss = replay.curve["step"].to_numpy(), replay.curve["loss"].to_numpy(float)
-    loss = np.where(loss < np.finfo(np.float32).max, loss, np.nan)
-    axis.plot(np.maximum(steps, 0.7), loss, color="#0072B2", lw=1.2)
-    axis.set_xscale("log")
-    if np.nanmin(loss) > 0 and np.nanmax(loss) > 10 * np.nanmin(loss):
-        axis.set_yscale("log")
-    axis.set_xlabel("gradient steps")
-    axis.set_ylabel("training loss")
-    axis.set_title(f"{replay.run.experiment.name}, lane {replay.lane}", fontsize=8)
-    return drawing

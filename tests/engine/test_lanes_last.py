@@ -1,4 +1,4 @@
-"""With the lanes behind all other axes a program computes what `vmap` computes."""
+"""The layout with the lanes behind all other axes computes what `vmap` computes."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.engine.layouts import choose as width
-from bench.engine.layouts.lanes_last import MOST_SUMMED, fits, lanes_last, to_back, to_front
-from bench.lane.program import programs
+from bench.engine.layouts.lanes_first import LanesFirst
+from bench.engine.layouts.lanes_last import LanesLast, fits, lanes_last, to_back, to_front
+from bench.engine.layouts.rules_lanes_last import MAX_SUMMED
 from bench.spec import Experiment
 from tests.conftest import Rows, experiment
-from tests.test_unroll import MOVES, block, loss, train_as_the_reference
+from tests.engine.comparison import MOVES, agrees_with_vmap, block, layout_of, loss, train_as_the_reference
 
 ONES = (jnp.ones(()), jnp.ones(()))
 FURTHER = {
@@ -26,9 +26,7 @@ FURTHER = {
 def agree(function: Any, arrays: list[jax.Array]) -> None:
     found = to_front(lanes_last(function, ONES)(*to_back(arrays)))
     assert fits(function, [jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for array in arrays])
-    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(jax.vmap(function)(*arrays)), strict=True):
-        assert ours.dtype == theirs.dtype
-        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=2e-6)
+    agrees_with_vmap(found, function, arrays)
 
 
 def test_a_network_s_gradient_is_vmap_s() -> None:
@@ -40,8 +38,8 @@ def test_every_way_of_moving_elements(name: str) -> None:
     agree({**MOVES, **FURTHER}[name], block((3, 4)))
 
 
-def test_keeping_a_value_changes_no_bit() -> None:
-    """Ones that are known to be one, and not known."""
+def test_storing_a_value_changes_no_bit() -> None:
+    """With ones that are known to be one, and not known."""
     arrays = to_back(block((3, 4), (4, 2), (7, 3)))
     plain = jax.jit(lambda: lanes_last(jax.grad(loss), ONES)(*arrays))()
     opaque = jax.jit(lambda *ones: lanes_last(jax.grad(loss), ones)(*arrays))(*ONES)
@@ -52,11 +50,11 @@ def test_keeping_a_value_changes_no_bit() -> None:
     "function", [jnp.sort, lambda x: jax.lax.fori_loop(0, 3, lambda _, y: y * x, x), lambda x: jnp.tile(x, 20) @ jnp.tile(x, 20)]
 )
 def test_what_does_not_fit(function: Any) -> None:
-    assert not fits(function, [jax.ShapeDtypeStruct((MOST_SUMMED // 16,), jnp.float32)])
+    assert not fits(function, [jax.ShapeDtypeStruct((MAX_SUMMED // 16,), jnp.float32)])
 
 
 def small(**changes: Any) -> Experiment:
-    """A network on data of its own that is too large to be unrolled."""
+    """Return an experiment with a network on data of its own that is too large to be unrolled."""
     wanted = {"task": {"name": "blobs", "n": 24}, "model": {"name": "mlp", "widths": [6, 5]}, "training": {"steps": 60}, "track": []}
     return experiment(**{**wanted, **changes})
 
@@ -71,7 +69,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_program_trains_as_the_reference_does(setting: str, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    train_as_the_reference(small(**SETTINGS[setting]), width.Form.LANES_LAST, rows, monkeypatch)
+    train_as_the_reference(small(**SETTINGS[setting]), LanesLast, rows, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +83,4 @@ def test_a_program_trains_as_the_reference_does(setting: str, rows: Rows, monkey
     ],
 )
 def test_other_programs_keep_the_lanes_in_front(changes: dict[str, Any]) -> None:
-    wanted = small(**changes)
-    [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert width.form(program) is width.Form.LANES_FIRST
+    assert layout_of(small(**changes)) is LanesFirst

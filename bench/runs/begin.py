@@ -1,0 +1,73 @@
+"""The manifest and the experiment file of a run that begins, or goes on."""
+
+from bench.lane.program import Program
+from bench.runs.environment import now
+from bench.runs.folder import RunFolder
+from bench.runs.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest
+from bench.runs.plan import Plan
+from bench.runs.provenance import Provenance, differences
+from bench.runs.rows import CURVE_SEEDS
+from bench.spec import Cell, Experiment
+
+
+def begin(store: RunFolder, plan: Plan, here: Provenance | None) -> None:
+    """Write the manifest of a run that is under way; `here` is None if nothing is trained and the rows are only put in order."""
+    experiment, programs = plan.experiment, plan.programs
+    if store.new:
+        assert here is not None
+        store.save(_new_manifest(plan, here))
+    elif here is not None:
+        # Widths shape the bits, so they are kept with the rows; they are chosen anew where there are no rows, or rows made otherwise.
+        before = store.manifest
+        alike = not any(differences(made, here) for made in before.in_use)
+        keep = bool(before.in_use) and len(before.block_width) == len(programs) and alike
+        known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
+        widths = before.block_width if keep else (0,) * len(programs)
+        store.change(complete=False, lanes=experiment.lanes, provenance=known, block_width=widths)
+    else:
+        # The folder may have been begun with more seeds, of which it has no rows.
+        store.change(lanes=experiment.lanes)
+    judge_by(store, experiment)
+
+
+def judge_by(store: RunFolder, experiment: Experiment) -> None:
+    """Store the experiment file; a change of claims or laws after rows existed is noted in the manifest."""
+    store.write_experiment(experiment.text)
+    manifest, judges_hash = store.manifest, experiment.judging_hash
+    if manifest.judged_by == judges_hash:
+        return
+    if any(part.kind == "lanes" for part in manifest.parts):
+        store.change(edits=(*manifest.edits, Edit(when=now(), judges_hash=judges_hash)))
+    else:
+        store.change(judges_hash=judges_hash, criteria=experiment.criteria, edits=())
+
+
+def _new_manifest(plan: Plan, here: Provenance) -> Manifest:
+    experiment, programs = plan.experiment, plan.programs
+    program_of = {cell.id: program for program in programs for cell in program.cells}
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        experiment=experiment.name,
+        spec_hash=experiment.training_hash,
+        judges_hash=experiment.judging_hash,
+        criteria=experiment.criteria,
+        provenance={here.id: here},
+        dtype=", ".join(sorted({program.dtype for program in programs})),
+        started=now(),
+        ended=None,
+        complete=False,
+        lanes=experiment.lanes,
+        curve_seeds=CURVE_SEEDS,
+        cells=tuple(_record(cell, program_of[cell.id]) for cell in experiment.cells),
+        block_width=(0,) * len(programs),
+        parts=(),
+    )
+
+
+def _record(cell: Cell, program: Program) -> CellRecord:
+    label = ", ".join(f"{axis} = {value}" for axis, value in cell.axes.items())
+    settings = cell.settings
+    seeded = program.seeded[program.task_of[program.variant_of(cell)]]
+    return CellRecord(
+        id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, seeded=seeded, settings=settings.identity()
+    )

@@ -1,0 +1,69 @@
+"""The planner: which programs an experiment compiles, which lanes they train, and whether both fit this machine."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from jax.sharding import Mesh
+
+from bench.engine.layouts.costs import MIN_WIDTH, lane_bytes
+from bench.hardware import Hardware
+from bench.lane.program import Program, programs
+from bench.runs.memory import host_bytes
+from bench.runs.rows import LaneTable
+from bench.spec import Cell, Experiment
+
+ROW_BYTES = 40
+"""Least bytes that the row of a training run takes on the host while all rows are put in order: cell, seeds, place in the order."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The programs of an experiment, in the order of its cells, and its lanes."""
+
+    experiment: Experiment
+    programs: list[Program]
+
+    @cached_property
+    def lanes(self) -> LaneTable:
+        """All lanes of the experiment; made when first asked for, since every program is then traced."""
+        return LaneTable(self.experiment, self.programs)
+
+
+def plan(experiment: Experiment) -> Plan:
+    """Plan an experiment; ValueError if a cell cannot be built."""
+    paired = experiment.seeds.data == "paired"
+    return Plan(experiment, programs(experiment.cells, experiment.probes, experiment.track, own_data=paired))
+
+
+def bare_programs(cells: Iterable[Cell]) -> list[Program]:
+    """Return the programs of some cells without probes, for whatever looks at a training run on its own; ValueError as from `plan`."""
+    return programs(cells, (), ())
+
+
+def check_memory(programs: Sequence[Program], seeds: int, mesh: Mesh) -> None:
+    """Check that a run fits this machine; `seeds` is the number of training runs per cell.
+
+    ValueError if the smallest pool of a program is larger than the memory of the devices, or the rows of all training runs are larger than
+    that of the host.
+    """
+    device = mesh.devices.flat[0]
+    host = host_bytes()
+    is_host = Hardware.of(mesh).is_host
+    available = host if is_host else (device.memory_stats() or {}).get("bytes_limit")
+    for program in programs:
+        needed = (mesh.size if is_host else 1) * MIN_WIDTH * lane_bytes(program)
+        if available is not None and needed > available:
+            raise ValueError(
+                f"model '{program.cells[0].settings.model.name}' of {program.n_parameters:,} parameters: the fewest training runs that "
+                f"stand side by side need {_gib(needed)} GiB, {'this machine' if is_host else device.device_kind} has {_gib(available)} GiB"
+            )
+    lanes = seeds * sum(len(program.cells) for program in programs)
+    if host is not None and ROW_BYTES * lanes > host:
+        raise ValueError(
+            f"seeds: the rows of {lanes:,} training runs need at least {_gib(ROW_BYTES * lanes)} GiB, this machine has {_gib(host)} GiB"
+        )
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:,.1f}"

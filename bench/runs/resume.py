@@ -1,0 +1,126 @@
+"""Whether a run folder goes on with an experiment, and in words what differs where it does not."""
+
+import tomllib
+from typing import Any
+
+import numpy as np
+
+from bench.messages import first_few
+from bench.runs.folder import RunFolder
+from bench.runs.manifest import CellRecord
+from bench.runs.progress import Progress
+from bench.runs.provenance import Provenance, differences
+from bench.runs.rows import LaneTable
+from bench.runs.stock import Stock, take_stock
+from bench.spec import Cell, Experiment
+
+
+def check_same(store: RunFolder, experiment: Experiment) -> None:
+    """Check that a folder was begun with this experiment, as far as training goes; ValueError names what differs."""
+    if store.manifest.spec_hash == experiment.training_hash:
+        return
+    named = first_few(_changes(store, experiment))
+    raise ValueError(
+        f"{store.folder}: holds another experiment of this name ({named or 'other pieces'}); take another --out, or another name, or "
+        "--fresh to train anew"
+    )
+
+
+def of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> Stock:
+    """Return the stock that a run goes on with whose missing rows will be made under the provenance `here`.
+
+    ValueError if rows in the folder were made under one that differs in what can change bits, unless `mixed` allows that. Rows without
+    their curves are then given up: their training runs would not end as the rows say.
+    """
+    if store.new:
+        return stock
+    found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
+    if not found:
+        return stock
+    named = first_few(found)
+    if not mixed:
+        raise ValueError(
+            f"{store.folder}: its {len(stock.done):,} training runs were made otherwise ({named}). To go on: --mixed keeps them and "
+            "marks the results as mixed, --fresh trains all of them anew, another --out leaves them alone"
+        )
+    progress.said.append(f"mixed with training runs that were made otherwise ({named})")
+    # A curve must not begin under one provenance and end under another, so unfinished curves go as well.
+    store.keep(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
+    return take_stock(store, table)
+
+
+def grown(store: RunFolder, experiment: Experiment, stock: Stock) -> Experiment:
+    """Return the experiment as the folder is to keep it: with the folder's seeds, where those are more."""
+    if not stock.beyond:
+        return experiment
+    seeds = _stored_file(store).get("seeds", {})
+    return Experiment.parse(experiment.text, overrides={f"seeds.{name}": seeds[name] for name in ("init", "data") if name in seeds})
+
+
+def _changes(store: RunFolder, experiment: Experiment) -> list[str]:
+    """List in words how an experiment differs from the one in the folder, in what trains."""
+    kept = _stored_file(store)
+    found = [*_axes_changed(store, experiment), *_settings_changed(store, experiment)]
+    for name, value in (("probes", experiment.probes), ("track", experiment.track)):
+        if list(kept.get(name) or ()) != list(value or ()):
+            found.append(f"{name}: {kept.get(name, 'its default')} -> {list(value) if value is not None else 'its default'}")
+    seeds, old_seeds = experiment.seeds, kept.get("seeds", {})
+    if (old_seeds.get("data") == "paired") != (seeds.data == "paired"):
+        found.append(f"seeds.data: {old_seeds.get('data', 1)} -> {seeds.data}")
+    if old_seeds.get("map") != (seeds.model_dump(exclude_defaults=True, by_alias=True)["map"] if seeds.map else None):
+        found.append("seeds.map is another")
+    return list(dict.fromkeys(found))
+
+
+def _axes_changed(store: RunFolder, experiment: Experiment) -> list[str]:
+    """List in words how the grid's axes and their values differ from those in the folder."""
+    before, now = store.manifest.cells, experiment.cells
+    found: list[str] = []
+    axes = list(dict.fromkeys([*(axis for cell in before for axis in cell.axes), *(axis for cell in now for axis in cell.axes)]))
+    for axis in axes:
+        old, new = (_values(cells, axis) for cells in (before, now))
+        if old and new:
+            gained, lost = ([value for value in one if value not in other] for one, other in ((new, old), (old, new)))
+            found += [f"axis '{axis}' gained {', '.join(map(repr, gained))}"] if gained else []
+            found += [f"axis '{axis}' lost {', '.join(map(repr, lost))}"] if lost else []
+        else:
+            found.append(f"axis '{axis}' is {'new' if new else 'gone'}")
+    return found
+
+
+def _settings_changed(store: RunFolder, experiment: Experiment) -> list[str]:
+    """List in words how the settings of cells differ from those of the folder's cells with the same axes."""
+    found: list[str] = []
+    stored = {_place(cell.axes): cell for cell in store.manifest.cells}
+    for cell in experiment.cells:
+        if (twin := stored.get(_place(cell.axes))) is not None:
+            old_settings, new_settings = _flat(twin.settings), _flat(cell.settings.identity())
+            for path in dict.fromkeys([*old_settings, *new_settings]):
+                values = [str(settings.get(path, "its default")) for settings in (old_settings, new_settings)]
+                if values[0] != values[1]:
+                    found.append(f"{path.replace('.options.', '.')}: {values[0]} -> {values[1]}")
+    return found
+
+
+def _values(cells: list[Cell] | tuple[CellRecord, ...], axis: str) -> list[Any]:
+    return list({str(cell.axes[axis]): cell.axes[axis] for cell in cells if axis in cell.axes}.values())
+
+
+def _place(axes: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((axis, str(value)) for axis, value in axes.items())
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by their dotted paths."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def _stored_file(store: RunFolder) -> dict[str, Any]:
+    """Return the content of the folder's experiment file; empty if it cannot be read."""
+    try:
+        return tomllib.loads((store.folder / "experiment.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,110 @@
+"""The commands about this installation: `list` what can be named in a file, and `doctor`, a self-test."""
+
+import json
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from initbench.cli.errors import clean
+from initbench.cli.tables import out, plain_table
+
+SEEDS = 64
+"""Training runs of the self-test; half of them are trained once more."""
+SELF_TEST = (
+    'name = "doctor"\ntask = "xor"\nmodel = "mlp"\ninitializer = "he_normal"\n'
+    "[training]\nsteps = 500\nsolved_below = 0.05\n[optimizer]\nlearning_rate = 0.5\n"
+)
+
+
+@clean
+def list_things(
+    kind: Annotated[str | None, typer.Argument(help="One kind, for example initializers or laws.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What there is to name in an experiment file."""
+    from bench.messages import nearest
+
+    things = _things()
+    if kind is not None and kind not in things:
+        raise ValueError(f"unknown kind '{kind}'; {nearest(kind, things)}")
+    chosen = things if kind is None else {kind: things[kind]}
+    if as_json:
+        sys.stdout.write(json.dumps(chosen if kind is None else chosen[kind], indent=2) + "\n")
+        return
+    for title, entries in chosen.items():
+        table = plain_table(title)
+        for entry in entries:
+            table.add_row(entry["name"], entry["summary"])
+        out.print(table)
+        out.print()
+
+
+@clean
+def doctor() -> None:
+    """Devices, versions, flags, and a self-test that trains a few training runs twice."""
+    import jax
+
+    from bench.runs.environment import current_provenance
+
+    here = current_provenance(jax.devices())
+    table = plain_table()
+    table.add_row("python", platform.python_version())
+    for name, version in here.versions.items():
+        table.add_row(name, version)
+    table.add_row("devices", f"{here.device.count} x {here.device.kind} ({here.device.platform})")
+    for key in ("xla_flags", "matmul_precision", "relu_gradient_at_zero"):
+        table.add_row(key, str(getattr(here, key)))
+    out.print(table)
+    few = SEEDS // 2
+    if _digests(SEEDS, None)[:few] != _digests(few, jax.devices()[:1]):
+        out.print("self-test: FAILED, the same training runs have other bits with fewer seeds on one device")
+        raise typer.Exit(1)
+    out.print(f"self-test: passed, {few} training runs have the same bits with more seeds and on one device")
+
+
+def _digests(seeds: int, devices: list[Any] | None) -> list[str]:
+    """Train the self-test with this number of seeds; returns the digest of the final parameters of each training run."""
+    from bench import Experiment
+    from bench import run as train
+    from bench.runs.manifest import read_manifest
+    from bench.runs.parts import read_rows
+
+    with tempfile.TemporaryDirectory() as scratch:
+        where = train(Experiment.parse(SELF_TEST, overrides={"seeds.init": seeds}), Path(scratch), devices)
+        return read_rows(where, read_manifest(where))["params_digest"].tolist()
+
+
+def _things() -> dict[str, list[dict[str, str]]]:
+    """Return name and summary of everything that an experiment file can name, by kind."""
+    from analysis.figures import figure_kind
+    from analysis.figures.check import keys_of
+    from analysis.laws import law_text, laws
+    from bench.initializers import initializer
+    from bench.models import model
+    from bench.optimizers import optimizers
+    from bench.probes import probe
+    from bench.schemes import scheme
+    from bench.spec import catalog
+    from bench.tasks import task
+
+    def entries(registry: Any) -> list[dict[str, str]]:
+        return [{"name": name, "summary": registry[name].summary} for name in registry]
+
+    return {
+        "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
+        "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
+        "initializers": entries(initializer),
+        "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
+        "models": entries(model),
+        "optimizers": [
+            {"name": name, "summary": (function.__doc__ or "").strip().partition("\n")[0]}
+            for name, function in sorted(optimizers().items())
+        ],
+        "probes": entries(probe),
+        "schemes": entries(scheme),
+        "tasks": entries(task),
+    }

@@ -1,0 +1,141 @@
+"""The commands that train: `run` and `reproduce`."""
+
+import math
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from initbench.cli.errors import clean
+from initbench.cli.options import Fresh, Mixed, Seeds
+from initbench.cli.progress import Told
+from initbench.cli.report import write_and_print
+from initbench.cli.tables import out
+from initbench.stop import Stoppable, Stopped, leave, say
+
+if TYPE_CHECKING:
+    from bench import Experiment, Progress
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
+Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
+
+
+@clean
+def run(
+    names: Names,
+    seeds: Seeds = None,
+    settings: Sets = [],  # noqa: B006  (typer wants a list)
+    folder: Annotated[Path, typer.Option("--out", help="Where run folders go.")] = Path("results/runs"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print cells, training runs, programs, memory and time; train nothing.")
+    ] = False,
+    mixed: Mixed = False,
+    fresh: Fresh = False,
+) -> None:
+    """Train an experiment; resumes, repairs what is damaged, and computes only what is not there yet."""
+    experiments = [read_experiment(name, seeds, settings) for name in names]
+    for experiment in experiments:
+        if dry_run:
+            _describe(experiment)
+        else:
+            _train(experiment, folder, mixed, fresh)
+
+
+@clean
+def reproduce(
+    names: Annotated[list[str], typer.Argument(metavar="[NAME]...", help="Experiments; none: the headline ones.")] = [],  # noqa: B006
+    everything: Annotated[bool, typer.Option("--all", help="All experiments that come with the package.")] = False,
+    seeds: Seeds = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+    mixed: Mixed = False,
+    fresh: Fresh = False,
+) -> None:
+    """Run and report in one: train, judge, and print the verdicts."""
+    from bench.spec import catalog, modules_named
+
+    wanted = names or (catalog.names() if everything else catalog.headlines())
+    experiments = [read_experiment(name, seeds, []) for name in wanted]
+    runs = [_train(experiment, folder / "runs", mixed, fresh) for experiment in experiments]
+    # The modules that the user has just trained with are trusted.
+    trust = [module for experiment in experiments for module in modules_named(experiment, figures=True)]
+    write_and_print(runs, folder / "reports", trust)
+
+
+def read_experiment(name: str, seeds: int | None, settings: list[str]) -> "Experiment":
+    """Read an experiment by its name or from a file, with `settings` (texts KEY=VALUE) in place of its own, and check it.
+
+    ValueError if it cannot be read, trained, judged or drawn as it stands.
+    """
+    from analysis.judging.checks import check
+    from bench.spec import catalog
+
+    overrides: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"--set {setting}: needs KEY=VALUE, for example training.steps=100")
+        overrides[key.strip()] = _toml_value(value.strip())
+    if seeds is not None:
+        overrides["seeds.init"] = seeds
+    experiment = catalog.read(name, overrides)
+    if seeds is not None and experiment.seeds.map is not None:
+        # A map has whole lattices, so the next power of four is taken.
+        overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
+        experiment = catalog.read(name, overrides)
+    check(experiment)
+    return experiment
+
+
+def _toml_value(text: str) -> Any:
+    """Return the value that a text stands for in TOML; the text itself if it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text
+
+
+def _train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> Path:
+    """Train an experiment into a folder of its name and show how far it is; a signal keeps the training runs that have ended."""
+    from bench import run as train
+
+    where = folder / experiment.name
+    with Stoppable() as check, Told(experiment.name, where) as told:
+
+        def watch(progress: "Progress") -> None:
+            told.watch(progress)
+            check()
+
+        try:
+            return train(experiment, folder, watch=watch, mixed=mixed, fresh=fresh)
+        except Stopped as stopped:
+            now = told.now
+            kept = f"{now.done:,} of {now.lanes:,} training runs" if now else "all training runs that were there"
+            say(f"stopped by {stopped.name}: {kept} of '{experiment.name}' are kept in {where}")
+            say("the same command goes on with the rest")
+            # Threads may be compiling, and nobody waits for what they compile.
+            leave(stopped.exit_code)
+            raise
+
+
+def _describe(experiment: "Experiment") -> None:
+    """Print what a run would do: cells, training runs, programs, and from a short trial of some of them memory and time."""
+    from bench.runs.estimate import estimate
+
+    plan = estimate(experiment)
+    table = Table(title=experiment.name, title_justify="left")
+    for axis in ("cell", *experiment.axes, "training runs"):
+        table.add_column(axis)
+    for cell in experiment.cells:
+        table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
+    out.print(table)
+    seconds = f"about {plan.seconds:,.0f} s of training if every training run spends its budget"
+    if math.isnan(plan.seconds):
+        seconds = "unknown time of training, since no training run of the trial made a step"
+    tried = "" if plan.tried == plan.programs else f" (from a trial of {plan.tried} programs)"
+    memory = f"about {plan.memory_bytes / 2**20:,.0f} MiB of training runs in flight"
+    out.print(
+        f"{len(experiment.cells)} cells, {experiment.lanes:,} training runs, {plan.programs} programs; {memory}, "
+        f"{seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
+    )

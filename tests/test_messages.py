@@ -1,0 +1,11 @@
+"""Messages: one short line, whatever is wrong."""
+
+from bench.messages import nearest, one_line
+from bench.optimizers import optimizers
+
+
+def test_a_message_stays_one_short_line() -> None:
+    assert one_line("a\n b\t\x1b[31m") == "a b \\x1b[31m"
+    assert len(one_line("\u202e" * 5000)) == 1000 and one_line("x" * 5000).startswith("xxx")
+    assert len(nearest("x" * 10_000, [f"name_{i}" for i in range(5000)])) < 500
+    assert "did you mean 'adam'" in nearest("adm", optimizers()) and "more" in nearest("adm", optimizers())
