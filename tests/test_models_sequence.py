@@ -93,8 +93,8 @@ def test_a_recurrent_network_computes_what_flax_s_cell_does(name: str, steps: in
         wanted = states[-1] @ params["output"]["kernel"] + params["output"]["bias"]
         np.testing.assert_allclose(outputs[example], wanted, rtol=1e-4, atol=1e-5)
     for layer in hidden:
-        assert layer.squashed is not None
-        np.testing.assert_array_equal(layer.squashed, layer.activation)
+        assert layer.saturation is not None
+        np.testing.assert_array_equal(layer.saturation, layer.activation)
 
 
 def test_an_unbounded_recurrent_network_without_biases() -> None:
@@ -107,7 +107,7 @@ def test_an_unbounded_recurrent_network_without_biases() -> None:
     second = np.maximum(x[:, FEATURES:] @ into + first @ across, 0)
     outputs, hidden = net.trace(params, jnp.asarray(x))
     np.testing.assert_allclose(outputs, second @ params["output"]["kernel"], rtol=1e-4, atol=1e-5)
-    assert hidden[0].squashed is None
+    assert hidden[0].saturation is None
 
 
 @pytest.mark.parametrize("name", RECURRENT)
