@@ -82,9 +82,9 @@ class Recurrent(nnx.Module):
     def units(self) -> list[Float[Array, "hidden feature"]]:
         """Return one array for the hidden units, in which units that can be exchanged for one another have equal rows.
 
-        A row holds a unit's outgoing weights and, for every gate, its incoming weights from the input, its bias, and of the recurrent matrix
-        the weight to itself, those from the other units and those to them; the latter two are sorted, because the order of the other units
-        does not count.
+        A row holds a unit's outgoing weights and, for every gate, its incoming weights from the input, its bias, and of the recurrent
+        matrix the weight to itself, those from the other units and those to them; the latter two are sorted, because the order of the
+        other units does not count.
         """
         parts = [self.output.kernel[...]]
         for gate in self._gates:

@@ -111,8 +111,8 @@ class Transformer(nnx.Module):
     stream; `gated` says how these branches are modified:
 
     - "none": not at all.
-    - "scalar": each is multiplied by one number, built as 1. With `layers = { "*.gate" = "zeros" }` (ReZero; Bachlechner et al., 2021) each block is
-      the identity.
+    - "scalar": each is multiplied by one number, built as 1. With `layers = { "*.gate" = "zeros" }` (ReZero; Bachlechner et al., 2021) each
+      block is the identity.
     - "adaptive": shift, scale and gate of each branch are linear in silu of a conditioning vector (adaLN; Peebles and Xie, 2023), here the
       mean embedded token, and the normalization has no parameters. With `layers = { "*.modulation" = "zeros" }` (adaLN-Zero) each block is
       the identity.
