@@ -31,10 +31,12 @@ def test_set_chooses_a_labeled_value_by_its_label_or_content_and_keeps_the_label
     text = TEXT.replace("[[2], [3], [4], [8]]", '[{ label = "two", value = [2] }, [3], { label = "eight", value = [8] }]').replace(
         '"model.widths" = [8]', '"model.widths" = "eight"'
     )
-    for value in ("eight", [8]):
+    chosen: list[Any] = ["eight", [8]]
+    for value in chosen:
         kept = Experiment.parse(text, overrides={"model.widths": value})
         assert kept.axes["model.widths"] == ["eight"] and len(kept.claim) == 1
         assert {cell.id for cell in kept.cells} < {cell.id for cell in Experiment.parse(text).cells}
-    for value, label in (("two", "two"), ([3], "[3]"), ([5], "[5]"), ({"label": "five", "value": [5]}, "five")):
+    others: list[tuple[Any, str]] = [("two", "two"), ([3], "[3]"), ([5], "[5]"), ({"label": "five", "value": [5]}, "five")]
+    for value, label in others:
         kept = Experiment.parse(text, overrides={"model.widths": value})
         assert kept.axes["model.widths"] == [label] and kept.claim == ()
