@@ -13,6 +13,7 @@ import math
 import re
 import tempfile
 from collections.abc import Collection, Iterator
+from difflib import SequenceMatcher
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -136,12 +137,12 @@ def _numbered(drawing: bytes) -> bytes:
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:
-    pairs = zip_longest(
-        stored.read_text(encoding="utf-8", errors="replace").splitlines(), fresh.read_text(encoding="utf-8").splitlines(), fillvalue=""
-    )
-    for number, (mine, other) in enumerate(pairs, 1):
-        if mine != other:
-            yield f"line {number}: {_cut(mine)!r}, recomputed {_cut(other)!r}"
+    """Yield the lines that differ; a line that is missing or surplus does not make the lines after it differ."""
+    mine, other = (path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (stored, fresh))
+    for kind, first, last, start, end in SequenceMatcher(None, mine, other, autojunk=False).get_opcodes():
+        for number, (ours, theirs) in enumerate(zip_longest(mine[first:last], other[start:end], fillvalue=""), first + 1):
+            if kind != "equal":
+                yield f"line {number}: {_cut(ours)!r}, recomputed {_cut(theirs)!r}"
 
 
 def _cells(stored: Path, fresh: Path) -> Iterator[str]:
