@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.report.drawing import save
 from analysis.report.format import markdown
 from analysis.report.throughput_figures import growth_figure, speed_figure
-from analysis.report.throughput_tables import census_table, growth_table, growths, speed_table, speeds
+from analysis.report.throughput_tables import census_table, growth_table, growths, idle_sections, speed_table, speeds
 from analysis.report.written import publish, refuse_links, staging
 from bench.runs.files import write_whole
 
@@ -68,7 +68,7 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "loss at the start and at the end, which the others do not; in a census it stops lanes that are solved, which the others cannot."
         + precision,
         _peer_note(rows),
-        *_idle(measured),
+        *idle_sections(measured),
         "## How cost grows",
         "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",
         markdown(growth_table(growth)),

@@ -70,8 +70,8 @@ def _known(number: float, text: str, otherwise: str = "") -> str:
     return otherwise if np.isnan(number) else text
 
 
-def _idle(measured: dict[str, Any]) -> list[str]:
-    """The section on the share of time in which no device works; no sections if nothing was profiled."""
+def idle_sections(measured: dict[str, Any]) -> list[str]:
+    """The paragraphs on the share of time in which no device works; none if nothing was profiled."""
     groups = [[row for row in measured[part] if row.get("idle_shares") is not None] for part in ("workloads", "growth")]
     lines = [line for profiled in groups for line in [*map(_idle_line, profiled), *_idle_together(profiled)]]
     text = (
