@@ -212,8 +212,8 @@ def test_loops_that_ask_no_host_train_the_same(setting: str, tmp_path: Path, mon
         return [read_rows(out, read_manifest(out), kind).sort_values(["cell", "init_seed"]) for kind in ("lanes", "curves")]
 
     usual = trained("usual")
-    for module in ("pool", "program"):
-        monkeypatch.setattr(f"bench.engine.{module}.accelerated", lambda: True)
+    for module in ("engine.pool", "lane.step"):
+        monkeypatch.setattr(f"bench.{module}.accelerated", lambda: True)
     for ours, theirs in zip(trained("accelerated"), usual, strict=True):
         ours, theirs = (frame.drop(columns="params_digest", errors="ignore") for frame in (ours, theirs))
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4, atol=1e-6)
