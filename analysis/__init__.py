@@ -1,6 +1,6 @@
 """Rows in, estimates, verdicts, figures and pages out; nothing here trains."""
 
-from analysis.judging.claims import judge
+from analysis.judging.judge import judge
 from analysis.rows.load import Run, load
 from analysis.rows.summary import summarize
 

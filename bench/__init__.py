@@ -5,7 +5,7 @@ import os
 # Factorizations run one to a device, and the devices are the cores: more threads would wait for each other, spinning. Before SciPy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from bench.hardware import check_platforms, configure  # noqa: E402
+from bench.startup import check_platforms, configure  # noqa: E402
 
 configure()  # before anything starts JAX
 check_platforms()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import Run, load
-from analysis.judging.check import check
+from analysis.judging.checks import check
 from bench import Experiment
 from bench.runs import train
 

@@ -17,11 +17,11 @@ import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 
 from bench import Experiment, run  # noqa: E402
-from bench.hardware import accelerated  # noqa: E402
+from bench.hardware import hardware_here  # noqa: E402
 from bench.runs.manifest import read_manifest  # noqa: E402
 from bench.runs.parts import read_rows  # noqa: E402
 
-if accelerated():
+if not hardware_here().is_host:
     # What tests compute beside the engine has all bits as well.
     jax.config.update("jax_default_matmul_precision", "highest")
 

@@ -9,7 +9,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from bench.lane.network import Network, Noise
+from bench.lane.initial import initial_parameters, parameter_keys
+from bench.lane.network import Network
+from bench.lane.objective import Noise
 from bench.lane.program import EXAMPLES_LAST, programs
 from bench.models.activations import Activation
 from bench.spec import InitializerSpec, ModelSpec
@@ -24,7 +26,7 @@ def both(**options: Any) -> tuple[Network, Network, Any]:
     spec = ModelSpec.model_validate({"name": "mlp", "widths": [5, 4], **options})
     front, behind = Network(spec, 3, 2), Network(spec, 3, 2, examples_last=True)
     initializer = InitializerSpec.model_validate({"name": "he_normal", "bias_stddev": 0.1})
-    params = front.initial(initializer, front.keys(0), jnp.float32(1), jnp.float32(0), jnp.dtype("float32"))
+    params = initial_parameters(front, initializer, parameter_keys(front, 0), jnp.float32(1), jnp.float32(0), jnp.dtype("float32"))
     return front, behind, params
 
 

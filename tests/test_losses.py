@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from bench.hardware import precision
-from bench.tasks.definition import losses
+from bench.losses.definition import Loss
 
 LOGITS = np.concatenate([np.linspace(-80, 80, 4001), np.logspace(-20, 1.9, 2001), -np.logspace(-20, 1.9, 2001)])
 
 
 def binary(outputs: jax.Array) -> jax.Array:
-    return losses("cross_entropy", outputs[:, None], jnp.zeros((len(outputs), 1), outputs.dtype))
+    return Loss.of("cross_entropy").each(outputs[:, None], jnp.zeros((len(outputs), 1), outputs.dtype))
 
 
 @pytest.mark.parametrize(("dtype", "exact"), [("float32", np.float64), ("float64", np.longdouble)])

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from bench.engine.layouts import choose as width
+from bench.engine.layouts import unrolled
 from bench.initializers import initializer
 from bench.initializers.scaling import orthogonal
 from bench.initializers.structured import delta_orthogonal, identity, zero_hadamard
-from bench.lane.network import Network, Noise, Params
-from bench.lane.program import programs
+from bench.lane.initial import initial_parameters, parameter_keys
+from bench.lane.network import Network
+from bench.lane.objective import Noise
+from bench.lane.state import Params
 from bench.models.convolution import convolve, mean_pooled
 from bench.spec import InitializerSpec, ModelSpec
 from tests.conftest import Rows, experiment
+from tests.engine.comparison import layout_of
 
 KEY = jax.random.key(11)
 SIDE = 6
@@ -33,7 +36,7 @@ def network(name: str, **options: object) -> Network:
 def drawn(net: Network, start: str = "he_normal", **options: object) -> Params:
     """Initial parameters; biases are drawn too unless they are asked for otherwise."""
     spec = InitializerSpec.model_validate({"name": start, "bias_stddev": 0.3, **options})
-    return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
 
 
 def lax_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -306,10 +309,9 @@ def test_zero_hadamard_stands_at_the_center_of_a_kernel(channels: int, units: in
 def test_an_unrolled_cnn_trains_as_the_reference_does(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     task = {"name": "parity", "bits": 4}
     wanted = experiment(task=task, model={"name": "cnn", "channels": [1]}, training={"steps": 60}, probes=["tie_spread"])
-    [program] = programs(wanted.cells, wanted.probes, wanted.track)
-    assert width.form(program) is width.Form.UNROLLED
+    assert layout_of(wanted) is unrolled.Unrolled
     fast = rows(wanted)
-    monkeypatch.setattr(width, "MAX_OPERATIONS", -1)
+    monkeypatch.setattr(unrolled, "MAX_OPERATIONS", -1)
     slow = rows(wanted, "slow")
     assert fast["loss_final"].max() < fast["loss_initial"].max()
     np.testing.assert_allclose(fast["loss_final"], slow["loss_final"], rtol=1e-4, atol=1e-6)

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from bench.lane.network import Network, Noise, dotted
-from bench.lane.program import Inputs, programs
+from bench.lane.initial import initial_parameters, parameter_keys
+from bench.lane.network import Network, dotted
+from bench.lane.objective import Noise
+from bench.lane.program import programs
+from bench.lane.state import Inputs
 from bench.probes.recurrent import recurrent_jacobian_max, recurrent_jacobian_min
 from bench.probes.symmetry import distinct_heads, distinct_units
 from bench.spec import InitializerSpec, ModelSpec
@@ -35,7 +38,7 @@ def normal(*shape: int) -> np.ndarray:
 
 def initial(net: Network, **options: Any) -> Any:
     spec = InitializerSpec.model_validate({"name": "glorot_uniform", **options})
-    return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"))
+    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"))
 
 
 # Recurrent networks -----------------------------------------------------------------------------------------------------------

@@ -13,16 +13,17 @@ import pytest
 from analysis.laws import check_law
 from analysis.rows.load import load
 from bench import run
-from bench.engine import pool as pool_module
-from bench.engine.pool import Pool
+from bench.engine import rounds
+from bench.engine.compiled import Compiled
 from bench.initializers import scaling
-from bench.lane import program as program_module
+from bench.lane import step as step_module
+from bench.lane import update as update_module
 from bench.lane.program import Program
 from bench.runs.manifest import read_manifest
 from bench.runs.parts import read_rows
 from bench.runs.rows import LaneTable
 from tests.conftest import experiment
-from tests.test_promises import same_lanes
+from tests.engine.comparison import same_lanes
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
 DESCENT: dict[str, Any] = {
@@ -59,13 +60,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def of_gradient(change: Callable[[Any], Any]) -> Mutation:
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        true = Program.gradient
+        true = step_module.gradient
 
-        def gradient(self: Program, *arguments: Any) -> Any:
-            loss, outputs, gradients = true(self, *arguments)
+        def gradient(*arguments: Any) -> Any:
+            loss, outputs, gradients = true(*arguments)
             return loss, outputs, change(gradients)
 
-        patch.setattr(Program, "gradient", gradient)
+        patch.setattr(step_module, "gradient", gradient)
 
     return mutate
 
@@ -80,8 +81,8 @@ def too_much_variance(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_momentum(patch: pytest.MonkeyPatch) -> None:
-    true = program_module.make_optimizer
-    patch.setattr(program_module, "make_optimizer", lambda name, options, rate: true(name, {**options, "momentum": 0.0}, rate))
+    true = update_module.make_optimizer
+    patch.setattr(update_module, "make_optimizer", lambda name, options, rate: true(name, {**options, "momentum": 0.0}, rate))
 
 
 def loss_of_the_step_before(patch: pytest.MonkeyPatch) -> None:
@@ -101,19 +102,19 @@ def stuck_too_early(patch: pytest.MonkeyPatch) -> None:
         pairs = zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True)
         return jnp.all(jnp.stack([jnp.all(jnp.abs(a - b) < 1e-4) for a, b in pairs]))
 
-    patch.setattr(program_module, "_same", same)
+    patch.setattr(step_module, "_same", same)
 
 
 def of_inputs(change: Callable[[Any, np.ndarray], Any]) -> Mutation:
     """What lanes start from, by their inputs and slots."""
 
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        true = Pool._fill_with
+        true = Compiled.fill
 
-        def fill_with(self: Pool, slots: Any, variant: Any, group: Any, inputs: Any, index: np.ndarray) -> Any:
+        def fill(self: Compiled, slots: Any, variant: Any, group: Any, inputs: Any, index: np.ndarray) -> Any:
             return true(self, slots, variant, group, change(inputs, index), index)
 
-        patch.setattr(Pool, "_fill_with", fill_with)
+        patch.setattr(Compiled, "fill", fill)
 
     return mutate
 
@@ -130,8 +131,8 @@ def shuffled_rows(patch: pytest.MonkeyPatch) -> None:
 
 def padding_in_real_slots(patch: pytest.MonkeyPatch) -> None:
     """The lanes that fill up a block are written to slots as well."""
-    true = pool_module.put
-    patch.setattr(pool_module, "put", lambda tree, new, index: true(tree, new, index % len(jax.tree.leaves(tree)[0])))
+    true = rounds.put
+    patch.setattr(rounds, "put", lambda tree, new, index: true(tree, new, index % len(jax.tree.leaves(tree)[0])))
 
 
 BY_LAW: dict[str, tuple[str, Mutation]] = {

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.judging.check import check
+from analysis.judging.checks import check
 from bench import Experiment
 from bench.lane.program import programs
 from bench.messages import one_line

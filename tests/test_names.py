@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.lane.network import dotted, leaves
+from bench.lane.objective import gradient, hessian
 from bench.lane.program import programs
 from tests.conftest import experiment
 from tests.test_players import start
@@ -97,15 +98,15 @@ def test_curvature_is_that_in_what_is_trained() -> None:
     fixed, state = start(whole)
     names = [dotted(path) for path, leaf in leaves(state.params) for _ in range(leaf.size)]
     trained = [place for place, name in enumerate(names) if name in ("layers.0.kernel", "layers.2.kernel")]
-    wanted = whole.hessian(state.params, fixed)[np.ix_(trained, trained)]
-    np.testing.assert_allclose(part.hessian(state.params, fixed), wanted, rtol=1e-5, atol=1e-6)
+    wanted = hessian(whole.recipe, state.params, fixed)[np.ix_(trained, trained)]
+    np.testing.assert_allclose(hessian(part.recipe, state.params, fixed), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_the_last_layer_of_an_adapted_network_is_no_hidden_one() -> None:
     wanted = experiment(model={"name": "lora", "widths": [3], "train_base": True}, initializer="glorot_normal")
     [program] = programs(wanted.cells, ("hidden_grad_max",), ())
     fixed, state = start(program)
-    gradients = program.network.weights(program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)[2])
+    gradients = program.network.weights(gradient(program.recipe, state.params, fixed, fixed.data.x, fixed.data.y)[2])
     largest = {name: float(np.abs(one).max()) for name, one in zip(program.network.weight_names, gradients, strict=True)}
     hidden = max(value for name, value in largest.items() if name.startswith("layers.0."))
     assert hidden < max(value for name, value in largest.items() if name != "layers.1.up.kernel")

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.lane.network import Noise
+from bench.lane.objective import Noise, gradient, pre_activation_gradients, with_label_noise, with_weight_noise
 from bench.lane.program import Program, programs
+from bench.lane.update import updated
 from bench.models.activations import dropped
 from tests.conftest import Rows, experiment
 
@@ -80,7 +81,7 @@ def test_dropped_connections_are_drawn_for_each_example() -> None:
 def test_label_noise_redraws_the_stated_share() -> None:
     program = program_of("label noise")
     y = jnp.zeros(100_000, jnp.int32)
-    changed = program._with_label_noise(jax.random.key(0), y)
+    changed = with_label_noise(program.recipe, jax.random.key(0), y)
     # A quarter of the redrawn labels are drawn as they were.
     assert float(jnp.mean(changed != 0)) == pytest.approx(0.3 * 3 / 4, abs=0.01)
     assert set(np.unique(changed)) == {0, 1, 2, 3}
@@ -89,7 +90,7 @@ def test_label_noise_redraws_the_stated_share() -> None:
 def test_weight_noise_leaves_biases_alone() -> None:
     program = program_of("weight noise")
     _, state = start(program)
-    shaken = program._with_weight_noise(jax.random.key(0), state.params)
+    shaken = with_weight_noise(program.recipe, jax.random.key(0), state.params)
     for layer, before in zip(shaken["layers"].values(), state.params["layers"].values(), strict=True):
         np.testing.assert_array_equal(layer["bias"], before["bias"])
         assert 0.01 < float(jnp.std(layer["kernel"] - before["kernel"])) < 0.3
@@ -103,8 +104,8 @@ def test_frozen_zeros_stay_zero_and_free_ones_move(rows: Rows) -> None:
         [program] = programs(one.cells, (), ())
         fixed, state = start(program)
         for _ in range(3):
-            loss, _, gradients = program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)
-            params, optimizer = program._updated(state, fixed, fixed.data.x, fixed.data.y, loss, gradients)
+            loss, _, gradients = gradient(program.recipe, state.params, fixed, fixed.data.x, fixed.data.y)
+            params, optimizer = updated(program.recipe, state, fixed, fixed.data.x, fixed.data.y, loss, gradients)
             state = state._replace(params=params, optimizer=optimizer)
         ends.append([float(jnp.mean(w == 0)) for w in program.network.weights(state.params)])
     assert ends[0] == pytest.approx([0.5, 0.5], abs=0.01)
@@ -115,10 +116,10 @@ def test_frozen_zeros_stay_zero_and_free_ones_move(rows: Rows) -> None:
 def test_what_is_propagated_back_is_the_slope_along_the_pre_activations() -> None:
     program = program_of("nothing")
     fixed, state = start(program)
-    [slopes] = program.pre_activation_gradients(state.params, fixed)
+    [slopes] = pre_activation_gradients(program.recipe, state.params, fixed)
     assert slopes.shape == (16, 8)
     # The bias is added to every example's pre-activation: its gradient is the mean of the slopes.
-    _, _, gradients = program.gradient(state.params, fixed, fixed.data.x, fixed.data.y)
+    _, _, gradients = gradient(program.recipe, state.params, fixed, fixed.data.x, fixed.data.y)
     np.testing.assert_allclose(jnp.mean(slopes, axis=0), gradients["layers"][0]["bias"], atol=1e-6)
 
 

@@ -17,13 +17,16 @@ from analysis.figures.check import check_figures
 from analysis.rows.load import load
 from bench import Experiment, run
 from bench.initializers import draws, initializer
+from bench.lane.initial import initial_parameters, parameter_keys, zeroed_layers
 from bench.lane.network import Network
 from bench.lane.order import use
-from bench.lane.program import Inputs, Program, programs
+from bench.lane.program import Program, programs
+from bench.lane.state import Inputs
+from bench.losses.definition import Loss
 from bench.models import model
 from bench.registry import importing, trusting
 from bench.spec import InitializerSpec, ModelSpec
-from bench.tasks.definition import Data, Task, losses
+from bench.tasks.definition import Data, Task
 from tests.conftest import XOR, Rows, experiment
 
 PIECES = '''
@@ -33,6 +36,7 @@ import numpy as np
 from flax import nnx
 
 from bench.initializers import initializer
+from bench.losses import loss
 from bench.models.activations import activate
 from bench.probes import probe
 from bench.tasks.definition import Data, Task
@@ -198,6 +202,20 @@ class Empty(nnx.Module):
         return x[:, : self.outputs], []
 
 
+class Mute(nnx.Module):
+    def __init__(self, inputs: int, outputs: int, *, rngs):
+        self.dense = nnx.Linear(inputs, outputs, rngs=rngs)
+
+
+class Flat(Plain):
+    def units(self):
+        return [self.hidden.bias[...]]
+
+
+def made_of_nothing(inputs: int, outputs: int, *, rngs):
+    return {}
+
+
 class Called(nnx.Module):
     def __init__(self, inputs: int, outputs: int, *, rngs):
         self.dense = nnx.Linear(inputs, outputs, rngs=rngs)
@@ -263,6 +281,27 @@ def bad_test() -> Task:
 
 def unknown_loss() -> Task:
     return Task(2, 1, lambda key, dtype: data(), "hinge", "regression")
+
+
+def distance(outputs, targets):
+    return jnp.sqrt(1 + jnp.sum((outputs - targets) ** 2, axis=1)) - 1
+
+
+@loss(total=jnp.sum)
+def total_distance(outputs, targets):
+    return distance(outputs, targets)
+
+
+def one_number(outputs, targets):
+    return jnp.mean(outputs - targets)
+
+
+def weighted(outputs, targets, weight: float):
+    return weight * distance(outputs, targets)
+
+
+def of_distance(loss: str = "pieces:distance") -> Task:
+    return Task(2, 1, lambda key, dtype: data(), loss, "regression")
 
 
 def arrays():
@@ -360,7 +399,9 @@ MODELS = {
     "Broken": "TypeError: ",
     "Bare": "hidden layers that are no list of bench.models.activations.Hidden",
     "Empty": "it has no parameters",
-    "Called": "has no attribute 'trace'",
+    "Mute": "it has neither __call__(x) nor trace(x)",
+    "Flat": "its units() gives [(4,)], which must be a list of arrays with two axes, a row for each of its units",
+    "made_of_nothing": "it makes a dict, which is no flax.nnx.Module",
 }
 TASKS = {
     "flat_targets": "y is float32 of shape (5,), which must be float32 of shape (5, 1)",
@@ -373,7 +414,7 @@ TASKS = {
     "other_inputs": "x is float32 of shape (5, 2), which must be float32 of shape (5, 3)",
     "half_a_test": "test_x and test_y, which stand together",
     "bad_test": "test_y is float32 of shape (5, 2), which must be float32 of shape (5, 1)",
-    "unknown_loss": "loss = 'hinge': allowed: mse, rss, cross_entropy, output, players",
+    "unknown_loss": "loss = 'hinge': allowed: cross_entropy, mse, output, players, rss, or package.module:name",
     "arrays": "it returns a tuple",
     "tuple_of_arrays": "its sample gives a tuple, which must be Data(x, y, test_x, test_y, floor)",
     "fails_to_sample": "ValueError: matmul",
@@ -552,7 +593,7 @@ def test_weight_layers_stand_in_the_order_of_computation(name: str) -> None:
     net = network(f"pieces:{name}")
     assert net.weight_names == ["hidden.kernel", "head.kernel"]
     assert net.output_paths == [("head", "kernel")] and net.is_layered
-    assert net.zeroed_layers(InitializerSpec.model_validate({"name": "zeros", "zero_layers": ["hidden"]})) == [0]
+    assert zeroed_layers(net, InitializerSpec.model_validate({"name": "zeros", "zero_layers": ["hidden"]})) == [0]
 
 
 RESIDUAL = ["input.kernel", *(f"blocks.{block}.{part}.kernel" for block in range(2) for part in ("first", "second")), "output.kernel"]
@@ -590,7 +631,9 @@ def test_a_start_in_which_layers_go_by_number_counts_along_the_computation() -> 
 
     def start(offset: float = 0.0, **options: Any) -> Any:
         spec = InitializerSpec.model_validate(options)
-        return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), first_layer_offset=offset)
+        return initial_parameters(
+            net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), first_layer_offset=offset
+        )
 
     zeroed, moved = start(name="he_normal", zero_layers=[0]), start(2.0, name="zeros")
     assert not np.any(zeroed["hidden"]["kernel"]) and np.any(zeroed["head"]["kernel"])
@@ -618,7 +661,7 @@ def test_a_kernel_with_several_axes_needs_an_initializer_that_does_not_ask_which
 @pytest.mark.parametrize("name", ["xor", "pieces:listed"])
 def test_minibatches_of_data_that_are_part_of_the_program(name: str, batch_size: int) -> None:
     [program] = planned(task=name, training={"steps": 8, "batch_size": batch_size}, track=[])
-    assert program.sharing == "all"
+    assert program.constant_data is not None
     inputs = Inputs(*(value[0] for value in program.inputs_of(program.cells[0], np.array([0]), np.array([0]))))
 
     def trained(inputs: Inputs) -> Any:
@@ -638,12 +681,45 @@ def test_own_data_from_numpy_with_a_batch_that_does_not_divide_them(rows: Rows) 
 
 
 def test_a_loss_that_does_not_exist_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="loss = 'hinge': allowed: mse"):
-        losses("hinge", np.zeros((2, 1)), np.zeros((2, 1)))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="loss = 'hinge': allowed: cross_entropy, mse"):
+        Loss.of("hinge")
     for wrong in ({"loss": "hinge"}, {"kind": "ranking"}, {"inputs": 0}, {"outputs": 1.5}, {"loss": "cross_entropy"}):
         given: dict[str, Any] = {"inputs": 1, "outputs": 1, "sample": Data, "loss": "mse", "kind": "regression", **wrong}
         with pytest.raises(ValueError, match=" = "):
             Task(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "one_number",
+            r"loss 'pieces:one_number' \(.*line \d+\): for 4 examples it returns a float32 of shape \(\), .*; a loss is",
+        ),
+        ("weighted", r"loss 'pieces:weighted' \(.*line \d+\): it takes weight, for which a task has no value; a loss is called"),
+        ("nothing", r"has no 'nothing'"),
+    ],
+)
+def test_what_is_wrong_with_an_own_loss_is_told(name: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        planned(task={"name": "xor", "loss": f"pieces:{name}"})
+
+
+def test_a_package_s_task_and_a_user_s_own_take_a_user_s_own_loss(tmp_path: Path) -> None:
+    short: dict[str, Any] = {**XOR, "training": {"steps": 30}, "seeds": {"init": 3}, "track": []}
+    of_task = {kind: {"name": "xor", "loss": f"pieces:{kind}"} for kind in ("distance", "total_distance")}
+    folders = {kind: run(Experiment.parse(tomlkit.dumps({**short, "task": one})), tmp_path / kind) for kind, one in of_task.items()}
+    with trusting(["pieces"]):
+        single, summed = (load(folder).lanes for folder in folders.values())
+    np.testing.assert_allclose(summed["loss_initial"], 4 * single["loss_initial"], rtol=1e-5)
+    assert (single["loss_final"] < single["loss_initial"]).all() and single["metric_final"].notna().all()
+    # Nothing is imported to read the folder, and its tasks are not made.
+    found = load(folders["distance"])
+    assert list(found.tasks.values()) == [None] and len(found.lanes) == 3
+    [own] = planned(task="pieces:of_distance", track=[])
+    assert own.task.loss.name == "pieces:distance"
+    with pytest.raises(ValueError, match="the minimum is known for mse and rss, not for 'pieces:distance'"):
+        planned(task={"name": "regression", "loss": "pieces:distance", "excess": True})
 
 
 def test_frozen_bases_of_low_rank_adapters_stay_as_they_are_drawn(rows: Rows) -> None:
@@ -662,7 +738,8 @@ import sys
 import jax, numpy as np
 from bench.hardware import precision
 from bench.engine.hashing import digest
-from bench.lane.program import Inputs, programs
+from bench.lane.program import programs
+from bench.lane.state import Inputs
 from tests.conftest import experiment
 wanted = experiment(task={"name": "blobs", "n": 8}, model={"name": "mlp", "widths": [3], "dropout": 0.5}, track=[])
 [program] = programs(wanted.cells, wanted.probes, wanted.track)

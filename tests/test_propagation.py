@@ -42,7 +42,7 @@ def test_the_slope_in_the_pre_activations_is_that_of_hand_written_backpropagatio
     [program] = programs(wanted.cells, (), ())
     with jax.enable_x64(False):
         fixed, state = program.start(program.variants[0], jax.tree.map(jnp.asarray, _one(program.inputs_of(wanted.cells[0], *_seeds()))))
-        found = Views(program, state.params, fixed).pre_activation_gradient
+        found = Views(program.recipe, state.params, fixed).pre_activation_gradient
     x, y = np.asarray(fixed.data.x, float), np.asarray(fixed.data.y)
     (a, b), (c, d), (e, f) = ((np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in state.params["layers"].values())
     first = np.tanh(x @ a + b)

@@ -12,11 +12,13 @@ import pytest
 from scipy import stats
 
 from bench import run
-from bench.hardware import HASTY
 from bench.initializers import initializer
 from bench.keys import shuffled
+from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
-from bench.lane.program import Inputs, programs
+from bench.lane.program import programs
+from bench.lane.state import Inputs
+from bench.losses.definition import Loss
 from bench.models import model
 from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
 from bench.optimizers import asks_for_function, check_optimizer, make_optimizer, optimizers
@@ -24,8 +26,8 @@ from bench.probes import probe
 from bench.runs.manifest import read_manifest
 from bench.runs.parts import read_rows
 from bench.spec import InitializerSpec, ModelSpec
+from bench.startup import HASTY
 from bench.tasks import task
-from bench.tasks.definition import losses
 from tests.conftest import experiment
 
 KEY = jax.random.key(0)
@@ -72,7 +74,9 @@ def test_initializers_of_a_comparison_share_their_base_draws() -> None:
     one = jnp.ones(())
 
     def kernel(name: str) -> np.ndarray:
-        params = network.initial(InitializerSpec.model_validate(name), network.keys(5), one, 0 * one, jnp.dtype("float32"))
+        params = initial_parameters(
+            network, InitializerSpec.model_validate(name), parameter_keys(network, 5), one, 0 * one, jnp.dtype("float32")
+        )
         return np.asarray(params["layers"][0]["kernel"])
 
     ratio = kernel("he_normal") / kernel("glorot_normal")
@@ -85,7 +89,10 @@ def test_modifiers_scale_and_zero_what_they_name() -> None:
     def weights(fraction: float = 0.0, **options: object) -> list[np.ndarray]:
         spec = InitializerSpec.model_validate({"name": "he_normal", "zero_fraction": fraction, **options})
         gain, share = jnp.asarray(spec.gain), jnp.asarray(fraction)
-        return [np.asarray(w) for w in network.weights(network.initial(spec, network.keys(1), gain, share, jnp.dtype("float32")))]
+        return [
+            np.asarray(w)
+            for w in network.weights(initial_parameters(network, spec, parameter_keys(network, 1), gain, share, jnp.dtype("float32")))
+        ]
 
     plain = weights()
     np.testing.assert_allclose(weights(gain=3.0)[1], 3 * plain[1], rtol=1e-6)
@@ -139,7 +146,7 @@ def test_a_task_gives_the_data_that_it_declares(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("logit", [-40.0, -1.0, 0.0, 1e-3, 2.0])
 def test_binary_cross_entropy_has_the_slope_and_curvature_of_logistic_regression(logit: float) -> None:
     def loss(z: jax.Array) -> jax.Array:
-        return losses("cross_entropy", z[None, None], jnp.ones((1, 1)))[0]
+        return Loss.of("cross_entropy").each(z[None, None], jnp.ones((1, 1)))[0]
 
     with jax.enable_x64(True):
         p = 1 / (1 + np.exp(-logit))

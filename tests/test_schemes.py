@@ -7,6 +7,7 @@ import pytest
 
 from bench.initializers.fixed import listed
 from bench.initializers.structured import identity, sparse, zero_hadamard
+from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
 from bench.schemes import scheme
 from bench.spec import InitializerSpec, ModelSpec
@@ -21,7 +22,7 @@ def network(name: str = "mlp", **options: object) -> Network:
 
 def drawn(net: Network, scheme_name: str | None, initializer: str = "orthogonal") -> dict:
     spec = InitializerSpec.model_validate({"name": initializer, "scheme": scheme_name})
-    return net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
 
 
 @pytest.mark.parametrize("name", scheme)
@@ -67,7 +68,7 @@ def test_antisymmetric_pairs_cancel(activation: str, widths: list[int]) -> None:
 def test_antisymmetric_without_an_output_bias_of_its_own() -> None:
     net = network(widths=[6])
     spec = InitializerSpec.model_validate({"name": "pytorch_default", "scheme": "antisymmetric"})
-    params = net.initial(spec, net.keys(3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    params = initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
     assert np.any(params["layers"][0]["bias"]) and not np.any(params["layers"][1]["bias"])
 
 

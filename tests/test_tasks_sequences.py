@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench.losses.definition import Loss
 from bench.tasks import task
-from bench.tasks.definition import total_loss
 
 KEY = jax.random.key(1)
 
@@ -35,5 +35,5 @@ def test_the_first_symbol_is_the_label() -> None:
     assert (steps.sum(axis=2) == 1).all() and set(np.unique(steps)) == {0, 1}
     np.testing.assert_array_equal(steps[:, 0].argmax(axis=1), data.y)
     assert np.abs(steps.mean(axis=0) - 1 / 3).max() < 0.12
-    assert float(total_loss("cross_entropy", jnp.zeros((300, 3)), data.y)) == pytest.approx(np.log(3), rel=1e-5)
+    assert float(Loss.of("cross_entropy")(jnp.zeros((300, 3)), data.y)) == pytest.approx(np.log(3), rel=1e-5)
     assert data.test_x is None

@@ -1,4 +1,4 @@
-"""Dead networks by depth, against their law."""
+"""Share of dead networks by depth, and the law of dead networks."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
 from analysis.laws.born_dead import dead_at_a_point, dead_on_the_line
 from analysis.rows.load import Run
-from analysis.stats.estimates import wilson
+from analysis.stats.intervals import wilson
 from bench.spec import Figure as FigureSpec
 
 

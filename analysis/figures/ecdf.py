@@ -1,8 +1,9 @@
-"""Cumulative shares: how many lanes lie below a value; those that never get there stay in the denominator."""
+"""Cumulative shares of lanes; lanes that never reach a value stay in the denominator."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.style import (
     chosen,
@@ -15,9 +16,8 @@ from analysis.figures.style import (
     panels,
     value_label,
 )
-from analysis.report.escape import math_text
 from analysis.rows.load import Run
-from analysis.stats.estimates import solved_by
+from analysis.stats.distribution import solved_by
 from bench.spec import Figure as FigureSpec
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))

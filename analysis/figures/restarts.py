@@ -1,4 +1,4 @@
-"""Best of k random starts against independent draws."""
+"""Best of k random starts, and independent draws."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
 from analysis.laws.chance import best_of
 from analysis.rows.load import Run
-from analysis.stats.estimates import wilson
+from analysis.stats.intervals import wilson
 from bench.spec import Figure as FigureSpec
 
 STARTS = (1, 2, 3, 4, 5, 7, 10)

@@ -1,26 +1,28 @@
-"""What comes of each start of each architecture."""
+"""Results of each start of each architecture."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.share import intervals
 from analysis.figures.style import chosen, count_note, finish, label
-from analysis.report.escape import math_text
 from analysis.rows.load import Run
 from analysis.rows.measures import RATES
 from bench.spec import Figure as FigureSpec
 
 COLUMNS = 2
 STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
-"""Starts without zeros: black."""
+"""Starts without zeros, which are black."""
 
 
 @figure_kind(x="measure", axes=("case",))
 def starts(run: Run, figure: FigureSpec) -> Figure:
-    """One panel per architecture, one line per start, of cases that are called `architecture: start`: the share of lanes with the property
-    `x`, or the median of a column `x`, with its 95% interval."""
+    """One panel per architecture and one line per start, for cases that are called `architecture: start`.
+
+    A line is the share of lanes with the property `x`, or the median of a column `x`, with its 95% interval.
+    """
     assert figure.x is not None
     rows = chosen(run, figure, run.lanes)
     cases = [str(case) for case in rows["case"].cat.categories]

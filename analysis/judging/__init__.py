@@ -1,1 +1,1 @@
-"""From questions to verdicts."""
+"""Judging: from the rows of an experiment and its claims to verdicts."""

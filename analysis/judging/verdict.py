@@ -1,4 +1,4 @@
-"""A verdict: one claim under one condition, with the interval that it was judged from."""
+"""A verdict: one claim under one condition, with the interval that decided it."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"
 
 @dataclass(frozen=True)
 class Verdict:
-    """One claim under one condition."""
+    """The verdict on one claim under one condition."""
 
     id: str
     family: str
@@ -20,45 +20,45 @@ class Verdict:
     measure: str
     criterion: str
     verdict: Outcome
-    """After Holm's correction over the family."""
+    """The verdict after Holm's correction over the family."""
     estimate: float
     low: float
     high: float
     level: float
-    """Confidence of the interval, of this comparison by itself."""
+    """Confidence of the interval of this comparison by itself."""
     n_lanes: int
     n_data_seeds: int
     n_init_seeds: int
     estimator: str
-    """What estimate and interval are."""
+    """The estimate and its interval in words."""
     columns: tuple[str, ...]
-    """Of the rows, that they are computed from."""
+    """Columns of the rows that the estimate is computed from."""
     cells: tuple[str, ...]
-    """Whose rows they are."""
+    """Ids of the cells whose rows they are."""
     against: tuple[str, ...]
-    """Cells that those are compared with, if any."""
+    """Ids of the cells that they are compared with, if any."""
     alone: Outcome
     """The verdict of this comparison by itself, before the correction."""
     p_value: float
-    """The least error probability at which its interval still decides it."""
+    """The least error probability at which the interval still decides the claim; 1 if it does not decide it at alpha."""
     n_draws: int
-    """Independent draws behind it: data sets where there are several, else starts."""
+    """Number of independent draws: of data sets where there are several, else of starts."""
     n_distinct: int
-    """Training runs among its own that differ from one another."""
+    """Number of the claim's own training runs that differ from one another."""
     data: str
-    """The data sets in words: "1,000 data sets", "1,000 resamples of one data set"."""
+    """Number of data sets in words: "1,000 data sets", "1,000 resamples of one data set"."""
     reason: str = ""
-    """Why it is undecided or withheld, if not for the width of its interval."""
+    """Why it is undecided or withheld, unless that is the width of its interval."""
     edited: str = ""
     """When and why the criterion was changed after rows existed; the verdict is then exploratory."""
 
     def record(self) -> dict[str, Any]:
-        """The verdict as JSON knows it: no NaN (null) and no infinity (text)."""
+        """The verdict as JSON values: null for NaN, and text for infinity."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
     @staticmethod
     def of(record: dict[str, Any]) -> "Verdict":
-        """The verdict that a record stands for; KeyError, TypeError or ValueError if it stands for none."""
+        """The verdict of a record; KeyError, TypeError or ValueError if the record is not one of a verdict."""
         numbers = {key: np.nan if record[key] is None else float(record[key]) for key in ("estimate", "low", "high", "level")}
         return _VERDICT.validate_python({**record, **numbers})
 

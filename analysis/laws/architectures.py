@@ -1,4 +1,4 @@
-"""What zeros do exactly in networks other than multilayer perceptrons."""
+"""Exact consequences of zeros in networks other than multilayer perceptrons."""
 
 import math
 from functools import partial
@@ -6,26 +6,25 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy.signal import correlate
-from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from analysis.laws.evidence import Decision, Evidence, Lanes
 from analysis.laws.law import SAMPLE, cells_of, law, starts
+from analysis.laws.oracle import ZERO_AT_ZERO, cross_entropy, forward
 from analysis.rows.load import Run
-from analysis.stats.estimates import quantile_interval
+from analysis.stats.intervals import quantile_interval
 from bench.models import model
-from bench.models.activations import ZERO_AT_ZERO
 from bench.runs.networks import network, task_of
 from bench.spec import Cell
 
 ROUNDING = 1e-5
-"""Of sums of a few hundred numbers in float32, relative."""
+"""Relative rounding of sums of a few hundred numbers in float32."""
 BASELINES = 100
-"""Data sets on which a scikit-learn classifier is trained."""
+"""Number of data sets on which a classifier of scikit-learn is trained."""
 ACCURACY_DIGITS = 6
-"""Decimals of an accuracy that hold in float32, too."""
+"""Number of decimals of an accuracy that float32 holds."""
 SILENT_AT_ZERO = ("cnn", "elman", "gru", "lstm", "transformer", "resmlp", "rescnn")
-"""Models whose output layer sees zeros if all weights are zero and act(0) = 0."""
+"""Models whose output layer has inputs of zero if all weights are zero and act(0) = 0."""
 
 
 @law()
@@ -114,7 +113,7 @@ def identity_branches(run: Run, found: Evidence) -> None:
         for lane in range(len(few)):
             parts = [start.params[name][leaf][lane] for name in ("input", "output") for leaf in ("kernel", "bias")]
             logits = _without_branches(start.data.x[lane], *parts)
-            losses[lane] = -np.mean(np.take_along_axis(log_softmax(logits, axis=1), start.data.y[lane][:, None], axis=1))
+            losses[lane] = cross_entropy(logits, start.data.y[lane])[0]
         few.within("relative difference of the first loss", np.abs(few["loss_initial"] / losses - 1), ROUNDING)
         shares = _gradient_shares(cell, lanes)
         names = network(cell).weight_names
@@ -124,7 +123,11 @@ def identity_branches(run: Run, found: Evidence) -> None:
 
 
 def _zero_end(cell: Cell) -> str | None:
-    """What is zero at the end of each branch, in a residual network that is random otherwise: the layer, or what multiplies it."""
+    """Whether the last layer of each branch is zero ("layer"), or what multiplies it ("factor"), in a residual network that is random
+    otherwise.
+
+    None if neither is so, or more than that is zero.
+    """
     model, initializer = cell.settings.model, cell.settings.initializer
     if model.name not in ("resmlp", "rescnn") or not model.options["bias"] or initializer.bias_law != "zeros" or initializer.scheme:
         return None
@@ -142,7 +145,7 @@ def _without_branches(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, out_k
         images = x.reshape(len(x), side, side)
         planes = [[correlate(image, kernel[:, :, 0, plane].astype(float), "same") for plane in range(kernel.shape[3])] for image in images]
         return (np.mean(planes, axis=(2, 3)) + bias) @ out_kernel.astype(float) + out_bias
-    return (x @ kernel.astype(float) + bias) @ out_kernel.astype(float) + out_bias
+    return forward([(kernel.astype(float), bias), (out_kernel.astype(float), out_bias)], "identity", x).sums[-1]
 
 
 @law()
@@ -157,10 +160,10 @@ def linear_baseline(run: Run, found: Evidence) -> None:
         if task not in baselines:
             baselines[task] = _baseline_accuracies(run, cell, first)
         few = lanes.where(rows["data_seed"].isin(first["data_seed"]), 0.0)
-        # A training run without an accuracy, such as one that diverged, is worse than any other.
+        # A training run without an accuracy, such as one that diverged, counts as worse than any other.
         accuracy = pd.Series(few["test_metric_final"]).fillna(-np.inf)
         ours = accuracy.groupby(few.rows["data_seed"].to_numpy(), sort=False).median().to_numpy()
-        # Rows may be of float32: equal accuracies are equal to rounding.
+        # Rows may be float32, in which equal accuracies differ by rounding.
         differences = np.round(ours - baselines[task], ACCURACY_DIGITS)
         few.statistic("shortfall of a median", -np.median(differences), 0.0)
         place = ", ".join(map(str, cell.axes.values()))
@@ -185,5 +188,5 @@ def _baseline_accuracies(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray
 
 
 def _gradient_shares(cell: Cell, lanes: Lanes) -> np.ndarray:
-    """(lane, weight layer)."""
+    """The share of the first gradient on each weight layer; axes (lane, weight layer)."""
     return lanes.table([f"grad_share_{layer}_initial" for layer in range(len(network(cell).weight_names))])

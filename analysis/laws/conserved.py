@@ -1,4 +1,4 @@
-"""What softmax regression keeps of its start."""
+"""Sums of weights that softmax regression conserves."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def _is_softmax(cell: Cell) -> bool:
     settings, training = cell.settings, cell.settings.training
     described = task[settings.task.name].bind(settings.task.options)()
     return (
-        described.loss == "cross_entropy"
+        described.loss.name == "cross_entropy"
         and described.outputs > 1
         and (settings.optimizer.name, settings.optimizer.options) == ("sgd", {})
         and training.dtype == "float64"

@@ -1,23 +1,21 @@
-"""What weights of zero do, in exact arithmetic: products, layers, single weights."""
+"""Consequences of zero weights in exact arithmetic: for layers and for single weights."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, softmax
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
+from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO, backward, cross_entropy, forward, layers_of
 from analysis.rows.load import Run
-from bench.models.activations import ZERO_AT_ZERO
 from bench.runs.networks import network
 from bench.spec import Cell
 
 ROUNDING = 1e-6
-"""Of sums of about a hundred numbers in float32."""
+"""Rounding of sums of about a hundred numbers in float32."""
 CANCELLED = 1e-6
-"""Of the terms of a gradient, what their sum may be to be rounding: some units in the last place of float32."""
+"""Share of the terms of a gradient below which their sum is rounding: some units in the last place of float32."""
 
 
 def weight_layers(cell: Cell) -> int:
@@ -27,14 +25,14 @@ def weight_layers(cell: Cell) -> int:
 
 def zeroed_layers(cell: Cell) -> list[int]:
     """Indices of the weight layers that a cell's initializer sets to zero."""
-    return network(cell).zeroed_layers(cell.settings.initializer)
+    return initial.zeroed_layers(network(cell), cell.settings.initializer)
 
 
 def moving_layers(cell: Cell) -> list[int] | None:
-    """Weight layers that gradient descent moves at its first step where some layers are zero and act(0) = 0; None: any may.
+    """The weight layers that gradient descent moves at its first step if some layers are zero and act(0) = 0; None if no layer is zero.
 
-    With zero biases everything behind a zero layer is 0, so a later layer has no input to learn from, and no earlier one hears of
-    the loss: the zero layer itself moves if it is the only one. The slope of a ReLU at 0 is 0, so it must be the last one.
+    With zero biases, everything behind a zero layer is 0. A later layer has no input to learn from, and no earlier one receives a gradient:
+    a zero layer moves if it is the only one. The slope of a ReLU at 0 is 0, so it must then be the last layer.
     """
     zero = zeroed_layers(cell)
     if not zero:
@@ -92,7 +90,7 @@ def zero_layers(run: Run, found: Evidence) -> None:
 
 
 def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
-    """The least cross-entropy of a constant on the training labels of each data seed."""
+    """The least cross-entropy of a constant output on the training labels, by data seed."""
     rows = rows.drop_duplicates("data_seed")
     y = np.asarray(starts(run, cell, rows).data.y)
     shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
@@ -109,12 +107,14 @@ def first_update(run: Run, found: Evidence) -> None:
         start = starts(run, cell, few.rows)
         shares, bounds = few["zero_share_final"], np.zeros((len(few), 2))
         for i in range(len(few)):
-            layers = [(layer["kernel"][i], layer["bias"][i]) for _, layer in sorted(start.params["layers"].items())]
-            data = start.data.x[i], start.data.y[i]
-            gradients = weight_gradients(layers, cell.settings.model.options["activation"], *data)
+            layers, activation = layers_of(start.params, i), cell.settings.model.options["activation"]
+            passed = forward(layers, activation, start.data.x[i].astype(float))
+            slopes = backward(layers, activation, passed, cross_entropy(passed.sums[-1], start.data.y[i])[1])
+            # Each gradient, with the sum of the absolute values of its terms.
+            terms = [(h.T @ slope, np.abs(h).T @ np.abs(slope)) for h, slope in zip(passed.inputs, slopes, strict=True)]
             zeros = [kernel == 0 for kernel, _ in layers]
             bounds[i] = [
-                sum(int(np.sum(zero & (np.abs(g) <= share * terms))) for zero, (g, terms) in zip(zeros, gradients, strict=True))
+                sum(int(np.sum(zero & (np.abs(g) <= share * size))) for zero, (g, size) in zip(zeros, terms, strict=True))
                 for share in (0, CANCELLED)
             ]
         counts = np.round(shares * sum(math.prod(layer["kernel"].shape[1:]) for layer in start.params["layers"].values()))
@@ -125,37 +125,10 @@ def _is_one_plain_step(cell: Cell) -> bool:
     settings = cell.settings
     return (
         settings.model.name == "mlp"
-        and settings.model.options["activation"] in _ACTIVATIONS
+        and settings.model.options["activation"] in ACTIVATIONS
         and settings.optimizer.name == "sgd"
         and not settings.optimizer.options
         and settings.training.steps == 1
         and settings.training.batch_size == 0
         and settings.training.l2 == 0
     )
-
-
-_ACTIVATIONS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
-    "sigmoid": (expit, lambda z: expit(z) * (1 - expit(z))),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
-}
-
-
-def weight_gradients(
-    layers: list[tuple[np.ndarray, np.ndarray]], activation: str, x: np.ndarray, y: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Gradient of the mean softmax cross-entropy with integer labels with respect to each weight matrix, by backpropagation in float64,
-    and the sum of the absolute values of the terms that it is the sum of."""
-    act, slope = _ACTIVATIONS[activation]
-    inputs, sums = [x.astype(float)], []
-    for kernel, bias in layers:
-        sums.append(inputs[-1] @ kernel + bias)
-        inputs.append(act(sums[-1]))
-    out = sums[-1]
-    error = (softmax(out, axis=1) - np.eye(out.shape[1])[y]) / len(x)
-    gradients = []
-    for layer in range(len(layers) - 1, -1, -1):
-        gradients.append((inputs[layer].T @ error, np.abs(inputs[layer]).T @ np.abs(error)))
-        if layer:
-            error = (error @ layers[layer][0].T) * slope(sums[layer - 1])
-    return gradients[::-1]

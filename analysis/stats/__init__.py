@@ -1,1 +1,1 @@
-"""Estimates with their intervals."""
+"""Estimates and their confidence intervals."""

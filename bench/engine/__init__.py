@@ -1,1 +1,1 @@
-"""How many lanes run at once, and on which devices."""
+"""The engine runs many lanes at once on all devices."""

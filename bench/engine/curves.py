@@ -1,4 +1,4 @@
-"""What devices see of lanes whose curves are kept: chunks for each block and round, which the host reads after a segment."""
+"""The curve buffer: chunks of checks of the lanes whose curves are kept, written by the devices and read by the host after a segment."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,18 +9,19 @@ import numpy as np
 from jaxtyping import Array
 
 from bench.engine.slots import places
-from bench.hardware import accelerated
+from bench.hardware import Hardware
 
-LOG_BYTES = 1 << 23
-LOG_LANES = 1 << 10
-"""Most lanes of a chunk: of a wide block only those are kept whose curves are wanted."""
+BUFFER_BYTES = 1 << 23
+"""Bytes of a device's curve buffer, as far as `BufferSize.of` can keep to it."""
+CHUNK_LANES = 1 << 10
+"""Lanes that one chunk holds at most: of a wide block only those lanes are written whose curves are kept."""
 
 Trace = dict[str, Array]
-"""What is seen of a block in a round: (look, lane)."""
+"""Loss and tracked probes of a block in a round, each with axes (check, lane)."""
 
 
 class Chunk(NamedTuple):
-    """What one device saw of lanes whose curves are kept: (chunk, lane), and (chunk, look, lane) for `seen`."""
+    """Chunks that one device has written: arrays with axes (chunk, lane), and (chunk, check, lane) in `seen`."""
 
     device: int
     slot: np.ndarray
@@ -30,77 +31,85 @@ class Chunk(NamedTuple):
     seen: dict[str, np.ndarray]
 
 
-class LogSize(NamedTuple):
-    """How much a device's log holds."""
+class BufferSize(NamedTuple):
+    """Size of one device's curve buffer."""
 
     chunks: int
-    looks: int
+    checks: int
+    """Checks per chunk."""
     lanes: int
-    """Of a chunk."""
+    """Lanes per chunk."""
     block_chunks: int
-    """So many take all lanes of a block."""
+    """Chunks that hold all lanes of a block."""
 
     @classmethod
-    def of(cls, width: int, looks: int, look_bytes: int) -> "LogSize":
-        """For blocks of this width, at which so many looks are taken in a round, and of whose lanes so many bytes are seen at a look."""
-        lanes = min(width, LOG_LANES)
+    def of(cls, width: int, checks: int, check_bytes: int) -> "BufferSize":
+        """Size for blocks of `width` lanes, each with up to `checks` checks per round of `check_bytes` bytes per lane."""
+        lanes = min(width, CHUNK_LANES)
         block_chunks = width // lanes
-        return cls(int(np.clip(LOG_BYTES // (looks * lanes * look_bytes), max(4, 2 * block_chunks), 256)), looks, lanes, block_chunks)
+        chunks = BUFFER_BYTES // (checks * lanes * check_bytes)
+        return cls(int(np.clip(chunks, max(4, 2 * block_chunks), 256)), checks, lanes, block_chunks)
 
 
-class Log(NamedTuple):
-    """A device's log (leading axis: chunk)."""
+class Curves(NamedTuple):
+    """One device's curve buffer. The leading axis is the chunk."""
 
     used: Array
+    """The number of chunks that are written, as an array of one element."""
     slot: Array
-    """(chunk, lane); one past the last slot where nothing is kept."""
+    """Slots with axes (chunk, lane); one past the last slot where nothing is kept."""
     before: Array
+    """Steps of the lanes before the round."""
     after: Array
+    """Steps of the lanes after the round."""
     ended: Array
     seen: Trace
-    """(chunk, look, lane)."""
+    """Traces with axes (chunk, check, lane)."""
 
-    def emptied(self) -> "Log":
+    def emptied(self) -> "Curves":
+        """The same buffer without any chunk."""
         return self._replace(used=jnp.zeros_like(self.used))
 
-    def has_room(self, size: LogSize) -> Array:
-        """Whether another block fits."""
+    def has_room(self, size: BufferSize) -> Array:
+        """Return whether another block fits."""
         return self.used[0] <= size.chunks - size.block_chunks
 
-    def with_block(
-        self, size: LogSize, kept: Array, slot: Array, beyond: int, before: Array, after: Array, ended: Array, trace: Trace
-    ) -> "Log":
-        """With what was found of a block's `kept` lanes in these slots; the others stand in the one `beyond`."""
-        chunk = (jnp.where(kept, slot, beyond), before, after, ended, trace)
-        if size.block_chunks == 1:
-            # Without a lane to keep, the next block writes over this one's chunk.
-            return self._written(chunk, jnp.any(kept))
-        order, count = places(kept, len(kept)), jnp.sum(kept)
+    def with_block(self, size: BufferSize, kept: Array, beyond: int, block: tuple[Any, ...], hardware: Hardware) -> "Curves":
+        """Add the `kept` lanes of a block.
 
-        def part(first: Array, log: Log) -> Log:
+        `block` is (slot, steps before, steps after, ended, trace), with the lane as last axis. The other lanes get the slot `beyond`.
+        """
+        slot, *found = block
+        chunk = (jnp.where(kept, slot, beyond), *found)
+        if size.block_chunks == 1:
+            # Without a kept lane the next block writes over this one's chunk.
+            return self._written(chunk, jnp.any(kept))
+        order, count = places(kept, len(kept), hardware), jnp.sum(kept)
+
+        def part(first: Array, curves: Curves) -> Curves:
             lanes = jax.lax.dynamic_slice_in_dim(order, first * size.lanes, size.lanes)
             slot, *rest = jax.tree.map(lambda leaf: jnp.take(leaf, lanes, axis=-1, mode="clip"), chunk)
-            return log._written((jnp.where(lanes < len(kept), slot, beyond), *rest), True)
+            return curves._written((jnp.where(lanes < len(kept), slot, beyond), *rest), True)
 
         return jax.lax.fori_loop(0, -(-count // size.lanes), part, self)
 
-    def _written(self, chunk: Any, counts: Array | bool) -> "Log":
-        """A chunk written behind those that count."""
+    def _written(self, chunk: tuple[Any, ...], counts: Array | bool) -> "Curves":
+        """Write a chunk behind the used ones; it is used from now on if it `counts`."""
         place = self.used[0]
         written = jax.tree.map(lambda old, new: jax.lax.dynamic_update_index_in_dim(old, new, place, 0), tuple(self[1:]), chunk)
-        return Log(self.used + counts, *written)
+        return Curves(self.used + counts, *written)
 
     def chunk(self, number: Array) -> Any:
-        """One of a device's chunks."""
+        """One of a device's chunks, as a tuple of the fields after `used`."""
         return jax.tree.map(lambda leaf: leaf[number], tuple(self[1:]))
 
-    def chunks(self, one: Callable[..., Any]) -> Iterator[Chunk]:
-        """On the host, what the devices have written; `one` is `chunk`, compiled for all of them."""
+    def chunks(self, one: Callable[..., Any], hardware: Hardware) -> Iterator[Chunk]:
+        """Yield, on the host, the chunks that the devices have written; `one` is `chunk`, compiled for all of them."""
         counts = np.asarray(self.used)
         if not counts.any():
             return
-        if accelerated():
-            # Chunk by chunk: the whole log is far more than what is in it.
+        if not hardware.is_host:
+            # Chunk by chunk: the buffer is far larger than its used part, and all of it would be copied.
             for number in range(max(counts)):
                 parts = jax.tree.map(np.asarray, one(self, np.full(len(counts), number, np.int32)))
                 for device in range(len(counts)):
@@ -109,6 +118,6 @@ class Log(NamedTuple):
             return
         for device, count in enumerate(counts):
             if count:
-                # From the device's own part of an array only what is used is copied.
+                # From the device's own part of an array only the used chunks are copied.
                 own = jax.tree.map(lambda leaf, d=device: np.asarray(leaf.addressable_data(d)), tuple(self[1:]))
                 yield Chunk(device, *jax.tree.map(lambda leaf, c=count: leaf[:c].copy(), own))

@@ -1,4 +1,4 @@
-"""A digest of a lane's parameters, computed on the device: any changed bit changes it."""
+"""A hash of a lane's parameters, computed on the device: it differs as soon as one bit of them differs."""
 
 from typing import Any
 
@@ -15,9 +15,10 @@ def _mixed(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
 
 
 def digest(params: Any) -> UInt32[Array, " 4"]:
-    """128 bits from the bytes of all parameters, in the order in which JAX flattens them: four sums of words mixed with their place.
+    """Return 128 bits computed from the bytes of all parameters: four sums of words, each mixed with its place.
 
-    It tells changed results from unchanged ones; it is no defense against forgery.
+    The order of the parameters is the one in which JAX flattens them. The hash tells changed results from unchanged ones; it is no
+    protection against forgery.
     """
     words = jnp.concatenate([jax.lax.bitcast_convert_type(leaf, jnp.uint32).reshape(-1) for leaf in jax.tree.leaves(params)])
     place = jnp.arange(words.size, dtype=jnp.uint32)

@@ -1,4 +1,4 @@
-"""The host's account of which lane sits in which slot."""
+"""The scheduler: the host's account of which lane sits in which slot, and of the results of lanes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Array
 
 from bench.engine.curves import Chunk
-from bench.lane.program import Inputs, Status
+from bench.engine.slots import Room
+from bench.lane.state import Inputs, Status
 
 Columns = dict[str, np.ndarray]
 EMPTY = -1
+"""The number of the lane in a slot without a running lane."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Lanes:
     """Lanes to run, in the order in which they start; each array has one entry per lane."""
 
     ids: np.ndarray
-    """Any integers: how the caller knows the lanes."""
+    """Any integers by which the caller knows the lanes."""
     variant: np.ndarray
     inputs: Inputs
     logged: np.ndarray
@@ -30,7 +32,7 @@ class Lanes:
         return len(self.ids)
 
     def without(self, ids: list[np.ndarray]) -> "Lanes":
-        """The lanes but these."""
+        """Return the lanes except those with these ids."""
         if not ids:
             return self
         left = ~np.isin(self.ids, np.concatenate(ids))
@@ -45,7 +47,7 @@ class Batch(NamedTuple):
 
 
 def joined(batches: list[Batch]) -> Batch:
-    """Batches of one program as one."""
+    """Return batches of one program as one."""
 
     def columns(parts: list[Columns]) -> Columns:
         parts = [part for part in parts if part]
@@ -54,29 +56,27 @@ def joined(batches: list[Batch]) -> Batch:
     return Batch(columns([batch.columns for batch in batches]), columns([batch.curves for batch in batches]))
 
 
-class Book:
-    """Lanes, slots, and what was measured when a lane started and when it ended.
+class Scheduler:
+    """Lanes, slots, and the results of each lane at its start and its end.
 
-    `shape` is (devices, slots on each); slots are filled in blocks of `width`, `fill_blocks` on each device at a time. With `shared` data
-    a block holds lanes of one data seed, and a device one data set for each block that it has room for.
+    Slots are filled in blocks of lanes with the same variant. With data `by_block` a block holds lanes of one data seed, and a device one
+    data set for each block that it has room for.
     """
 
-    def __init__(
-        self, lanes: Lanes, log_steps: np.ndarray, check_every: int, shape: tuple[int, int], width: int, fill_blocks: int, shared: bool
-    ) -> None:
+    def __init__(self, lanes: Lanes, log_steps: np.ndarray, check_every: int, room: Room, by_block: bool) -> None:
         self.lanes, self.log_steps, self.check_every = lanes, log_steps, check_every
-        self.devices, self.slots = shape
-        self.width, self.fill_blocks, self.shared = width, fill_blocks, shared
+        self.room, self.by_block = room, by_block
+        shape = room.devices, room.slots
         self.lane = np.full(shape, EMPTY)
         self.status = np.full(shape, Status.SOLVED, np.int32)
         self.steps = np.zeros(shape, np.int32)
         self.group = np.zeros(shape, np.int32)
         self.fresh = np.zeros(shape, bool)
-        """Where lanes were placed of which nothing has been measured yet."""
+        """Slots in which lanes were placed whose start has not been read yet."""
         self.next = 0
-        keys = np.stack([lanes.variant, lanes.inputs.data_seed if shared else np.zeros(len(lanes))])
+        keys = np.stack([lanes.variant, lanes.inputs.data_seed if by_block else np.zeros(len(lanes))])
         changes = np.flatnonzero(np.any(keys[:, 1:] != keys[:, :-1], axis=0)) + 1
-        # Where the run of lanes that start alike ends, for every lane.
+        # By lane, the end of the run of lanes that start alike.
         self._run_end = np.repeat([*changes, len(lanes)], np.diff([0, *changes, len(lanes)]))
         self._inputs = lanes.inputs._replace(logged=lanes.logged)
         self._initial: list[tuple[np.ndarray, Any]] = []
@@ -87,41 +87,53 @@ class Book:
 
     @property
     def idle(self) -> bool:
+        """Whether no lane runs."""
         return bool(np.all(self.lane == EMPTY))
 
     @property
     def waiting(self) -> bool:
+        """Whether lanes wait to be started."""
         return self.next < len(self.lanes)
 
     @property
+    def held(self) -> np.ndarray:
+        """The number of running lanes on each device."""
+        return np.sum(self.lane != EMPTY, axis=1)
+
+    @property
     def blocks(self) -> int:
-        """How many blocks the lanes fill on the device where they are most."""
+        """The number of blocks that the lanes fill on the device where they fill most."""
         held = self.lane != EMPTY
-        # Of one data set each, where blocks share it.
-        sizes = [np.bincount(group[mine]) if self.shared else np.sum(mine) for group, mine in zip(self.group, held, strict=True)]
-        return max(int(np.sum(-(-size // self.width))) for size in sizes)
+        # Blocks with shared data have one data set each.
+        sizes = [np.bincount(group[mine]) if self.by_block else np.sum(mine) for group, mine in zip(self.group, held, strict=True)]
+        return max(int(np.sum(-(-size // self.room.width))) for size in sizes)
 
     def next_lanes(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Inputs]]:
-        """Slots to fill (device, block, lane; padded), the branch that starts each block, where its data go, and the inputs."""
+        """Place waiting lanes in free slots, as long as there are any.
+
+        Yields the slots with axes (device, block, lane), padded with one past the last slot; the variant and the number of the data set of
+        each block, with axes (device, block); and the inputs of the lanes.
+        """
         while self.waiting:
-            shape = (self.devices, self.fill_blocks, self.width)
-            index, chosen = np.full(shape, self.slots, np.int32), np.zeros(shape, np.int64)
+            devices, beyond, width, fill_blocks = self.room
+            shape = (devices, fill_blocks, width)
+            index, chosen = np.full(shape, beyond, np.int32), np.zeros(shape, np.int64)
             variant = np.zeros(shape[:2], np.int32)
-            # Out of range where a block stays empty.
-            group = np.full(shape[:2], self.slots, np.int32)
+            # Numbers out of range are those of blocks that stay empty.
+            group = np.full(shape[:2], beyond, np.int32)
             free = [np.flatnonzero(row == EMPTY) for row in self.lane]
             # The emptiest device first, so that few lanes spread over all devices.
-            share = -(-min(len(self.lanes) - self.next, self.devices * self.fill_blocks * self.width) // self.devices)
+            share = -(-min(len(self.lanes) - self.next, devices * fill_blocks * width) // devices)
             placed = 0
-            for device in sorted(range(self.devices), key=lambda d: -len(free[d])):
+            for device in sorted(range(devices), key=lambda d: -len(free[d])):
                 left, block = min(len(free[device]), share), 0
-                while left and block < self.fill_blocks and self.waiting:
+                while left and block < fill_blocks and self.waiting:
                     # A run of lanes that start alike, as far as there is room for it.
-                    count = min(left, self._run_end[self.next] - self.next, (self.fill_blocks - block) * self.width)
+                    count = min(left, self._run_end[self.next] - self.next, (fill_blocks - block) * width)
                     data = self._place_for_data(device)
                     if data is None:
                         break
-                    blocks = slice(block, block + -(-count // self.width))
+                    blocks = slice(block, block + -(-count // width))
                     taken, slots, free[device] = np.arange(self.next, self.next + count), free[device][:count], free[device][count:]
                     index[device, blocks].reshape(-1)[:count] = slots
                     chosen[device, blocks] = taken[0]
@@ -136,8 +148,8 @@ class Book:
             yield index, variant, group, Inputs(*(values[chosen] for values in self._inputs))
 
     def _place_for_data(self, device: int) -> int | None:
-        """Where a block's shared data set goes: to its fellows', or to a free place; None if there is none."""
-        if not self.shared:
+        """Return the number of the next block's shared data set: that of lanes with the same data, or a free one; None if none is free."""
+        if not self.by_block:
             return 0
         held = self.lane[device] != EMPTY
         groups, lanes = self.group[device, held], self.lane[device, held]
@@ -145,44 +157,44 @@ class Book:
         same = (data_seed[lanes] == data_seed[self.next]) & (variant[lanes] == variant[self.next])
         if same.any():
             return int(groups[np.argmax(same)])
-        free = np.setdiff1d(np.arange(self.slots // self.width), groups)
+        free = np.setdiff1d(np.arange(self.room.slots // self.room.width), groups)
         return int(free[0]) if len(free) else None
 
     def started(self, found: dict[str, Any]) -> None:
-        """Remember what was measured of the lanes that were just placed."""
+        """Keep the results of `Rounds.read` of the lanes that were just placed, which `fresh` marks."""
         self._initial.append((self.lane.copy(), found))
         self.fresh = np.zeros_like(self.fresh)
 
-    def look(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk], found: dict[str, Array]) -> int:
-        """After a segment: where every lane stands, what was seen of those whose curves are kept, and what those have come to that ended.
+    def segment_ended(self, status: np.ndarray, steps: np.ndarray, chunks: Iterable[Chunk], found: dict[str, Array]) -> int:
+        """Take in a segment: status and steps of all slots, chunks of the curve buffer, and the results of the lanes that ended.
 
-        The slots of those that ended are free now. Returned: how many steps were taken.
+        The slots of those lanes are free now. Returns the number of steps that all lanes took together.
         """
         before = self.steps
         self.status, self.steps = status.reshape(self.lane.shape), steps.reshape(self.lane.shape)
-        # The lanes by name: others may sit in their slots by the time that the points of their curves are picked.
+        # By lane and not by slot: others may sit in the slots by the time that points of the curves are picked.
         self._seen += [(np.append(self.lane[chunk.device], EMPTY)[chunk.slot], chunk) for chunk in chunks]
         self._ended.append((self.lane, found))
         self.lane = np.where(self.status == Status.RUNNING, self.lane, EMPTY)
         return int(np.sum(self.steps - before))
 
     def _logged(self, lane: np.ndarray, chunk: Chunk) -> Columns:
-        """Points of curves: at the logged steps, and where a lane (chunk, lane) ended."""
+        """Return the points of curves at the logged steps, and where a lane ended; `lane` has axes (chunk, lane)."""
         number, position = np.nonzero(lane != EMPTY)
         lanes = lane[number, position]
         before, now = chunk.before[number, position][:, None], chunk.after[number, position][:, None]
-        looks = np.arange(next(iter(chunk.seen.values())).shape[1])
-        at = np.minimum(before + self.check_every * looks, self.lanes.inputs.budget[lanes][:, None])
+        checks = np.arange(next(iter(chunk.seen.values())).shape[1])
+        at = np.minimum(before + self.check_every * checks, self.lanes.inputs.budget[lanes][:, None])
         fresh = np.ones_like(at, bool)
         fresh[:, 1:] = at[:, 1:] > at[:, :-1]
         ended = chunk.ended[number, position][:, None]
         first, last = np.searchsorted(self.log_steps, [before.min(), now.max()])
-        row, look = np.nonzero(fresh & ((at < now) & np.isin(at, self.log_steps[first:last]) | (ended & (at == now))))
-        points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, look]}
-        return points | {name: values[number[row], look, position[row]] for name, values in chunk.seen.items()}
+        row, check = np.nonzero(fresh & ((at < now) & np.isin(at, self.log_steps[first:last]) | (ended & (at == now))))
+        points = {"lane": self.lanes.ids[lanes[row]], "step": at[row, check]}
+        return points | {name: values[number[row], check, position[row]] for name, values in chunk.seen.items()}
 
     def settle(self) -> None:
-        """Put in their places what devices sent about starts and curves: work that can wait until they are busy again."""
+        """Put results of starts and points of curves in their places: work that can wait until the devices are busy again."""
         self._points += [self._logged(*one) for one in self._seen]
         for lane, found in self._initial:
             lanes, values = self._by_lane(lane, found)
@@ -191,7 +203,7 @@ class Book:
         self._seen, self._initial = [], []
 
     def batches(self) -> Iterator[Batch]:
-        """Columns of the lanes that ended, and all points of curves that have been settled."""
+        """Yield the columns of the lanes that ended, and all points of curves that have been settled."""
         for lane, found in self._ended:
             if not np.asarray(found["count"]).any():
                 continue
@@ -207,11 +219,11 @@ class Book:
         self._ended = []
 
     def _by_lane(self, lane: np.ndarray, found: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-        """The lanes of which something was found when they sat in these slots, and what, by lane."""
+        """Return the lanes that `found` is about, which sat in these slots, and its values by lane."""
         counts = np.asarray(found["count"])
 
         def used(leaf: Array) -> list[np.ndarray]:
-            # On a CPU only what is used is copied.
+            # On a CPU only the used part is copied.
             return [np.asarray(leaf.addressable_data(device))[:count] for device, count in enumerate(counts)]
 
         lanes = np.concatenate([lane[device, slot] for device, slot in enumerate(used(found["slot"]))])

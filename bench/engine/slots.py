@@ -6,45 +6,57 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bench.hardware import accelerated
-from bench.lane.program import Inputs, State
+from bench.hardware import Hardware
+from bench.lane.state import Inputs, State
 from bench.tasks.definition import Data
 
 
+class Room(NamedTuple):
+    """The room that a pool has for lanes."""
+
+    devices: int
+    slots: int
+    """Slots on each device."""
+    width: int
+    """Lanes per block."""
+    fill_blocks: int
+    """Blocks that start at a time on each device."""
+
+
 class Slots(NamedTuple):
-    """What a device holds: inputs, state and data of its lanes (leading axis: slot; data by data set where lanes share them)."""
+    """Inputs, state and data of the lanes that a device holds. The leading axis is the slot, for `data` that of its placement."""
 
     inputs: Inputs
     state: State
     group: Array
-    """Which of the shared data sets is the lane's."""
+    """The number of the lane's data set, where blocks share data sets."""
     data: Data | None
 
 
 def take(tree: Any, index: Array) -> Any:
-    """What stands at these places of each array."""
+    """Gather `tree[index[i]]` of each array; indices out of range are moved to the nearest place."""
     return jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=0, mode="clip"), tree)
 
 
 def put(tree: Any, new: Any, index: Array) -> Any:
-    """Arrays with these new values at these places, as far as they have them."""
+    """Scatter `new[i]` to `tree[index[i]]` of each array; indices out of range are dropped."""
 
     def one(kept: Array, fresh: Array) -> Array:
-        # Different places, also those beyond the last one: otherwise a GPU writes them one after another, so that the last one stays.
+        # All places differ, also those out of range: a GPU would write equal places one after another, so that the last write stays.
         own = jnp.where(index < len(kept), index, len(kept) + jnp.arange(index.size).reshape(index.shape))
         return kept.at[own].set(fresh, mode="drop", unique_indices=True)
 
     return jax.tree.map(one, tree, new)
 
 
-def places(flags: Array, beyond: int) -> Array:
-    """Where flags are set, in order; `beyond` behind the last one."""
+def places(flags: Array, beyond: int, hardware: Hardware) -> Array:
+    """Return the indices of the set flags in ascending order, followed by `beyond` up to the length of `flags`."""
     numbers = jnp.arange(len(flags), dtype=jnp.int32)
     none = jnp.full(len(flags), beyond, jnp.int32)
-    if accelerated():
+    if hardware.loops_ask_host:
         order = jnp.where(flags, jnp.cumsum(flags) - 1, len(flags) + numbers)
         return none.at[order].set(numbers, mode="drop", unique_indices=True)
-    # One after another up to the last one: on a CPU that takes a seventh of the time, or less than half of it if the last one stands last.
+    # A loop up to the last set flag takes a seventh of the time on a CPU, and less than half of it if the last flag is set.
     count = jnp.sum(flags, dtype=jnp.int32)
 
     def one(carried: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:

@@ -1,4 +1,4 @@
-"""The order in which a traced program puts its arguments to use."""
+"""The order in which a traced program uses its arguments."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,22 +13,22 @@ BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
 class Source(NamedTuple):
-    """Where a value comes from."""
+    """The arguments from which a value is computed."""
 
     data: bool
-    """Whether the data have gone into it."""
+    """Whether the data are among them."""
     arguments: frozenset[int]
-    """The other arguments that have, as long as the data have not."""
+    """Places of the other arguments; empty if the data are among them."""
 
 
 NOTHING = Source(False, frozenset())
 
 
 def use(function: Callable[..., Any], arguments: list[Any], data: Any) -> list[int]:
-    """Places of the arguments that `function(arguments, data)` uses, in the order in which they meet the data.
+    """Return the places of the arguments that `function(arguments, data)` uses, in the order in which they meet the data.
 
-    Arguments that meet the data in one operation stand in the order in which they are used first, those that never meet them at the end.
-    What only prepares an argument, such as a transposition, does not count.
+    Arguments that meet the data in one operation stand in the order of their first use; those that never meet the data stand at the end.
+    An operation that only prepares an argument, such as a transposition, does not count.
     """
     closed = jax.make_jaxpr(function)(arguments, data)
     walk = _Walk()
@@ -39,7 +39,7 @@ def use(function: Callable[..., Any], arguments: list[Any], data: Any) -> list[i
 
 
 class _Walk:
-    """Two orders of the arguments: of first use, and of first meeting the data."""
+    """Two orders of the arguments: that of their first use, and that of their first meeting with the data."""
 
     def __init__(self) -> None:
         self.used: dict[int, int] = {}
@@ -47,7 +47,7 @@ class _Walk:
         self._meetings = count()
 
     def through(self, jaxpr: core.Jaxpr, sources: list[Source]) -> list[Source]:
-        """The sources of a program's results from those of its arguments."""
+        """Return the sources of a program's results, given those of its arguments."""
         known: dict[Any, Source] = dict(zip(jaxpr.invars, sources, strict=True))
 
         def read(atom: Any) -> Source:
@@ -73,14 +73,14 @@ class _Walk:
 
 
 def _joined(sources: list[Source]) -> Source:
-    """The source of what is made of values with these sources."""
+    """Return the source of a value that is computed from values with these sources."""
     if any(source.data for source in sources):
         return Source(True, frozenset())
     return Source(False, frozenset().union(*(source.arguments for source in sources)))
 
 
 def _bodies(equation: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, int]]:
-    """The programs that an operation runs, and the place of the first of its operands that each of them takes."""
+    """Yield the programs that an operation runs, each with the place of the first operand that it takes."""
     parameters = equation.params
     if "branches" in parameters:
         yield from ((branch.jaxpr, 1) for branch in parameters["branches"])

@@ -1,125 +1,184 @@
-"""What probes can look at, computed when first asked for."""
+"""The views of a lane: arrays that probes look at, computed when they are first asked for.
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+Each view declares of which networks there is one. `bench.probes` describes the views and their shapes.
+"""
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from bench.lane.network import Params
+from bench.lane.network import Network
+from bench.lane.objective import MAX_HESSIAN, Recipe, gradient, hessian, pre_activation_gradients
+from bench.lane.state import Fixed, Params
 from bench.linalg import eigenvalues
-
-if TYPE_CHECKING:
-    from bench.lane.program import Fixed, Program
+from bench.models.activations import Hidden
 
 JACOBIAN_EXAMPLES = 32
-"""Most examples of which a recurrent Jacobian is formed."""
+"""Largest number of examples of which a recurrent Jacobian is formed."""
+
+Value = TypeVar("Value")
+Available = Callable[[Network], bool]
+
+
+class View(cached_property[Value], Generic[Value]):
+    """A view: a cached property of `Views`, and the function of the network that tells whether there is one."""
+
+    def __init__(self, function: Callable[[Any], Value], available: Available) -> None:
+        super().__init__(function)
+        self.available = available
+
+
+def view(available: Available) -> Callable[[Callable[[Any], Value]], View[Value]]:
+    """Declare a method of `Views` as a view that networks have for which `available(network)` is true."""
+    return partial(View, available=available)
+
+
+def _any(network: Network) -> bool:
+    return True
+
+
+def _has_units(network: Network) -> bool:
+    return bool(network.unit_shapes)
+
+
+def _has_hidden(network: Network) -> bool:
+    return bool(network.hidden_shapes)
+
+
+def _has_ranges(network: Network) -> bool:
+    return _has_hidden(network) and all(layer.squashed is not None for layer in network.hidden_shapes)
+
+
+def _propagates_back(network: Network) -> bool:
+    return _has_hidden(network) and network.takes_forward
+
+
+def _has_layers_before_the_last(network: Network) -> bool:
+    return len(network.weight_paths) > len(network.output_paths) and not network.players
+
+
+def _has_hessian(network: Network) -> bool:
+    return network.n_parameters <= MAX_HESSIAN and not network.players
+
+
+def _offers(name: str) -> Available:
+    return lambda network: network.offers(name)
 
 
 class Views:
-    """One lane as it stands."""
+    """The views of one lane as it stands."""
 
-    def __init__(self, program: "Program", params: Params, fixed: "Fixed") -> None:
-        self._program, self._params, self._fixed = program, params, fixed
+    def __init__(self, recipe: Recipe, params: Params, fixed: Fixed) -> None:
+        self._recipe, self._params, self._fixed = recipe, params, fixed
 
-    @cached_property
+    @view(_any)
     def weights(self) -> list[Array]:
-        return self._program.network.weights(self._params)
+        return self._recipe.network.weights(self._params)
 
-    @cached_property
+    @view(_has_units)
     def units(self) -> list[Array]:
-        return self._program.network.units(self._params)
+        return self._recipe.network.units(self._params)
 
-    @cached_property
+    @view(lambda network: network.is_layered)
     def incoming(self) -> list[Array]:
         return [layer.reshape(-1, layer.shape[-1]) for layer in self.weights[: len(self.units)]]
 
     @cached_property
-    def _trace(self) -> tuple[Array, list[Any]]:
-        return self._program.network.trace(self._params, self._fixed.data.x)
+    def _trace(self) -> tuple[Array, list[Hidden]]:
+        return self._recipe.network.trace(self._params, self._fixed.data.x)
 
     @property
     def outputs(self) -> Array:
+        """Outputs for the training examples (example, output); no probe looks at them."""
         return self._trace[0]
 
-    @property
-    def _hidden(self) -> list[Any]:
-        return self._trace[1]
-
-    @cached_property
+    @view(_has_hidden)
     def pre_activation(self) -> list[Array]:
-        return [layer.pre_activation for layer in self._hidden]
+        return [layer.pre_activation for layer in self._trace[1]]
 
-    @cached_property
+    @view(_has_hidden)
     def activation(self) -> list[Array]:
-        return [layer.activation for layer in self._hidden]
+        return [layer.activation for layer in self._trace[1]]
 
-    @cached_property
-    def squashed(self) -> list[Array]:
-        return [layer.squashed for layer in self._hidden]
+    @view(_has_ranges)
+    def squashed(self) -> list[Any]:
+        return [layer.squashed for layer in self._trace[1]]
 
     @cached_property
     def gradient(self) -> Params:
+        """Gradient of the training loss in all parameters, without noise; no probe looks at it as a whole."""
         data = self._fixed.data
-        return self._program.gradient(self._params, self._fixed, data.x, data.y)[2]
+        return gradient(self._recipe, self._params, self._fixed, data.x, data.y)[2]
 
-    @cached_property
+    @view(_any)
     def gradients(self) -> list[Array]:
-        return self._program.network.weights(self.gradient)
+        return self._recipe.network.weights(self.gradient)
 
-    @cached_property
+    @view(_has_layers_before_the_last)
     def hidden_gradients(self) -> list[Array]:
-        network = self._program.network
+        network = self._recipe.network
         pairs = zip(network.weight_paths, self.gradients, strict=True)
         return [gradient for path, gradient in pairs if path not in network.output_paths]
 
-    @cached_property
+    @view(_propagates_back)
     def pre_activation_gradient(self) -> list[Array]:
-        return self._program.pre_activation_gradients(self._params, self._fixed)
+        return pre_activation_gradients(self._recipe, self._params, self._fixed)
 
-    @cached_property
+    @view(_has_hessian)
     def curvatures(self) -> Array:
-        return eigenvalues(self._program.hessian(self._params, self._fixed))
+        return eigenvalues(hessian(self._recipe, self._params, self._fixed))
 
-    @cached_property
+    @view(lambda network: bool(network.players))
     def player_losses(self) -> Array:
         return jnp.mean(self.outputs, axis=0)
 
     @cached_property
     def _shown(self) -> tuple[Array, Array]:
-        """Examples of the test part, or of the training part where there is none."""
+        """Examples of the test part, or of the training part if there is no test part."""
         data = self._fixed.data
         return (data.x, data.y) if data.test_x is None else (data.test_x, data.test_y)
 
-    @cached_property
+    @view(_offers("generated"))
     def generated(self) -> Array:
-        with self._program.network.calling():
+        with self._recipe.network.calling():
             return jax.vmap(self._module.generated)(self._shown[0])
 
-    @cached_property
+    @view(_offers("generated"))
     def real(self) -> Array:
         return self._shown[0][:, : self.generated.shape[-1]]
 
-    @cached_property
+    @view(_offers("generated"))
     def mode(self) -> Array:
         return self._shown[1]
 
     @cached_property
     def _module(self) -> Any:
-        return self._program.network.module(self._params)
+        return self._recipe.network.module(self._params)
 
-    @cached_property
+    @view(_offers("heads"))
     def heads(self) -> list[Array]:
-        with self._program.network.calling():
+        with self._recipe.network.calling():
             return self._module.heads()
 
-    @cached_property
+    @view(_offers("jacobian"))
     def recurrent_jacobian(self) -> Array:
-        with self._program.network.calling():
+        with self._recipe.network.calling():
             return jax.vmap(self._module.jacobian)(self._fixed.data.x[:JACOBIAN_EXAMPLES])
 
-    @cached_property
+    @view(_offers("jacobian"))
     def time_steps(self) -> int:
-        with self._program.network.calling():
+        with self._recipe.network.calling():
             return self._module.time_steps
+
+
+def missing(network: Network, names: tuple[str, ...]) -> list[str]:
+    """Return those of the named views that a network does not have."""
+    return [name for name in names if not VIEWS[name].available(network)]
+
+
+VIEWS: dict[str, View[Any]] = {name: declared for name, declared in vars(Views).items() if isinstance(declared, View)}
+"""All views by name."""

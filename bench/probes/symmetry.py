@@ -9,6 +9,9 @@ from jaxtyping import Array, Bool, Float, Int
 from bench.linalg import singular_values
 from bench.probes import probe
 
+BREAK = 1e-2
+"""Tie spread above which a tie counts as broken."""
+
 
 def _largest(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
     return jnp.max(jnp.abs(units))
@@ -105,7 +108,7 @@ def participation_ratio(activation: Float[Array, "example hidden"]) -> Float[Arr
     return jnp.where(squares > 0, jnp.trace(covariance) ** 2 / jnp.where(squares > 0, squares, 1), 0)
 
 
-@probe(over_layers=jnp.min)
+@probe(over_layers=jnp.min, first_above=BREAK)
 def tie_spread(units: Float[Array, "hidden feature"]) -> Float[Array, ""]:
     """Largest max-norm distance of a unit to the mean unit: 0 if all units are equal (to rounding of the mean)."""
     return jnp.max(jnp.abs(units - jnp.mean(units, axis=0)))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from bench.lane.program import Program
-from bench.probes import probe
+from bench.lane.program import Program, programs
+from bench.probes import breaking, probe
 from bench.spec import COMMON, ROW_COLUMNS, Cell, Experiment
 
 ALWAYS = tuple(column.name for column in ROW_COLUMNS if column.type != "text" and column.source == "every run")
@@ -48,7 +48,7 @@ class Columns:
         settings = cell.settings
         key = repr((settings.task, settings.model, settings.training.dtype))
         if key not in self._known:
-            program = Program([cell], self._probes, self._track)
+            program = programs([cell], self._probes, self._track)[0]
             # A probe that gives one number does so for every model that it can measure; others are traced for each model.
             names = set(program.probes)
             if not names <= self._single:
@@ -64,7 +64,7 @@ class Columns:
 
 def _sources(program: Program) -> set[str]:
     """Return the sources of columns, in the words of `Column.source`, that the training runs of a program have."""
-    metric = program.task.loss not in ("output", "players")
+    metric = program.task.loss.predicts
     test = program.data_shapes.test_x is not None
     has = {"every run": True, "metric": metric, "test data": test, "metric and test data": metric and test}
-    return {name for name, there in {**has, "tie spread": "tie_spread" in program.track}.items() if there}
+    return {name for name, there in {**has, "tie spread": breaking(program.track) is not None}.items() if there}

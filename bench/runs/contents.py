@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.messages import nearest
-from bench.probes import probe
+from bench.probes import breaking, probe
 from bench.runs.manifest import Manifest
 from bench.runs.parts import LANE
 from bench.spec import CURVE_COLUMNS, NEEDED, ROW_COLUMNS, Experiment
@@ -30,7 +30,8 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
     needed = [*NEEDED, *experiment.axes, *_mapped(experiment)]
     known = [column.name for column in ROW_COLUMNS if column.source != "tie spread"]
     needed += [] if manifest.of_report else [name for name in known if name not in needed]
-    optional = {*known, *(("break_step",) if "tie_spread" in experiment.track else ())}
+    tie = breaking(experiment.track)
+    optional = {*known, *(("break_step",) if tie else ())}
     _check_names(needed, optional, lanes, _probe_columns(experiment))
     _check_types(lanes.drop(columns=list(experiment.axes)))
     if not manifest.of_report:
@@ -43,8 +44,8 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
         return
     tracked = {name.rpartition(":")[2] for name in experiment.track}
     _check_names([column.name for column in CURVE_COLUMNS], tracked, curves, None)
-    if ("tie_spread" in curves) != ("break_step" in lanes):
-        raise ValueError("curves: tie_spread stands with break_step of the lanes")
+    if tie and (tie in curves) != ("break_step" in lanes):
+        raise ValueError(f"curves: {tie} stands with break_step of the lanes")
     _check_types(curves)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from bench.hardware import flags_in_force, matmul_precision, precision
+from bench.hardware import matmul_precision, precision
 from bench.keys import data_key
 from bench.runs.own import own_digests
 from bench.runs.provenance import Device, Git, Provenance
 from bench.spec import Experiment
+from bench.startup import flags_in_force
 
 PACKAGES = ("initbench", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn")
 ARITHMETIC = re.compile(r"sse|ssse|avx|fma|f16c|amx|asimd|fphp|sve|sme\d*$|neon|bf16|i8mm")

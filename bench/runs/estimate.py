@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.engine.layouts.choose import block_count, block_width, lane_bytes
+from bench.engine.layouts.choose import choose
+from bench.engine.layouts.costs import block_count, lane_bytes
 from bench.engine.pool import Lanes, Pool
-from bench.hardware import lane_mesh
+from bench.hardware import Hardware, lane_mesh
 from bench.lane.program import Program
 from bench.runs.plan import check_memory, plan
 from bench.runs.rows import LaneTable
@@ -39,6 +40,7 @@ def estimate(experiment: Experiment) -> Estimate:
     ValueError if a cell cannot be built or the run does not fit this machine.
     """
     mesh = lane_mesh()
+    hardware = Hardware.of(mesh)
     planned = plan(experiment)
     check_memory(planned.programs, len(experiment.seeds), mesh)
     table = planned.lanes
@@ -49,8 +51,8 @@ def estimate(experiment: Experiment) -> Estimate:
     """Work of each program, roughly: parameters times examples times steps."""
     memory, compiling = 0, 0.0
     for cells, program in zip(table.cells, planned.programs, strict=True):
-        width = block_width(program)
-        memory = max(memory, mesh.size * width * block_count(program, width) * lane_bytes(program))
+        layout, width = choose(program, hardware)
+        memory = max(memory, mesh.size * width * block_count(program, layout, width, hardware) * lane_bytes(program))
         passes = -(-len(experiment.seeds) // (mesh.size * width))
         steps = sum(cell.settings.training.steps for cell in program.cells)
         work.append(passes * width * steps * program.n_parameters * (program.batch_size or program.n_examples))

@@ -26,10 +26,10 @@ def peak_bytes(devices: list[jax.Device]) -> int:
 
 def peak_process_bytes() -> int:
     """Return the most memory that this process has had resident; 0 where the system does not say."""
-    if sys.platform == "win32":
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    if sys.platform != "win32":
+        unit = 1024 if sys.platform != "darwin" else 1
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return 0
 
 
 def check_rows(rows: int, columns: int) -> None:

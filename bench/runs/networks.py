@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.hardware import precision
+from bench.lane import initial
+from bench.lane.data import problem
 from bench.lane.network import Network, Noise
-from bench.lane.program import BREAK, NOISE, problem
+from bench.lane.objective import NOISE
+from bench.probes.symmetry import BREAK
 from bench.spec import Cell, InitializerSpec, ModelSpec, TaskSpec
 from bench.tasks.definition import Task
 
@@ -31,7 +34,7 @@ class NetworkView:
 
     def zeroed_layers(self, initializer: InitializerSpec) -> list[int]:
         """Return the indices of the weight layers that an initializer's `zero_layers` set to zero."""
-        return self._network.zeroed_layers(initializer)
+        return initial.zeroed_layers(self._network, initializer)
 
     def unit_shapes(self) -> list[tuple[int, ...]]:
         """Return for each hidden layer the number of its units and the number of weights of each (hidden, feature)."""

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from jax.sharding import Mesh
 
-from bench.engine.layouts.choose import MIN_WIDTH, lane_bytes
+from bench.engine.layouts.costs import MIN_WIDTH, lane_bytes
+from bench.hardware import Hardware
 from bench.lane.program import Program, programs
 from bench.runs.memory import host_bytes
 from bench.runs.rows import LaneTable
@@ -48,15 +49,14 @@ def check_memory(programs: Sequence[Program], seeds: int, mesh: Mesh) -> None:
     """
     device = mesh.devices.flat[0]
     host = host_bytes()
-    # The devices of a CPU share the host's memory.
-    of_cpu = device.platform == "cpu"
-    available = host if of_cpu else (device.memory_stats() or {}).get("bytes_limit")
+    is_host = Hardware.of(mesh).is_host
+    available = host if is_host else (device.memory_stats() or {}).get("bytes_limit")
     for program in programs:
-        needed = (mesh.size if of_cpu else 1) * MIN_WIDTH * lane_bytes(program)
+        needed = (mesh.size if is_host else 1) * MIN_WIDTH * lane_bytes(program)
         if available is not None and needed > available:
             raise ValueError(
                 f"model '{program.cells[0].settings.model.name}' of {program.n_parameters:,} parameters: the fewest training runs that "
-                f"stand side by side need {_gib(needed)} GiB, {'this machine' if of_cpu else device.device_kind} has {_gib(available)} GiB"
+                f"stand side by side need {_gib(needed)} GiB, {'this machine' if is_host else device.device_kind} has {_gib(available)} GiB"
             )
     lanes = seeds * sum(len(program.cells) for program in programs)
     if host is not None and ROW_BYTES * lanes > host:

@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from bench.engine.pool import Batch, Lanes
 from bench.hardware import precision
-from bench.lane.program import Inputs, Program, Status
+from bench.lane.program import Program
+from bench.lane.state import Inputs, Status
+from bench.probes import breaking
 from bench.spec import COMMON, ROW_COLUMNS, Experiment
 
 CURVE_SEEDS = 64
@@ -130,7 +132,7 @@ class LaneTable:
             "steps_to_solve": _natural(np.where(status == Status.SOLVED, found["steps_to_solve"], -1)),
             "steps_run": pa.array(found["step"].astype(np.int64)),
             "params_digest": _hexadecimal(found["params_digest"]),
-            **({"break_step": _natural(found["break_step"])} if "tie_spread" in self.tracked else {}),
+            **({"break_step": _natural(found["break_step"])} if breaking(self.tracked) is not None else {}),
         }
         for column in ROW_COLUMNS:
             if column.type == "real":

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bench.hardware import precision
-from bench.lane.program import Fixed, Program, State
+from bench.lane.program import Program
+from bench.lane.state import Fixed, State
 from bench.lane.views import Views
 from bench.runs.networks import Params
 from bench.runs.plan import bare_programs
@@ -53,7 +54,7 @@ class Starts:
         program = self._program(cell)
 
         def views(fixed: Fixed, params: Params) -> tuple[Any, Any]:
-            view = Views(program, params, fixed)
+            view = Views(program.recipe, params, fixed)
             return view.activation, view.pre_activation_gradient
 
         fixed, state = self._begun(cell, rows)

@@ -9,7 +9,8 @@ from jax.sharding import Mesh
 
 from bench.engine.pool import Pool
 from bench.engine.scheduler import Batch
-from bench.lane.program import Status
+from bench.hardware import Hardware
+from bench.lane.state import Status
 from bench.runs.folder import RunFolder
 from bench.runs.memory import peak_bytes
 from bench.runs.plan import Plan
@@ -36,7 +37,7 @@ class Trainer:
         """Train all missing lanes and write them part by part; an exception keeps those that have ended."""
         left = self._unfinished_programs()
         # On an accelerator a program is compiled while the one before it runs. On a CPU, which they would share, both took longer.
-        early = self._mesh.devices.flat[0].platform != "cpu"
+        early = not Hardware.of(self._mesh).is_host
         ahead = ThreadPoolExecutor(1)
         coming: Future[Pool] | None = None
         with PartWriter(self._store, self._plan.lanes, self._lost, self._widths) as writer:

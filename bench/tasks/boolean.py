@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Key
 from pydantic import Field
 
+from bench.losses.definition import OwnLoss
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
 
-BooleanLoss = Literal["cross_entropy", "mse"]
+BooleanLoss = Literal["cross_entropy", "mse"] | OwnLoss
 
 
 @task

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from bench.losses.definition import OwnLoss
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
 
-PlanarLoss = Literal["cross_entropy", "mse"]
+PlanarLoss = Literal["cross_entropy", "mse"] | OwnLoss
 Curve = Callable[[Float[Array, " example"]], Float[Array, "example 2"]]
 
 

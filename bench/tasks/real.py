@@ -10,8 +10,9 @@ from pydantic import Field, PositiveInt
 from sklearn import datasets
 
 from bench.keys import shuffled
+from bench.losses.definition import OwnLoss
 from bench.tasks import task
-from bench.tasks.definition import Data, LossName, Task, least_squares_floor, split
+from bench.tasks.definition import Data, Task, check_floor, least_squares_floor, split
 
 TestShare = Annotated[float, Field(gt=0, lt=1)]
 
@@ -24,12 +25,13 @@ def _arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _real(
     name: str,
-    loss: LossName,
+    loss: str,
     kind: Literal["regression", "classification"],
     test_share: float,
     n_train: int | None,
     excess: bool = False,
 ) -> Task:
+    check_floor(loss, excess)
     features, targets = _arrays(name)
     n_test = round(test_share * len(features))
     rest = len(features) - n_test
@@ -56,7 +58,7 @@ def _real(
 
 @task
 def diabetes(
-    loss: Literal["mse", "rss"] = "mse",
+    loss: Literal["mse", "rss"] | OwnLoss = "mse",
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
     excess: bool = False,
@@ -67,7 +69,7 @@ def diabetes(
 
 @task
 def breast_cancer(
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    loss: Literal["cross_entropy", "mse"] | OwnLoss = "cross_entropy",
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
 ) -> Task:
@@ -77,7 +79,7 @@ def breast_cancer(
 
 @task
 def wine(
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    loss: Literal["cross_entropy", "mse"] | OwnLoss = "cross_entropy",
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
 ) -> Task:
@@ -87,7 +89,7 @@ def wine(
 
 @task
 def digits(
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    loss: Literal["cross_entropy", "mse"] | OwnLoss = "cross_entropy",
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
 ) -> Task:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from bench.losses.definition import LossName, OwnLoss
 from bench.models.activations import ACTIVATIONS, Activation
 from bench.tasks import task
-from bench.tasks.definition import Data, LossName, Task, least_squares_floor, split
+from bench.tasks.definition import Data, Task, check_floor, least_squares_floor, split
 
 Scales = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=0.5)]
@@ -21,13 +22,14 @@ def regression(
     column_scales: Scales = (3.0, 2.0, 1.0, 0.5, 0.2),
     noise: NonNegativeFloat = 0.1,
     n_test: NonNegativeInt = 64,
-    loss: Literal["mse", "rss"] = "mse",
+    loss: Literal["mse", "rss"] | OwnLoss = "mse",
     excess: bool = False,
 ) -> Task:
     """y = x.w + noise with x ~ N(0, diag(column_scales^2)), w ~ N(0, 1) per data seed; `excess` counts the loss from its minimum.
 
     Under-determined if there are more columns than `n` examples.
     """
+    check_floor(loss, excess)
     d = len(column_scales)
 
     def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
@@ -76,7 +78,7 @@ def blobs(
     classes: Annotated[int, Field(ge=2)] = 4,
     spread: PositiveFloat = 0.15,
     n_test: NonNegativeInt = 128,
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    loss: Literal["cross_entropy", "mse"] | OwnLoss = "cross_entropy",
 ) -> Task:
     """Gaussian blobs of random classes, centers evenly spaced on a unit circle in the first two of `d` coordinates.
 

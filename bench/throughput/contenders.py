@@ -15,15 +15,15 @@ import numpy as np
 import optax
 
 from bench.engine.pool import Pool
-from bench.hardware import accelerated, lane_mesh
+from bench.hardware import hardware_here, lane_mesh
 from bench.keys import order_key
+from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
 from bench.lane.program import Program
 from bench.optimizers import make_optimizer
 from bench.registry import Registry
 from bench.runs.plan import bare_programs, plan
 from bench.spec import Cell, Experiment, ModelSpec
-from bench.tasks.definition import total_loss
 
 Train = Callable[[], np.ndarray]
 
@@ -86,7 +86,7 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
 
     def loss(params: Any, x: Any, y: Any) -> Any:
         outputs, _ = network.trace(params, x)
-        if program.task.loss == "mse":
+        if program.task.loss.name == "mse":
             return jnp.mean(optax.squared_error(outputs, y))
         if outputs.shape[-1] == 1:
             return jnp.mean(optax.sigmoid_binary_cross_entropy(outputs, y))
@@ -99,9 +99,10 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
         return (optax.apply_updates(params, updates), state), value
 
     def train(seed: Any) -> Any:
-        params = network.initial(
+        params = initial_parameters(
+            network,
             settings.initializer,
-            network.keys(seed),
+            parameter_keys(network, seed),
             jnp.float32(settings.initializer.gain),
             jnp.float32(0),
             jnp.dtype("float32"),
@@ -214,7 +215,7 @@ def _torch() -> Any:
     """PyTorch, on a GPU if JAX is on one and it has one as well."""
     import torch
 
-    torch.set_default_device("cuda" if accelerated() and torch.cuda.is_available() else "cpu")
+    torch.set_default_device("cuda" if not hardware_here().is_host and torch.cuda.is_available() else "cpu")
     return torch
 
 
@@ -309,7 +310,7 @@ def step_costs(program: Program, cell: Cell) -> dict[str, float]:
     state = make_optimizer(settings.optimizer.name, settings.optimizer.options, 0.1).init(params)
 
     def loss(params: Any) -> Any:
-        return total_loss(program.task.loss, network.trace(params, x)[0], y)
+        return program.task.loss(network.trace(params, x)[0], y)
 
     counted = jax.jit(jax.value_and_grad(loss)).lower(params).compile().cost_analysis() or {}
     held = sum(leaf.nbytes for leaf in jax.tree.leaves((params, state)))

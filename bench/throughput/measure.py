@@ -15,9 +15,10 @@ from typing import Any
 
 import jax
 
-from bench.hardware import PLAIN, accelerated
+from bench.hardware import hardware_here
 from bench.runs.environment import current_provenance, now
 from bench.runs.plan import bare_programs
+from bench.startup import PLAIN
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.workloads import WORKLOADS, Workload
 
@@ -96,9 +97,9 @@ def working(wanted: Iterable[tuple[str, str, tuple[int, ...]]], devices: int | N
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment)
             workers.append(Worker(process))
             stack.callback(workers[-1].stop)
-            if not accelerated():
+            if hardware_here().is_host:
                 workers[-1].ready()
-        if accelerated():
+        if not hardware_here().is_host:
             for worker in workers:
                 worker.ready()
         yield workers
@@ -116,9 +117,9 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     ceilings = json.loads(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
     side_by_side = [workload for workload in WORKLOADS.values() if workload.name != "grid"]
     # What waits for an accelerator compiles meanwhile; on a CPU it would be in the way.
-    groups = [side_by_side] if accelerated() else [[workload] for workload in side_by_side]
+    groups = [[workload] for workload in side_by_side] if hardware_here().is_host else [side_by_side]
     rows = [row for group in groups for row in _side_by_side(group, peers, say, repeats, shrink)]
-    rows += _grid(WORKLOADS["grid"], say, 1 if accelerated() else repeats, shrink)
+    rows += _grid(WORKLOADS["grid"], say, repeats if hardware_here().is_host else 1, shrink)
     return {
         **current_provenance(jax.devices()).model_dump(mode="json"),
         "cpu": _cpu(),
@@ -169,12 +170,12 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
 
 def _sizes(workload: Workload, peers: bool, say: Say, shrink: int) -> dict[str, tuple[int, ...]]:
     """Lanes, steps and, if it has one, width of each contender."""
-    lanes = max(workload.lanes * (workload.wider if accelerated() else 1) // shrink, 16)
+    lanes = max(workload.lanes * (1 if hardware_here().is_host else workload.wider) // shrink, 16)
     steps = max(workload.steps // shrink, 1)
     sizes: dict[str, tuple[int, ...]] = {"engine": (lanes, steps), "jit_vmap": (lanes, steps)}
     if workload.solved_below is None:
         # On an accelerator one batch: all others would take their turns after it.
-        sizes["lax_map"] = min(lanes, MAP_LANES) if accelerated() else lanes, steps
+        sizes["lax_map"] = lanes if hardware_here().is_host else min(lanes, MAP_LANES), steps
         for name in _peers(workload.settings["model"]) if peers else []:
             say(f"{workload.name}: size for {name}")
             sizes[name] = _peer_size(name, workload, lanes, steps)
@@ -266,16 +267,16 @@ def _growth(rows: list[Row], say: Say, shrink: int) -> Iterator[Row]:
         for row in rows
         if row["workload"] == xor.name and _climbs(row, count)
     ]
-    lanes = xor.lanes * (xor.wider if accelerated() else 1)
+    lanes = xor.lanes * (1 if hardware_here().is_host else xor.wider)
     engine = {"contender": "engine", "lanes": lanes}
     points += [{"along": "steps", "value": steps, "workload": xor.name, "steps": steps, **engine} for steps in STEPS]
     points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]
     census = {"along": "census", "value": CENSUS_LANES, "lanes": CENSUS_LANES, "steps": 5000, "contender": "engine"}
     points += [{**census, "workload": f"census-2-{width}-1"} for width in (2, 4, 8)]
-    if not accelerated():
+    if hardware_here().is_host:
         counts = range(1, jax.device_count() + 1)
         points += [{"along": "devices", "value": count, "workload": xor.name, "steps": 2000, **engine} for count in counts]
-    for group in [points] if accelerated() else [[point] for point in points]:
+    for group in [[point] for point in points] if hardware_here().is_host else [points]:
         wanted = []
         for point in group:
             width = [point["width"]] if point.get("width") else []
@@ -300,4 +301,4 @@ def _climbs(row: Row, lanes: int) -> bool:
         seconds = statistics.median(row["seconds"] or [math.inf])
         return lanes * LADDER_STEPS / (row["lanes"] * row["steps"]) * seconds <= PEER_LADDER_SECONDS
     # On an accelerator, batches of `lax.map` one after another: its time is known without waiting for it.
-    return not (accelerated() and row["contender"] == "lax_map")
+    return hardware_here().is_host or row["contender"] != "lax_map"

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.hardware import accelerated
+from bench.hardware import hardware_here
 from bench.runs.memory import peak_bytes, peak_process_bytes
 from bench.throughput.contenders import contender, torch_memory_bytes
 from bench.throughput.idle import idle_share
@@ -50,7 +50,7 @@ def memory(name: str) -> int:
 
 def ceilings() -> dict[str, float]:
     """GFLOP/s of a large matrix product in full float32 and GB/s of adding two arrays that no cache holds, on all that one device has."""
-    size = 4096 if accelerated() else 2048
+    size = 2048 if hardware_here().is_host else 4096
     matrix = jnp.ones((size, size))
     long = jnp.ones(1 << 26)
     product = best(jax.jit(lambda a: jnp.matmul(a, a, precision="highest") / size), matrix)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from analysis.report.escape import plain_text
+from analysis.escape import plain_text
 from initbench.stop import Unwinding
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from analysis.report.escape import plain_text
+from analysis.escape import plain_text
 from initbench.cli.tables import err
 
 if TYPE_CHECKING:

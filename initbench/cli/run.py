@@ -68,7 +68,7 @@ def read_experiment(name: str, seeds: int | None, settings: list[str]) -> "Exper
 
     ValueError if it cannot be read, trained, judged or drawn as it stands.
     """
-    from analysis.judging.check import check
+    from analysis.judging.checks import check
     from bench.spec import catalog
 
     overrides: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.escape import plain_text
+from analysis.escape import plain_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import pytest
 
-from bench import hardware as devices
+from bench import startup
 from bench.runs import environment
 from bench.runs.provenance import Provenance, differences
 
@@ -76,7 +76,7 @@ def test_settings_of_jax_that_change_bits_are_recorded(monkeypatch: pytest.Monke
 
 
 def test_flags_that_jax_has_not_read_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_late", True)
+    monkeypatch.setattr(startup, "_late", True)
     assert environment.current_provenance(jax.devices()).xla_flags == "unknown"
 
 

@@ -32,6 +32,7 @@ NORMAL = "glorot_normal"
 KINDS: dict[str, dict[str, Any]] = {
     "task": {"task": COMMAND},
     "task by its module": {"task": MODULE},
+    "loss": {"task": {"name": "xor", "loss": "stranger:piece"}},
     "task of cases": {"case": [{"label": "a", "task": COMMAND}, {"label": "b", "task": MODULE}], "grid": {}},
     "task of a grid": {"grid": {"task": [COMMAND, MODULE]}},
     "model": {"model": COMMAND},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.figures import figure_kind
-from analysis.judging.claims import check_claims
+from analysis.judging.checks import check_claims
 from bench.spec import catalog
 from tests.spec.example import TEXT
 

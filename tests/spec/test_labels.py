@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.figures.style import value_words
+from analysis.words import value_words
 from bench import Experiment
 from bench.spec.document import write_document
 from tests.conftest import XOR, Rows, experiment

@@ -1,1 +1,1 @@
-"""How the lanes of a block stand beside each other."""
+"""Layouts: the ways in which the lanes of a block stand in memory while they train."""

@@ -1,0 +1,70 @@
+"""The update of a step: the optimizer's state, and parameters after one of its updates."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from bench.lane.network import dotted, leaves
+from bench.lane.objective import Recipe, gradient, training_loss
+from bench.lane.state import Fixed, Params, State
+from bench.optimizers import make_optimizer
+
+
+def optimizer_of(recipe: Recipe, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
+    """Return the optimizer of a lane at its learning rate, which may be traced."""
+    chosen = recipe.settings.optimizer
+    return make_optimizer(chosen.name, chosen.options, learning_rate)
+
+
+def begun(recipe: Recipe, learning_rate: Array, params: Params) -> Any:
+    """Return the optimizer's state before the first step; for a model with players, one state for each of them by name."""
+    init, players = optimizer_of(recipe, learning_rate).init, recipe.network.players
+    return {player: init(params[player]) for player in players} if players else init(params)
+
+
+def updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
+    """Return parameters and optimizer state after one update with this loss and these gradients on the examples `x`, `y`."""
+    step = _players_updated if recipe.network.players else _updated
+    params, optimizer = step(recipe, state, fixed, x, y, loss, gradients)
+    network = recipe.network
+    if recipe.frozen:
+        before = {dotted(path): leaf for path, leaf in leaves(state.params)}
+        params = network.on(recipe.frozen, lambda name, new: before[name], params)
+    if recipe.settings.training.freeze_zeros:
+        # Weights that are 0 began at 0, but for those that arrive at 0 to the last bit, which hardly happens.
+        old = dict(zip(network.weight_names, network.weights(state.params), strict=True))
+        params = network.on_weights(lambda name, new: jnp.where(old[name] == 0, 0, new), params)
+    return params, optimizer
+
+
+def _updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
+    # Line searches insist that every further argument is taken by name.
+    def value_fn(params: Params, obj_fn: Any = None) -> Float[Array, ""]:
+        return training_loss(recipe, params, x, y, fixed.data, fixed.inputs.l2)
+
+    update = optimizer_of(recipe, fixed.inputs.learning_rate).update
+    # Line searches and second-order methods ask for these; the others ignore them.
+    extra = {"value": loss, "grad": gradients, "value_fn": value_fn, "obj_fn": value_fn}
+    updates, optimizer = update(gradients, state.optimizer, state.params, **extra)
+    return optax.apply_updates(state.params, updates), optimizer
+
+
+def _players_updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
+    """Update the players one after another; with alternating updates each meets the parameters that those before it have updated."""
+    update = optimizer_of(recipe, fixed.inputs.learning_rate).update
+    params, optimizer = state.params, state.optimizer
+    for player in recipe.network.players:
+        if params is not state.params and recipe.settings.training.updates == "alternating":
+            gradients = gradient(recipe, params, fixed, x, y)[2]
+        updates, own = update(gradients[player], optimizer[player], params[player])
+        params = {**params, player: optax.apply_updates(params[player], updates)}
+        optimizer = {**optimizer, player: own}
+    return params, optimizer
+
+
+def chosen(condition: Array, new: Any, old: Any) -> Any:
+    """Return `new` where the condition holds and `old` elsewhere, leaf by leaf."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

@@ -1,0 +1,26 @@
+"""Losses: how far a model's outputs are from their targets, example by example.
+
+A loss is called as (outputs, targets), with the axes (example, output) and (example, output) or (example,), and returns one number per
+example. It is minimized, so a lane that diverged has an infinite one. Its traits:
+
+- `total`: the reduction over the examples, `jnp.mean` unless it says otherwise.
+- `threshold`: output above which a single output stands for the second of two classes; None: the outputs are no predictions of the
+  targets, and there is no metric. 1/2 unless it says otherwise.
+- `kinds`: the kinds of tasks that it is for, regression and classification unless it says otherwise. With a loss of classifications
+  alone, a single target is a probability.
+- `players`: whether the outputs are the losses of several players. False unless it says otherwise.
+- `unit`: the unit of its value; empty if it has none.
+"""
+
+import sys
+
+from bench.registry import Registry, import_submodules
+
+loss = Registry(
+    "loss",
+    supplied=("outputs", "targets"),
+    needs=("outputs", "targets"),
+    contract="a loss is called as (outputs, targets), with a row for each example, and returns one number per example",
+)
+
+import_submodules(sys.modules[__name__])

@@ -1,0 +1,100 @@
+"""The loss of a task as one value: a registered loss, its reduction over the examples, its metric and its unit."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from pydantic import AfterValidator
+
+from bench.losses import loss
+from bench.registry import is_opaque
+
+Kind = Literal["regression", "classification"]
+KINDS: tuple[Kind, ...] = ("regression", "classification")
+
+
+def _known(name: str) -> str:
+    if not is_opaque(name):
+        Loss.of(name)
+    return name
+
+
+def _own(name: str) -> str:
+    if ":" not in name:
+        raise ValueError("package.module:name of your own")
+    return _known(name)
+
+
+LossName = Annotated[str, AfterValidator(_known)]
+"""The name of any loss, as an option of a task."""
+OwnLoss = Annotated[str, AfterValidator(_own)]
+"""The name of a user's own loss, as an option of a task."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A registered loss with its traits; see `bench.losses`."""
+
+    name: str
+    each: Callable[[Array, Array], Float[Array, " example"]]
+    """The loss of each example, from outputs (example, output) and targets."""
+    total: Callable[[Float[Array, " example"]], Float[Array, ""]]
+    """The reduction over the examples."""
+    threshold: float | None
+    """Output above which a single output stands for the second of two classes; None: outputs are no predictions."""
+    kinds: tuple[Kind, ...]
+    """Kinds of tasks that the loss is for."""
+    players: bool
+    """Whether the outputs are the losses of several players."""
+    unit: str
+
+    worst: ClassVar[float] = math.inf
+    """The loss of a training run that diverged."""
+    worst_metric: ClassVar[float] = -math.inf
+    """The metric of a training run that diverged."""
+
+    @classmethod
+    def of(cls, name: str) -> "Loss":
+        """Return the loss of this name, which may be a user's own, `module:name`; ValueError if there is none."""
+        if ":" not in name and name not in loss:
+            raise ValueError(f"loss = {name!r}: allowed: {', '.join(loss)}, or package.module:name of your own")
+        entry = loss[name]
+        required = [option for option, field in entry.options.model_fields.items() if field.is_required()]
+        if required:
+            raise entry.fault(f"it takes {required[0]}, for which a task has no value")
+        traits = entry.traits
+        return cls(
+            name,
+            entry.bind({}),
+            traits.get("total", jnp.mean),
+            traits.get("threshold", 0.5),
+            traits.get("kinds", KINDS),
+            traits.get("players", False),
+            traits.get("unit", ""),
+        )
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the model's outputs are predictions of the targets."""
+        return self.threshold is not None
+
+    def __call__(self, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+        """Return the loss of several examples."""
+        return self.total(self.each(outputs, targets))
+
+    def metric(self, kind: Kind, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+        """Return the accuracy of a classification, or R^2 of a regression: 1 - squared error over variance of the targets.
+
+        NaN if the outputs are no predictions.
+        """
+        if self.threshold is None:
+            return jnp.full((), jnp.nan, outputs.dtype)
+        if kind == "regression":
+            residual = jnp.sum((outputs - targets) ** 2)
+            return 1 - residual / jnp.sum((targets - jnp.mean(targets, axis=0)) ** 2)
+        if outputs.shape[-1] == 1:
+            return jnp.mean((outputs > self.threshold) == (targets > 0.5))
+        return jnp.mean(jnp.argmax(outputs, axis=-1) == targets)

@@ -1,0 +1,101 @@
+"""The protocol of models: what a model must be, what it may offer, and the checks of both.
+
+Required: a `flax.nnx.Module` that is built with the keyword arguments `inputs`, `outputs` and `rngs`, whose variables are all `nnx.Param`
+of float32 or float64, and whose `__call__(x)` maps one example (input,) to its outputs (output,).
+
+Optional, written for one example as well; each one unlocks what stands behind it:
+
+- `trace(x)` -> outputs (output,) and a list of `Hidden`, one per hidden layer; it takes the place of `__call__`: the views
+  `pre_activation` and `activation` (hidden,), and `squashed` if every layer has it.
+- `trace(x, forward)` with a `Forward`: the view `pre_activation_gradient`, and training noise that the model draws from `forward.key`.
+- `units()` -> a list over the hidden layers of arrays (hidden, feature), one row per unit with its incoming weights, bias and outgoing
+  weights: the view `units`. If there is one weight layer more than there are such arrays, also the view `incoming`, and settings that
+  count weight layers (`zero_layers` by number, `first_layer_offset`).
+- `heads()` -> a list over the blocks of arrays (head, feature): the view `heads`.
+- `jacobian(x)` -> the last state by the first (state, state), and `time_steps`, an int: the views `recurrent_jacobian`, `time_steps`.
+- `generated(x)` -> a point (coordinate,): the views `generated`, `real` and `mode`.
+- `players`, names of parts of the parameters, as many as there are outputs: output i is the loss on which part i is trained.
+- `frozen`, names or patterns of parameters that are not trained.
+- `whole_batch = True`: `trace` takes all examples (example, input) at once, and its results have a leading example axis.
+- `examples_last = True`: `trace` takes one example, or several as an array (input, example).
+
+A parameter's name is its path, like `layers.0.kernel`. A parameter called `bias` is a bias; another one with two axes or more is a weight,
+and its last axis counts units. Any other parameter starts as the model builds it. The order of the weight layers is that in which an
+example meets them in the traced program (`bench.lane.order`), not that of their names.
+"""
+
+import math
+from typing import Any
+
+from flax import nnx
+
+from bench.models.activations import Hidden
+from bench.registry import Entry
+
+MOST_NUMBERS = 1 << 40
+"""Largest number of parameters, far below the sizes at which arrays that are computed from them overflow."""
+PRECISIONS = ("float32", "float64")
+
+
+def check_module(entry: Entry, module: Any) -> None:
+    """Check that a model is a flax.nnx module that maps examples to outputs; `PieceError` if it is not."""
+    if not isinstance(module, nnx.Module):
+        raise entry.fault(f"it makes a {type(module).__name__}, which is no flax.nnx.Module")
+    if not callable(module) and not hasattr(module, "trace"):
+        raise entry.fault("it has neither __call__(x) nor trace(x)")
+
+
+def check_variables(entry: Entry, state: Any) -> None:
+    """Check that a model holds nothing but parameters, in a precision in which it can be trained; `PieceError` if it does not."""
+    variables = list(nnx.to_flat_state(state))
+    if not variables:
+        raise entry.fault("it has no parameters")
+    size = sum(math.prod(variable.get_value().shape) for _, variable in variables)
+    if size > MOST_NUMBERS:
+        raise entry.fault(f"its parameters would be {size:.3g} numbers; at most {MOST_NUMBERS:,}")
+    for path, variable in variables:
+        name = ".".join(map(str, path))
+        if not isinstance(variable, nnx.Param):
+            raise entry.fault(f"'{name}' is a {type(variable).__name__}; a model may hold nothing but parameters, nnx.Param")
+        if str(variable.get_value().dtype) not in PRECISIONS:
+            raise entry.fault(f"'{name}' is {variable.get_value().dtype}; parameters are float32, and trained as training.dtype says")
+
+
+def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
+    """Check the shapes of a trace of one example: outputs (1, output) of the dtype of the parameters, and hidden layers.
+
+    `traced` has a leading example axis of length 1. `PieceError` if a shape or dtype is wrong.
+    """
+    if not isinstance(traced, tuple) or len(traced) != 2:
+        raise entry.fault("its trace does not give two things, outputs and hidden layers")
+    if not isinstance(traced[1], list | tuple) or not all(isinstance(layer, Hidden) for layer in traced[1]):
+        raise entry.fault("its trace gives hidden layers that are no list of bench.models.activations.Hidden")
+    shape, found = getattr(traced[0], "shape", (1,))[1:], getattr(traced[0], "dtype", type(traced[0]).__name__)
+    if shape != (outputs,) or found != dtype:
+        raise entry.fault(f"for one example its output is a {found} of shape {shape}, which must be a {dtype} of shape {(outputs,)}")
+    for layer in traced[1]:
+        if layer.pre_activation.ndim != 2 or layer.activation.ndim != 2:
+            shapes = layer.pre_activation.shape[1:], layer.activation.shape[1:]
+            raise entry.fault(
+                f"a hidden layer of its trace has the shapes {shapes[0]} and {shapes[1]}, which must have one axis, (hidden,)"
+            )
+
+
+def check_axes(entry: Entry, method: str, array: Any, axes: tuple[str, ...]) -> None:
+    """Check the number of axes of what a method gives for one example; `PieceError` if it is another."""
+    if getattr(array, "ndim", None) != len(axes):
+        found = getattr(array, "shape", type(array).__name__)
+        raise entry.fault(f"its {method}(x) gives {found}, which must be an array with the axes ({', '.join(axes)})")
+
+
+def check_names(entry: Entry, attribute: str, unknown: list[str]) -> None:
+    """Check that the model has all parameters that an attribute names; `PieceError` if some are `unknown`."""
+    if unknown:
+        raise entry.fault(f"its {attribute} names {', '.join(unknown)}, which it does not have")
+
+
+def check_rows(entry: Entry, method: str, rows: Any) -> None:
+    """Check the shapes of what `units` or `heads` gives: a list of arrays with two axes; `PieceError` if it is not."""
+    if not isinstance(rows, list | tuple) or not all(getattr(layer, "ndim", None) == 2 for layer in rows):
+        found = [getattr(layer, "shape", type(layer).__name__) for layer in rows] if isinstance(rows, list | tuple) else type(rows).__name__
+        raise entry.fault(f"its {method}() gives {found}, which must be a list of arrays with two axes, a row for each of its {method}")

@@ -1,0 +1,141 @@
+"""The floors of the house: who may import whom, and how long a file, a class and a function may be."""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("bench", "analysis", "initbench")
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("bench.messages", "bench.keys", "bench.hardware", "bench.startup", "bench.linalg"),
+    ("bench.registry",),
+    ("bench.initializers", "bench.models", "bench.losses", "bench.optimizers", "bench.probes"),
+    ("bench.schemes", "bench.tasks"),
+    ("bench.spec",),
+    ("bench.lane",),
+    ("bench.engine",),
+    ("bench.runs",),
+    ("bench.throughput", "bench"),
+    ("analysis.escape",),
+    ("analysis.stats", "analysis.geometry"),
+    ("analysis.rows",),
+    ("analysis.laws",),
+    ("analysis.figures",),
+    ("analysis.judging",),
+    ("analysis.report",),
+    ("analysis",),
+    ("initbench",),
+)
+"""From the ground to the face: a module imports its own package and what lies on a lower floor."""
+
+HIDDEN = {"analysis": ("bench.lane", "bench.engine")}
+"""Packages that a package does not import although they lie below it."""
+
+MOST_LINES = {"file": 350, "class": 200, "function": 60}
+EXCEPTIONS: dict[str, str] = {}
+"""Files, classes and functions that are longer, each with the reason; at most five."""
+
+
+def modules() -> dict[str, Path]:
+    """All modules of the packages by their dotted names."""
+    found = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of the project that a file imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & set(MODULES) or {node.module}
+    return {name for name in found if name in MODULES}
+
+
+def floor(module: str) -> int:
+    """The floor of a module: that of the longest name in `FLOORS` which begins its own."""
+    fitting = [
+        (len(name), number) for number, names in enumerate(FLOORS) for name in names if module == name or module.startswith(f"{name}.")
+    ]
+    return max(fitting)[1]
+
+
+def room(module: str) -> str:
+    """The entry of `FLOORS` that a module belongs to."""
+    return max((name for names in FLOORS for name in names if module == name or module.startswith(f"{name}.")), key=len)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_what_lies_below(module: str) -> None:
+    for other in sorted(imports(MODULES[module])):
+        assert room(other) == room(module) or floor(other) < floor(module), f"{module} imports {other}, which does not lie below it"
+        hidden = HIDDEN.get(module.partition(".")[0], ())
+        assert not other.startswith(hidden), f"{module} imports {other}, which {module.partition('.')[0]} does not see"
+
+
+def test_there_is_no_circle() -> None:
+    graph = {module: imports(path) - {module} for module, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_a_circle_would_be_found() -> None:
+    with pytest.raises(CycleError):
+        TopologicalSorter({"bench.spec": {"bench.spec.grid"}, "bench.spec.grid": {"bench.spec"}}).prepare()
+
+
+def lengths() -> Iterator[tuple[str, str, int]]:
+    """Kind, place and number of lines of every file, class and function of the project."""
+    for path in sorted(path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("*.py")):
+        place = path.relative_to(ROOT).as_posix()
+        text = path.read_text(encoding="utf-8")
+        yield "file", place, len(text.splitlines())
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                kind = "class" if isinstance(node, ast.ClassDef) else "function"
+                yield kind, f"{place}:{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_nothing_is_too_long() -> None:
+    long = {place: (kind, count) for kind, place, count in lengths() if count > MOST_LINES[kind]}
+    unknown = {place: f"a {kind} of {count} lines" for place, (kind, count) in long.items() if place not in EXCEPTIONS}
+    assert not unknown, ", ".join(f"{place}: {what}" for place, what in unknown.items())
+    assert set(EXCEPTIONS) <= set(long), "an exception that is none any more"
+    assert len(EXCEPTIONS) <= 5 and all(EXCEPTIONS.values())
+
+
+def test_one_file_knows_the_hardware() -> None:
+    """Questions about the kind of device are asked in one place."""
+    question = re.compile(r"accelerated\(\)|default_backend\(\)|\.platform ==")
+    asking = [name for name, path in MODULES.items() if name.startswith(("bench", "analysis")) and question.search(path.read_text())]
+    assert asking == ["bench.hardware"]
+
+
+def test_layouts_are_named_in_their_package_alone() -> None:
+    name = re.compile(r"\b(FUSED|UNROLLED|LANES_LAST|LANES_FIRST|Fused|Unrolled|LanesLast|LanesFirst)\b")
+    naming = [module for module, path in MODULES.items() if name.search(path.read_text()) and not module.startswith("bench.engine.layouts")]
+    assert naming == []
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+def test_names_on_a_page_exist(page: str) -> None:
+    """Every file that a page names in backticks is there."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:bench|analysis|initbench|tests|docs)(?:/[\w.-]+)+/?)`", text))
+    assert not {name for name in named if not (ROOT / name).exists()}
