@@ -84,7 +84,7 @@ class Run:
 
     @cached_property
     def tasks(self) -> dict[str, Task | None]:
-        """The task of each cell by its id; None where it or its loss is a user's own, whose module a reader does not import."""
+        """The task of each cell by its id; None if it, or its loss, is a user's own, whose module a reader does not import."""
         foreign = {cell.id: any(kind in ("task", "task.loss") for kind, _ in cell.settings.foreign()) for cell in self.experiment.cells}
         specs = {cell.id: cell.settings.task for cell in self.experiment.cells}
         return {identity: None if foreign[identity] else task[spec.name].bind(spec.options)() for identity, spec in specs.items()}

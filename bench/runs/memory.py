@@ -1,12 +1,14 @@
 """Memory of this machine: how much there is, and how much a process has taken."""
 
 import os
-import sys
+import platform
 
 import jax
 
-if sys.platform != "win32":
+try:
     import resource
+except ImportError:  # Windows has none.
+    resource = None  # type: ignore[assignment]
 
 
 def host_bytes() -> int | None:
@@ -26,10 +28,10 @@ def peak_bytes(devices: list[jax.Device]) -> int:
 
 def peak_process_bytes() -> int:
     """Return the most memory that this process has had resident; 0 where the system does not say."""
-    if sys.platform != "win32":
-        unit = 1024 if sys.platform != "darwin" else 1
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return 0
+    if resource is None:
+        return 0
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def check_rows(rows: int, columns: int) -> None:

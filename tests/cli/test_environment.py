@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench import startup
 from initbench.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,12 +34,14 @@ def test_an_environment_that_cannot_work_is_refused_in_one_line(environment: dic
 
 
 def test_flags_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.startup import given_flags
+
     (tmp_path / "flags.txt").write_text("--xla_a=1\n--xla_b=2\n")
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "flags.txt"))
-    assert startup.given_flags() == "--xla_a=1 --xla_b=2"
+    assert given_flags() == "--xla_a=1 --xla_b=2"
     monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "none.txt"))
     with pytest.raises(ValueError, match=r"none\.txt': no flags"):
-        startup.given_flags()
+        given_flags()
 
 
 def test_a_folder_that_was_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
