@@ -1,6 +1,6 @@
-"""Keys: folded along names and ids, so that a lane's draws depend on its seeds alone.
+"""Random keys, folded along names and ids, so that the draws of a lane (one training run) depend on its seeds alone.
 
-Every initializer of a comparison meets the same data and the same base draws; no cell, position or count enters.
+No cell, position or count enters a key, so every initializer of a comparison meets the same data and the same base draws.
 """
 
 import zlib
@@ -15,12 +15,12 @@ Seed = UInt32[Array, ""] | int
 
 
 def root() -> KeyScalar:
-    """The key from which all others are folded: of JAX's `threefry2x32`, whatever the user's default is."""
+    """Return the key from which all others are folded; it is of JAX's kind `threefry2x32`, whatever the user's default is."""
     return jax.random.key(0, impl="threefry2x32")
 
 
 def named(key: KeyScalar, name: str) -> KeyScalar:
-    """The key of a purpose or a parameter, by its name."""
+    """Return the key of a purpose or a parameter, by its name."""
     return jax.random.fold_in(key, _number(name))
 
 
@@ -29,35 +29,35 @@ def _number(name: str) -> int:
 
 
 def data_key(data_seed: Seed) -> KeyScalar:
-    """Key of everything about a data set."""
+    """Return the key from which a data set is drawn."""
     return jax.random.fold_in(named(root(), "data"), data_seed)
 
 
 def weight_keys(init_seed: Seed, names: Sequence[str]) -> Key[Array, " name"]:
-    """Keys of the initial values of parameters, by their paths in the model; all at once, which leaves less to compile."""
+    """Return the keys of the initial values of parameters with these dotted paths; all at once, which leaves less to compile."""
     key = named(jax.random.fold_in(named(root(), "init"), init_seed), "weights")
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray([_number(name) for name in names], jnp.uint32))
 
 
 def order_key(init_seed: Seed, data_seed: Seed, epoch: Int[Array, ""]) -> KeyScalar:
-    """Key of the order of the examples in one epoch."""
+    """Return the key of the order of the examples in one epoch."""
     key = named(jax.random.fold_in(named(root(), "init"), init_seed), "order")
     return jax.random.fold_in(jax.random.fold_in(key, data_seed), epoch)
 
 
 def noise_key(init_seed: Seed, data_seed: Seed, step: Int[Array, ""]) -> KeyScalar:
-    """Key of the noise of one training step."""
+    """Return the key of the noise of one training step."""
     key = named(jax.random.fold_in(named(root(), "init"), init_seed), "noise")
     return jax.random.fold_in(jax.random.fold_in(key, data_seed), step)
 
 
 def shuffled(key: KeyScalar, n: int) -> Int[Array, " n"]:
-    """A random order of `range(n)`.
+    """Return a random order of `range(n)`.
 
-    Random words whose last bits are the places, sorted: one array of plain integers, which XLA sorts three times as fast on a CPU as
+    It sorts random words whose last bits are the places: one array of plain integers, which XLA sorts three times as fast on a CPU as
     pairs. Two words agree in all other bits with probability 2^(b - 32), where b is the number of bits of n - 1, and then keep the order of
-    their places: which of two given places comes first is off 1/2 by half of that, at most 2^-21 up to 2^12 entries. Beyond, JAX's own
-    permutation is used, which sorts by words of all bits more than once.
+    their places: the probability that one place comes before another differs from 1/2 by half of that, at most 2^-21 up to 2^12 entries.
+    For larger n it is JAX's own permutation, which sorts by words of all bits more than once.
     """
     if n > 1 << 12:
         return jax.random.permutation(key, n)

@@ -1,4 +1,4 @@
-"""Training as a user of Python starts it: what the command line checks is checked here as well."""
+"""Training from Python, with the same checks beforehand as on the command line."""
 
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from bench.runs import train
 
 
 def run(experiment: Experiment, out: Path | str = "results/runs", **options: Any) -> Run:
-    """Train an experiment into `out/<name>` and return its rows; resumes, repairs, and trains only what is not there yet.
+    """Train an experiment into `out/<name>` and return its run; resumes, repairs, and trains only what is not there yet.
 
     `options` are those of `bench.runs.train.run`: `devices`, `watch`, `mixed`, `fresh`. ValueError with one line, before anything is
-    trained, if a claim, a measure or a figure cannot be judged or drawn from the rows that there will be, and whatever training raises.
+    trained, if a claim, a measure or a figure cannot be judged or drawn from the rows that there will be. Errors of training pass through.
     """
     check(experiment)
     return load(train.run(experiment, out, **options))

@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bench.engine",),
     ("bench.runs",),
     ("bench.throughput", "bench"),
-    ("analysis.escape",),
+    ("analysis.escape", "analysis.words"),
     ("analysis.stats", "analysis.geometry"),
     ("analysis.rows",),
     ("analysis.laws",),

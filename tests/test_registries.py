@@ -135,7 +135,7 @@ def test_a_task_gives_the_data_that_it_declares(name: str, dtype: str) -> None:
     assert data.x.dtype == dtype and data.x.shape[1] == made.inputs and len(data.x) == len(data.y)
     assert bool(jnp.all(jnp.isfinite(data.x)))
     assert bool(jnp.any(data.x != other.x)) == made.seeded
-    if made.loss == "players":
+    if made.loss.players:
         assert data.y.shape == (len(data.x),)  # which mode a point is from
     elif data.y.ndim == 1:
         assert set(np.unique(data.y)) <= set(range(made.outputs))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from analysis.report.throughput_page import speeds, write_throughput
+from analysis.report.throughput_page import write_throughput
+from analysis.report.throughput_tables import speeds
 from bench.lane.program import programs
 from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs

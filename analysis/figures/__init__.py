@@ -1,9 +1,10 @@
-"""Figures: a run and what to draw in, a matplotlib Figure out. Adding a kind is one decorated function.
+"""Kinds of figures: each takes a run and a figure of the experiment file, and returns a matplotlib Figure.
 
-The decorator says what each key of the file names, so that a file can be checked before anything trains: an `axis` of the grid, a
-`group` (an axis, or the outcome), a numeric `column` of the rows, a `rate` (a share of lanes), a `measure` (a column or a rate), a `curve`
-(a column of the curves), a `setting` (a dotted path to a number), or one of a tuple of words; `?` after it if the key may be left out.
-`axes`, `columns` and `curves` are names that must be there besides, `map` says that lanes must be points of a map.
+A kind is one decorated function. The decorator declares what each key of the file names, so that a file can be checked before anything
+trains: an `axis` of the grid, a `group` (an axis, or the outcome), a numeric `column` of the rows, a `rate` (a share of lanes), a `measure`
+(a column or a rate), a `curve` (a column of the curves), a `setting` (a dotted path to a number), or one of a tuple of words. A `?` after
+it means that the key may be left out. `axes`, `columns` and `curves` are further names that must exist, and `map` demands that lanes are
+points of a map.
 """
 
 import sys

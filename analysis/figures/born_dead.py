@@ -1,4 +1,4 @@
-"""Dead networks by depth, against their law."""
+"""Share of dead networks by depth, and the law of dead networks."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -29,7 +29,7 @@ WORDS = {
 
 
 def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
-    """Raise ValueError on a figure of an unknown kind, without a key that its kind needs, or with a name that is not there.
+    """Check the figures of an experiment; ValueError on an unknown kind, a missing key, or a name that does not exist.
 
     `rows` and `curves` are the names of the columns of the rows and curves that there are; without them, of those that there will be.
     """

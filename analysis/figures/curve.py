@@ -1,4 +1,4 @@
-"""What happens during training: a quantity over steps, as median and middle 80% of lanes."""
+"""A quantity over the steps of training: median and middle 80% of lanes."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ LANE = ["cell", "data_seed", "init_seed"]
 
 @figure_kind(y="curve", color="axis", panel="axis?")
 def curve(run: Run, figure: FigureSpec) -> Figure:
-    """`y` over training steps; a lane that has ended keeps its last value, one that diverged has the worst."""
+    """`y` over training steps. A lane that has ended keeps its last value; one that diverged has the worst value."""
     assert figure.y is not None and figure.color is not None
     axes = run.lanes[["cell", *run.experiment.axes]].drop_duplicates("cell")
     rows = chosen(run, figure, run.curves.merge(axes, on="cell"))
@@ -30,7 +30,7 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
             lanes = held(part[part[figure.color] == group], figure.y, diverged)
             if lanes.empty:
                 continue
-            # There is nothing between a finite value and infinity.
+            # There is no value between a finite one and infinity.
             between = "nearest" if np.isinf(lanes).any(axis=None) else "linear"
             low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1, interpolation=between).to_numpy()
             # Step 0 stands at the left edge of the logarithmic axis.
@@ -46,8 +46,10 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
 
 
 def held(points: pd.DataFrame, name: str, diverged: pd.MultiIndex) -> pd.DataFrame:
-    """Steps by lanes; between its logged points, and after its end, a lane has its last value. After its last finite one a lane that
-    diverged has the worst, or none if none is declared."""
+    """The values as a table (step, lane); a lane keeps its last value between its logged points and after its end.
+
+    A lane that diverged has the worst value after its last finite one, or NaN if no worst value is declared.
+    """
     table = points.pivot_table(index="step", columns=LANE, values=name, observed=True)
     table = table.reindex(columns=pd.MultiIndex.from_frame(points[LANE].drop_duplicates()))
     finite = table.where(np.isfinite(table))

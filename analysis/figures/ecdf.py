@@ -1,4 +1,4 @@
-"""Cumulative shares: how many lanes lie below a value; those that never get there stay in the denominator."""
+"""Cumulative shares of lanes; lanes that never reach a value stay in the denominator."""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Single lanes: the best, the median and the worst start of a cell, each with its curve and its units at the start and at the end."""
+"""The best, the median and the worst lane of a cell, each with its curve and its units before and after training."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,15 +16,18 @@ from bench.spec import Figure as FigureSpec
 
 KEYS = ["data_seed", "init_seed"]
 SHOWN = {"best": 0.0, "median": 0.5, "worst": 1.0}
-"""Which of the lanes, in the order of their final loss."""
+"""Position of each shown lane in the order of final losses."""
 LOSS_FLOOR = 1e-16
-"""Below it a loss is rounding."""
+"""Losses below this value are rounding."""
 
 
 @figure_kind(columns=("hidden_units_0_initial", "hidden_units_0_final"), curves=("loss",))
 def gallery(run: Run, figure: FigureSpec) -> Figure:
-    """Of one cell's lanes whose curves are kept those with the lowest, the median and the highest final loss: loss over steps, and cosines
-    between the incoming weights of hidden units (recorded by the probe `hidden_units`) before and after training."""
+    """The lanes with the lowest, the median and the highest final loss, of one cell and among those whose curves are kept.
+
+    Each is shown with its loss over steps, and with the cosines between the incoming weights of its hidden units (recorded by the probe
+    `hidden_units`) before and after training.
+    """
     rows = chosen(run, figure, run.lanes)
     cell = run.cell(rows["cell"].iloc[0])
     curves = run.curves[run.curves["cell"] == cell.id]
@@ -62,7 +65,7 @@ def _draw_curve(axis: plt.Axes, curve: pd.DataFrame) -> None:
 
 
 def _cosines(units: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, "hidden hidden"]:
-    """Of every two units; a unit that is all zero has a cosine of 0 with all."""
+    """The cosine between every two units; 0 for a unit that is all zero."""
     length = np.linalg.norm(units, axis=1, keepdims=True)
     directions = units / np.where(length > 0, length, 1)
     return directions @ directions.T

@@ -1,4 +1,4 @@
-"""How fast a small quantity grows, from step to step."""
+"""The rate of growth of a small quantity from step to step."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from bench.runs.networks import BREAK
 from bench.spec import Figure as FigureSpec
 
 FEWEST = 0.5
-"""Rates are shown as long as this share of the lanes has one: the last to break are the slowest."""
+"""Least share of lanes that must have a rate for rates to be shown: lanes that break last are the slowest."""
 
 
 @figure_kind(y="curve", color="axis", panel="axis?")
@@ -40,9 +40,9 @@ def growth(run: Run, figure: FigureSpec) -> Figure:
 
 
 def local_rates(points: pd.DataFrame, name: str) -> pd.DataFrame:
-    """d ln y / d step by lanes between logged steps (at their geometric mean), up to the first value above the breaking spread."""
+    """d ln y / d step (at the geometric mean of logged steps, by lane), up to the first value above the breaking spread."""
     table = points.pivot_table(index="step", columns=["cell", "data_seed", "init_seed"], values=name, observed=True)
-    # The step at which one lane ended is no logged step of the others.
+    # The step at which a lane ended is not logged by the others.
     table = table[table.notna().mean(axis=1) >= FEWEST]
     small = (table < BREAK).cummin() & (table > 0)
     steps = table.index.to_numpy(float)

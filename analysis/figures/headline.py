@@ -1,4 +1,4 @@
-"""The answer at a glance: what a zero start and a random start come to, problem by problem."""
+"""The answer at a glance: shares solved from a zero start and from a random start, problem by problem."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ GROUPS = {"linear": "Linear models", "neuron": "One neuron", "mlp": "Networks"}
 
 
 def comparisons(runs: list[Run]) -> pd.DataFrame:
-    """Solved shares from zero and from a usual random start, for every problem that was trained from both on the same data."""
+    """Shares solved from zero and from a common random start, for every problem that was trained from both on the same data."""
     lines = []
     for run in runs:
         if "initializer" not in run.experiment.axes:
@@ -26,7 +26,7 @@ def comparisons(runs: list[Run]) -> pd.DataFrame:
         for values, rows in groups:
             settings = run.cell(rows["cell"].iloc[0]).settings
             zero, drawn = (rows[rows["initializer"] == name] for name in ("zeros", random))
-            # Where nothing counts as solved, or no start can, there is nothing to compare.
+            # There is nothing to compare if nothing counts as solved, or if all lanes diverged.
             if zero.empty or drawn.empty or settings.training.solved_below is None or (rows["outcome"] == "diverged").all():
                 continue
             name = ", ".join(value_label(value) for value in values)

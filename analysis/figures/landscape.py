@@ -1,4 +1,4 @@
-"""Where training ends: spread over random starts, and how many different ends there are."""
+"""Ends of training: their spread over random starts, and the number of different ones."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from analysis.rows.measures import with_worst
 from bench.spec import Figure as FigureSpec
 
 SAME = 1e-4
-"""Two ends are the same if no number differs by more than this."""
+"""Largest difference of any number between two ends that count as the same."""
 
 
 @figure_kind(x="axis", y="column", color="group?", panel="axis?")
@@ -32,7 +32,7 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
     rows = rows.assign(**{figure.y: with_worst(rows, figure.y)})
     values = rows.loc[np.isfinite(rows[figure.y]), figure.y].to_numpy(float)
     log = is_logarithmic(values) and not (values < 0).any() if figure.log is None else figure.log
-    # What is less than a millionth of the largest value stands at the lower edge of a logarithmic axis.
+    # Values below a millionth of the largest one stand at the lower edge of a logarithmic axis.
     floor = values.max(initial=0.0) * 1e-6 if log else -np.inf
     drawing, each = panels(rows, figure, share_y=False)
     for axis, part in each:
@@ -45,7 +45,7 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
                 if len(here) == 0:
                     continue
                 place = position + (offset - (len(groups) - 1) / 2) * 0.3
-                # Lines end where what is finite does, and there is nothing between a finite value and infinity.
+                # Lines end at the last finite value; there is no value between a finite one and infinity.
                 finite = here[np.isfinite(here)]
                 if len(finite) == 0:
                     continue
@@ -67,9 +67,10 @@ def spread(run: Run, figure: FigureSpec) -> Figure:
 
 @figure_kind(color="axis", columns=("hidden_units_0_final",))
 def minima(run: Run, figure: FigureSpec) -> Figure:
-    """How many different ends the first starts of a sweep have, and how far each end is from the first solved one, per value of `color`.
+    """The number of different ends of the first starts of a sweep, and the distance of each end from the first solved one, per value of
+    `color`.
 
-    Both are counted up to the symmetries of the hidden layer, so cells need the probe `hidden_units`.
+    Both are up to the symmetries of the hidden layer, so cells need the probe `hidden_units`.
     """
     assert figure.color is not None
     rows = chosen(run, figure, run.lanes)

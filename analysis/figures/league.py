@@ -1,4 +1,4 @@
-"""Initializers against one another."""
+"""Comparisons of initializers."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ MADE_FOR = {"relu": "he_normal", "tanh": "glorot_normal"}
 
 
 def at_best(run: Run, rows: pd.DataFrame, axis: str, measure: str) -> tuple[float, np.ndarray]:
-    """The best value of `axis`, chosen on one half of the draws, and what the other half comes to there."""
+    """The best value of `axis`, chosen on one half of the draws, and the values of `measure` there in the other half."""
     judges = run.judges.loc[rows.index]
     best = best_value(rows[~judges], axis, measure)
     return best, measured(rows[judges & (rows[axis] == best)], measure)
@@ -56,7 +56,7 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
 
 @figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer",))
 def league(run: Run, figure: FigureSpec) -> Figure:
-    """Per initializer: median and middle 80% of `x` at the best value of the axis `y` (its middle value: small open mark)."""
+    """Median and middle 80% of `x` per initializer, at the best value of the axis `y` and (small open mark) at its middle value."""
     assert figure.x is not None and figure.y is not None
     measure, rate = figure.x, figure.y
     rates = run.experiment.axes[rate]

@@ -1,4 +1,4 @@
-"""Lanes as the points of a map: where training succeeds, and the edge of that region."""
+"""Maps with one lane per point: where training succeeds, and the edge of that region."""
 
 import numpy as np
 import pandas as pd
@@ -25,11 +25,11 @@ FACTORS = (
 """Ticks of the two color scales."""
 SLOWEST = 1e-4
 OVERFLOW = np.log(np.finfo(float).max)
-"""A diverged lane's loss went at least this far, in natural logarithms."""
+"""Natural logarithm of the loss that a diverged lane at least reached."""
 
 
 def _between(name: str, low: float, high: float) -> Colormap:
-    """Part of a color map, so that both scales keep away from white and black."""
+    """A part of a color map, which keeps both scales away from white and black."""
     return LinearSegmentedColormap.from_list(f"{name} part", colormaps[name](np.linspace(low, high, 256)))
 
 
@@ -38,7 +38,7 @@ FELL, GREW = _between("GnBu", 0.15, 1.0), _between("OrRd", 0.15, 1.0)
 
 @figure_kind(panel="axis?", map=True)
 def map(run: Run, figure: FigureSpec) -> Figure:
-    """One point per lane of the first draw: how far the loss fell (blue), or how fast it grew (orange), with the border between the two."""
+    """One point per lane of the first draw: the fall of the loss (blue) or its growth (orange), with the border between the two."""
     place = run.experiment.seeds.map
     assert place is not None
     rows = chosen(run, figure, run.lanes)
@@ -77,13 +77,13 @@ def _fall(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _growth(rows: pd.DataFrame) -> np.ndarray:
-    """Natural logarithm of the factor by which the loss grew per step; a diverged lane's loss grew to the largest number."""
+    """Natural logarithm of the growth of the loss per step; that of a diverged lane grew to the largest number."""
     last = np.where(rows["outcome"] == "diverged", OVERFLOW, np.log(rows["loss_final"].to_numpy(float)))
     return (last - np.log(rows["loss_initial"].to_numpy(float))) / np.maximum(rows["steps_run"].to_numpy(float), 1)
 
 
 def _span(values: np.ndarray) -> tuple[float, float]:
-    """Where a color scale begins and ends: all but the outermost hundredths."""
+    """The ends of a color scale: all values but the outermost hundredths lie between them."""
     low, high = np.quantile(values, [0.01, 0.99]) if len(values) else (-1.0, 0.0)
     return float(low), float(max(high, low + 1e-9))
 
@@ -113,7 +113,7 @@ def _draw(axis: Axes, rows: pd.DataFrame, place: Map, scales: tuple[ScalarMappab
 
 
 def lattice(place: Map, rows: pd.DataFrame, values: np.ndarray) -> np.ndarray:
-    """Values by (y, x) on the lattice that the lanes refine; where the finest is not filled, a coarser point stands for its cell."""
+    """Values (y, x) on the lattice that the lanes refine; a coarser point stands for its cell where the finest lattice is not filled."""
     lane = rows["init_seed"].to_numpy()
     levels = int(np.ceil(np.log2(len(rows)) / 2)) if len(rows) > 1 else 0
     shares = [_share(axis, place.places(lane)[axis.path]) for axis in (place.x, place.y)]
@@ -129,7 +129,7 @@ def lattice(place: Map, rows: pd.DataFrame, values: np.ndarray) -> np.ndarray:
 
 
 def _share(axis: MapAxis, values: np.ndarray) -> np.ndarray:
-    """How far along the axis these values stand, from 0 to 1."""
+    """The positions of values along the axis, from 0 to 1."""
     if axis.log:
         return np.log(values / axis.start) / np.log(axis.stop / axis.start)
     return (values - axis.start) / (axis.stop - axis.start)

@@ -1,4 +1,4 @@
-"""Deep linear networks against their formula."""
+"""Deep linear networks and their formula."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,7 +18,7 @@ DATA_SEED = 0
 
 @figure_kind(axes=("initializer",), curves=("loss",))
 def modes(run: Run, figure: FigureSpec) -> Figure:
-    """Left: measured losses of one data set on the lines of the formula. Right: how their distance shrinks with the learning rate."""
+    """Measured losses of one data set on the lines of the formula (left), and their distance against the learning rate (right)."""
     rows = chosen(run, figure, run.lanes)
     colors = palette(list(rows["initializer"].cat.categories))
     with mpl.rc_context(rc()):

@@ -13,13 +13,15 @@ from analysis.rows.measures import best_value, measured
 from bench.spec import Figure as FigureSpec
 
 SHADES = "cividis"
-"""Of even lightness from dark to light, so that it reads the same in gray and to the color-blind."""
+"""A color map whose lightness rises evenly, so that it reads the same in gray and to the color-blind."""
 
 
 @figure_kind(x="axis", y="axis", color="measure", panel="axis?")
 def phase(run: Run, figure: FigureSpec) -> Figure:
-    """Share of lanes with the outcome `color`, over `x` and `y`. Where several cells fall on one point, the best of them is shown:
-    chosen on one half of the draws, counted on the other."""
+    """Share of lanes with the outcome `color`, over `x` and `y`.
+
+    Where several cells fall on one point, the best of them is shown: it is chosen on one half of the draws and counted on the other.
+    """
     assert figure.x is not None and figure.y is not None and figure.color is not None
     rows = chosen(run, figure, run.lanes)
     across, up = (list(rows[axis].cat.categories) for axis in (figure.x, figure.y))
@@ -47,7 +49,7 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
 
 
 def best_share(rows: pd.DataFrame, judges: pd.Series, rate: str) -> tuple[float, int]:
-    """The share of the best of these cells, and the lanes that it was counted on; of a single cell, all its lanes."""
+    """The share of the best of these cells, and the lanes that it was counted on; a single cell is counted on all its lanes."""
     if rows["cell"].nunique() > 1:
         rows = rows[judges & (rows["cell"] == best_value(rows[~judges], "cell", rate))]
     return float(measured(rows, rate).mean()), len(rows)
@@ -61,13 +63,13 @@ def _draw(axis: Axes, shares: np.ndarray) -> None:
 
 
 def _percent(share: float) -> str:
-    """Whole percent; only what is exact reads 0 or 100."""
+    """Whole percent; only exact shares read 0 or 100."""
     percent = 100 * share
     return f"{percent:.0f}" if share in (0, 1) or 0.5 <= percent < 99.5 else "<1" if percent < 1 else ">99"
 
 
 def _fraction(value: object) -> str:
-    """Numbers below 1 as 1/4, 1/16, 1/64 where they are such; other values in plain words."""
+    """Powers of 1/2 below 1 as fractions, other values in plain words."""
     if not isinstance(value, int | float):
         return value_label(value)
     inverse = 1 / value if 0 < value < 1 else 0.5

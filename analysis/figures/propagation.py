@@ -16,7 +16,7 @@ from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 
 SEEDS = 20
-"""Lanes whose activations and gradients are computed again for a figure of them all."""
+"""Number of lanes whose activations and gradients are computed again for the densities."""
 
 
 @figure_kind(color="axis", columns=("signal_variance_0_initial", "gradient_variance_0_initial"))
@@ -79,7 +79,7 @@ def layers(run: Run, figure: FigureSpec) -> Figure:
 
 
 def _passes(run: Run, cell: Cell, rows: pd.DataFrame) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Activations and slopes of these lanes, each layer's in one vector."""
+    """Activations and slopes of these lanes, one vector per layer."""
     run.check_trusted([cell])
     passes = run.starts.passes(cell, rows)
     return [np.ravel(layer) for layer in passes.activations], [np.ravel(layer) for layer in passes.slopes]

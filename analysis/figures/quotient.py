@@ -1,4 +1,4 @@
-"""Networks of equal units against the one-unit network that they are in exact arithmetic."""
+"""Networks of equal units, and the one-unit network that each is in exact arithmetic."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,7 +13,7 @@ from bench.spec import Figure as FigureSpec
 
 @figure_kind(x="axis", color="axis", panel="axis?")
 def quotient(run: Run, figure: FigureSpec) -> Figure:
-    """Final loss over that of the one-unit network after as many steps, one point per lane, by the values of `x`."""
+    """Ratio of the final loss to that of the one-unit network after as many steps, one point per lane, by the values of `x`."""
     assert figure.x is not None and figure.color is not None
     rows = chosen(run, figure, run.lanes)
     across, colors = list(rows[figure.x].cat.categories), palette(list(rows[figure.color].cat.categories))
@@ -26,7 +26,7 @@ def quotient(run: Run, figure: FigureSpec) -> Figure:
             ratio = lanes["loss_final"].to_numpy() / quotient_loss(run, cell, lanes)
             group = lanes[figure.color].iloc[0]
             (color, mark), side = colors[group], list(colors).index(group) - (len(colors) - 1) / 2
-            # Side by side, so that lanes of one cell do not hide each other.
+            # Lanes of one cell stand side by side and do not hide one another.
             places = across.index(lanes[figure.x].iloc[0]) + 0.36 * side + np.linspace(-0.13, 0.13, len(ratio))
             axis.plot(places, ratio, mark, color=color, ms=2.5, alpha=0.7, mew=0, ls="", label=value_label(group))
         axis.axhline(1, color="0.6", lw=0.7, zorder=0)

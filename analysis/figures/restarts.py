@@ -1,4 +1,4 @@
-"""Best of k random starts against independent draws."""
+"""Best of k random starts, and independent draws."""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from analysis.stats.intervals import clustered_median
 from bench.spec import Figure as FigureSpec
 
 SHIFT = 0.3
-"""Distance of groups that share a place."""
+"""Distance between groups at one place of the axis."""
 
 
 @figure_kind(x="axis", y="rate", color="axis?", panel="axis?")
@@ -82,7 +82,7 @@ def _shifts(n: int) -> np.ndarray:
 
 
 def intervals(run: Run, rows: pd.DataFrame, axis: str, values: Sequence[object], measure: str) -> tuple[np.ndarray, np.ndarray]:
-    """Shares or medians, and the lengths of their intervals below and above, at these values of an axis; NaN where there are no lanes."""
+    """Shares or medians at values of an axis, and the lengths of their intervals below and above; NaN where there are no lanes."""
     found = np.full((len(values), 3), np.nan)
     for position, value in enumerate(values):
         here = rows[rows[axis] == value]
@@ -92,6 +92,6 @@ def intervals(run: Run, rows: pd.DataFrame, axis: str, values: Sequence[object],
             else:
                 found[position] = clustered_median(measured(here, measure), run.clusters.loc[here.index].to_numpy())[:3]
     middle, low, high = found.T
-    # A median that is never reached has no length to its ends.
+    # A median that is never reached has no finite interval.
     with np.errstate(invalid="ignore"):
         return middle, np.maximum([middle - low, high - middle], 0)

@@ -1,4 +1,4 @@
-"""What comes of each start of each architecture."""
+"""Results of each start of each architecture."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,13 +14,15 @@ from bench.spec import Figure as FigureSpec
 
 COLUMNS = 2
 STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
-"""Starts without zeros: black."""
+"""Starts without zeros, which are black."""
 
 
 @figure_kind(x="measure", axes=("case",))
 def starts(run: Run, figure: FigureSpec) -> Figure:
-    """One panel per architecture, one line per start, of cases that are called `architecture: start`: the share of lanes with the property
-    `x`, or the median of a column `x`, with its 95% interval."""
+    """One panel per architecture and one line per start, for cases that are called `architecture: start`.
+
+    A line is the share of lanes with the property `x`, or the median of a column `x`, with its 95% interval.
+    """
     assert figure.x is not None
     rows = chosen(run, figure, run.lanes)
     cases = [str(case) for case in rows["case"].cat.categories]

@@ -1,7 +1,5 @@
-"""How every figure looks: one color and mark per initializer, direct, readable in grayscale."""
+"""How every figure looks: widths, colors, marks, panels, labels and legends."""
 
-import ast
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,142 +14,32 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 
 from analysis.escape import math_text
 from analysis.rows.load import Run, matching
+from analysis.words import column_words, value_words
 from bench.spec import Figure as FigureSpec
-from bench.spec import axis_label
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
-"""Widths of a figure in inches: of one column of a journal and of both (89 and 183 mm)."""
+"""Widths of a figure in inches: one column of a journal, and both (89 and 183 mm)."""
 PANEL = (2.35, 1.9)
+"""Width and height of a panel in inches."""
 LEGEND_INCHES = 0.55
+"""Height of a legend of one line in inches."""
 NOTE_SIZE, LABEL_SIZE = 7, 9
+"""Font sizes in points."""
 LEGEND_LINE = 0.17
-LABELS = {
-    "steps_to_solve": "gradient steps",
-    "loss": "training loss",
-    "loss_final": "final training loss",
-    "test_loss_final": "loss on new data at the end",
-    "initializer.first_layer_offset": "offset added to the first layer's weights",
-    "weight_norm": "norm of the weights",
-    "distinct_units_final": "distinct hidden units at the end",
-    "model.widths": "hidden units",
-    "initializer": "initial weights",
-    "initializer.name": "initial weights",
-    "initializer.eps": "standard deviation of the noise",
-    "training.dtype": "arithmetic",
-    "broken": "tie broken",
-    "break_step": "steps until the tie is broken",
-    "tie_spread": "spread of the units",
-    "tie_range": "largest difference of two units",
-    "case": "setting",
-    "initializer.zero_fraction": "share of weights that start at zero",
-    "signal_variance": "activations",
-    "pre_activation_variance": "pre-activations",
-    "gradient_variance": "slopes in the pre-activations",
-    "task.k": "units of the teacher",
-    "model.surplus": "more units than the teacher",
-    "grad_norm_final": "norm of the gradient at the end",
-    "hessian_min_final": "smallest eigenvalue at the end",
-    "hessian_index_final": "downward directions at the end",
-    "outcome": "lanes",
-    "test_metric_final": "test accuracy",
-    "energy_distance_final": "energy distance from the real points at the end",
-    "modes_covered_final": "modes covered at the end",
-    "other_grad_share_initial": "share of the first gradient on weights that are not zero",
-    "training.updates": "updates of the players",
-}
-NAMES = {
-    "he_normal": "He",
-    "he_uniform": "He uniform",
-    "glorot_normal": "Glorot",
-    "glorot_uniform": "Glorot uniform (Keras)",
-    "lecun_normal": "LeCun",
-    "lecun_normal(scheme=antisymmetric)": "antisymmetric",
-    "pytorch_default": "PyTorch",
-    "orthogonal(scheme=lsuv)": "LSUV",
-    "uniform(limit=0.1)": "U(-0.1, 0.1)",
-    "normal(stddev=0.01)": "N(0, 0.01²)",
-    "zero_hadamard": "ZerO",
-    "constant(value=0.1)": "constant 0.1",
-}
-"""Initializers by the names that people know them by."""
-DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
-LONGEST_OPTION = 500
-"""Longer options are shown as they stand in the column."""
+"""Height of each further line of a legend in inches."""
 MARKS = "osD^vPX*<>"
-# Okabe and Ito's palette, dark to light for grayscale; zero is black everywhere.
+# The palette of Okabe and Ito, from dark to light for grayscale; zero is black everywhere.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
 
 def label(name: str) -> str:
-    """A column in plain words, for a figure."""
+    """The name of a column in plain words, escaped for a figure."""
     return math_text(column_words(name))
 
 
-def column_words(name: str) -> str:
-    """A column in plain words."""
-    return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
-
-
 def value_label(value: Any) -> str:
-    """An axis value in plain words, for a figure."""
+    """An axis value in plain words, escaped for a figure."""
     return math_text(value_words(value))
-
-
-def value_words(value: Any) -> str:
-    """An axis value in plain words: normal(gain=10.0) as N(0, 10²), [8] as 8, [8, 8, 8] as 8 x 3 layers, nested options in their order."""
-    text = str(value)
-    if text in NAMES:
-        return NAMES[text]
-    if text == "zeros":
-        return "zero"
-    if text == "normal":
-        return "N(0, 1)"
-    if re.fullmatch(r"\[\d+(, \d+)*\]", text):
-        sizes = text[1:-1].split(", ")
-        return f"{sizes[0]} x {len(sizes)} layers" if len(sizes) > 2 and len(set(sizes)) == 1 else text[1:-1]
-    name, options = _named_options(text)
-    if not options:
-        return text.replace("_", " ")
-    numbers = {key: float(option) for key, option in options.items() if DECIMAL.fullmatch(option)}
-    match (name, list(numbers.items()) if len(numbers) == len(options) else None):
-        case ("normal", [("gain", 1.0)]):
-            return "N(0, 1)"
-        case ("normal", [("gain", gain)]):
-            return f"N(0, {gain:g}²)"
-        case ("constant_noise", [("eps", eps)]):
-            return f"constant + {eps:.0e}".replace("e-0", "e-")
-        case ("constant", [("value", number)]):
-            return f"constant {number:g}"
-        case (_, [("gain", gain)]):
-            return f"{gain:g} x {NAMES.get(name, name.replace('_', ' '))}"
-    words = ", ".join(_option_words(key, option) for key, option in options.items())
-    return f"{NAMES.get(name, name.replace('_', ' '))} ({words})" if name else words
-
-
-def _named_options(label: str) -> tuple[str, dict[str, str]]:
-    """`name(key=option, ...)` as it stands in a column, taken apart; no options if it is anything else."""
-    name, opening, rest = label.partition("(")
-    if not opening or not rest.endswith(")"):
-        return label, {}
-    options: list[str] = []
-    for piece in rest[:-1].split(", "):
-        # A comma within brackets belongs to the option.
-        if options and sum(map(options[-1].count, "([{")) > sum(map(options[-1].count, ")]}")):
-            options[-1] += f", {piece}"
-        else:
-            options.append(piece)
-    pairs = [option.partition("=") for option in options]
-    return (name, {key: option for key, _, option in pairs}) if all(equals for _, equals, _ in pairs) else (label, {})
-
-
-def _option_words(key: str, option: str) -> str:
-    try:
-        content = ast.literal_eval(option) if option[:1] in ("{", "[") and len(option) < LONGEST_OPTION else None
-    except (ValueError, TypeError, SyntaxError):
-        content = None
-    if isinstance(content, dict):
-        return f"{key.replace('_', ' ')}: {value_words(axis_label(content))}"
-    return f"{key.replace('_', ' ')} = {', '.join(map(str, content)) if isinstance(content, list) else option}"
 
 
 def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
@@ -162,7 +50,7 @@ def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
 
 
 def chosen(run: Run, figure: FigureSpec, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that a figure is about, without unused categories."""
+    """The rows that a figure shows, without unused categories."""
     rows = rows[matching(rows, run.experiment, figure.where)].copy()
     for axis in run.experiment.axes:
         rows[axis] = rows[axis].cat.remove_unused_categories()
@@ -194,7 +82,7 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
 
 
 def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title: str | None = None) -> Figure:
-    """Axis labels, one legend above all panels, and the number of lanes."""
+    """Add axis labels, one legend above all panels, and the number of lanes, and return the figure."""
     to_columns(drawing)
     drawing.supxlabel(f"{xlabel} ({n_note})", fontsize=9, wrap=True)
     drawing.supylabel(ylabel, fontsize=9)
@@ -209,7 +97,7 @@ def finish(drawing: Figure, xlabel: str, ylabel: str, n_note: str, legend_title:
 
 
 def _add_legend(drawing: Figure, found: dict[str, Any], title: str | None) -> None:
-    """One legend above all panels, in as few lines as the figure is wide enough for; it becomes higher by what they take."""
+    """Add one legend above all panels, in as few lines as fit into the width; the figure becomes higher by further lines."""
     style: dict[str, Any] = {"frameon": False, "fontsize": 8, "title_fontsize": 8, "handletextpad": 0.4, "columnspacing": 1.2}
     for columns in range(min(len(found), 6), 0, -1):
         legend = drawing.legend(found.values(), found.keys(), title=title, loc="outside upper center", ncols=columns, **style)
@@ -222,34 +110,35 @@ def _add_legend(drawing: Figure, found: dict[str, Any], title: str | None) -> No
 
 
 def to_columns(drawing: Figure) -> None:
-    """Make a figure as wide as one column of a journal, or, if that leaves less than three quarters of its width, as both."""
+    """Set the width of a figure to one column of a journal, or to both if one column is less than three quarters of its width."""
     width, height = drawing.get_size_inches()
     drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
 
 
 def note_below(drawing: Figure, text: str) -> None:
-    """A line below a whole figure, which becomes higher by that line."""
+    """Add a line below a whole figure, which becomes higher by that line."""
     width, height = drawing.get_size_inches()
     drawing.set_size_inches(width, height + NOTE_SIZE * 1.6 / 72)
     label = drawing.get_supxlabel()
-    # A figure has one label below all of its panels, and the layout leaves room for it.
+    # The label below all panels is the one text for which the layout leaves room.
     drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
 
 
 def count_note(rows: pd.DataFrame) -> str:
-    """How many lanes stand behind each line or point."""
+    """The number of lanes behind each line or point, in words."""
     counts = rows.groupby("cell").size().unique()
     return f"n = {min(counts):,} lanes each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} lanes each"
 
 
 def integer_ticks(axis: Axes) -> None:
+    """Put at most five ticks on the x axis, at integers."""
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
 
 
 def log_ticks(drawing: Figure) -> None:
-    """Powers of ten on logarithmic axes; 1, 2 and 5 as plain numbers where there are fewer than two decades.
+    """Label powers of ten on logarithmic axes, or 1, 2 and 5 as plain numbers if an axis spans fewer than two decades.
 
-    Matplotlib's labels between the powers (3 x 10^0, 4 x 10^0) stand on one another. Axes without ticks between keep their own.
+    The labels that Matplotlib puts between powers (3 x 10^0, 4 x 10^0) overlap. Axes without minor ticks keep their labels.
     """
     for axes in drawing.axes:
         for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
@@ -262,7 +151,7 @@ def log_ticks(drawing: Figure) -> None:
 
 
 def rc() -> Any:
-    """Fonts that stay text in SVG and PDF, small ticks, no default styling."""
+    """Settings of Matplotlib for all figures."""
     return {
         **sns.axes_style("ticks"),
         "font.size": 8,
@@ -278,9 +167,9 @@ def rc() -> Any:
         "xtick.minor.size": 1.5,
         "ytick.minor.size": 1.5,
         "lines.linewidth": 1.3,
-        # Text as wide at every resolution.
+        # Text has the same width at every resolution.
         "text.hinting": "no_hinting",
-        # LaTeX reads and writes files.
+        # LaTeX would read and write files.
         "text.usetex": False,
         "svg.fonttype": "path",
         "pdf.fonttype": 42,

@@ -1,4 +1,4 @@
-"""A convex loss of two weights, and how gradient descent goes down it."""
+"""A convex loss of two weights, and the paths of gradient descent on it."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ def _problem(run: Run, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lanes(count: int) -> pd.DataFrame:
-    """Random starts on one data set, to be compared in one picture."""
+    """Seeds of random starts on one data set."""
     return pd.DataFrame({"data_seed": [DATA_SEED] * count, "init_seed": range(count)})
 
 
@@ -69,7 +69,7 @@ def _draw(axis: Axes, x: np.ndarray, y: np.ndarray, paths: list[tuple[bool, np.n
     line = np.linspace(-reach, reach, 201)
     first, second = np.meshgrid(middle[0] + line, middle[1] + line)
     excess = np.mean((np.stack([first, second], axis=-1) @ x.T - y) ** 2, axis=-1) - np.mean((x @ optimum - y) ** 2)
-    # The square root of an excess loss grows evenly: as many lines far from the optimum as near it.
+    # The square root of the excess loss grows evenly, so lines are as dense far from the optimum as near it.
     height = np.sqrt(np.maximum(excess, 0))
     axis.contourf(first, second, height, levels=12, cmap="Greys", alpha=0.45)
     axis.contour(first, second, height, levels=12, colors="0.7", linewidths=0.4)

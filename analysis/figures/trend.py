@@ -1,4 +1,4 @@
-"""A quantity against a number: medians with their intervals."""
+"""Medians of a quantity, with their intervals, against a number."""
 
 from typing import Any
 
@@ -18,8 +18,10 @@ from bench.spec import Figure as FigureSpec
 
 @figure_kind(x="setting", y="column", color="axis?", panel="axis?")
 def trend(run: Run, figure: FigureSpec) -> Figure:
-    """Median of `y` with its 95% order-statistic interval against `x`, a setting that is a number; what never happens counts as infinite,
-    and a median that is not reached is not drawn."""
+    """Median of `y` with its 95% order-statistic interval against `x`, a setting that is a number.
+
+    Events that never happen count as infinite, and a median that is not reached is not drawn.
+    """
     assert figure.x is not None and figure.y is not None
     rows = chosen(run, figure, run.lanes)
     rows = rows.assign(**{figure.x: settings_of(run, rows, figure.x)}).dropna(subset=[figure.x])
@@ -53,7 +55,7 @@ def trend(run: Run, figure: FigureSpec) -> Figure:
 
 
 def medians(run: Run, rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """Median of `y` and its interval (columns) at each value of `x`, where the median is finite; intervals end where lanes do."""
+    """Median of `y` and its interval (columns) at each value of `x` where it is finite; intervals end at the outermost finite values."""
     values = with_worst(rows, y).dropna()
     found = {}
     for at, here in values.groupby(rows[x]):
@@ -65,13 +67,13 @@ def medians(run: Run, rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
 
 
 def settings_of(run: Run, rows: pd.DataFrame, path: str) -> pd.Series:
-    """The number at a dotted path of each row's settings, an option of the piece or a setting; NaN where there is none."""
+    """The number at a dotted path of each row's settings; NaN if the cell has no such setting."""
     cells = {identity: setting(run.cell(identity), path) for identity in rows["cell"].unique()}
     return rows["cell"].map(cells).astype(float)
 
 
 def setting(cell: Cell, path: str) -> Any:
-    """A setting of a cell; a list of one number is that number."""
+    """A setting of a cell, or an option of one of its pieces; a list of one number is that number."""
     section, _, name = path.partition(".")
     piece = getattr(cell.settings, section)
     value = getattr(piece, "options", {}).get(name, getattr(piece, name, np.nan))

@@ -1,4 +1,4 @@
-"""Weights of zero: which layers move first, where learning stops, how long a zero stays zero."""
+"""Zero weights: which layers move first, where learning stops, and how many zeros stay zero."""
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,11 +18,11 @@ ROW_INCHES = 0.165
 
 @figure_kind(panel="axis", axes=("case",), columns=("grad_share_0_initial",))
 def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
-    """Per pattern of zero layers (rows) and value of `panel`: median share of the first gradient per layer, and the share solved."""
+    """Median share of the first gradient per layer, and the share solved, by pattern of zero layers (rows) and value of `panel`."""
     assert figure.panel is not None
     rows = chosen(run, figure, run.lanes)
     cells = {cell.axes["case"]: cell for cell in run.experiment.cells if cell.axes["case"] in set(rows["case"])}
-    # The deeper networks follow after a gap.
+    # Networks of another depth follow after a gap.
     height, positions = 0.0, {}
     previous = None
     for name, cell in cells.items():
@@ -89,7 +89,7 @@ def cliff(run: Run, figure: FigureSpec) -> Figure:
             above.errorbar(at, solved[:, 0], np.abs(solved[:, 1:] - solved[:, :1]).T, label=value_label(group), **style)
             reached = np.isfinite(steps[:, 0])
             steps = steps[reached]
-            # An interval that reaches to "never" is open: its bar ends at the mark.
+            # An interval that reaches to "never" is open, and its bar ends at the mark.
             low, high = (np.abs(np.where(np.isfinite(end), end, steps[:, 0]) - steps[:, 0]) for end in steps[:, 1:].T)
             below.errorbar(at[reached], steps[:, 0], [low, high], **style)
         above.set_ylim(-0.05, 1.05)
@@ -102,7 +102,7 @@ def cliff(run: Run, figure: FigureSpec) -> Figure:
 
 @figure_kind(x="axis", color="axis", panel="axis?", columns=("zero_share_initial", "zero_share_final"))
 def still_zero(run: Run, figure: FigureSpec) -> Figure:
-    """Of the weights that start at 0, the share that is still exactly 0 at the end, by the values of `x`: median, middle 80%."""
+    """Share of the weights that start at 0 and are still exactly 0 at the end, by the values of `x`: median and middle 80%."""
     assert figure.x is not None and figure.color is not None
     rows = chosen(run, figure, run.lanes)
     rows["left"] = rows["zero_share_final"] / rows["zero_share_initial"]

@@ -1,4 +1,4 @@
-"""The edge of a region on a lattice, and how its length depends on the scale at which it is looked at."""
+"""The edge of a region on a lattice, and its box-counting dimension."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ Array = np.ndarray
 
 
 class Dimension(NamedTuple):
-    """A box-counting dimension: slope of ln(boxes) against ln(1 / size), and the slope's standard error over the scales."""
+    """A box-counting dimension: the slope of ln(boxes) against ln(1 / size), and its standard error over the scales."""
 
     estimate: float
     error: float
@@ -17,13 +17,13 @@ class Dimension(NamedTuple):
 
 
 def edges(inside: Array) -> Array:
-    """Which 2 x 2 windows of a boolean lattice hold both kinds of points."""
+    """Whether each 2 x 2 window of a boolean lattice has points inside and outside."""
     corners = np.stack([inside[1:, 1:], inside[1:, :-1], inside[:-1, 1:], inside[:-1, :-1]])
     return np.asarray(corners.any(axis=0) & ~corners.all(axis=0))
 
 
 def box_counts(marked: Array) -> tuple[Array, Array]:
-    """Sizes 1, 2, 4, .. and how many boxes of that size hold a mark; boxes that reach over the border count as others do."""
+    """Sizes 1, 2, 4, ... and the number of boxes of each size that hold a mark; boxes that reach over the border count."""
     side = 1 << max(max(marked.shape) - 1, 1).bit_length()
     padded = np.zeros((side, side), bool)
     padded[: marked.shape[0], : marked.shape[1]] = marked
@@ -40,8 +40,8 @@ def box_counts(marked: Array) -> tuple[Array, Array]:
 def dimension(inside: Array) -> Dimension | None:
     """Box-counting dimension of the edge of a region: 1 for a smooth line, up to 2 for an edge that fills the plane.
 
-    None where the lattice has fewer than four scales or the region no edge. A finite lattice sees few scales; the error says how far the
-    counts are from one power law, not how far from the limit of infinite resolution.
+    None if the lattice has fewer than four scales or the region no edge. The error is the distance of the counts from one power law over
+    these scales, not from the limit of infinite resolution.
     """
     sizes, counts = box_counts(edges(inside))
     if len(sizes) < 4 or counts[0] == 0:

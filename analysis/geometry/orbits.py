@@ -1,8 +1,9 @@
-"""Networks up to the symmetries of their hidden layer: which ends of training are the same network in another order.
+"""Networks up to the symmetries of their hidden layer.
 
-A layer is an array (hidden, feature): each unit's incoming weights and bias (the first `inside` features), then its outgoing weights.
-The function that it computes stays the same if units change places, if a unit of an odd activation function changes all its signs, and
-if a ReLU's incoming weights and bias are multiplied by some c > 0 and its outgoing weights divided by it.
+A layer is an array (hidden, feature): each unit's incoming weights and bias (the first `inside` features), then its outgoing weights. The
+function that it computes stays the same if units change places, if a unit of an odd activation function changes all its signs, and if the
+incoming weights and bias of a ReLU are multiplied by some c > 0 and its outgoing weights are divided by it. The orbit of a network is the
+set of all networks that it becomes so.
 """
 
 import math
@@ -23,12 +24,13 @@ Units = Float[np.ndarray, "hidden feature"]
 Symmetry = Literal["order", "sign", "scale"]
 
 SYMMETRIES: dict[str, Symmetry] = {"tanh": "sign", "relu": "scale", "leaky_relu": "scale"}
-"""What may happen to a unit besides a change of place, by activation function; the others allow nothing else."""
+"""The symmetry of single units, besides their order, by activation function; other activation functions have none."""
 TOLERANCE = 1e-6
+"""Numbers that differ by no more than this count as equal."""
 
 
 def oriented(units: Units, inside: int, symmetry: Symmetry) -> Units:
-    """Each unit's representative: unit norm of what stands inside a ReLU; first nonzero number positive under an odd function."""
+    """Each unit in its standard form: incoming weights of norm 1 for a ReLU, a positive first nonzero number for an odd function."""
     if symmetry == "scale":
         size = np.linalg.norm(units[:, :inside], axis=1, keepdims=True)
         safe = np.where(size > 0, size, 1)
@@ -40,9 +42,10 @@ def oriented(units: Units, inside: int, symmetry: Symmetry) -> Units:
 
 
 def canonical(units: Units, inside: int, symmetry: Symmetry = "order", tolerance: float = TOLERANCE) -> Units:
-    """The orbit's representative: units oriented, those with equal insides merged, those without effect removed, the rest sorted.
+    """The standard form of a network: units in standard form, those with equal insides merged, those without effect removed, the rest
+    sorted.
 
-    A unit has no effect if its outgoing weights are 0, or its incoming weights and bias are and the activation function is 0 there.
+    A unit has no effect if its outgoing weights are 0, or if its incoming weights and bias are 0 and the activation function is 0 there.
     """
     units = oriented(units, inside, symmetry)
     merged: list[np.ndarray] = []
@@ -57,15 +60,14 @@ def canonical(units: Units, inside: int, symmetry: Symmetry = "order", tolerance
     if symmetry != "order":
         effect &= np.max(np.abs(kept[:, :inside]), axis=1) > tolerance
     kept = kept[effect]
-    # Rounded, so that numbers that differ by less than the tolerance do not decide the order.
+    # Rounding keeps numbers that differ by less than the tolerance from deciding the order.
     return kept[np.lexsort(np.round(kept / (10 * tolerance)).T[::-1])]
 
 
 def orbit_distance(a: Units, b: Units, inside: int, symmetry: Symmetry = "order") -> float:
-    """Largest difference of any number between two layers, with units moved, turned and rescaled to match best; 0 on one orbit.
+    """Largest difference of any number between two layers whose units are moved, turned and rescaled to match best; 0 on one orbit.
 
-    The best match is the assignment with the least sum of squared distances; layers of unequal size are filled up with units that
-    are all zero.
+    The best match is the assignment with the least sum of squared distances. The smaller layer is filled up with units that are all zero.
     """
     a, b = oriented(a, inside, symmetry), oriented(b, inside, symmetry)
     n = max(len(a), len(b))
@@ -80,9 +82,9 @@ def orbit_distance(a: Units, b: Units, inside: int, symmetry: Symmetry = "order"
 
 
 def ends(layers: Float[np.ndarray, "lane hidden feature"], inside: int, symmetry: Symmetry, tolerance: float) -> Int[np.ndarray, " lane"]:
-    """A number for each lane's network: equal for two lanes that a chain of canonical forms connects, each within `tolerance` of the next.
+    """A number for each lane's network, equal for lanes whose standard forms are connected by a chain of steps of at most `tolerance`.
 
-    Canonical forms with different numbers of units are never connected.
+    Standard forms with different numbers of units are never connected.
     """
     forms = [canonical(layer, inside, symmetry, tolerance) for layer in layers]
     labels = np.zeros(len(layers), int)
@@ -99,7 +101,7 @@ def ends(layers: Float[np.ndarray, "lane hidden feature"], inside: int, symmetry
 
 
 def apart_from_coordinates(cell: Cell, layers: Float[np.ndarray, "lane hidden feature"]) -> Float[np.ndarray, "lane hidden feature"]:
-    """Layers without the order of the coordinates, where the task does not see it: each unit's weights sorted.
+    """Layers without the order of the input coordinates, where the task does not depend on it: the numbers of each unit are sorted.
 
     A teacher of all unit vectors is the same in any order of the coordinates.
     """
@@ -107,12 +109,12 @@ def apart_from_coordinates(cell: Cell, layers: Float[np.ndarray, "lane hidden fe
 
 
 def distinct_minima(layers: Float[np.ndarray, "lane hidden feature"], inside: int, symmetry: Symmetry, tolerance: float = 1e-4) -> int:
-    """How many different networks the lanes ended at, up to the symmetries of the hidden layer."""
+    """Number of different networks that the lanes ended at, up to the symmetries of the hidden layer."""
     return len(np.unique(ends(layers, inside, symmetry, tolerance)))
 
 
 def symmetry_of(cell: Cell) -> tuple[Symmetry, int]:
-    """What else leaves the function of a cell's hidden units unchanged, and how many features stand inside their activation function."""
+    """The symmetry of the hidden units of a cell besides their order, and the number of features inside their activation function."""
     model, inputs = cell.settings.model, task_of(cell).inputs
     activation = model.options.get("activation", "relu")
     biased = model.name != "student" and model.options.get("bias", True)

@@ -48,11 +48,11 @@ def _wording(claim: Claim) -> Iterator[str]:
     """Criteria that do not judge what the sentence says."""
     numeric = claim.measure is not None and claim.measure not in RATES
     if claim.each and not numeric:
-        yield f"each: '{claim.measure}' is true or false of a run, and judged by its share already; each stands with a number"
+        yield f"each: '{claim.measure}' is true or false of a training run and judged by its share anyway; each needs a numeric measure"
     if claim.needs is not None and claim.needs.share is not None and claim.needs.measure in RATES:
-        yield f"needs: share stands with a number; '{claim.needs.measure}' is judged by its share already"
+        yield f"needs: share needs a numeric measure; '{claim.needs.measure}' is judged by its share anyway"
     if numeric and claim.greater_than is None and not claim.each and "median" not in claim.says.lower():
-        yield f"judges the median of '{claim.measure}', of which `says` does not speak; say 'median', or set each = true"
+        yield f"judges the median of '{claim.measure}', which `says` does not mention; say 'median', or set each = true"
 
 
 def _bounds(claim: Claim) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _bounds(claim: Claim) -> Iterator[str]:
         if measure in RATES and isinstance(bound, int | float) and not 0 <= bound <= 1:
             yield f"{key} = {bound:g}: '{measure}' is a share, from 0 to 1"
         if measure in RATES and bound is not None and bound == NEVER_SHOWN.get(key.rpartition(" ")[2]):
-            yield f"{key} = {bound:g}: no number of runs shows that a share is exactly {bound:g}; say by how much it may miss it"
+            yield f"{key} = {bound:g}: no number of training runs shows that a share is exactly {bound:g}; name a bound between 0 and 1"
 
 
 def _margin(claim: Claim) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _margin(claim: Claim) -> Iterator[str]:
     if claim.margin is not None and (claim.greater_than is not None or claim.measure in RATES):
         most, of = (1.0, "of two shares") if claim.measure in RATES else (0.5, "of P(larger) from 1/2")
         if claim.margin >= most:
-            yield f"margin = {claim.margin:g}: a difference {of}, below {most:g}"
+            yield f"margin = {claim.margin:g}: must be below {most:g}, the largest difference {of}"
 
 
 def _best(claim: Claim) -> Iterator[str]:
@@ -80,18 +80,18 @@ def _best(claim: Claim) -> Iterator[str]:
     if claim.best is None:
         return
     if claim.best in claim.by:
-        yield f"best: '{claim.best}' also stands in by, which leaves one value to choose from"
+        yield f"best: '{claim.best}' is also in by, which leaves only one value to choose from"
     sides = (claim, claim.greater_than, claim.equal_to, claim.needs)
     for measure in dict.fromkeys(side.measure for side in sides if isinstance(side, Claim | Comparison | Control)):
         if measure is not None and measure not in RATES and np.isnan(worst_value(measure)):
-            yield f"best: nobody has said whether a small or a large '{measure}' is better"
+            yield f"best: it is not declared whether a small or a large '{measure}' is better"
 
 
 def _same_sides(claim: Claim) -> Iterator[str]:
     """A comparison of rows with themselves."""
     for key, other in (("greater_than", claim.greater_than), ("equal_to", claim.equal_to)):
         if isinstance(other, Comparison) and {**claim.where, **other.where} == claim.where and other.measure in (None, claim.measure):
-            yield f"{key}: names the claim's own runs; its where names others"
+            yield f"{key}: compares the claim's training runs with themselves; its where must name others"
 
 
 def _pooled(experiment: Experiment, claim: Claim) -> Iterator[str]:
@@ -105,4 +105,4 @@ def _pooled(experiment: Experiment, claim: Claim) -> Iterator[str]:
         for axis in experiment.axes:
             count = len({cell.axes[axis] for cell in cells})
             if axis not in named and axis not in where and count > 1:
-                yield f"{key}: pools {count} values of '{axis}'; name the axis in where, by, best, or, on purpose, in pool"
+                yield f"{key}: pools {count} values of '{axis}'; name the axis in where, by or best, or in pool to pool it on purpose"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class _Contrast:
     rows: pd.DataFrame
     is_paired: bool
 
-    @property
+    @cached_property
     def tied(self) -> bool:
         """Whether both sides have values and these never differ."""
         if not (len(self.a) and len(self.b)):
@@ -82,6 +83,7 @@ def order_decision(claim: Claim, condition: dict[str, Any], mine: Side, theirs: 
 
 
 def _contrast(claim: Claim, mine: Side, theirs: Side) -> _Contrast:
+    """Pairs where the sides share their seeds one to one and have some in common, or else all values of both sides."""
     pairs = paired(mine, theirs)
     if pairs is None and claim.paired:
         raise ValueError(f"claim '{claim.id}': paired: {NOT_ONE_TO_ONE}")
@@ -135,4 +137,5 @@ def _typical(of: Callable[[np.ndarray], Any], values: np.ndarray) -> str:
 
 
 def _notes(mine: Side, theirs: Side) -> str:
+    """The best values of both sides in words."""
     return mine.note if mine.note == theirs.note else f"{mine.note} v {theirs.note.rpartition(' ')[2]}"

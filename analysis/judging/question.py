@@ -1,4 +1,4 @@
-"""What a claim asks of the rows under one condition, at any confidence level."""
+"""The question that a claim asks of the rows under one condition, at any confidence level."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -77,12 +77,12 @@ def _conditions(run: Run, claim: Claim) -> Iterator[dict[str, Any]]:
 
 
 def _question(run: Run, claim: Claim, condition: dict[str, Any]) -> Question:
+    """A claim on a measure under one condition."""
     assert claim.measure is not None
     mine = side_of(run, claim, {**claim.where, **condition}, claim.measure)
     other = claim.greater_than or claim.equal_to
     if not isinstance(other, Comparison):
-        number, reason, sides = bound_decision(claim, condition, mine), "", (mine,)
-        return _ready(run, claim, number, reason, sides)
+        return _ready(run, claim, bound_decision(claim, condition, mine), "", (mine,))
     theirs = side_of(run, claim, {**claim.where, **condition, **other.where}, other.measure or claim.measure)
     if claim.greater_than is not None:
         number, reason = order_decision(claim, condition, mine, theirs)

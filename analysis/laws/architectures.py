@@ -1,4 +1,4 @@
-"""What zeros do exactly in networks other than multilayer perceptrons."""
+"""Exact consequences of zeros in networks other than multilayer perceptrons."""
 
 import math
 from functools import partial
@@ -18,13 +18,13 @@ from bench.runs.networks import network, task_of
 from bench.spec import Cell
 
 ROUNDING = 1e-5
-"""Of sums of a few hundred numbers in float32, relative."""
+"""Relative rounding of sums of a few hundred numbers in float32."""
 BASELINES = 100
-"""Data sets on which a scikit-learn classifier is trained."""
+"""Number of data sets on which a classifier of scikit-learn is trained."""
 ACCURACY_DIGITS = 6
-"""Decimals of an accuracy that hold in float32, too."""
+"""Number of decimals of an accuracy that float32 holds."""
 SILENT_AT_ZERO = ("cnn", "elman", "gru", "lstm", "transformer", "resmlp", "rescnn")
-"""Models whose output layer sees zeros if all weights are zero and act(0) = 0."""
+"""Models whose output layer has inputs of zero if all weights are zero and act(0) = 0."""
 
 
 @law()
@@ -123,7 +123,11 @@ def identity_branches(run: Run, found: Evidence) -> None:
 
 
 def _zero_end(cell: Cell) -> str | None:
-    """What is zero at the end of each branch, in a residual network that is random otherwise: the layer, or what multiplies it."""
+    """Whether the last layer of each branch is zero ("layer"), or what multiplies it ("factor"), in a residual network that is random
+    otherwise.
+
+    None if neither is so, or more than that is zero.
+    """
     model, initializer = cell.settings.model, cell.settings.initializer
     if model.name not in ("resmlp", "rescnn") or not model.options["bias"] or initializer.bias_law != "zeros" or initializer.scheme:
         return None
@@ -156,10 +160,10 @@ def linear_baseline(run: Run, found: Evidence) -> None:
         if task not in baselines:
             baselines[task] = _baseline_accuracies(run, cell, first)
         few = lanes.where(rows["data_seed"].isin(first["data_seed"]), 0.0)
-        # A training run without an accuracy, such as one that diverged, is worse than any other.
+        # A training run without an accuracy, such as one that diverged, counts as worse than any other.
         accuracy = pd.Series(few["test_metric_final"]).fillna(-np.inf)
         ours = accuracy.groupby(few.rows["data_seed"].to_numpy(), sort=False).median().to_numpy()
-        # Rows may be of float32: equal accuracies are equal to rounding.
+        # Rows may be float32, in which equal accuracies differ by rounding.
         differences = np.round(ours - baselines[task], ACCURACY_DIGITS)
         few.statistic("shortfall of a median", -np.median(differences), 0.0)
         place = ", ".join(map(str, cell.axes.values()))
@@ -184,5 +188,5 @@ def _baseline_accuracies(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray
 
 
 def _gradient_shares(cell: Cell, lanes: Lanes) -> np.ndarray:
-    """(lane, weight layer)."""
+    """The share of the first gradient on each weight layer; axes (lane, weight layer)."""
     return lanes.table([f"grad_share_{layer}_initial" for layer in range(len(network(cell).weight_names))])

@@ -1,4 +1,4 @@
-"""Networks of rectifiers that are dead from the start."""
+"""Networks of rectifiers that are dead at the start."""
 
 import numpy as np
 from scipy import stats
@@ -26,7 +26,7 @@ SYMMETRIC = (
 def dead_at_a_point(widths: list[int]) -> float:
     """Probability that a network of rectifiers without biases is dead at one input: 1 - prod(1 - 2^-N_l).
 
-    Given an input of any layer that is not 0, each unit is off with probability 1/2 independently of the others.
+    For an input of a layer that is not 0, each unit is off with probability 1/2, independently of the others.
     """
     return float(1 - np.prod(1 - 0.5 ** np.asarray(widths, float)))
 
@@ -34,8 +34,8 @@ def dead_at_a_point(widths: list[int]) -> float:
 def dead_on_the_line(width: int, depth: int) -> tuple[float, float]:
     """Bounds on the probability that such a network of `depth` layers of one width is dead on the whole real line.
 
-    Both rays, x > 0 and x < 0, have to die. In the first layer a unit is off on one of them alone, so no network of one layer
-    is dead; with two layers the bounds meet at 3 p^2 - 2 p^3, where p = 2^-width.
+    The network must be dead on both rays, x > 0 and x < 0. A unit of the first layer is off on one of them alone, so no network of one
+    layer is dead. With two layers the bounds meet at 3 p^2 - 2 p^3, where p = 2^-width.
     """
     p = 0.5**width
     q = 1 - p
@@ -70,7 +70,7 @@ def born_dead(run: Run, found: Evidence) -> None:
 
 
 def _within(dead: int, n: int, low: float, high: float) -> list[float]:
-    """p-values of a probability between two bounds: one exact test where they meet, else one against either."""
+    """p-values of the hypothesis that a probability lies between two bounds: one exact test if they are equal, else one for each bound."""
     if low == high:
         return [stats.binomtest(dead, n, low).pvalue]
     return [stats.binomtest(dead, n, low, "less").pvalue, stats.binomtest(dead, n, high, "greater").pvalue]

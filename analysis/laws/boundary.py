@@ -1,4 +1,4 @@
-"""Where gradient descent on least squares stops being stable."""
+"""The learning rate at which gradient descent on least squares stops being stable."""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,11 @@ from analysis.rows.load import Run
 from bench.spec import Cell
 
 BARELY = 1e-6
-"""Lanes whose learning rate is this close to the limit (relatively) are no test of it: rounding decides."""
+"""Relative distance from the limit within which rounding decides, so that a lane does not test the law."""
 DECIDED = 0.99
-"""Least share of lanes that are further away."""
+"""Least share of lanes whose learning rate must be further from the limit."""
 FINITE = 0.25
-"""Least share of lanes that end with a finite loss, which can be predicted."""
+"""Least share of lanes that must end with a finite loss, which the law predicts."""
 
 
 def is_linear_map(cell: Cell) -> bool:
@@ -56,7 +56,10 @@ def trainability_boundary(run: Run, found: Evidence) -> None:
 
 
 def _losses(run: Run, cell: Cell, lanes: Lanes) -> np.ndarray:
-    """Loss after each lane's steps: the floor and sum lam / 2 (1 - lr lam)^(2 steps) c^2 over the eigenvectors, c from the start."""
+    """Predicted final loss of each lane: the floor plus the sum of lam / 2 (1 - lr lam)^(2 steps) c^2 over the Hessian's eigenvectors.
+
+    c is the start, seen from the optimum.
+    """
     losses = np.zeros(len(lanes))
     draw = lanes.rows["data_seed"].to_numpy()
     for place in (np.flatnonzero(draw == one) for one in np.unique(draw)):

@@ -1,4 +1,4 @@
-"""Random starts as draws."""
+"""Random starts as independent draws."""
 
 import math
 
@@ -12,18 +12,19 @@ from analysis.rows.load import Run
 from analysis.stats.intervals import Interval, equivalent
 
 RESTARTS = (2, 3, 5, 10)
+"""Numbers k of starts of which the best one counts."""
 BLOCK = math.lcm(*RESTARTS)
-"""Consecutive starts that make whole groups of any of these sizes."""
+"""Number of consecutive starts that make whole groups of each of these sizes."""
 UNSETTLED = (0.05, 0.95)
-"""Predicted probabilities between these bounds are compared: starts that depend on one another meet one that is close to 0 or 1, too."""
+"""Bounds between which a predicted probability is compared: close to 0 or 1, starts that depend on one another meet it as well."""
 MIXED = 0.25
-"""Least share of starts that are of conditions in which some succeed and some fail: the others meet any rule."""
+"""Least share of starts in conditions where some succeed and some fail; the others meet any rule."""
 MARGIN = 0.02
-"""How far the share of successes may be from the predicted probability, on average, to count as equal to it."""
+"""Largest mean distance of the share of successes from the predicted probability that counts as equal to it."""
 
 
 def best_of(solved: np.ndarray, k: int) -> tuple[int, int]:
-    """(groups with a success, groups) of k consecutive starts."""
+    """The number of groups of k consecutive starts with a success, and the number of groups."""
     groups = np.asarray(solved)[: len(solved) // k * k].reshape(-1, k)
     return int(groups.any(axis=1).sum()), len(groups)
 
@@ -68,8 +69,10 @@ def restarts(run: Run, found: Evidence) -> None:
 
 
 def _departure(solved: np.ndarray, k: int) -> Float[np.ndarray, " block"]:
-    """Per block of starts, the share of groups of k with a success minus 1 - (1 - p)^k, corrected to first order for the block's own share
-    of solved starts: p is an estimate from the same starts."""
+    """The share of groups of k with a success minus 1 - (1 - p)^k, per block of starts.
+
+    p is an estimate from the same starts, so the difference is corrected to first order for the share of solved starts in the block.
+    """
     blocks = solved[: len(solved) // BLOCK * BLOCK].reshape(-1, BLOCK)
     p = solved.mean()
     successes = blocks.reshape(len(blocks), -1, k).any(axis=2).mean(axis=1)

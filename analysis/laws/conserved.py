@@ -1,4 +1,4 @@
-"""What softmax regression keeps of its start."""
+"""Sums of weights that softmax regression conserves."""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ from bench.runs.starts import Start
 from bench.spec import Cell
 
 CONVERGED = 0.5
-"""Least share of the sampled lanes whose gradient has vanished, so that they can be held against an optimum."""
+"""Least share of the sampled lanes whose gradient must have vanished, so that their ends can be compared with an optimum."""
 
 
 def _is_least_squares(cell: Cell) -> bool:
@@ -20,6 +20,7 @@ def _is_least_squares(cell: Cell) -> bool:
 
 
 def _design(start: Start) -> np.ndarray:
+    """The inputs with a column of ones for the bias; axes (lane, example, input)."""
     x = start.data.x
     return np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=2)
 
@@ -59,7 +60,7 @@ def ols_steps(run: Run, found: Evidence) -> None:
 
 
 def _first_below(lam: np.ndarray, c: np.ndarray, rate: float, threshold: float, budget: int) -> float:
-    """First step at which the excess loss is below the threshold; infinity if that is never within the budget."""
+    """The first step at which the excess loss is below the threshold; infinite if there is none within the budget."""
 
     def excess(t: int) -> float:
         with np.errstate(over="ignore"):
@@ -96,6 +97,7 @@ def separability(run: Run, found: Evidence) -> None:
 
 
 def _separable(design: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a plane separates the two classes of one data set."""
     signed = (2 * y - 1)[:, None] * design
     free = (None, None)
     return linprog(np.zeros(design.shape[1]), A_ub=-signed, b_ub=-np.ones(len(y)), bounds=free).status == 0

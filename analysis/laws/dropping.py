@@ -1,4 +1,4 @@
-"""Dropping a unit, and setting its outgoing weights to zero."""
+"""Dropout of a unit, and outgoing weights of zero."""
 
 from itertools import product
 
@@ -13,7 +13,7 @@ from bench.runs.networks import NetworkView, network
 from bench.spec import Cell
 
 MASKS = 12
-"""Widest hidden layer of which every mask is tried."""
+"""Largest width of a hidden layer of which all masks are tried."""
 
 
 @law()
@@ -43,8 +43,8 @@ def _drops_units(cell: Cell) -> bool:
 
 
 def dropped_apart(network: NetworkView, cell: Cell, params: dict, x: np.ndarray, seed: int) -> float:
-    """How far the model's own dropout is from zeroed outgoing weights, and their mean over all masks from the output without it,
-    relative to the largest output (or 1)."""
+    """The larger of two differences, relative to the largest output (or 1): of the model's own dropout from zeroed outgoing weights, and of
+    the mean output over all masks from the output without dropout."""
     rate = cell.settings.model.options["dropout"]
     outputs, [hidden] = network.forward(params, x, drop_seed=seed)
     layers = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in params["layers"].values()]
@@ -53,13 +53,13 @@ def dropped_apart(network: NetworkView, cell: Cell, params: dict, x: np.ndarray,
 
 
 def zeroed_apart(outputs: np.ndarray, kept: np.ndarray, unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
-    """How far outputs with these units kept are from those with the other units' outgoing weights zeroed, example by example."""
+    """Largest relative difference of outputs with the units `kept` from those in which the outgoing weights of the others are zero."""
     zeroed = np.where(kept[:, :, None], v / (1 - rate), 0)
     return float(np.max(np.abs(outputs - (np.einsum("nh,nhc->nc", unit, zeroed) + c))) / max(np.max(np.abs(outputs)), 1))
 
 
 def mean_apart(unit: np.ndarray, v: np.ndarray, c: np.ndarray, rate: float) -> float:
-    """How far the mean output over all masks is from the output without dropout."""
+    """Largest relative difference of the mean output over all masks from the output without dropout."""
     masks = np.array(list(product((0.0, 1.0), repeat=len(v))))
     chances = np.prod(np.where(masks == 1, 1 - rate, rate), axis=1)
     each = np.einsum("nh,mh,hc->mnc", unit, masks, v / (1 - rate)) + c

@@ -1,4 +1,4 @@
-"""What the check of a law finds in the rows, training run by training run, and whether that is enough."""
+"""The evidence for a law in the rows, training run by training run, and whether it is enough."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from bench.runs.parts import STEPS_OR_NULL
 JOINT_LEVEL = 0.01
 """Level at which the statistical tests of a law hold jointly."""
 NEARLY_ALL = 0.99
-"""Share of training runs that the interval of a claim about every run has to exclude from below: no sample shows a share of 1."""
+"""Share of training runs that must be below the interval of a claim about every run, since no sample shows a share of 1."""
 
 
 @dataclass(frozen=True)
@@ -33,70 +33,76 @@ class Law:
 
 @dataclass(frozen=True)
 class Decision:
-    """A number on which a claim that rests on a law is decided, under one condition and at any confidence level."""
+    """A number that decides a claim, under one condition and at any confidence level."""
 
     condition: dict[str, Any]
     rows: pd.DataFrame
     """The training runs that the number is computed from."""
     measure: str
     estimator: str
-    """What the number is, and its interval."""
+    """The number and its interval in words."""
     interval: Callable[[float], Interval]
     decide: Callable[[Interval], bool | None]
 
 
 class Comparison(NamedTuple):
-    """A comparison of some training runs with a law, of how many it has to be, and how it came out."""
+    """A comparison of training runs with a law."""
 
     index: pd.Index
     wanted: float
+    """Number of training runs that it needs."""
     right: Bool[np.ndarray, " lane"]
+    """Whether each training run agrees with the law."""
     each: bool
-    """Whether it is about each training run by itself, not about a statistic of all of them."""
+    """Whether it is about each training run, not about a statistic of all of them."""
     worst: float = np.nan
+    """The largest difference."""
     allowed: float = np.nan
-    """NaN: there is no difference to speak of."""
+    """The largest difference that the law allows; NaN if the comparison has no difference."""
 
 
 FACTS, TESTS = "agreement", "statistical tests"
-"""What comparisons without a difference are called; the others are called what the difference is."""
+"""Names of comparisons without a difference; the others have the name of their difference."""
 
 
 @dataclass
 class Evidence:
-    """All that a law's check finds. The law holds if every comparison holds, none was of too few training runs, and no value was null."""
+    """The evidence that the check of a law collects.
+
+    The law holds if every comparison holds, none was of too few training runs, and no value was null.
+    """
 
     name: str
     says: str
     run: Run
     share: float = 1.0
-    """Share of the training runs that have to agree with the law."""
+    """Share of the training runs that must agree with the law."""
     census: bool = False
-    """Whether the cells are all that a claim speaks of, so that nothing is inferred from a sample."""
+    """Whether the cells are all that a claim is about, so that nothing is inferred from a sample."""
     columns: dict[str, None] = field(default_factory=dict)
-    """The columns of the rows that were read, in order."""
+    """The columns of the rows that were read, in this order."""
     decided: list[Decision] = field(default_factory=list)
-    """The law's own numbers for a claim; without any it is the share of training runs that agree."""
+    """The law's own numbers for a claim; without any, the share of training runs that agree decides it."""
     missing: int = 0
-    """Rows that the run should have and has not; nothing is tested then."""
-    _looked: list[pd.Index] = field(default_factory=list)
+    """Number of rows that the run lacks; nothing is tested if there are any."""
+    _considered: list[pd.Index] = field(default_factory=list)
     comparisons: dict[str, list[Comparison]] = field(default_factory=dict)
     p_values: list[float] = field(default_factory=list)
     _notes: list[str] = field(default_factory=list)
     _nulls: dict[str, set[int]] = field(default_factory=dict)
 
     def lanes(self, rows: pd.DataFrame) -> "Lanes":
-        """Rows, usually all of a cell, that the law is about."""
-        self._looked.append(rows.index)
-        return Lanes(self, rows, len(rows), len(self._looked) - 1)
+        """Rows that the law is about, usually all of a cell."""
+        self._considered.append(rows.index)
+        return Lanes(self, rows, len(rows), len(self._considered) - 1)
 
     def note(self, text: str) -> None:
-        """Say something more with the law's number."""
+        """Add a text to the law's number."""
         self._notes.append(text)
 
     @cached_property
     def right(self) -> pd.Series:
-        """Of each training run that was tested, whether it agrees with the law in every comparison."""
+        """Whether each training run that was tested agrees with the law in every comparison."""
         found = [pd.Series(one.right, one.index) for several in self.comparisons.values() for one in several]
         return pd.concat(found).groupby(level=0).all() if found else pd.Series([], dtype=bool)
 
@@ -122,18 +128,18 @@ class Evidence:
 
     @property
     def least_p_value(self) -> float:
-        """Smallest p-value times their number, with which Holm's procedure begins; NaN if any is NaN, or if there is none."""
+        """The smallest p-value times the number of tests, with which Holm's procedure begins; NaN if one is NaN, or if there is none."""
         return float(np.min(self.p_values)) * len(self.p_values) if self.p_values else np.nan
 
     @property
     def passes_tests(self) -> bool:
-        """Whether no statistical test rejects the law, jointly at the 1% level; a law that is tested so needs at least one."""
+        """Whether no statistical test rejects the law, jointly at the 1% level; NaN rejects it."""
         return TESTS not in self.comparisons or self.least_p_value > JOINT_LEVEL
 
     @property
     def number(self) -> str:
-        """What was found, in words."""
-        looked = len(set().union(*self._looked))
+        """The evidence in words."""
+        considered = len(set().union(*self._considered))
         parts = [f"{int(self.right.sum()):,} of {self.tested:,} training runs"] if FACTS in self.comparisons else []
         for what, several in self.comparisons.items():
             if not np.isnan(several[0].allowed):
@@ -141,8 +147,8 @@ class Evidence:
         if self.p_values:
             parts.append(f"smallest adjusted p-value {min(self.least_p_value, 1):.3f} of {len(self.p_values)} tests")
         parts += self._notes
-        if FACTS not in self.comparisons or self.tested < looked:
-            parts.append(f"tested {self.tested:,} of {looked:,} training runs")
+        if FACTS not in self.comparisons or self.tested < considered:
+            parts.append(f"tested {self.tested:,} of {considered:,} training runs")
         parts += [f"{what}: {tested:,} training runs tested where {wanted:,.10g} are needed" for what, tested, wanted in self._short]
         parts += [f"{self.missing:,} rows are missing"] if self.missing else []
         parts += [f"no value of {name} in {len(of):,} training runs" for name, of in self._nulls.items()]
@@ -150,7 +156,7 @@ class Evidence:
 
     @property
     def decisions(self) -> list[Decision]:
-        """The numbers that decide a claim; none of them can be decided where the evidence is not complete."""
+        """The numbers that decide a claim; they decide nothing if the evidence is not complete."""
         found = self.decided or [self._share()]
         return found if self.complete else [replace(decision, decide=lambda interval: None) for decision in found]
 
@@ -170,7 +176,7 @@ class Evidence:
 
         def decide(found: Interval) -> bool | None:
             if not each:
-                # A test that does not reject shows nothing, and a statistic is one observation.
+                # A test that does not reject shows nothing, and a statistic of all runs is one observation.
                 return None
             if found.estimate >= self.share and found.low >= min(self.share, NEARLY_ALL):
                 return True
@@ -181,27 +187,30 @@ class Evidence:
 
     @property
     def _short(self) -> list[tuple[str, int, float]]:
-        """Comparisons of too few training runs: which, of how many, and how many are needed."""
+        """Comparisons of too few training runs: the name, the number of runs, and the number that is needed."""
         sums = {what: (sum(len(one.index) for one in of), sum(one.wanted for one in of)) for what, of in self.comparisons.items()}
         return [(what, tested, wanted) for what, (tested, wanted) in sums.items() if tested < wanted]
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """Training runs of a cell, and how many of them a comparison has to be of. Reading a column checks that it has no nulls."""
+    """Training runs of a cell, and the number of them that a comparison needs. Reading a column checks that it has no nulls."""
 
     evidence: Evidence
     rows: pd.DataFrame
     wanted: float
     number: int
-    """Of the cell, among those that the law is about."""
+    """Index of the cell among those that the law is about."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """A column: outcomes as text, all else as floats. A null stands for "never" (infinity) in a count of steps, and is expected (NaN)
-        in a training run that diverged; any other is noted, and the law fails."""
+        """A column, with outcomes as text and all else as floats.
+
+        A null is infinite in a count of steps ("never"), and NaN in a training run that diverged. Any other null is noted, and the law
+        fails.
+        """
         self.evidence.columns[name] = None
         column = self.rows[name] if name in self.rows else pd.Series(np.nan, self.rows.index)
         if name in STEPS_OR_NULL:
@@ -213,16 +222,19 @@ class Lanes:
         return column.to_numpy(object) if name == "outcome" else column.to_numpy(float, na_value=np.nan)
 
     def table(self, names: Sequence[str]) -> Float[np.ndarray, "lane column"]:
-        """Several columns, side by side."""
+        """Several columns side by side."""
         return np.stack([self[name] for name in names], axis=1) if names else np.zeros((len(self), 0))
 
     def known(self, *names: str) -> Bool[np.ndarray, " lane"]:
-        """Which of them have a number in all of these columns."""
+        """Whether each training run has finite numbers in all of these columns."""
         return np.isfinite(self.table(names)).all(axis=1)
 
     def where(self, mask: ArrayLike, least: float, most: int | None = None) -> "Lanes":
-        """Those for which the law can be tested, or a sample of `most` of them. The others count as left out: the share `least` of all
-        (or of `most`) has to be tested. Samples of several cells are of different seeds, as far as there are any."""
+        """The training runs in which the law can be tested, or a sample of `most` of them.
+
+        All others count as left out: the share `least` of all (or of `most`) must be tested. Samples of several cells have different seeds
+        as far as possible.
+        """
         places = np.flatnonzero(np.asarray(mask))
         if most is not None and len(places) > most:
             places = np.sort(np.roll(places, -self.number * most % len(places))[:most])
@@ -230,25 +242,25 @@ class Lanes:
         return replace(self, rows=self.rows.iloc[places], wanted=least * wanted)
 
     def sample(self, most: int) -> "Lanes":
-        """At most so many of them."""
+        """A sample of at most `most` of them."""
         return self.where(np.ones(len(self), bool), 1.0, most)
 
     def facts(self, right: ArrayLike) -> None:
-        """Whether each training run agrees with the law."""
+        """Record whether each training run agrees with the law."""
         self._add(FACTS, np.asarray(right, bool), True)
 
     def within(self, what: str, errors: ArrayLike, allowed: float) -> None:
-        """How far each training run is from the law, and how far it may be; NaN is too far."""
+        """Record the difference of each training run from the law, and the largest one allowed; NaN is too large."""
         errors = np.asarray(errors, float)
         self._add(what, errors <= allowed, True, float(np.max(errors, initial=0.0)), allowed)
 
     def statistic(self, what: str, errors: ArrayLike, allowed: float) -> None:
-        """How far statistics of all of these training runs are from the law, and how far they may be; NaN is too far."""
+        """Record differences of statistics of all of these training runs from the law, and the largest one allowed; NaN is too large."""
         errors = np.asarray(errors, float)
         self._add(what, np.full(len(self), bool(np.all(errors <= allowed))), False, float(np.max(errors)), allowed)
 
     def tests(self, p_values: Sequence[float]) -> None:
-        """The p-values of statistical tests of these training runs against the law."""
+        """Record the p-values of statistical tests of these training runs against the law."""
         self.evidence.p_values.extend(map(float, p_values))
         self._add(TESTS, np.ones(len(self), bool), False)
 
@@ -257,7 +269,6 @@ class Lanes:
 
 
 def _bound(worst: float, allowed: float) -> str:
-    """What is said of a difference: the allowed one. The true one is rounding, which every processor does in its own way, and a report
-    should read the same on all of them."""
+    """A difference in words, by its bound: the difference itself is rounding, which depends on the processor, and reports must not."""
     bound = f"{allowed:g}".replace("e-0", "e-")
     return f"at most {bound}" if worst <= allowed else f"{worst:.1e}, more than {bound}"

@@ -1,4 +1,4 @@
-"""Least squares with fewer examples than weights: where gradient descent ends."""
+"""Ends of gradient descent on least squares with fewer examples than weights."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from bench.runs.networks import task_of
 from bench.spec import Cell
 
 SOLVED = 0.9
-"""Least share of lanes that solve their task, so that their ends can be held against the limit."""
+"""Least share of lanes that must solve their task, so that their ends can be compared with the limit."""
 
 
 def _is_interpolating(cell: Cell) -> bool:

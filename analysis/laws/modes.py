@@ -15,17 +15,17 @@ Array = np.ndarray
 
 def mode_strength(t: Array, s: Array, a0: Array | float) -> Array:
     """a(t) = s e^{2st} / (e^{2st} - 1 + s / a0): strength of a mode of singular value s that starts at a0 (Saxe et al., 2014)."""
-    # Divided by e^{2st}, which overflows for long times.
+    # The fraction is divided by e^{2st}, which overflows for long times.
     return s / (1 - np.exp(-2 * s * t) * (1 - s / a0))
 
 
 def time_of(steps: Array, rate: Array | float, outputs: int) -> Array:
-    """Saxe's time after so many gradient steps: 2 rate / outputs each, since our loss is a mean over outputs and not halved."""
+    """Saxe's time after gradient steps: 2 rate / outputs for each, since the loss is a mean over outputs and not halved."""
     return 2 * rate / outputs * steps
 
 
 def is_aligned(cell: Cell) -> bool:
-    """Whether every mode evolves by itself: two linear layers that start as the same multiple of the identity."""
+    """Whether each mode evolves by itself: two linear layers that start as the same multiple of the identity."""
     settings = cell.settings
     return (
         settings.task.name == "modes"
@@ -41,13 +41,13 @@ def is_aligned(cell: Cell) -> bool:
 
 
 def strengths_of(run: Run, cell: Cell, rows: pd.DataFrame) -> Array:
-    """Singular values of each lane's target (lane, mode), found from its data alone."""
+    """Singular values (lane, mode) of the target of each lane, from its data alone."""
     data = starts(run, cell, rows).data
     return np.linalg.svd(np.linalg.pinv(data.x) @ data.y, compute_uv=False)
 
 
 def _discrete_loss(s: Array, start: float, rate: Array, steps: Array) -> Array:
-    """Loss after so many gradient steps of u <- u + 2 rate / outputs (s - u^2) u, mode by mode."""
+    """Loss after the steps of u <- u + 2 rate / outputs (s - u^2) u of each mode."""
     u = np.full_like(s, start)
     for step in range(int(steps.max())):
         moved = u + 2 * rate[:, None] / s.shape[1] * (s - u**2) * u
@@ -56,7 +56,7 @@ def _discrete_loss(s: Array, start: float, rate: Array, steps: Array) -> Array:
 
 
 def halvings(run: Run) -> Iterator[list[tuple[Cell, pd.DataFrame]]]:
-    """Aligned cells with a fixed budget that end at the same time with different learning rates, from the longest step down."""
+    """Groups of aligned cells with a fixed budget that end at the same time; in each, learning rates fall."""
     groups: dict[tuple[float, float], list[tuple[Cell, pd.DataFrame]]] = {}
     for cell, rows in cells_of(run, lambda cell: is_aligned(cell) and cell.settings.training.solved_below is None):
         key = (round(cell.settings.optimizer.rate * cell.settings.training.steps, 9), cell.settings.initializer.gain)
@@ -66,7 +66,7 @@ def halvings(run: Run) -> Iterator[list[tuple[Cell, pd.DataFrame]]]:
 
 
 def distance_to_formula(run: Run, cell: Cell, rows: pd.DataFrame) -> Array:
-    """Final loss minus that of the formula, per lane."""
+    """Final loss minus that of the formula, by lane."""
     s = strengths_of(run, cell, rows)
     t = time_of(rows["steps_run"].to_numpy(float)[:, None], rows["learning_rate"].to_numpy(float)[:, None], s.shape[1])
     a = mode_strength(t, s, cell.settings.initializer.gain**2)

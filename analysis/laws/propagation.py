@@ -1,4 +1,4 @@
-"""What becomes of signals and gradients on their way through a network of random weights."""
+"""Signals and gradients on their way through a network of random weights."""
 
 import math
 
@@ -16,20 +16,20 @@ from bench.spec import Cell
 CRITICAL_AT_0_05 = 1.76095
 """Weight variance at the edge of chaos of tanh with bias variance 0.05."""
 LIGHT_TAILED = 0.5
-"""Moments of lengths are tested where 5 sum(1/n) is at most this; beyond, a thousand draws do not settle a mean."""
+"""Largest 5 sum(1/n) at which moments of lengths are tested; beyond it a thousand draws do not settle a mean."""
 
 NODES, WEIGHTS = hermegauss(201)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
-
+"""Weights of expectations over a standard normal variable at `NODES`."""
 
 PASSED_ON = {"relu": 0.5, "identity": 1.0}
-"""Share of a squared signal that an activation function passes on, whatever the signal's size."""
+"""Share of a squared signal that an activation function passes on, whatever the size of the signal."""
 
 
 def predicted(cell: Cell) -> dict[str, np.ndarray]:
-    """By column, the expected mean square in each hidden layer, for an input and an output slope of size 1.
+    """The expected mean square in each hidden layer, by column, for an input and an output slope of size 1.
 
-    Exact at any width for rectifiers and linear layers, mean-field theory for tanh.
+    It is exact at any width for rectifiers and linear layers, and from mean-field theory for tanh.
     """
     activation = cell.settings.model.options["activation"]
     return _mean_field(cell) if activation == "tanh" else _mean_squares(cell, PASSED_ON[activation])
@@ -95,21 +95,18 @@ def glorot_variance(run: Run, found: Evidence) -> None:
         found.note(f"{(means[-1] / means[0]) ** (1 / (len(means) - 1)):.4f} a layer ({cell.settings.initializer.name})")
 
 
-# Mean-field theory of tanh (Poole et al., 2016; Schoenholz et al., 2017) ----------------------------------------------------
-
-
 def next_length(q: float, weights: float, biases: float) -> float:
-    """Variance of the next pre-activations: weights x E tanh^2(sqrt(q) z) + biases."""
+    """Variance of the next pre-activations in mean-field theory (Poole et al., 2016): weights x E tanh^2(sqrt(q) z) + biases."""
     return float(weights * WEIGHTS @ ACTIVATIONS["tanh"].value(np.sqrt(q) * NODES) ** 2 + biases)
 
 
 def susceptibility(q: float, weights: float) -> float:
-    """chi = weights x E tanh'(sqrt(q) z)^2: the factor of a squared gradient, or of a small difference, per layer."""
+    """chi = weights x E tanh'(sqrt(q) z)^2: the factor per layer of a squared gradient or difference (Schoenholz et al., 2017)."""
     return float(weights * WEIGHTS @ np.cosh(np.sqrt(q) * NODES) ** -4.0)
 
 
 def fixed_length(weights: float, biases: float) -> float:
-    """The length q that a layer keeps; biases > 0."""
+    """The length q that a layer preserves; the bias variance must be positive."""
     return optimize.brentq(lambda q: next_length(q, weights, biases) - q, 1e-9, 1e3)
 
 
@@ -177,11 +174,8 @@ def _mean_field(cell: Cell) -> dict[str, np.ndarray]:
     return {"pre_activation_variance": np.array(lengths), "gradient_variance": np.array(slopes[::-1])}
 
 
-# ----------------------------------------------------------------------------------------------------------------------------
-
-
 def _propagates(cell: Cell, activation: str) -> bool:
-    """Whether a cell's networks stand for the theory: one input of size 1, an output slope of 1, independent centered weights."""
+    """Whether the theory is about the networks of a cell: one input of size 1, an output slope of 1, independent centered weights."""
     settings = cell.settings
     return (
         settings.task.name == "unit_input"

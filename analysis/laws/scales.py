@@ -1,4 +1,4 @@
-"""How large initial weights are, from the initializers' definitions."""
+"""The size of initial weights, from the definitions of the initializers."""
 
 import math
 from collections.abc import Callable
@@ -15,8 +15,9 @@ from bench.runs.networks import task_of
 from bench.spec import Cell, InitializerSpec
 
 ROUNDING = 1e-4
+"""Relative error of a squared norm that counts as rounding."""
 WITHOUT_CHANCE = ("constant", "identity", "orthogonal", "zero_hadamard")
-"""Initializers whose weights have the same norm in each draw."""
+"""Initializers whose weights have the same norm in every draw."""
 
 Options = dict[str, Any]
 
@@ -42,7 +43,7 @@ MEAN_SQUARES: dict[str, Callable[[Options, int, int], float]] = {
     ),
     "constant": lambda options, fan_in, fan_out: options["value"] ** 2,
 }
-"""Expected square of a weight, the mean over a fully connected layer, by initializer; `_normal` and `_uniform` laws have the same."""
+"""Expected square of a weight, averaged over a fully connected layer, by initializer without `_normal` and `_uniform`."""
 
 
 def _law_of(initializer: InitializerSpec) -> str:
@@ -51,7 +52,7 @@ def _law_of(initializer: InitializerSpec) -> str:
 
 
 def weight_variances(cell: Cell) -> list[float]:
-    """Expected square of a weight of each layer of a multilayer perceptron, gain included."""
+    """Expected square of a weight of each layer of a multilayer perceptron, with its gain."""
     initializer = cell.settings.initializer
     of_fans = MEAN_SQUARES[_law_of(initializer)]
     return [initializer.gain**2 * of_fans(initializer.options, *fans) for fans in layer_sizes(cell)]

@@ -1,4 +1,4 @@
-"""How far apart the ends of random starts lie."""
+"""The spread of final losses over random starts."""
 
 from functools import partial
 
@@ -12,8 +12,9 @@ from analysis.stats.intervals import Interval
 
 Losses = Float[np.ndarray, " lane"]
 RESAMPLES = 2000
+"""Number of bootstrap samples."""
 ENDED = 0.95
-"""Least share of training runs that have a final loss: the lengths of the middle 90% are to be of losses, not of what stands for them."""
+"""Least share of training runs that must have a final loss of their own."""
 
 
 @law()
@@ -54,14 +55,14 @@ def _interval(ratio: float, again: np.ndarray, n: int, level: float) -> Interval
 
 
 def _losses(lanes: Lanes) -> Losses:
-    """Final losses, with the largest one for training runs that diverged; all NaN if all did."""
+    """Final losses, with the largest one in place of those that diverged; all NaN if all diverged."""
     losses = lanes["loss_final"]
     known = ~np.isnan(losses)
     return np.where(known, losses, losses[known].max()) if known.any() else losses
 
 
 def _ratio(narrow: Losses, wide: Losses) -> float:
-    """Length of the wide ones' middle 90% over that of the narrow ones'; infinite if those have none that could shrink."""
+    """Length of the middle 90% of the wide over that of the narrow network; infinite if the latter is 0."""
     return _length(wide) / _length(narrow) if _length(narrow) != 0 else np.inf
 
 

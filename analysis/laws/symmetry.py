@@ -1,4 +1,4 @@
-"""Equal units, units that never move, and units that are almost equal."""
+"""Units that stay equal, never move, or are almost equal."""
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,11 @@ from bench.spec import Cell
 REPEATED = SAMPLE // 4
 """Number of lanes per cell that are trained again with all their units."""
 STILL_TIED = 1e-9
-"""Units that end no further apart than this have not been separated by rounding."""
+"""Largest spread of final units that rounding has not separated."""
 TIED = 0.5
-"""Least share of the sampled lanes whose units have not been separated."""
+"""Least share of the sampled lanes whose units must not have been separated."""
 SMOOTH = frozenset(name for name, activation in ACTIVATIONS.items() if activation.curvature is not None)
-"""Activation functions without a kink: one bit of rounding decides on which side of a kink a unit is, which is no small difference."""
+"""Activation functions without a kink: at a kink one bit of rounding makes a large difference."""
 
 
 @law()
@@ -35,7 +35,7 @@ def stuck_set(run: Run, found: Evidence) -> None:
 
 def _starts_in_the_stuck_set(cell: Cell) -> bool:
     initializer, model = cell.settings.initializer, cell.settings.model
-    # Noise on the weights takes the gradient elsewhere.
+    # Noise on the weights moves the point at which the gradient is taken.
     if initializer.name != "zeros" or initializer.bias_law != "zeros" or cell.settings.training.weight_noise > 0:
         return False
     activation = model.options.get("activation")
@@ -62,7 +62,7 @@ def same_order(run: Run, found: Evidence) -> None:
         lanes = found.lanes(rows)
         known = lanes.known("steps_run", "learning_rate", "tie_spread_final")
         together = lanes["tie_spread_final"] <= BREAK
-        # Each cell begins with another seed.
+        # The samples of different cells begin with different seeds.
         places = np.roll(np.flatnonzero(known), -lanes.number * REPEATED)
         first = places[np.argsort(together[places], kind="stable")][:REPEATED]
         few = lanes.where(np.isin(np.arange(len(lanes)), first), 1.0, REPEATED)
@@ -79,7 +79,7 @@ def tie_growth(run: Run, found: Evidence) -> None:
     for cell, rows in cells_of(run, _starts_almost_tied):
         lanes = found.lanes(rows)
         few = lanes.where(lanes.known("steps_run", "learning_rate") & (lanes["outcome"] != "diverged"), 1.0, SAMPLE)
-        # A lane that ends with its units together is one whose tie would have broken later.
+        # If a lane ends with its units together, its tie would have broken later.
         predicted = np.minimum(predicted_break(run, cell, few.rows), few["steps_run"])
         measured = np.minimum(few["break_step"], few["steps_run"])
         few.facts(np.abs(predicted - measured) <= np.maximum(2, 0.05 * measured))
@@ -104,7 +104,7 @@ def _is_plain(cell: Cell) -> bool:
 
 
 def is_tied(cell: Cell) -> bool:
-    """Whether the units of a cell's lanes start equal, and exact arithmetic keeps them so as `quotient_loss` has it."""
+    """Whether the units of the lanes of a cell start equal, and stay so in exact arithmetic."""
     initializer = cell.settings.initializer
     return (
         _is_plain(cell)
@@ -126,9 +126,9 @@ def _starts_almost_tied(cell: Cell) -> bool:
 
 
 def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
-    """Whether all units of each lane end as one, trained by the same operations in the same order for each of them."""
+    """Whether all units of each lane end equal if they are trained by the same operations in the same order."""
     start = starts(run, cell, rows)
-    # The lanes come last and the terms of a sum first, so that NumPy adds up term after term for all units alike.
+    # With the lanes last and the terms of a sum first, NumPy adds the terms in the same order for all units.
     x, y = np.moveaxis(start.data.x, 0, 2), np.moveaxis(start.data.y, 0, -1)
     first, last = start.params["layers"][0], start.params["layers"][1]
     w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))

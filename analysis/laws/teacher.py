@@ -1,4 +1,4 @@
-"""Students that have to find a teacher: the population loss without its closed form, and what their ends are."""
+"""Students of a teacher: their population loss without its closed form, and their ends."""
 
 import numpy as np
 from jaxtyping import Float
@@ -12,12 +12,12 @@ from analysis.rows.load import Run
 from bench.spec import Cell
 
 DRAWS = 4000
-"""Monte Carlo inputs per lane."""
+"""Number of Monte Carlo inputs per lane."""
 VANISHED = 1e-6
-"""A gradient whose norm is below this has vanished; so has an eigenvalue that is smaller by this factor than the largest."""
+"""Norm below which a gradient has vanished, and share of the largest eigenvalue below which another one has."""
 
 SOME = 0.0
-"""Least share of training runs that fail: none has to, but with none there is nothing to say of their ends."""
+"""Least share of training runs that must fail: none have to."""
 
 Weights = Float[np.ndarray, "hidden input"]
 
@@ -29,13 +29,14 @@ def quadrature_loss(w: Weights) -> float:
 
 
 def _overlap(w: Weights, v: Weights) -> Float[np.ndarray, "hidden hidden"]:
-    """E relu(w.z) relu(v.z): in the plane of w and v z has a uniform direction f, independent of its length, whose mean square is 2.
+    """E relu(w.z) relu(v.z) of every pair of units.
 
-    That leaves the integral of cos(f) cos(f - angle) over the directions in which both are positive, by Gauss and Legendre's rule.
+    In the plane of w and v, z has a uniform direction f, independent of its length, whose mean square is 2. That leaves the integral of
+    cos(f) cos(f - angle) over the directions in which both are positive, by the rule of Gauss and Legendre.
     """
     sizes = np.linalg.norm(w, axis=1)[:, None] * np.linalg.norm(v, axis=1)
     one, other = (units / np.maximum(np.linalg.norm(units, axis=1, keepdims=True), 1e-300) for units in (w, v))
-    # Kahan's formula, exact for small angles and for angles near pi.
+    # Kahan's formula is exact for small angles and for angles near pi.
     angle = 2 * np.arctan2(np.linalg.norm(one[:, None] - other, axis=2), np.linalg.norm(one[:, None] + other, axis=2))
     nodes, weights = np.polynomial.legendre.leggauss(24)
     half = (np.pi - angle) / 2

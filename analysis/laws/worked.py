@@ -1,4 +1,4 @@
-"""Products with zeros, against exact arithmetic."""
+"""Products with zeros, in exact arithmetic."""
 
 from fractions import Fraction
 

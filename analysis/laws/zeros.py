@@ -1,4 +1,4 @@
-"""What weights of zero do, in exact arithmetic: products, layers, single weights."""
+"""Consequences of zero weights in exact arithmetic: for layers and for single weights."""
 
 import math
 
@@ -13,9 +13,9 @@ from bench.runs.networks import network
 from bench.spec import Cell
 
 ROUNDING = 1e-6
-"""Of sums of about a hundred numbers in float32."""
+"""Rounding of sums of about a hundred numbers in float32."""
 CANCELLED = 1e-6
-"""Of the terms of a gradient, what their sum may be to be rounding: some units in the last place of float32."""
+"""Share of the terms of a gradient below which their sum is rounding: some units in the last place of float32."""
 
 
 def weight_layers(cell: Cell) -> int:
@@ -29,10 +29,10 @@ def zeroed_layers(cell: Cell) -> list[int]:
 
 
 def moving_layers(cell: Cell) -> list[int] | None:
-    """Weight layers that gradient descent moves at its first step where some layers are zero and act(0) = 0; None: any may.
+    """The weight layers that gradient descent moves at its first step if some layers are zero and act(0) = 0; None if no layer is zero.
 
-    With zero biases everything behind a zero layer is 0, so a later layer has no input to learn from, and no earlier one hears of
-    the loss: the zero layer itself moves if it is the only one. The slope of a ReLU at 0 is 0, so it must be the last one.
+    With zero biases, everything behind a zero layer is 0. A later layer has no input to learn from, and no earlier one receives a gradient:
+    a zero layer moves if it is the only one. The slope of a ReLU at 0 is 0, so it must then be the last layer.
     """
     zero = zeroed_layers(cell)
     if not zero:
@@ -90,7 +90,7 @@ def zero_layers(run: Run, found: Evidence) -> None:
 
 
 def label_entropy(run: Run, cell: Cell, rows: pd.DataFrame) -> pd.Series:
-    """The least cross-entropy of a constant on the training labels of each data seed."""
+    """The least cross-entropy of a constant output on the training labels, by data seed."""
     rows = rows.drop_duplicates("data_seed")
     y = np.asarray(starts(run, cell, rows).data.y)
     shares = np.stack([(y == label).mean(axis=1) for label in np.unique(y)])
@@ -110,7 +110,7 @@ def first_update(run: Run, found: Evidence) -> None:
             layers, activation = layers_of(start.params, i), cell.settings.model.options["activation"]
             passed = forward(layers, activation, start.data.x[i].astype(float))
             slopes = backward(layers, activation, passed, cross_entropy(passed.sums[-1], start.data.y[i])[1])
-            # A gradient, and the sum of the absolute values of its terms.
+            # Each gradient, with the sum of the absolute values of its terms.
             terms = [(h.T @ slope, np.abs(h).T @ np.abs(slope)) for h, slope in zip(passed.inputs, slopes, strict=True)]
             zeros = [kernel == 0 for kernel, _ in layers]
             bounds[i] = [

@@ -1,4 +1,4 @@
-"""Verdicts and tables in words: text that is generated from numbers."""
+"""Verdicts and tables as text."""
 
 import re
 
@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.escape import latex_text, markdown_text
-from analysis.figures.style import column_words, value_words
 from analysis.judging.verdict import Verdict
+from analysis.words import column_words, value_words
 
 MARKS = {
     "supported": "✓ supported",
@@ -19,49 +19,48 @@ MARKS = {
 OUTCOME = re.compile(r"^\w+")
 UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
 LONG = 20
-"""Longer texts are broken into lines, in LaTeX."""
+"""Number of characters above which a text is broken into lines in LaTeX."""
 LETTER, SPACE = 0.0115, 0.018
 """Widths of a letter and of the space between two columns in footnotesize, as shares of a line of 345 points."""
 PAGE = 30
-"""Lines of a table that one page holds."""
+"""Number of lines of a table that fit on one page."""
 
 
 def number(verdict: Verdict) -> str:
-    """The estimate: shares with three digits, other quantities with three significant ones."""
+    """The estimate as text: a share with four decimals, any other quantity with three significant digits."""
     return _digits(verdict, verdict.estimate)
 
 
 def interval(verdict: Verdict) -> str:
-    """The interval with its confidence."""
+    """The interval with its confidence as text."""
     return f"[{_digits(verdict, verdict.low)}, {_digits(verdict, verdict.high)}] at {100 * verdict.level:.4g}%"
 
 
 def _digits(verdict: Verdict, value: float) -> str:
     share = verdict.measure.startswith(("share ", "difference of share", "P("))
     if share:
-        # A share is rounded towards the inside of [0, 1] only where it is exact.
         return f"{value:.4f}"
     return "∞" if value == np.inf else "-∞" if value == -np.inf else f"{value:.3g}"
 
 
 def outcome(verdict: Verdict) -> str:
-    """The verdict with what qualifies it: that its criterion was changed after rows existed, why it is undecided or withheld."""
+    """The verdict, with the reason if there is one, and marked if its criterion was changed after rows existed."""
     return verdict.verdict + (", exploratory" if verdict.edited else "") + (f": {verdict.reason}" if verdict.reason else "")
 
 
 def runs(verdict: Verdict) -> str:
-    """How many training runs a verdict rests on, how many of them differ, and on which data."""
+    """The number of training runs behind a verdict, of those that differ, and the data, in words."""
     distinct = f" ({verdict.n_distinct:,} distinct)" if verdict.n_distinct < verdict.n_lanes else ""
     return f"{verdict.n_lanes:,} training runs{distinct}, {verdict.data}"
 
 
 def condition(verdict: Verdict) -> str:
-    """Under what a claim was judged, in words."""
+    """The condition under which a claim was judged, in words."""
     return ", ".join(place(axis, value) for axis, value in verdict.condition.items())
 
 
 def place(axis: str, value: str) -> str:
-    """One value of a condition; a number goes by the name of its axis."""
+    """One value of a condition in words; a number stands with the name of its axis."""
     if axis == "case":
         return value_words(value)
     try:
@@ -72,22 +71,22 @@ def place(axis: str, value: str) -> str:
 
 
 def marked(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose verdicts carry their marks."""
+    """The table with a mark before each verdict."""
     return table.assign(verdict=table["verdict"].map(lambda text: OUTCOME.sub(lambda found: MARKS[found[0]], text, count=1)))
 
 
 def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:
-    """A GitHub table; the columns `made` hold Markdown, the cells of all others are texts and shown as they are."""
+    """A table in the Markdown of GitHub; the cells of the columns `made` are Markdown, those of all others are escaped."""
     columns = [[cell if name in made else markdown_text(cell) for cell in map(str, table[name])] for name in table.columns]
     rows = [list(map(markdown_text, table.columns)), ["---"] * len(columns), *zip(*columns, strict=True)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A table for LaTeX (booktabs; longtable where it is longer than a page) as wide as a line: long texts are set as paragraphs."""
+    """A table for LaTeX (booktabs; longtable if it is longer than a page), as wide as a line of text; long texts are set as paragraphs."""
     text = table.astype(str)
     longest = pd.Series({name: max([len(name), *column.str.len()]) for name, column in text.items()})
-    # A paragraph of four times the length is twice as wide.
+    # A paragraph with four times the text is twice as wide.
     paragraphs = longest[longest > LONG] ** 0.5
     room = max(0.99 - LETTER * longest[longest <= LONG].sum() - SPACE * len(longest), 0.1 * len(paragraphs))
     # A paragraph is at least as wide as its longest word, if there is room.
@@ -99,9 +98,9 @@ def latex(table: pd.DataFrame) -> str:
     )
     safe = text.map(latex_text).rename(columns=latex_text)
     set_text = str(safe.to_latex(index=False, escape=False, column_format=columns, longtable=len(text) > PAGE))
-    # After the end of a line, a bracket or a star would be read as its option.
+    # LaTeX would read a bracket or a star after the end of a line as an option of the line end.
     set_text = re.sub(r"(?m)^(?=\s*[\[*])", "{}", set_text)
-    # Names of columns may be broken where they have a line.
+    # Names of columns may be broken after an underscore.
     set_text = set_text.replace(r"\_", r"\_\allowbreak{}")
     for character, command in UNKNOWN_TO_LATEX.items():
         set_text = set_text.replace(character, command)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.judging.family import corrected, counts, exploratory, families, overall
 from analysis.judging.verdict import Verdict
-from analysis.report.answer_page import paragraph
+from analysis.report.answer import paragraph
 from analysis.report.format import markdown, marked
 
 BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
@@ -27,7 +27,7 @@ def answer(reports: Path) -> str:
 
 
 def updated(text: str, reports: Path) -> str:
-    """The README's text with its answer renewed."""
+    """The text of the README with a renewed answer."""
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n{answer(reports)}\n{END}{rest.split(END)[1]}"
 

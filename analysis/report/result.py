@@ -1,4 +1,4 @@
-"""One experiment, judged."""
+"""A judged experiment."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from analysis.rows.load import Run
 
 @dataclass(frozen=True)
 class Result:
-    """An experiment's rows with everything that was concluded from them."""
+    """The rows of an experiment, with its laws, verdicts and summary."""
 
     run: Run
     laws: list[Law]
@@ -20,9 +20,10 @@ class Result:
 
     @property
     def trains(self) -> bool:
-        """Whether any of its runs took a step; worked examples are evaluated only."""
+        """Whether any lane took a step; worked examples are only evaluated."""
         return bool((self.run.lanes["steps_run"] > 0).any())
 
     @property
     def name(self) -> str:
+        """The name of the experiment."""
         return self.run.experiment.name

@@ -1,4 +1,4 @@
-"""The pages of a reports folder as one static site: no server, nothing from elsewhere, no script but its own."""
+"""The pages of a reports folder as a static site, which needs no server and loads nothing from elsewhere."""
 
 import os
 import re
@@ -24,11 +24,11 @@ PAGE = "README.md"
 NODE = re.compile(r"^\s*(\w+)[\[{]+\"(.*?)\"[\]}]+$")
 EDGE = re.compile(r"^\s*(\w+) -- \"(.*?)\" --> (\w+)$")
 OWN_HTML = re.compile(r'(</?details>|</?summary>|<a id="[a-z0-9_-]*">|</a>)')
-"""The HTML that our pages write; any other stands as text."""
+"""The HTML that pages contain on purpose; any other is shown as text."""
 
 
 def write_site(reports: Path) -> Path:
-    """Write every page of `reports`, and all files of a page's own folder that it links to, into `site` there; returns the first page."""
+    """Write every page of `reports`, and the files of its folder that it links to, into `site` there; returns the path of the first."""
     refuse_links(reports, Path(SITE))
     template = Environment(autoescape=True).from_string((files("analysis.report") / "site.html").read_text(encoding="utf-8"))
     with staging(reports) as made:
@@ -48,7 +48,7 @@ def write_site(reports: Path) -> Path:
 
 
 def _pages(reports: Path) -> Iterator[Path]:
-    """The answer page, and the pages of reports and of measured throughput; other texts that lie there are no pages."""
+    """The answer page and the pages of reports and of measured throughput; no other texts in the folder are pages."""
     found = [reports, *(path.parent for kind in ("*/claims.json", "throughput/*/measured.json") for path in sorted(reports.glob(kind)))]
     for folder in found:
         page = folder / PAGE
@@ -58,7 +58,7 @@ def _pages(reports: Path) -> Iterator[Path]:
 
 
 def _guarded(html: str) -> str:
-    """The page with a policy by which a browser runs and loads nothing but the page's own script, style and pictures."""
+    """The page with a content security policy: a browser runs and loads only its own script, style and pictures."""
     own = {tag: html.rpartition(f"<{tag}>")[2].partition(f"</{tag}>")[0] for tag in ("script", "style")}
     hashes = {tag: b64encode(sha256(text.encode()).digest()).decode() for tag, text in own.items()}
     policy = (
@@ -69,7 +69,7 @@ def _guarded(html: str) -> str:
 
 
 class _Reader(MarkdownIt):
-    """Markdown whose links lead to a place of the site or to a page on the web, and are text otherwise."""
+    """A Markdown parser in which links lead to a place of the site or to a web page, and any other link is text."""
 
     def validateLink(self, url: str) -> bool:
         try:
@@ -115,7 +115,7 @@ def _own_html(content: str) -> str:
 
 
 def _links(tokens: Sequence[Token]) -> list[str]:
-    """Files that a page shows or points to."""
+    """The files that a page shows or links to."""
     named = [token.attrs[name] for token in _all(tokens) for name in ("href", "src") if name in token.attrs]
     return [urlsplit(link).path for link in map(str, named) if _is_local(link) and Path(urlsplit(link).path).name != PAGE]
 
@@ -126,7 +126,7 @@ def _is_local(link: str) -> bool:
 
 
 def _bring(source: Path, link: str, target: Path) -> None:
-    """Copy a file of a page's folder, if it lies in that folder and is no link."""
+    """Copy a file that a page links to, if it lies in the folder of the page and is no symbolic link."""
     path = source / link
     if path.is_file() and path.resolve() == source.resolve() / link:
         (target / link).parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def _bring(source: Path, link: str, target: Path) -> None:
 
 
 def _chart(flow: str) -> str:
-    """A flow chart that is a tree, as nested lists: Mermaid's own drawing would need its program."""
+    """A flow chart that is a tree, as nested lists; drawing it would need the program of Mermaid."""
     lines = flow.splitlines()
     says = {match[1]: match[2] for match in map(NODE.match, lines) if match}
     edges = [match.groups() for match in map(EDGE.match, lines) if match]

@@ -1,28 +1,26 @@
-"""The verdicts as a terminal shows them: a page of 80 columns and 24 lines."""
+"""Verdicts for a terminal of 80 columns and 24 lines."""
 
-import tomllib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from analysis.judging.family import exploratory, families, overall
 from analysis.judging.verdict import Outcome, Verdict
-from analysis.report.answer_page import is_judged, is_met, spoken_of
-from analysis.report.experiment_page import interim_note
+from analysis.report.answer import answer_text, is_judged, is_met, spoken_of
+from analysis.report.interim import interim_note
 from analysis.report.result import Result
 
 COLUMNS, LINES = 80, 24
 NAME, VERDICT = 41, 12
-"""Columns of a claim's name and of its verdict; what is left says where it holds."""
+"""Number of columns for the name of a claim and for its verdict; the rest counts its conditions."""
 
 MARK = "*"
 EXPLORATORY = f"{MARK} exploratory: a criterion was changed after rows existed"
 
 
 def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
-    """The answer in a few lines, a line per claim, and where to read on; at most 80 columns and 23 lines, as the prompt takes one.
+    """The answer in a few lines, one line per claim, and the path of the page; at most 80 columns and 23 lines, as the prompt takes one.
 
-    Claims that do not fit are counted, those of the thread stand first.
+    Claims of the thread come first. Claims that do not fit are counted.
     """
     every = [verdict for result in results for verdict in result.verdicts]
     runs = sum(len(result.run.lanes) for result in results if result.trains)
@@ -40,14 +38,14 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
     if len(claims) > room:
         left = len(claims) - room + 1
         claims = [*claims[: room - 1], f"... and {left} more claims"]
-    # The path is not cut: it is there to be copied.
+    # The path is to be copied, and therefore not cut.
     return [*map(_cut, head), *claims, *foot]
 
 
 def _answers(every: Sequence[Verdict]) -> list[str]:
-    """What may start at zero, as far as these verdicts say it."""
+    """Which architectures may start at zero, as far as these verdicts say it."""
     lines = []
-    for row in tomllib.loads((files("analysis.report") / "answer.toml").read_text(encoding="utf-8"))["row"]:
+    for row in answer_text()["row"]:
         if all(is_judged(need, need["claim"], every) for need in row["needs"]):
             answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
             behind = [verdict for need in row["needs"] for verdict in spoken_of(need, need["claim"], every)]
@@ -56,7 +54,7 @@ def _answers(every: Sequence[Verdict]) -> list[str]:
 
 
 def _claims(results: Sequence[Result]) -> list[tuple[str, Outcome, list[Verdict]]]:
-    """Names and verdicts of the claims: those of the thread by their numbers, then every experiment's own."""
+    """Names and verdicts of the claims: first those of the thread by their numbers, then each experiment's own."""
     judged: dict[str, list[Verdict]] = {}
     own: dict[tuple[str, str], list[Verdict]] = {}
     for result in results:
@@ -72,7 +70,7 @@ def _claims(results: Sequence[Result]) -> list[tuple[str, Outcome, list[Verdict]
 
 
 def _when(verdicts: Sequence[Verdict]) -> str:
-    """In how many of its conditions a claim holds, fails, and is not settled, which is undecided or withheld."""
+    """The number of conditions under which a claim holds, fails, and is open, which means undecided or withheld."""
     if len(verdicts) == 1:
         return ""
     found = [verdict.verdict for verdict in verdicts]
@@ -81,4 +79,5 @@ def _when(verdicts: Sequence[Verdict]) -> str:
 
 
 def _cut(line: str) -> str:
+    """The line, shortened to the width of the terminal."""
     return line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3]}..."

@@ -1,11 +1,11 @@
 """Check that every number, verdict, table and figure of a report follows from its rows.
 
-All of it is made again in a temporary folder and compared byte by byte, drawings but for the names of their paths and JSON but for the
-last digits of its numbers, both of which follow from the processor (`DIGITS`). Nothing is written to
-the report, and nothing read through a link. PNG and PDF files, whose bytes depend on the machine, are compared with the checksums in the
-report's list (`written.json`) instead: that shows that they are the files that were written beside the SVG of the same drawing, which is
-drawn again, unless somebody has changed a picture and its line of the list together. The other lines of the list are checked against what
-is made again.
+All of it is made again in a temporary folder and compared byte by byte, except for two things that depend on the processor: the names of
+paths in drawings, and the last digits of numbers in JSON (`DIGITS`). Nothing is written to the report, and nothing is read through a link.
+
+The bytes of PNG and PDF files depend on the machine. They are compared with the checksums in the list of the report (`written.json`)
+instead: they are then the files that were written beside the SVG of the same drawing, unless somebody has changed a picture and its line of
+the list together. The other lines of the list are checked against what is made again.
 """
 
 import json
@@ -13,6 +13,7 @@ import math
 import re
 import tempfile
 from collections.abc import Collection, Iterator
+from difflib import SequenceMatcher
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -20,22 +21,23 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.write import FORMATS, in_processes, standing, write_answer, write_experiment
+from analysis.report.drawing import FORMATS
+from analysis.report.write import in_processes, standing, write_answer, write_experiment
 from analysis.report.written import LIST, checksum, read_list, refuse_links
 from bench.messages import one_line
 
 DRAWING_ID = re.compile(rb"\b[mp][0-9a-f]{10}\b")
 NUMBER = re.compile(rb"-?\d+\.\d+(?:e[+-]?\d+)?")
 DIGITS = 1e-12
-"""Relative difference of two numbers of JSON that counts as none: sums in another order, as by wider vectors, differ by less."""
+"""Largest relative difference of two equal numbers in JSON: wider vectors add in another order, and their sums differ by less."""
 DRAWN = ("svg",)
 """Formats that are drawn again; the others show the same drawing."""
 
 
 def verify(folders: list[Path], trust: Collection[str] = ()) -> tuple[int, list[str]]:
-    """How many reports there are among these folders or in them, and a line for each difference from what their rows say.
+    """The number of reports among these folders or in them, and one line for each difference from their rows.
 
-    `trust`: modules that may be imported although a report names them. ValueError if there is no report.
+    Modules in `trust` may be imported although a report names them. ValueError if there is no report.
     """
     reports: list[Path] = []
     collections: list[Path] = []
@@ -52,7 +54,7 @@ def verify(folders: list[Path], trust: Collection[str] = ()) -> tuple[int, list[
 
 
 def differences(report: Path, trust: Collection[str] = ()) -> list[str]:
-    """Where a report is not what its rows give."""
+    """The differences of a report from what its rows give, one line each."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
             found = _compared(report, Path(scratch) / write_experiment(report, Path(scratch), DRAWN, trust))
@@ -64,7 +66,7 @@ def differences(report: Path, trust: Collection[str] = ()) -> list[str]:
 
 
 def _of_the_answer(folder: Path) -> list[str]:
-    """Where an answer page is not what the reports beside it give."""
+    """The differences of an answer page from what the reports beside it give, one line each."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
             write_answer(standing(folder), Path(scratch), DRAWN)
@@ -93,7 +95,7 @@ def _compared(stored: Path, fresh: Path) -> Iterator[str]:
 
 
 def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> Iterator[str]:
-    """Where a list of checksums is not that of what was made again, and pictures that are not those of the list."""
+    """The differences of the list of a report from the files that were made again, and of pictures from the list."""
     listed = read_list(stored)
     if listed is None:
         yield f"{stored / LIST}: missing"
@@ -104,7 +106,7 @@ def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> 
             yield f"{mine}: missing"
         elif listed and sum_ != checksum(mine):
             yield f"{mine}: " + ("is not the file that was written with this report" if sum_ else f"is not in {LIST}")
-    # What is alike may have other bytes.
+    # Files that count as the same may differ in their bytes.
     sums = {name.as_posix(): checksum(stored / name if _is_alike(stored / name, path) else path) for name, path in made.items()}
     for text in sorted(listed.keys() | sums.keys()) if listed else []:
         if Path(text) not in pictures and listed.get(text) != sums.get(text):
@@ -112,7 +114,7 @@ def _of_the_list(stored: Path, made: dict[Path, Path], pictures: list[Path]) -> 
 
 
 def _is_alike(stored: Path, fresh: Path) -> bool:
-    """Whether two files are the same, but for what follows from the processor."""
+    """Whether two files are the same, except for what depends on the processor."""
     if not stored.is_file():
         return False
     mine, other = stored.read_bytes(), fresh.read_bytes()
@@ -129,18 +131,18 @@ def _is_close(mine: float, other: float) -> bool:
 
 
 def _numbered(drawing: bytes) -> bytes:
-    """A drawing with numbers for the names that Matplotlib gives to paths, which follow from the last bits of their places."""
+    """A drawing with consecutive numbers as names of its paths; the names that Matplotlib gives depend on the last bits of coordinates."""
     numbers: dict[bytes, bytes] = {}
     return DRAWING_ID.sub(lambda found: numbers.setdefault(found[0], b"id-%d" % len(numbers)), drawing)
 
 
 def _lines(stored: Path, fresh: Path) -> Iterator[str]:
-    pairs = zip_longest(
-        stored.read_text(encoding="utf-8", errors="replace").splitlines(), fresh.read_text(encoding="utf-8").splitlines(), fillvalue=""
-    )
-    for number, (mine, other) in enumerate(pairs, 1):
-        if mine != other:
-            yield f"line {number}: {_cut(mine)!r}, recomputed {_cut(other)!r}"
+    """Yield the lines that differ; a line that is missing or surplus does not make the lines after it differ."""
+    mine, other = (path.read_text(encoding="utf-8", errors="replace").splitlines() for path in (stored, fresh))
+    for kind, first, last, start, end in SequenceMatcher(None, mine, other, autojunk=False).get_opcodes():
+        for number, (ours, theirs) in enumerate(zip_longest(mine[first:last], other[start:end], fillvalue=""), first + 1):
+            if kind != "equal":
+                yield f"line {number}: {_cut(ours)!r}, recomputed {_cut(theirs)!r}"
 
 
 def _cells(stored: Path, fresh: Path) -> Iterator[str]:

@@ -1,78 +1,55 @@
-"""Reports: everything that a reader sees, generated from stored rows."""
+"""Reports: all pages, tables and figures, generated from stored rows."""
 
 import hashlib
 import io
 import json
 import os
-import warnings
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
-import matplotlib as mpl
+import pandas as pd
+from pydantic import TypeAdapter
 
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-from pydantic import TypeAdapter  # noqa: E402
-
-from analysis.escape import csv_text  # noqa: E402
-from analysis.figures import figure_kind  # noqa: E402
-from analysis.figures.check import check_figures  # noqa: E402
-from analysis.figures.headline import comparisons, headline  # noqa: E402
-from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns  # noqa: E402
-from analysis.judging.judge import judge  # noqa: E402
-from analysis.judging.verdict import Verdict  # noqa: E402
-from analysis.laws import Law  # noqa: E402
-from analysis.report.answer_page import answer_frame, answer_page, jointly  # noqa: E402
-from analysis.report.experiment_page import experiment_page, interim_note, tables  # noqa: E402
-from analysis.report.format import latex  # noqa: E402
-from analysis.report.result import Result  # noqa: E402
-from analysis.report.written import REPORT, check_target, publish, refuse_links, staging  # noqa: E402
-from analysis.rows.load import Run, load, naming_missing_columns  # noqa: E402
-from analysis.rows.measures import check_measures, left_out, named_columns  # noqa: E402
-from analysis.rows.summary import ESTIMATORS, summarize  # noqa: E402
-from bench.messages import one_line  # noqa: E402
-from bench.registry import trusting  # noqa: E402
-from bench.runs.files import (  # noqa: E402
-    MOST_TEXT,
-    read_inside,
-    write_whole,  # noqa: E402
-)
-from bench.runs.manifest import (
-    Part,  # noqa: E402
-    read_manifest,  # noqa: E402
-)
-from bench.runs.parts import STEPS_OR_NULL, parquet_bytes  # noqa: E402
-from bench.spec import Figure as FigureSpec  # noqa: E402
+from analysis.escape import csv_text
+from analysis.figures.check import check_figures
+from analysis.figures.headline import comparisons, headline
+from analysis.judging.judge import judge
+from analysis.judging.verdict import Verdict
+from analysis.laws import Law
+from analysis.report.answer_page import answer_page, jointly
+from analysis.report.answer_table import answer_frame
+from analysis.report.compact import compact
+from analysis.report.drawing import FORMATS, draw, save
+from analysis.report.experiment_page import experiment_page
+from analysis.report.experiment_tables import tables
+from analysis.report.format import latex
+from analysis.report.interim import interim_note
+from analysis.report.result import Result
+from analysis.report.written import REPORT, check_target, publish, refuse_links, staging
+from analysis.rows.load import load, naming_missing_columns
+from analysis.rows.measures import check_measures
+from analysis.rows.summary import ESTIMATORS, summarize
+from bench.messages import one_line
+from bench.registry import trusting
+from bench.runs.files import MOST_TEXT, read_inside, write_whole
+from bench.runs.manifest import Part, read_manifest
+from bench.runs.parts import parquet_bytes
 
 T = TypeVar("T")
-EXACT = ("loss_initial", "loss_final", "learning_rate")
-"""Columns that laws compare to more digits than float32 has."""
-FORMATS: dict[str, dict[str, Any]] = {
-    "svg": {"metadata": {"Date": None}},
-    "pdf": {"metadata": {"CreationDate": None}},
-    "png": {"dpi": 200},
-}
 TAKEN = ("figures", "tables", "site", "throughput")
-"""Folders beside the reports: no experiment's report is called so."""
-DIGEST = 16
-"""Digits that a report keeps of each lane's digest: 64 bits."""
+"""Names of folders beside the reports, which no experiment may have."""
 
 
 def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) -> list[Result]:
-    """Judge these runs, write a page for each into `out` and the answer page about all reports there, and return what these came to.
+    """Judge runs and write a page for each into `out`, and the answer page about all reports there; returns the results of these runs.
 
-    A run of which nothing has ended yet is left out, unless it is the only one. `trust`: modules that may be imported although a folder
-    names them.
+    A run without an ended training run is left out, unless there are no others. Modules in `trust` may be imported although a folder names
+    them. ValueError if two folders are runs of one experiment, or if the name of an experiment is taken.
     """
     folders = [folder for folder in folders if read_manifest(folder).parts] or folders
     known = [read_manifest(folder).experiment for folder in folders]
@@ -97,7 +74,7 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
 
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
-    """A function of each of several folders, as many at a time as there are CPUs."""
+    """The values of a function of each folder, in as many processes as there are CPUs."""
     if len(folders) == 1:
         yield function(folders[0])
         return
@@ -106,7 +83,7 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """The answer page and its figure, into an empty folder; its verdicts are corrected over the families of all these experiments."""
+    """Write the answer page, its table and its figure into an empty folder; verdicts are corrected over the families of all experiments."""
     results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
@@ -117,7 +94,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
 
 
 def standing(out: Path) -> list[Result]:
-    """The reports of a folder, as they were judged."""
+    """The reports of a folder with their stored verdicts; ValueError with one line if one of them is damaged."""
     found = []
     for path in sorted(out.glob("*/claims.json")):
         refuse_links(out, path.relative_to(out))
@@ -137,32 +114,9 @@ def standing(out: Path) -> list[Result]:
     return sorted(found, key=lambda result: result.name)
 
 
-def compact(run: Run) -> Run:
-    """The rows as a report keeps them: float32 but for the columns that laws compare exactly. All numbers are computed from these."""
-    lanes = run.lanes.copy()
-    for name, column in _narrow(lanes).items():
-        if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
-            lanes[name] = column
-    # A column that claims and figures name is there even if every training run has diverged.
-    kept = {*EXACT, *STEPS_OR_NULL, *named_columns(run.experiment)}
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in kept])
-    lanes = lanes.drop(columns=[name for name in lanes if left_out(name, run.experiment.unreported)])
-    lanes["params_digest"] = lanes["params_digest"].str[:DIGEST]
-    curves = run.curves.assign(**_narrow(run.curves))
-    if "curves" in run.experiment.unreported:
-        curves = curves.iloc[:0]
-    return replace(run, lanes=lanes, curves=curves)
-
-
-def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """The float64 columns that float32 can hold, as float32."""
-    largest = np.finfo(np.float32).max
-    return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
-
-
 @naming_missing_columns
 def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS, trust: Collection[str] = ()) -> str:
-    """Judge a run, write its page and all that belongs to it into an empty folder of its name in `out`, and return the name."""
+    """Judge a run and write its report into an empty folder of its name in `out`; returns the name."""
     run = compact(load(source, trust, interim=True))
     check_measures(run.experiment, run.lanes)
     check_figures(run.experiment, run.lanes, run.curves)
@@ -198,13 +152,13 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
         _write_table(table, folder / "tables" / name)
     for figure in run.experiment.figure:
         with trusting(trust):
-            _draw(run, figure, folder / "figures" / figure.name, formats)
+            draw(run, figure, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())
     return result.name
 
 
 def _addressed(summary: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
-    """Each line with where it comes from: experiment, rows, versions, device and commit."""
+    """The summary with the origin of each line: experiment, rows, versions, device and commit."""
     device, git = source["device"], source["git"]
     return summary.assign(
         spec_hash=source["spec_hash"],
@@ -216,70 +170,19 @@ def _addressed(summary: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
 
 
 def _described(summary: pd.DataFrame) -> pd.DataFrame:
-    """Per column of the summary what it is computed from, and how; the others say which cell the line is about."""
+    """The columns of the summary, with the columns of the rows that each is computed from, and how."""
     known = [(name, *ESTIMATORS.get(name, ("", "of the cell"))) for name in summary]
     return pd.DataFrame(known, columns=["column", "computed from", "estimator"])
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table in LaTeX and CSV."""
     write_whole(path.with_suffix(".tex"), latex(table).encode())
     write_whole(path.with_suffix(".csv"), csv_text(table).encode())
 
 
 def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
+    """Write rows as Parquet, and return their entry in the manifest; `made` names their provenances."""
     content = parquet_bytes(rows)
     write_whole(path, content)
     return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
-
-
-def _draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
-    """Draw a figure of the experiment file; ValueError with one line if its kind does not fit these rows.
-
-    Of a run that is not complete what it needs may be among the rows that are not there yet; it is then left empty.
-    """
-    kind = figure_kind[figure.kind]
-    try:
-        with _style():
-            drawing = kind.target(run, figure)
-        save(drawing, path, formats, run.interim)
-    except OSError:
-        raise
-    except Exception as error:
-        # What a kind needs of a model or a task beyond its keys cannot be listed: whatever it stumbles over, these rows are not for it.
-        plt.close("all")
-        if run.interim:
-            save(_empty(), path, formats, run.interim)
-            return
-        raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
-
-
-def _empty() -> Figure:
-    drawing = plt.figure(figsize=(ONE_COLUMN, 1), layout="constrained")
-    drawing.text(0.5, 0.5, "The training runs that this figure needs have not ended yet.", ha="center", va="center", fontsize=8)
-    return drawing
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Our fonts and lines; a script that the font does not have is drawn as boxes, and labels that leave no room overlap."""
-    with mpl.rc_context(rc()), warnings.catch_warnings():
-        for message in ("Glyph .* missing from font", "constrained_layout not applied"):
-            warnings.filterwarnings("ignore", message, UserWarning)
-        yield
-
-
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
-    """Write a figure in these formats, without dates, so that the same figure is the same file; `note` stands in a line below it."""
-    with _style():
-        # One layout for all formats.
-        to_columns(drawing)
-        log_ticks(drawing)
-        if note:
-            note_below(drawing, note)
-        drawing.draw_without_rendering()
-        drawing.set_layout_engine("none")
-        for kind in formats:
-            content = io.BytesIO()
-            drawing.savefig(content, format=kind, **FORMATS[kind])
-            write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
-    plt.close(drawing)

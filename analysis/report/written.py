@@ -1,4 +1,4 @@
-"""What a report has written, in a list beside it: nothing else is ever overwritten or removed, and nothing is written through a link."""
+"""The list of files that a report has written: no other file is ever overwritten or removed, and nothing is written through a link."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ from bench.runs.record import Record, Sha256
 
 LIST = "written.json"
 LAST = ("README.md", "claims.json")
-"""Moved in place after all others: a report that is cut off while it is moved has no `claims.json`, and is none."""
+"""Files that are moved last: a report whose writing was cut off has no `claims.json`, and does not count as a report."""
 ANSWER = "# When is it safe to initialize weights to zero?"
-"""First line of an answer page that was written before there were lists."""
+"""First line of an answer page from before there were lists."""
 REPORT = (
     "README.md",
     "claims.json",
@@ -56,7 +56,7 @@ def read_list(folder: Path) -> dict[str, str] | None:
 
 
 def refuse_links(folder: Path, path: Path) -> None:
-    """ValueError if a file of a folder, or a folder on the way to it, is a link."""
+    """Check a path in a folder; ValueError if it, or a folder on the way to it, is a link."""
     for place in (path, *path.parents):
         if place != Path() and (folder / place).is_symlink():
             raise ValueError(f"{folder / place}: is a link; reports are not read or written through links")
@@ -64,7 +64,7 @@ def refuse_links(folder: Path, path: Path) -> None:
 
 @contextmanager
 def staging(out: Path) -> Iterator[Path]:
-    """A folder in `out` to write to, which is gone afterwards; so is `out`, if it was made for it and stayed empty."""
+    """A temporary folder in `out`; `out` itself is removed afterwards if it was made for it and stayed empty."""
     is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -80,14 +80,14 @@ def staging(out: Path) -> Iterator[Path]:
 
 
 def publish(made: Path, folder: Path) -> None:
-    """Move all files of `made` into `folder`, remove what an earlier report wrote there and this one has not, and renew the list.
+    """Move all files of `made` into `folder`, remove the files of an earlier report that this one has not, and renew the list.
 
-    ValueError with one line, before anything is changed, if a file of that name is there that no report wrote, or a link.
+    ValueError with one line, before anything is changed, if a file would overwrite a link or a file that no report wrote.
     """
     fresh = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
     sums = {name: checksum(path) for name, path in fresh.items()}
     owned = _check(folder, fresh)
-    # Whatever happens from here on, all that was moved is listed.
+    # From here on every file that was moved is in the list, whatever happens.
     _write_list(folder, {**owned, **sums})
     changed = [name for name in fresh if sums[name] != checksum(folder / name)]
     if changed and "claims.json" in fresh:
@@ -97,7 +97,7 @@ def publish(made: Path, folder: Path) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         fresh[name].replace(folder / name)
     for name in owned.keys() - fresh.keys():
-        # A file that was changed since is somebody else's.
+        # A file that was changed since then belongs to somebody else.
         if owned[name] == checksum(folder / name):
             (folder / name).unlink()
         _remove_empty(folder, (folder / name).parent)
@@ -105,12 +105,13 @@ def publish(made: Path, folder: Path) -> None:
 
 
 def check_target(folder: Path, names: tuple[str, ...]) -> None:
-    """ValueError with one line if these files of a folder are links, or there and not a report's."""
+    """Check that a report may write files of these names into a folder; ValueError with one line if one is a link, or not a file of a
+    report."""
     _check(folder, names)
 
 
 def _check(folder: Path, names: dict[str, Path] | tuple[str, ...]) -> dict[str, str]:
-    """What earlier reports wrote into a folder, if these files can be written there."""
+    """Check that these files may be written into a folder, and return the list of what earlier reports wrote there."""
     owned = read_list(folder)
     if owned is None:
         owned = {name: checksum(folder / name) for name in _known_by_content(folder) if (folder / name).is_file()}

@@ -1,4 +1,4 @@
-"""Two runs side by side: the same lanes under two versions, devices, or experiments."""
+"""Comparison of two runs: the same lanes under two versions, devices, or experiments."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,44 +15,45 @@ from bench.spec import Cell
 
 SEEDS = ["data_seed", "init_seed"]
 MOST = 10
-"""So many lanes on which the runs disagree most are named."""
+"""Number of lanes that are named, those on which the runs disagree most."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A cell of each run that are held against each other."""
+    """A cell of each run, compared with each other."""
 
     a: Cell
     b: Cell
     label: str
     lanes: int
-    """Pairs of lanes with the same seeds; or the lanes of the first cell, if there are none."""
+    """Number of pairs of lanes with the same seeds; the number of lanes of the first cell if there are no pairs."""
     paired: bool
     same_bits: float
-    """Share of pairs that end at the same parameters, to the last bit; NaN if not paired."""
+    """Share of pairs that end with the same parameters, to the last bit; NaN if not paired."""
     solved_a: float
     solved_b: float
     solved_more: Interval
-    """Of the pairs of which one lane is solved, the share in which it is the second run's; unpaired: P(second more often)."""
+    """Share of the pairs with one solved lane in which it is that of the second run; unpaired: P(second more often)."""
     loss_larger: Interval
-    """Of the pairs whose final losses differ, the share in which the second run's is larger; unpaired: P(larger)."""
+    """Share of the pairs with different final losses in which that of the second run is larger; unpaired: P(larger)."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs have in common, and where they differ most."""
+    """The common cells of two runs, and their largest differences."""
 
     matches: list[Match]
     disagreements: pd.DataFrame
-    """Pairs with different outcomes first, then by the distance of the logarithms of their final losses."""
+    """Pairs with different outcomes first, and then by the distance of the logarithms of their final losses."""
     differs: list[str]
-    """What the runs were made with, where that is not the same."""
+    """Differences between the versions and devices of the two runs."""
 
 
 def compare(first: Path, second: Path) -> Comparison:
-    """Hold two runs (or reports) against each other, cell by cell; ValueError if they have no cell in common.
+    """Compare two runs (or reports) cell by cell; ValueError if they have no cell in common.
 
-    Cells are the same if their settings are; where none are, those with the same values on the axes on which both experiments have some.
+    Cells are the same if their settings are. If no settings are the same, cells are matched by their values on the axes that both
+    experiments have.
     """
     a, b = load(first), load(second)
     matches, pairs = [], []

@@ -1,4 +1,4 @@
-"""Read a run folder, or the copy of its rows that a report keeps."""
+"""A run as data: read from its folder, or from the copy of its rows that a report keeps, and checked."""
 
 import json
 import re
@@ -25,12 +25,12 @@ from bench.tasks.definition import Task
 P = ParamSpec("P")
 T = TypeVar("T")
 ONE_DRAW = -1
-"""Stands for a draw that all rows share."""
+"""Number of a draw that all rows share."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one experiment left behind: its file, manifest, rows and curves."""
+    """The file, manifest, rows and curves of one experiment."""
 
     folder: Path
     experiment: Experiment
@@ -42,9 +42,10 @@ class Run:
 
     @cached_property
     def draws(self) -> dict[str, bool]:
-        """Whether two init seeds of a cell give two different starts; of code that is not the package's own, the manifest says so.
+        """Whether two init seeds of a cell give two different starts, by the id of the cell.
 
-        They do not where all rows of a data set are the same from start to end: what was drawn has been overwritten, or was one draw.
+        The manifest says so for code that is not the package's own. Starts do not differ where all rows of a data set are the same from
+        start to end: the draw was overwritten, or there was only one.
         """
         own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
         foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
@@ -58,24 +59,27 @@ class Run:
 
     @cached_property
     def seeded(self) -> dict[str, bool]:
-        """Whether two data seeds of a cell give two different data sets; of a user's own task the manifest says so, or it is assumed."""
+        """Whether two data seeds of a cell give two different data sets, by the id of the cell.
+
+        For a user's own task the manifest says so; where it does not, they are assumed to differ.
+        """
         said = {record.id: record.seeded is not False for record in self.manifest.cells} if None in self.tasks.values() else {}
         return {cell: said[cell] if task is None else task.seeded for cell, task in self.tasks.items()}
 
     @cached_property
     def clusters(self) -> pd.Series:
-        """The unit that is independent of the others, per row: what was drawn, as `drawn` says."""
+        """The number of each row's draw, as `drawn` gives it; rows of different draws are independent."""
         return drawn(self, self.lanes)
 
     @cached_property
     def judges(self) -> pd.Series:
-        """Which rows judge what was chosen on the others: those of every second cluster, on all sides of a comparison alike."""
+        """The rows that judge a choice made on the other rows: those of every second cluster, on all sides of a comparison alike."""
         seeds = "data_seed" if self.data_sets > 1 else "init_seed"
         return self.lanes[seeds] % 2 == 1
 
     @cached_property
     def data_sets(self) -> int:
-        """How many data sets were drawn; 1 if the tasks ignore their data seed."""
+        """Number of data sets that were drawn; 1 if the tasks ignore their data seed."""
         return int(self.lanes["data_seed"].nunique()) if any(self.seeded.values()) else 1
 
     @cached_property
@@ -87,12 +91,14 @@ class Run:
 
     @property
     def edited_since(self) -> bool:
-        """Whether what judges (claims, laws) is another than when the first row was made."""
+        """Whether claims or laws were changed after the first row was made."""
         return self.experiment.judging_hash != self.manifest.judges_hash
 
     def edited(self, claim: Claim) -> str:
-        """When and why the criterion of a claim was changed after the first row was made, as the claim says, or that it was; empty if it
-        was not, as far as the folder has kept it."""
+        """Say when and why the criterion of a claim was changed after the first row was made; empty if it was not.
+
+        The claim's own words are taken where it has any. A change that the folder has no record of is not noticed.
+        """
         kept = self.manifest.criteria
         if claim.edited or kept is None or kept.get(claim.id) == self.experiment.criteria[claim.id]:
             return claim.edited or ""
@@ -100,12 +106,12 @@ class Run:
 
     @property
     def share_done(self) -> float:
-        """Share of the experiment's training runs that have ended: 1 for a complete run."""
+        """Share of the experiment's training runs that have ended; 1 for a complete run."""
         return 1.0 if self.manifest.complete else len(self.lanes) / self.manifest.lanes
 
     @property
     def interim(self) -> str:
-        """'interim: 41% of runs', for whatever is made of a run that is not complete; empty for a complete one."""
+        """The mark of whatever is made of an incomplete run, such as 'interim: 41% of runs'; empty for a complete run."""
         percent = 100 * self.share_done
         share = f"{percent:.2g}" if percent < 99 else f"{min(percent, 99.9):.1f}"
         return "" if self.manifest.complete else f"interim: {share}% of runs"
@@ -116,26 +122,26 @@ class Run:
         return Starts([cell for cell in self.experiment.cells if self._opaque(cell) is None])
 
     def cell(self, identity: str) -> Cell:
-        """The cell of this id."""
+        """Return the cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)
 
     def check_trusted(self, cells: Iterable[Cell]) -> None:
-        """ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""
+        """Raise ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""
         for cell in cells:
             if piece := self._opaque(cell):
                 raise ValueError(f"{self.folder}: {untrusted(*piece)}")
 
     def _opaque(self, cell: Cell) -> tuple[str, str] | None:
-        """Kind and name of the first piece of a cell whose module the user does not trust."""
+        """Return kind and name of the first piece of a cell whose module the user does not trust; None if there is none."""
         return next((piece for piece in cell.settings.foreign() if module_of(piece[1]) not in self.trust), None)
 
 
 def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
-    """Per row the draw that it belongs to; rows of one draw are one observation.
+    """Return the draw that each row belongs to; rows of one draw are one observation.
 
-    The data seed where there are several data sets; with one data set the init seed, since lanes of different cells share their draws.
-    `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set. The points of a map share data and initial
-    weights, which the data seed draws.
+    The draw is the data seed where there are several data sets, and with one data set the init seed, since training runs of different
+    cells share their draws. It is `ONE_DRAW` where nothing differs but the cell: a deterministic start on one data set. The points of a map
+    share data and initial weights, which the data seed draws.
     """
     if run.experiment.seeds.map is not None:
         return rows["data_seed"] if rows["data_seed"].nunique() > 1 else pd.Series(ONE_DRAW, rows.index)
@@ -145,15 +151,15 @@ def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
 
 
 def drawn_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The draws of pairs of rows with the same seeds: a pair is one draw with another if neither of its rows differs."""
+    """Return the draws of pairs of rows with the same seeds: two pairs are one draw if neither of their rows differs."""
     return np.where(first == ONE_DRAW, second, first)
 
 
 def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -> Run:
-    """Read one run as data; ValueError with one line if it is missing, broken, not complete, or not what its experiment can give.
+    """Read one run; ValueError with one line if it is missing, broken, not complete, or not what its experiment can give.
 
-    Nothing that the folder names is imported, but for the modules in `trust`. `interim`: a run that is not complete is read as well, with
-    the lanes that it has so far.
+    Nothing that the folder names is imported, except the modules in `trust`. With `interim` a run that is not complete is read as well,
+    with the training runs that have ended.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -170,7 +176,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         check_columns(experiment, manifest, lanes, curves)
         lanes = typed(lanes, experiment)
         if not manifest.complete or manifest.mixed:
-            # Rows in the order in which they were made, or of one provenance after the other.
+            # These rows stand in the order in which they were made, or one provenance after the other.
             position = {cell.id: number for number, cell in enumerate(experiment.cells)}
             keys = lanes[LANE].assign(cell=lanes["cell"].map(position))
             lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(LANE)])].reset_index(drop=True)
@@ -183,7 +189,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
 
 
 def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Experiment:
-    """The experiment of a folder, with the ids that its cells have in the manifest, once it is sure that they are about the same thing."""
+    """Read the experiment of a folder and give its cells the ids of the manifest, once both are known to be about the same cells."""
     path = folder / "experiment.toml"
     try:
         text = read_inside(folder, path.name, MOST_TEXT).decode()
@@ -206,7 +212,7 @@ def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Exper
 
 
 def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
-    """ValueError if the cells of a manifest are not those of the experiment, as far as that is known without importing anything."""
+    """Raise ValueError if the cells of a manifest are not those of the experiment, as far as that is known without importing anything."""
     if len(experiment.cells) != len(manifest.cells):
         raise ValueError(f"cells: {len(manifest.cells)}, but the experiment has {len(experiment.cells)}")
     for cell, record in zip(experiment.cells, manifest.cells, strict=True):
@@ -219,19 +225,19 @@ def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
         if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
             raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
         opaque = {kind.partition(".")[0] for kind in foreign}
-        essence = cell.settings.identity() if foreign else record.settings
+        identity = cell.settings.identity() if foreign else record.settings
         for section in opaque:
-            if _names_in(section, essence.get(section)) != _names_in(section, record.settings.get(section)):
+            if _names_in(section, identity.get(section)) != _names_in(section, record.settings.get(section)):
                 raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")
         for section in Settings.model_fields:
-            if section not in opaque and essence.get(section) != record.settings.get(section):
+            if section not in opaque and identity.get(section) != record.settings.get(section):
                 raise ValueError(f"{place}: {section} is not that of the experiment's cell with {cell.axes}")
     if manifest.dtype != (dtype := ", ".join(sorted({cell.settings.training.dtype for cell in experiment.cells}))):
         raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")
 
 
 def _names_in(section: str, content: Any) -> list[str]:
-    """The names of the pieces that the settings of a section are made of; options that are called alike are the pieces' own."""
+    """Return the names of the pieces in the settings of a section; options of the pieces do not count, whatever they are called."""
     if not isinstance(content, dict):
         return []
     found = [str(content.get("name"))]
@@ -242,14 +248,14 @@ def _names_in(section: str, content: Any) -> list[str]:
 
 
 def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:
-    """The same function of a folder, but a column that its rows do not have is an error of one line."""
+    """Return a function of a folder that tells a column that the rows do not have in one line (ValueError)."""
 
     @wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> T:
         try:
             return function(*arguments, **options)
         except KeyError as error:
-            # Any other key that is missing is a fault of the program.
+            # Any other missing key is a fault of the program.
             if not re.search("_(initial|final|step)$", str(error.args[0])):
                 raise
             raise ValueError(f"{arguments[0]}: the rows have no column '{error.args[0]}'") from error
@@ -258,7 +264,7 @@ def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def typed(lanes: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """Rows with each axis as an ordered category, in the order of the grid; a report keeps the axes as text."""
+    """Return rows with each axis as an ordered category, in the order of the grid; a report keeps the axes as text."""
     for axis, values in experiment.axes.items():
         if not pd.api.types.is_numeric_dtype(lanes[axis]):
             numbers = {str(float(value)): value for value in values if isinstance(value, int | float) and not isinstance(value, bool)}
@@ -268,7 +274,7 @@ def typed(lanes: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
 
 def matching(lanes: pd.DataFrame, experiment: Experiment, where: dict[str, object]) -> np.ndarray:
-    """Which rows a `where` of the experiment file asks for."""
+    """Return which rows a `where` of the experiment file asks for."""
     mask = np.ones(len(lanes), bool)
     for axis, wanted in where.items():
         if axis in experiment.axes:
@@ -280,7 +286,7 @@ def matching(lanes: pd.DataFrame, experiment: Experiment, where: dict[str, objec
 
 
 def find_runs(folders: list[Path]) -> list[Path]:
-    """Run folders among these, or in them; ValueError if there is none."""
+    """Return the run folders among these folders, or in them; ValueError if there is none."""
     found: list[Path] = []
     for folder in folders:
         if (folder / "run.json").exists():

@@ -1,4 +1,4 @@
-"""Measures: what a claim or a figure reads off a row, as a number."""
+"""Measures: the numbers that claims and figures read from a row."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -14,9 +14,9 @@ from bench.spec import Cell, Comparison, Experiment, label_key, wanted_labels
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 RATES = (*OUTCOMES, "broken")
-"""Measures that are true or false of a lane; `broken`: its tied units came apart (it has a `break_step`)."""
+"""Measures that are true or false of a lane; `broken` means that its tied units came apart (it has a `break_step`)."""
 NEVER = ("steps_to_solve", "break_step")
-"""Columns that are null where something never happened."""
+"""Columns that are null if an event never happened."""
 WORST: dict[str, float] = {
     **dict.fromkeys(("loss", "test_loss", "generator_loss"), Loss.worst),
     **dict.fromkeys(("energy_distance", "grad_norm", "weight_norm", "steps_run", *NEVER), np.inf),
@@ -27,12 +27,14 @@ WORST: dict[str, float] = {
     **dict.fromkeys(("distinct_units*", "distinct_heads", "modes_covered", "other_grad_share"), 0.0),
     **dict.fromkeys(("effective_rank", "stable_rank", "participation_ratio"), 0.0),
 }
-"""What a missing value counts as, by the column's name without `_initial` and `_final`, so that a run that diverged, or never got
-there, does not drop out of what is said of all runs. The best value of a measure is at the other end."""
+"""Worst value of a measure, by the name of its column without `_initial` and `_final`. The best value is at the other end.
+
+It stands in for a missing value, so that a training run that diverged, or never got there, is counted.
+"""
 
 
 def worst_value(measure: str) -> float:
-    """What a missing value of a measure counts as; NaN if nothing is declared."""
+    """The worst value of a measure, which a missing value counts as; NaN if none is declared."""
     stem = measure.removesuffix("_final").removesuffix("_initial")
     return next((worst for pattern, worst in WORST.items() if fnmatchcase(stem, pattern)), np.nan)
 
@@ -40,7 +42,7 @@ def worst_value(measure: str) -> float:
 def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
     """A rate as 0 and 1, or a numeric column as floats with its worst value where it is missing.
 
-    ValueError if there is no such column, or if no run that has not diverged has a value in it.
+    ValueError if there is no such column, or if no run has a value in it although some have not diverged.
     """
     if measure in OUTCOMES:
         return (rows["outcome"] == measure).to_numpy(float)
@@ -58,15 +60,17 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
 
 
 def lacks_values(rows: pd.DataFrame, measure: str) -> bool:
-    """Whether no run has a value of a measure, for another reason than that all diverged: their models or tasks have none."""
+    """Whether no run has a value of a measure although some have not diverged: their models or tasks have none."""
     if measure in RATES or measure in NEVER or not len(rows):
         return False
     return bool(rows[measure].isna().all()) and not (rows["outcome"] == "diverged").all()
 
 
 def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:
-    """A column of the rows for a drawing or a table: runs that diverged have the worst value, or none if none is declared, and what never
-    happened is infinite."""
+    """A column of the rows for a drawing or a table.
+
+    Runs that diverged have the worst value (NaN if none is declared), and events that never happened are infinite.
+    """
     values = rows[column].astype(float)
     return (
         values.fillna(worst_value(column))
@@ -81,9 +85,9 @@ def columns_of(measure: str) -> tuple[str, ...]:
 
 
 def best_value(rows: pd.DataFrame, axis: str, measure: str) -> Any:
-    """The value of an axis with the best share or median of a measure in these rows; of several, the one nearest to the axis's middle.
+    """The value of an axis with the best share or median of a measure in these rows; of several, the one nearest to the middle of the axis.
 
-    The rows that judge it must be others, so that the choice does not flatter what is then measured.
+    Other rows must judge it: the choice flatters the rows that it was made on.
     """
     typical = "mean" if measure in RATES else "median"
     values = pd.Series(measured(rows, measure)).groupby(rows[axis].to_numpy(), sort=False).agg(typical)
@@ -93,7 +97,7 @@ def best_value(rows: pd.DataFrame, axis: str, measure: str) -> Any:
 
 
 def values_of(rows: pd.DataFrame, axis: str) -> list[Any]:
-    """The values of an axis that rows have: numbers by size, others in the order of the grid."""
+    """The values of an axis that occur in the rows: numbers by size, others in the order of the grid."""
     values = rows[axis].drop_duplicates().sort_values().tolist()
     return sorted(values) if all(isinstance(value, int | float) for value in values) else values
 
@@ -110,10 +114,10 @@ def lower_is_better(measure: str) -> bool:
 
 
 def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) -> None:
-    """Raise ValueError on a measure of a claim or published number that the run's rows do not have.
+    """Check the measures of claims and published numbers; ValueError on one that the rows do not have.
 
-    Without `rows`, the columns that there are, they are worked out from the experiment, so that a typing error is found before anything
-    is trained.
+    `rows` are the columns of existing rows. Without them, the columns are worked out from the experiment, so that a typing error is found
+    before anything is trained.
     """
     has_row = _known_columns(experiment, rows)
     for place, measure, where in _measures(experiment):
@@ -132,18 +136,18 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) ->
 
 
 def named_columns(experiment: Experiment) -> set[str]:
-    """What claims, published numbers and figures read off the rows; among the names of figures are also axes and settings."""
+    """The names that claims, published numbers and figures read from the rows; those of figures may also be axes and settings."""
     drawn = {name for figure in experiment.figure for name in (figure.x, figure.y) if name is not None}
     return drawn | {column for _, measure, _ in _measures(experiment) for column in columns_of(measure)}
 
 
 def left_out(column: str, unreported: Iterable[str]) -> bool:
-    """Whether `unreported` leaves a column out of a report's copy of the rows."""
+    """Whether `unreported` removes a column from the rows that a report keeps."""
     return any(column.startswith(f"{name}_") or fnmatchcase(column, name) for name in unreported)
 
 
 def _known_columns(experiment: Experiment, rows: Iterable[str] | None) -> Callable[[Cell, str], bool]:
-    """Whether the rows of a cell have a column."""
+    """A function that says whether the rows of a cell have a column."""
     if rows is not None:
         names = set(rows)
         return lambda cell, name: name in names
@@ -151,7 +155,7 @@ def _known_columns(experiment: Experiment, rows: Iterable[str] | None) -> Callab
 
 
 def _all_columns(experiment: Experiment, rows: Iterable[str] | None) -> list[str]:
-    """Every measure that there is, for a message."""
+    """All measures, for a message."""
     if rows is not None:
         return [*RATES, *rows]
     columns = Columns(experiment)
@@ -159,7 +163,7 @@ def _all_columns(experiment: Experiment, rows: Iterable[str] | None) -> list[str
 
 
 def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Where a measure stands in the experiment file, its name, and what rows it is read off."""
+    """The place of each measure in the experiment file, its name, and the `where` of its rows."""
     for claim in experiment.claim:
         place = f"claim '{claim.id}'"
         if claim.measure is not None:
@@ -174,7 +178,7 @@ def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, A
 
 
 def asked_cells(experiment: Experiment, where: Mapping[str, Any]) -> list[Cell]:
-    """The cells that a `where` asks for."""
+    """The cells that a `where` selects."""
     wanted = {
         axis: set(map(label_key, wanted_labels(value, experiment.axes[axis]))) for axis, value in where.items() if axis in experiment.axes
     }

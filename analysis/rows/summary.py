@@ -30,7 +30,7 @@ ESTIMATORS: dict[str, tuple[str, str]] = {
     "distinct_minima": ("hidden_units_*", "number of different networks up to the symmetries of the hidden layer"),
     "orbit_distance": ("hidden_units_*", "median distance of two lanes' ends up to the symmetries of the hidden layer"),
 }
-"""Per column of `summarize`: the columns of the rows that it is computed from, and how."""
+"""The columns of the rows that each column of `summarize` is computed from, and how."""
 
 
 def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[float, float, float]:
@@ -43,9 +43,11 @@ def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[f
 
 
 def summarize(run: Run) -> pd.DataFrame:
-    """Per cell, in the order of the grid: shares of each outcome, the solved share's interval, median steps to solve with interval,
-    quartiles and interquartile mean of the final loss, and how many lanes, data seeds and independent observations stand behind them.
-    A cell of which no lane has ended yet has no line.
+    """The summary of a run: one line per cell, in the order of the grid.
+
+    A line has the share of each outcome, the interval of the solved share, median steps to solve with their interval, quartiles and
+    interquartile mean of the final loss, and the numbers of lanes, data seeds and independent observations. A cell without an ended lane
+    has no line.
     """
     lines: list[dict[str, Any]] = []
     by_cell = dict(list(run.lanes.groupby("cell", sort=False)))
@@ -80,7 +82,7 @@ def summarize(run: Run) -> pd.DataFrame:
 
 
 def _ties(run: Run, rows: pd.DataFrame) -> dict[str, float]:
-    """Share of lanes whose equal units came apart, and the median step at which those did, with 95% intervals."""
+    """Share of lanes whose equal units came apart, and the median step at which they did, with 95% intervals."""
     if "break_step" not in rows:
         return {}
     apart = rows[rows["break_step"].notna()]
@@ -90,7 +92,7 @@ def _ties(run: Run, rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _orbits(cell: Cell, rows: pd.DataFrame) -> dict[str, float]:
-    """How many different networks the lanes ended at, and the median distance of two starts' ends, up to the layer's symmetries."""
+    """Number of different networks that the lanes ended at, and the median distance of two ends, up to the symmetries of the layer."""
     if not any(name.startswith("hidden_units_") for name in rows):
         return {}
     layers = apart_from_coordinates(cell, recorded(cell, rows))

@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -22,7 +21,7 @@ from bench.lane.initial import parameter_keys, zeroed_parameters
 from bench.lane.measure import Probe, measurable, measure
 from bench.lane.network import Network
 from bench.lane.objective import NOISE, Recipe
-from bench.lane.start import Variant, begin
+from bench.lane.start import Variant, begin, input_types, inputs_of
 from bench.lane.state import Fixed, Inputs, State
 from bench.lane.step import OverBlock, advance, log_steps
 from bench.probes import probe
@@ -118,35 +117,11 @@ class Program:
     @property
     def input_types(self) -> tuple[Any, ...]:
         """Dtypes of the fields of `Inputs`."""
-        real = jnp.dtype(self.dtype)
-        return (jnp.uint32, jnp.uint32, real, real, real, jnp.int32, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
+        return input_types(self.dtype)
 
     def inputs_of(self, cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
-        """Return the inputs of a cell's lanes with these seeds (lane,).
-
-        The points of a map have the initial weights of their data seed.
-        """
-        settings = cell.settings
-        below = settings.training.solved_below
-        values = Inputs(
-            data_seed=data_seed,
-            init_seed=init_seed,
-            learning_rate=settings.optimizer.rate,
-            gain=settings.initializer.gain,
-            zero_fraction=settings.initializer.zero_fraction,
-            zeroing=self.zeroings.index(zeroed_parameters(self.network, settings.initializer)),
-            first_layer_offset=settings.initializer.first_layer_offset,
-            l2=settings.training.l2,
-            solved_below=-np.inf if below is None else below,
-            stop_when_solved=settings.training.stop == "solved",
-            budget=settings.training.steps,
-            logged=False,
-        )
-        if cell.map is not None:
-            places = {path.rpartition(".")[2]: place for path, place in cell.map.places(init_seed).items()}
-            values = values._replace(init_seed=data_seed, **places)
-        pairs = zip(values, self.input_types, strict=True)
-        return Inputs(*(np.broadcast_to(np.asarray(value, kind), init_seed.shape) for value, kind in pairs))
+        """Return the inputs of a cell's lanes with these seeds (lane,), as host arrays."""
+        return inputs_of(self.network, self.zeroings, cell, data_seed, init_seed)
 
     def sample(self, task: TaskSpec, data_seed: Any) -> Data:
         """Return the data set of a data seed."""

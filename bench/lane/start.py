@@ -1,17 +1,20 @@
-"""The start of a lane: its variant, its initial parameters and its state before the first step."""
+"""The start of a lane: its variant, its inputs, its initial parameters and its state before the first step."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Key
 
-from bench.lane.initial import initial_parameters
+from bench.lane.initial import initial_parameters, zeroed_parameters
+from bench.lane.network import Network
 from bench.lane.objective import Recipe, hessian
 from bench.lane.state import Fixed, Inputs, Params, State, Status
 from bench.lane.update import begun
 from bench.linalg import eigenvalues
-from bench.spec import InitializerSpec, Settings, TaskSpec
+from bench.spec import Cell, InitializerSpec, Settings, TaskSpec
 from bench.tasks.definition import Data
 
 
@@ -38,6 +41,41 @@ class Variant:
         return cls(settings.task, neutral, settings.optimizer.relative)
 
 
+def input_types(dtype: str) -> tuple[Any, ...]:
+    """Return the dtypes of the fields of `Inputs`, for lanes of this dtype."""
+    real = jnp.dtype(dtype)
+    return (jnp.uint32, jnp.uint32, real, real, real, jnp.int32, real, real, real, jnp.bool_, jnp.int32, jnp.bool_)
+
+
+def inputs_of(network: Network, zeroings: list[tuple[bool, ...]], cell: Cell, data_seed: np.ndarray, init_seed: np.ndarray) -> Inputs:
+    """Return the inputs of a cell's lanes with these seeds (lane,), as host arrays.
+
+    The points of a map have the initial weights of their data seed. `zeroings` tells of each parameter whether it starts at zero, in all
+    ways that the cells of the program have.
+    """
+    settings = cell.settings
+    below = settings.training.solved_below
+    values = Inputs(
+        data_seed=data_seed,
+        init_seed=init_seed,
+        learning_rate=settings.optimizer.rate,
+        gain=settings.initializer.gain,
+        zero_fraction=settings.initializer.zero_fraction,
+        zeroing=zeroings.index(zeroed_parameters(network, settings.initializer)),
+        first_layer_offset=settings.initializer.first_layer_offset,
+        l2=settings.training.l2,
+        solved_below=-np.inf if below is None else below,
+        stop_when_solved=settings.training.stop == "solved",
+        budget=settings.training.steps,
+        logged=False,
+    )
+    if cell.map is not None:
+        places = {path.rpartition(".")[2]: place for path, place in cell.map.places(init_seed).items()}
+        values = values._replace(init_seed=data_seed, **places)
+    pairs = zip(values, input_types(settings.training.dtype), strict=True)
+    return Inputs(*(np.broadcast_to(np.asarray(value, kind), init_seed.shape) for value, kind in pairs))
+
+
 def begin(
     recipe: Recipe,
     zeroings: list[tuple[bool, ...]],
@@ -48,8 +86,7 @@ def begin(
 ) -> tuple[Inputs, State]:
     """Return a lane before its first step, with the `parameter_keys` of its network and on this data.
 
-    In the inputs that are returned the learning rate is a number, also where it was counted in units of 1 / curvature. `zeroings` tells of
-    each parameter whether it starts at zero, in all ways that the cells have.
+    In the inputs that are returned the learning rate is a number, also where it was counted in units of 1 / curvature.
     """
     params = initial_parameters(
         recipe.network,

@@ -144,17 +144,17 @@ def _seen_if_due(
 ) -> tuple[dict[str, Array], Array]:
     """Return the loss and the tracked probes if they are due for any lane of the block, and the lane's last known loss."""
 
-    def look() -> dict[str, Array]:
+    def check() -> dict[str, Array]:
         loss = loss_of_outputs(recipe, outputs(), state.params, fixed.data.y, fixed.data, fixed.inputs.l2)
         return {"loss": loss, **probed(track, Views(recipe, state.params, fixed))}
 
     wanted = (due(recipe, track, fixed.inputs, state) | ends) & (state.status == Status.RUNNING)
     if loops_ask_host and not recipe.batch_size and not track:
         # The loss is there already; an accelerator would wait for the host to learn whether it is wanted.
-        seen = look()
+        seen = check()
         return seen, jnp.where(wanted, seen["loss"], state.loss)
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(look))
-    seen = jax.lax.cond(over_block(wanted.astype(jnp.int32)) > 0, look, lambda: empty)
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(check))
+    seen = jax.lax.cond(over_block(wanted.astype(jnp.int32)) > 0, check, lambda: empty)
     return seen, jnp.where(wanted, seen["loss"], state.loss)
 
 

@@ -50,7 +50,7 @@ def _has_hidden(network: Network) -> bool:
 
 
 def _has_ranges(network: Network) -> bool:
-    return _has_hidden(network) and all(layer.squashed is not None for layer in network.hidden_shapes)
+    return _has_hidden(network) and all(layer.saturation is not None for layer in network.hidden_shapes)
 
 
 def _propagates_back(network: Network) -> bool:
@@ -105,8 +105,8 @@ class Views:
         return [layer.activation for layer in self._trace[1]]
 
     @view(_has_ranges)
-    def squashed(self) -> list[Any]:
-        return [layer.squashed for layer in self._trace[1]]
+    def saturation(self) -> list[Any]:
+        return [layer.saturation for layer in self._trace[1]]
 
     @cached_property
     def gradient(self) -> Params:

@@ -1,4 +1,4 @@
-"""Activation functions by name, and the range of the bounded ones."""
+"""Activation functions by name, and the values of a hidden layer that probes look at."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -22,39 +22,41 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 BOUNDS: dict[str, tuple[float, float]] = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+"""Lower and upper bound of the activation functions that are bounded on both sides."""
 
 ZERO_AT_ZERO = frozenset(name for name in ACTIVATIONS if name not in ("sigmoid", "softplus"))
+"""Activation functions that are 0 at 0."""
 
 
 class Hidden(NamedTuple):
-    """What one hidden layer did with one example."""
+    """The values of one hidden layer for one example."""
 
     pre_activation: Float[Array, "hidden *example"]
     activation: Float[Array, "hidden *example"]
-    squashed: Float[Array, "hidden *example"] | None
-    """The activation moved to (-1, 1); None where the activation function is unbounded."""
+    saturation: Float[Array, "hidden *example"] | None
+    """The activation, moved linearly from the bounds of its function to (-1, 1); None if the function is unbounded."""
 
 
 def activate(name: str, pre_activation: Float[Array, "hidden *example"]) -> Hidden:
-    """Apply a named activation function and keep what the probes look at."""
+    """Apply a named activation function, and return the values that probes look at."""
     value = ACTIVATIONS[name](pre_activation)
-    squashed = None
+    saturation = None
     if name in BOUNDS:
         low, high = BOUNDS[name]
-        squashed = (2 * value - low - high) / (high - low)
-    return Hidden(pre_activation, value, squashed)
+        saturation = (2 * value - low - high) / (high - low)
+    return Hidden(pre_activation, value, saturation)
 
 
 class Forward(NamedTuple):
-    """How one example goes through the hidden layers, besides the parameters: as they are, unless something is given here."""
+    """The inputs of one pass of an example through the hidden layers, besides parameters and example; by default there are none."""
 
     key: Key[Array, ""] | None = None
-    """Of the units that are dropped."""
+    """Key of the units that are dropped; None: no unit is dropped."""
     shifts: list[Float[Array, "hidden *example"]] | None = None
-    """Added to each layer's pre-activations: the loss's slope along them is what is propagated back."""
+    """Arrays that are added to each layer's pre-activations: the gradient of the loss in them is the gradient that is propagated back."""
 
     def hidden(self, layer: int, activation: str, pre_activation: Float[Array, "hidden *example"], dropout: float = 0.0) -> Hidden:
-        """A hidden layer; with a key, each unit is dropped with probability `dropout` and the others divided by 1 - dropout."""
+        """Return the values of a hidden layer; with a key, its units are dropped with probability `dropout` (see `dropped`)."""
         if self.shifts is not None:
             pre_activation = pre_activation + self.shifts[layer]
         found = activate(activation, pre_activation)
@@ -67,5 +69,5 @@ PLAIN = Forward()
 
 
 def dropped(key: Key[Array, ""], values: Float[Array, "..."], rate: float) -> Float[Array, "..."]:
-    """Each value is 0 with probability `rate`, and divided by 1 - rate otherwise: its mean stays (Srivastava et al., 2014)."""
+    """Set each value to 0 with probability `rate`, else divide it by 1 - rate, so that its mean stays (Srivastava et al., 2014)."""
     return jnp.where(jax.random.bernoulli(key, rate, values.shape), 0, values / (1 - rate)).astype(values.dtype)

@@ -20,9 +20,9 @@ class CNN(nnx.Module):
     """One to three 3 x 3 convolutions of a square image, the activation function after each, and a fully connected output layer.
 
     An input is an image of one plane, row after row; the number of inputs must be a square. Convolutions keep the side (zeros around
-    the image). With `pool`, means over 2 x 2 positions follow each of them while the side is even: means rather than maxima, whose
-    gradient is a matter of convention where activations are equal, as they are after symmetric starts.
-    The rows of the output layer's weights go through the positions of the first channel, then of the second, and so on.
+    the image). With `pool`, means over 2 x 2 positions follow each of them while the side is even. They are means because the gradient of
+    a maximum is a matter of convention where activations are equal, as they are after symmetric starts.
+    The rows of the output layer's weights are ordered by channel, and by position within a channel.
     """
 
     whole_batch: ClassVar[bool] = True
@@ -57,7 +57,7 @@ class CNN(nnx.Module):
         return self.output(flat(features)), seen(hidden)
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
-        """One row per channel."""
+        """Return one row per channel of each convolution."""
         convolutions: list[Any] = list(self.convolutions)
         last = self.output.kernel[...].reshape(convolutions[-1].kernel.shape[-1], -1)
         after = [*map(outgoing, convolutions[1:]), last]

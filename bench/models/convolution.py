@@ -1,7 +1,7 @@
-"""Convolutions of square images, as patches times a matrix.
+"""Convolutions of square images, as a product of patches and a matrix.
 
-Here the images of all examples stand together, the example last: on a CPU every operation then runs along examples, and patches are
-whole runs of memory. With the example first a convolutional network trained half as fast.
+The images of all examples are one array whose last axis is the example: on a CPU every operation then runs along examples, and patches are
+contiguous in memory. With the example as the first axis a convolutional network trained half as fast.
 """
 
 import math
@@ -16,11 +16,11 @@ from bench.models.activations import Forward, Hidden
 
 Images = Float[Array, "channel side side example"]
 Filtered = Float[Array, "unit side side example"]
-"""Images of a layer's units, of the same side as those that it sees."""
+"""Images of the units of a layer, of the same side as those that the layer sees."""
 
 
 def side_of(inputs: int) -> int:
-    """Side of the square image of one plane that a flat input is; ValueError unless `inputs` is a square number."""
+    """Return the side of the square image of one plane that a flat input is; ValueError unless `inputs` is a square number."""
     side = math.isqrt(inputs)
     if side**2 != inputs:
         raise ValueError(f"inputs = {inputs}: a square image needs a square number of them, such as {side**2} or {(side + 1) ** 2}")
@@ -28,18 +28,21 @@ def side_of(inputs: int) -> int:
 
 
 def images(flat: Float[Array, "example value"], channels: int = 1) -> Images:
-    """Flat examples, channel after channel and row after row, as images."""
+    """Return flat examples, which are channel after channel and row after row, as images."""
     side = side_of(flat.shape[1] // channels)
     return flat.T.reshape(channels, side, side, len(flat))
 
 
 def flat(features: Images) -> Float[Array, "example value"]:
-    """The inverse of `images`."""
+    """Return images as flat examples: the inverse of `images`."""
     return features.reshape(-1, features.shape[-1]).T
 
 
 def patches(features: Images) -> Float[Array, "value side side example"]:
-    """What a 3 x 3 kernel sees at each position, zeros around the images; offset after offset, and channel after channel in each."""
+    """Return the values that a 3 x 3 kernel meets at each position, with zeros around the images.
+
+    Along the first axis they are ordered by offset, and by channel within an offset.
+    """
     for axis in (2, 1):
         side = features.shape[axis]
         padded = jnp.pad(features, [(1, 1) if n == axis else (0, 0) for n in range(4)])
@@ -48,17 +51,17 @@ def patches(features: Images) -> Float[Array, "value side side example"]:
 
 
 def times(kernel: Float[Array, "3 3 channel unit"], seen: Float[Array, "value side side example"]) -> Filtered:
-    """A kernel's product with the patches that it sees."""
+    """Return the product of a kernel and the patches that it meets."""
     return (kernel.reshape(len(seen), -1).T @ seen.reshape(len(seen), -1)).reshape(-1, *seen.shape[1:])
 
 
 @jax.custom_vjp
 def convolve(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Filtered:
-    """3 x 3 convolution, stride 1, zeros around the images, no flipping of the kernel: `jax.lax`'s with padding "SAME".
+    """Return the 3 x 3 convolution with stride 1 and zeros around the images, as `jax.lax` computes it with padding "SAME".
 
-    Kernels that differ from lane to lane would make of `jax.lax.conv_general_dilated` a grouped convolution, which takes five times as
-    long in a training loop on a CPU; a matrix product stays one. The gradient in the features is the convolution of what comes back
-    with the kernel turned around: JAX itself would pad and add nine arrays for it, which took most of a step.
+    With kernels that differ from lane to lane, `jax.lax.conv_general_dilated` would become a grouped convolution, which takes five times
+    as long in a training loop on a CPU; a matrix product stays a matrix product. The gradient in the features is the convolution of the
+    gradient in the results with the kernel rotated by half a turn: JAX itself would pad and add nine arrays, which took most of a step.
     """
     return times(kernel, patches(features))
 
@@ -78,18 +81,18 @@ convolve.defvjp(_forward, _backward)
 
 
 def convolve_pooled(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Float[Array, "unit half half example"]:
-    """`mean_pooled` of `convolve`, with a quarter of the products: a mean of products is the product with the mean."""
+    """Return `mean_pooled` of `convolve`, with a quarter of the products: the mean of products is the product with the mean."""
     return times(kernel, mean_pooled(patches(features)))
 
 
 def mean_pooled(features: Images) -> Float[Array, "channel half half example"]:
-    """Means over squares of 2 x 2 positions."""
+    """Return the means over squares of 2 x 2 positions."""
     channels, side, _, examples = features.shape
     return jnp.mean(features.reshape(channels, side // 2, 2, side // 2, 2, examples), axis=(2, 4))
 
 
 class Convolution(nnx.Module):
-    """3 x 3 convolution with a kernel of the shape that `nnx.Conv` has, (3, 3, in, out)."""
+    """A layer of 3 x 3 convolutions; its kernel has the shape of an `nnx.Conv`'s, (3, 3, in, out)."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, *, rngs: nnx.Rngs) -> None:
         self.kernel = nnx.Param(jax.nn.initializers.lecun_normal()(rngs.params(), (3, 3, inputs, outputs)))
@@ -101,25 +104,25 @@ class Convolution(nnx.Module):
 
 
 def shifted(forward: Forward, channels: tuple[int, ...]) -> Forward:
-    """What is added to the pre-activations of layers with so many channels, as images."""
+    """Return a pass whose shifts are images, for layers with these numbers of channels."""
     if forward.shifts is None:
         return forward
     return forward._replace(shifts=[images(shift, n) for shift, n in zip(forward.shifts, channels, strict=True)])
 
 
 def seen(hidden: list[Hidden]) -> list[Hidden]:
-    """Hidden layers as the probes look at them: (example, hidden)."""
+    """Return hidden layers of images as arrays (example, hidden), as probes look at them."""
     return jax.tree.map(flat, hidden)
 
 
 def incoming(layer: Any) -> Float[Array, "unit feature"]:
-    """Each unit's weights and bias in a dense layer or a convolution."""
+    """Return each unit's weights and bias in a dense layer or a convolution."""
     kernel, bias = layer.kernel[...], layer.bias
     weights = kernel.reshape(-1, kernel.shape[-1]).T
     return weights if bias is None else jnp.concatenate([weights, bias[...][:, None]], axis=1)
 
 
 def outgoing(layer: Any) -> Float[Array, "input feature"]:
-    """The weights of a dense layer or a convolution that read each of its inputs or input channels."""
+    """Return the weights of a dense layer or a convolution that read each of its inputs or input channels."""
     kernel = layer.kernel[...]
     return jnp.moveaxis(kernel, -2, 0).reshape(kernel.shape[-2], -1)

@@ -1,4 +1,4 @@
-"""A generative adversarial network: two players with a loss each."""
+"""A generative adversarial network: two players, each with a loss of its own."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ from bench.models.mlp import MLP, Widths
 class GAN(nnx.Module):
     """Generator and discriminator, both multilayer perceptrons (Goodfellow et al., 2014).
 
-    An example is a real point and, behind it, a latent one. The discriminator's loss is ln(1 + e^-D(real)) + ln(1 + e^D(G(latent))), the
+    An example is a real point, followed by a latent one. The discriminator's loss is ln(1 + e^-D(real)) + ln(1 + e^D(G(latent))), the
     generator's ln(1 + e^-D(G(latent))), or with `loss = "minimax"` minus the second term of the discriminator's.
     """
 
@@ -49,7 +49,7 @@ class GAN(nnx.Module):
         return jnp.stack([jax.nn.softplus(-real[0]) + taken_in, generator_loss]), discriminator_hidden + generator_hidden
 
     def generated(self, x: Float[Array, " input"]) -> Float[Array, " coordinate"]:
-        """The point that the generator makes of an example's latent part."""
+        """Return the point that the generator makes of an example's latent part."""
         return self.generator.trace(x[self.coordinates :])[0]
 
     def units(self) -> list[Float[Array, "hidden feature"]]:

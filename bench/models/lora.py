@@ -1,4 +1,4 @@
-"""Multilayer perceptrons that are adapted by matrices of low rank."""
+"""Multilayer perceptrons whose layers are adapted by matrices of low rank."""
 
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,7 @@ from bench.models.mlp import Widths
 
 
 class Adapted(nnx.Module):
-    """x -> x W + b + scale (x A) B with W, b = `base`, A = `down` (fan_in, rank) and B = `up` (rank, fan_out)."""
+    """The layer x -> x W + b + scale (x A) B with W, b = `base`, A = `down` (fan_in, rank) and B = `up` (rank, fan_out)."""
 
     def __init__(self, fan_in: int, fan_out: int, rank: int, scale: float, rngs: nnx.Rngs) -> None:
         self.base = nnx.Linear(fan_in, fan_out, rngs=rngs)
@@ -26,7 +26,7 @@ class Adapted(nnx.Module):
         return self.base(x) + self.scale * self.up(self.down(x))
 
     def effective(self) -> Float[Array, "input output"]:
-        """The weights W + scale A B."""
+        """Return the weights W + scale A B."""
         return self.base.kernel[...] + self.scale * self.down.kernel[...] @ self.up.kernel[...]
 
 
@@ -37,7 +37,7 @@ class LoRA(nnx.Module):
     A layer has the weights W + `scale` A B: `layers.N.base` (W and the bias), `layers.N.down` (A, of shape (fan_in, rank)) and
     `layers.N.up` (B, of shape (rank, fan_out)). The base stays as it is drawn, as in the paper, where it was trained before; with
     `train_base` it is trained as well. In the paper A is random and B begins at zero, `initializer.layers = { "layers.*.up" = "zeros" }`,
-    so that training begins at the base; `scale` is its alpha / rank. If A and B are both zero neither has a gradient.
+    so that training begins at the base; `scale` is the paper's alpha / rank. If A and B are both zero, neither has a gradient.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class LoRA(nnx.Module):
         return self.layers[-1](x), hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
-        """Per hidden layer, its units by their effective weights."""
+        """Return the units of each hidden layer by their effective weights."""
         layers: list[Any] = list(self.layers)
         return [
             jnp.concatenate([layer.effective().T, layer.base.bias[...][:, None], after.effective()], axis=1)

@@ -15,8 +15,9 @@ from bench.models.activations import PLAIN, Activation, Forward, Hidden
 class MeanField(nnx.Module):
     """One hidden layer without biases in the mean-field parametrization: f(x) = V act(sqrt(2 / inputs) W x) / width.
 
-    Meant for weights of variance 1: the scales stand in the function and not in the weights, so that the learning rate acts on weights
-    of size 1. As in the notebook that the author published ("The boundary of neural network trainability is fractal", arXiv 2402.06184).
+    It is meant for weights of variance 1: the scales are factors of the function and not of the weights, so the learning rate acts on
+    weights of size 1. The source is the notebook that the author published ("The boundary of neural network trainability is fractal",
+    arXiv 2402.06184).
     """
 
     def __init__(self, inputs: int, outputs: int, width: PositiveInt = 16, activation: Activation = "tanh", *, rngs: nnx.Rngs) -> None:

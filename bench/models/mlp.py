@@ -13,7 +13,7 @@ from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
 
 MOST_LAYERS = 1000
-"""Layers or blocks of a model: each is part of the compiled program by itself, which takes ever longer to trace."""
+"""Largest number of layers or blocks of a model: each is a part of the compiled program, which takes longer to trace with each."""
 Widths = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=MOST_LAYERS)]
 Depth = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -62,19 +62,19 @@ class MLP(nnx.Module):
 
 
 def affine(layer: nnx.Linear, x: Float[Array, "input *example"]) -> Float[Array, "output *example"]:
-    """What a layer makes of one example, or of several behind one another."""
+    """Return a layer's outputs for one example, or for several along the last axis."""
     if x.ndim == 1:
         return layer(x)
     outputs = product(layer.kernel[...], x)
     if layer.bias is None:
         return outputs
-    # As a product, so that its gradient is one: sums over examples would be taken one by one.
+    # A product, so that its gradient is a product, too: sums over examples would be taken one by one.
     return outputs + layer.bias[...][:, None] @ jnp.ones((1, x.shape[1]), x.dtype)
 
 
 @jax.custom_vjp
 def product(kernel: Float[Array, "input output"], x: Float[Array, "input example"]) -> Float[Array, "output example"]:
-    """`kernel.T @ x`, and its gradients, as products of arrays as they lie in memory: those are what a CPU's libraries are fast at.
+    """Return `kernel.T @ x`; it and its gradients are products of arrays as they lie in memory, for which a CPU's libraries are fast.
 
     The barriers keep XLA from folding a transposition into the product.
     """

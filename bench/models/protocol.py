@@ -6,7 +6,7 @@ of float32 or float64, and whose `__call__(x)` maps one example (input,) to its 
 Optional, written for one example as well; each one unlocks what stands behind it:
 
 - `trace(x)` -> outputs (output,) and a list of `Hidden`, one per hidden layer; it takes the place of `__call__`: the views
-  `pre_activation` and `activation` (hidden,), and `squashed` if every layer has it.
+  `pre_activation` and `activation` (hidden,), and `saturation` if every layer has it.
 - `trace(x, forward)` with a `Forward`: the view `pre_activation_gradient`, and training noise that the model draws from `forward.key`.
 - `units()` -> a list over the hidden layers of arrays (hidden, feature), one row per unit with its incoming weights, bias and outgoing
   weights: the view `units`. If there is one weight layer more than there are such arrays, also the view `incoming`, and settings that

@@ -1,4 +1,4 @@
-"""Recurrent networks, which read their flat input as a sequence."""
+"""Recurrent networks, which read a flat input as a sequence."""
 
 from typing import Any, ClassVar
 
@@ -13,11 +13,11 @@ from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden, activate
 
 UNROLLED_STEPS = 8
-"""Longest sequence whose loop is unrolled. On a CPU, training an LSTM of 32 units over 8 steps took 0.8 of the time, for 1.9 times the
-compilation; with 16 steps gated cells took up to 1.25 times as long."""
+"""Length of the longest sequence whose loop is unrolled. On a CPU, an unrolled LSTM of 32 units over 8 steps trained in 0.8 times the time
+and compiled in 1.9 times the time; with 16 steps, gated cells took up to 1.25 times as long."""
 
 State = tuple[Float[Array, " width"], ...]
-"""What is carried from step to step; the last part is what the gates and the output layer see."""
+"""The arrays that are carried from step to step; the last one is what the gates and the output layer read."""
 
 
 Affine = tuple[Float[Array, "feature_and_width column"], Float[Array, " column"]]
@@ -33,21 +33,21 @@ class Gate(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(width)) if bias else None
 
     def affine(self, of_x: bool = True, of_h: bool = True) -> Affine:
-        """The map of the input and the state in a row, or its part that reads one of them."""
+        """Return the map of the concatenated input and state, or its part that reads one of them."""
         x, h = self.x.kernel[...], self.h.kernel[...]
         bias = jnp.zeros(x.shape[1], x.dtype) if self.bias is None or not of_x else self.bias[...]
         return jnp.concatenate([x if of_x else jnp.zeros_like(x), h if of_h else jnp.zeros_like(h)]), bias
 
 
 class Recurrent(nnx.Module):
-    """What the recurrent models share; each adds its gates and its `step`.
+    """The common part of the recurrent models; each adds its gates and its `step`.
 
     The input has `features` numbers per time step, one step after another. The state is 0 before the first step; the layer `output` reads
     the last one. ValueError if the number of inputs is no multiple of `features`.
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
-    """Names of the gates; none: there is one, the cell itself."""
+    """Names of the gates; empty: there is one gate, the cell itself."""
     carried: ClassVar[int] = 1
     """Number of parts of the state."""
 
@@ -63,11 +63,11 @@ class Recurrent(nnx.Module):
         self.output = nnx.Linear(width, outputs, use_bias=bias, rngs=rngs)
 
     def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
-        """The next state, from the columns of `maps` one after another."""
+        """Return the next state and the values of the step, from the columns `z` of all `maps` one after another."""
         raise NotImplementedError
 
     def maps(self) -> list[Affine]:
-        """What is computed of input and state before the gates: each gate's affine map."""
+        """Return the affine maps of input and state that are computed before the gates: one for each gate."""
         return [gate.affine() for gate in self._gates]
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
@@ -75,15 +75,16 @@ class Recurrent(nnx.Module):
         return self.output(state[-1]), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
 
     def jacobian(self, x: Float[Array, " input"]) -> Float[Array, "state state"]:
-        """Derivative of the last state by the one before the first step, both with all that is carried, for one example."""
+        """Return the derivative of the last state by the one before the first step; a state is all that is carried."""
         beginning, parts = ravel_pytree(self._beginning(x))
         return jax.jacfwd(lambda state: ravel_pytree(self._run(x, parts(state), PLAIN)[0])[0])(beginning)
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
-        """One array for the hidden units, in which units that can be exchanged for one another have equal rows.
+        """Return one array for the hidden units, in which units that can be exchanged for one another have equal rows.
 
-        Of a unit: incoming weights from the input and bias of every gate, outgoing weights, and of each recurrent matrix its weight to
-        itself, those from the other units and those to them; the latter two sorted, as which unit is which does not count.
+        A row holds a unit's outgoing weights and, for every gate, its incoming weights from the input, its bias, and of the recurrent
+        matrix the weight to itself, those from the other units and those to them; the latter two are sorted, because the order of the
+        other units does not count.
         """
         parts = [self.output.kernel[...]]
         for gate in self._gates:
@@ -101,8 +102,8 @@ class Recurrent(nnx.Module):
         return (jnp.zeros(self.width, x.dtype),) * self.carried
 
     def _run(self, x: Float[Array, " input"], state: State, forward: Forward) -> tuple[State, Hidden]:
-        """The last state, and what every step did (leading axis: time step)."""
-        # One product for all gates, of the input and the state.
+        """Return the last state, and the values of every step (leading axis: time step)."""
+        # One product of input and state for all gates.
         weights, bias = (jnp.concatenate(parts, axis=-1) for parts in zip(*self.maps(), strict=True))
         shifts = None if forward.shifts is None else jnp.stack(forward.shifts)
 
@@ -165,7 +166,7 @@ class GRU(Recurrent):
         super().__init__(inputs, outputs, features, width, bias, rngs)
 
     def maps(self) -> list[Affine]:
-        """The candidate reads the input and the state apart, as the reset gate stands between."""
+        """Return the maps of the gates; the candidate reads input and state separately, as the reset gate is applied between them."""
         candidate = self.cell["candidate"]
         return [*(self.cell[name].affine() for name in ("reset", "update")), candidate.affine(of_h=False), candidate.affine(of_x=False)]
 
@@ -217,16 +218,16 @@ def _shifted(values: Float[Array, " width"], shift: Float[Array, " width"] | Non
 
 
 def _kept(values: Float[Array, " width"]) -> Float[Array, " width"]:
-    """The same values, through a division by 1.
+    """Return the same values, divided by 1.
 
-    Backward, every time step adds to a sum that XLA on a CPU would otherwise compute anew, from the last step on, wherever it is
-    looked at; it does not repeat a division. An LSTM over 8 time steps trained 1.3 times as fast.
+    In the backward pass every time step adds to a sum. XLA on a CPU would compute that sum anew, from the last step on, wherever it is
+    used; a division is not repeated. An LSTM over 8 time steps trained 1.3 times as fast.
     """
     return values / jax.lax.stop_gradient(0 * values + 1)
 
 
 def _off_diagonal(matrix: Float[Array, "n n"]) -> Float[Array, "n others"]:
-    """Each row without its diagonal entry."""
+    """Return each row without its diagonal entry."""
     n = len(matrix)
     # In the flat matrix the diagonal entries stand n + 1 apart: after the first one, each row of n + 1 ends with the next.
     return matrix.ravel()[1:].reshape(n - 1, n + 1)[:, :-1].reshape(n, n - 1)

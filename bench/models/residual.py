@@ -1,4 +1,4 @@
-"""Residual networks: what a block computes is added to what it gets."""
+"""Residual networks: the output of a block is added to its input."""
 
 from typing import Any, ClassVar, Literal
 
@@ -16,16 +16,16 @@ Normalization = Literal["none", "layer"]
 
 
 def _norm(kernel: Any, rngs: nnx.Rngs) -> nnx.LayerNorm:
-    """Of one example's units, and of its positions where the kernel is a convolution's: then the example stands last."""
+    """Return the normalization over one example's units, and over positions behind a convolution, where the example is the last axis."""
     axes: dict[str, Any] = {"feature_axes": 0, "reduction_axes": (0, 1, 2)} if kernel.ndim > 2 else {}
-    # The variance as a mean of squared deviations: as a difference of two means it would be mere rounding where all values are equal.
+    # The variance is a mean of squared deviations: a difference of two means would be mere rounding if all values are equal.
     return nnx.LayerNorm(kernel.shape[-1], **axes, use_fast_variance=False, rngs=rngs)
 
 
 class Block(nnx.Module):
-    """x + gate * norm2(second(act(norm1(first(x))))), on vectors or on images.
+    """The map x + gate * norm2(second(act(norm1(first(x))))), on vectors or on images.
 
-    No activation function stands on the way around the branch, so a branch that is 0 leaves the identity.
+    There is no activation function outside the branch, so a block whose branch is 0 is the identity.
     """
 
     def __init__(self, first: Any, second: Any, normalization: Normalization, gated: bool, *, rngs: nnx.Rngs) -> None:
@@ -49,7 +49,7 @@ class Block(nnx.Module):
 
 
 class Residual(nnx.Module):
-    """What residual networks share: a linear layer `input`, `blocks`, and a linear layer `output`."""
+    """The common part of residual networks: a linear layer `input`, `blocks`, and a linear layer `output`."""
 
     input: Any
     output: Any
@@ -64,7 +64,7 @@ class Residual(nnx.Module):
         return stream, hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
-        """Per block, the inner units of its branch."""
+        """Return the inner units of each block's branch."""
         return [block.units() for block in self.blocks]
 
 
@@ -75,7 +75,7 @@ class ResMLP(Residual):
     As in pre-activation networks (He et al., 2016, "Identity mappings") no activation function follows the sum; unlike there, a branch
     begins with its first layer. With every branch at 0 the network is linear.
     `normalization = "layer"` puts a layer normalization after each layer of a branch (`norm1`, `norm2`; none outside of branches).
-    `gated` multiplies each branch by a number that starts at 1. What starts branches at 0:
+    `gated` multiplies each branch by a number that starts at 1. These settings start branches at 0:
     `layers = {"blocks.*.second" = "zeros"}`, the last layer (Fixup, Zhang et al., 2019, has more to it: scheme `fixup`);
     `layers = {"blocks.*.norm2.scale" = "zeros"}`, zero-gamma (Goyal et al., 2017), with normalization;
     `layers = {"blocks.*.gate" = "zeros"}`, with gates: ReZero (Bachlechner et al., 2021) and SkipInit (De and Smith, 2020).

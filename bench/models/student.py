@@ -1,4 +1,4 @@
-"""A sum of ReLU units that meets its teacher over all Gaussian inputs at once."""
+"""A sum of ReLU units that is compared with its teacher over all Gaussian inputs at once."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ Pairs = Float[Array, "..."]
 
 @jax.custom_jvp
 def _sine(a: Pairs, b: Pairs, c: Pairs) -> Pairs:
-    """|w||v| sin(angle) from a = |w|^2, b = |v|^2 and c = w.v."""
+    """Return |w||v| sin(angle) from a = |w|^2, b = |v|^2 and c = w.v."""
     return jnp.sqrt(jax.nn.relu(a * b - c**2))
 
 
@@ -31,7 +31,7 @@ def _sine_slope(primals: tuple[Pairs, Pairs, Pairs], tangents: tuple[Pairs, Pair
 
 @jax.custom_jvp
 def relu_overlap(a: Pairs, b: Pairs, c: Pairs) -> Pairs:
-    """E relu(w.z) relu(v.z) over z ~ N(0, 1), from a = |w|^2, b = |v|^2 and c = w.v, elementwise.
+    """Return E relu(w.z) relu(v.z) over z ~ N(0, 1), from a = |w|^2, b = |v|^2 and c = w.v, elementwise.
 
     |w||v| (sin t + (pi - t) cos t) / 2 pi with t the angle between w and v: half the first arc-cosine kernel (Cho and Saul, 2009;
     Safran and Shamir, 2018). a / 2 if w = v, 0 if w = -v, |w||v| / 2 pi if they are orthogonal.
@@ -74,6 +74,6 @@ class Student(nnx.Module):
         return jnp.full(self.outputs, loss), []
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
-        """Incoming weights and the outgoing weight 1."""
+        """Return each unit's incoming weights and its outgoing weight 1."""
         w = self.dense.kernel[...].T
         return [jnp.concatenate([w, jnp.ones((len(w), 1), w.dtype)], axis=1)]

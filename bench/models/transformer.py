@@ -29,17 +29,17 @@ class Embedding(nnx.Module):
 
 
 class Branch(nnx.Module):
-    """What a residual branch has before and after its function: a normalization, and a gate of its own."""
+    """The parts of a residual branch before and after its function: a normalization and a gate."""
 
     def __init__(self, width: int, normalization: Normalization, gated: Gating, rngs: nnx.Rngs) -> None:
         affine = gated != "adaptive"
-        # Not the fast variance, E x^2 - (E x)^2, whose rounding is that of the squares.
+        # Not the fast variance, E x^2 - (E x)^2, which has the rounding errors of the squares.
         options: Any = {"use_scale": affine, "use_bias": affine, "use_fast_variance": False}
         self.norm = nnx.LayerNorm(width, **options, rngs=rngs) if normalization == "layer" else None
         self.gate = nnx.Param(jnp.ones(())) if gated == "scalar" else None
 
     def entered(self, x: Tokens, modulation: Float[Array, " three_widths"] | None) -> tuple[Tokens, Any]:
-        """What the function gets of the stream, and the gate of what it gives."""
+        """Return the input of the branch's function, and the gate by which its output is multiplied."""
         if self.norm is not None:
             x = self.norm(x)
         if modulation is not None:
@@ -62,7 +62,7 @@ class Attention(Branch):
         return self.out(jnp.einsum("hqk,khd->qhd", jax.nn.softmax(scores), value).reshape(x.shape))
 
     def heads(self) -> Float[Array, "head feature"]:
-        """Of a head: its columns of query, key and value with their biases, and its rows of the map that leads out."""
+        """Return one row per head: its columns of query, key and value with their biases, and its rows of the map that leads out."""
         n = self.n_heads
         parts = [self.out.kernel[...].reshape(n, -1)]
         layers: list[Any] = [self.query, self.key, self.value]
@@ -72,7 +72,7 @@ class Attention(Branch):
 
 
 class TokenMLP(Branch):
-    """A hidden layer with gelu, for each token on its own."""
+    """A network of one hidden layer with gelu that is applied to each token."""
 
     def __init__(self, width: int, hidden: int, normalization: Normalization, gated: Gating, rngs: nnx.Rngs) -> None:
         super().__init__(width, normalization, gated, rngs)
@@ -84,7 +84,7 @@ class TokenMLP(Branch):
 
 
 class Block(nnx.Module):
-    """x + gate * attention(x'), then the same with the MLP, where x' is x normalized, and modulated if that is adaptive."""
+    """The map x + gate * attention(x'), and then the same with the MLP; x' is x normalized, and modulated if gating is adaptive."""
 
     def __init__(self, width: int, heads: int, mlp_width: int, normalization: Normalization, gated: Gating, rngs: nnx.Rngs) -> None:
         self.attention = Attention(width, heads, normalization, gated, rngs)
@@ -108,11 +108,11 @@ class Transformer(nnx.Module):
     """A pre-norm transformer encoder; the output layer reads the mean over the tokens.
 
     The input has `features` numbers per token, one token after another. Each of the `blocks` adds softmax attention and an MLP to the
-    stream, with what `gated` puts before them:
+    stream; `gated` says how these branches are modified:
 
-    - "none": nothing.
-    - "scalar": one number per branch, built as 1. With `layers = { "*.gate" = "zeros" }` (ReZero; Bachlechner et al., 2021) each block is
-      the identity.
+    - "none": not at all.
+    - "scalar": each is multiplied by one number, built as 1. With `layers = { "*.gate" = "zeros" }` (ReZero; Bachlechner et al., 2021) each
+      block is the identity.
     - "adaptive": shift, scale and gate of each branch are linear in silu of a conditioning vector (adaLN; Peebles and Xie, 2023), here the
       mean embedded token, and the normalization has no parameters. With `layers = { "*.modulation" = "zeros" }` (adaLN-Zero) each block is
       the identity.
@@ -159,9 +159,9 @@ class Transformer(nnx.Module):
         return self.output(jnp.mean(stream, axis=0)), hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
-        """Per block, the hidden units of its MLP."""
+        """Return the hidden units of each block's MLP."""
         return [block.mlp.units() for block in self.blocks]
 
     def heads(self) -> list[Float[Array, "head feature"]]:
-        """Per block, one row per head of its attention."""
+        """Return one row per head of each block's attention."""
         return [block.attention.heads() for block in self.blocks]

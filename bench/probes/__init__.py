@@ -1,7 +1,7 @@
 """Probes: numbers that are computed on the device from one lane, at the start and at the end of a training run or along its curve.
 
 The array arguments of a probe are the views that it looks at (`bench.lane.views`). Views with one array per hidden layer, or per block
-for `heads`: `units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `squashed` and
+for `heads`: `units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `saturation` and
 `pre_activation_gradient` (example, hidden; the gradient of each example's loss), `heads` (head, feature).
 Views with one value per lane: `weights` and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last
 layer), `curvatures` (the eigenvalues of the training loss's Hessian in all trained parameters, smallest first; small models only),
@@ -23,7 +23,7 @@ from collections.abc import Iterable
 
 from bench.registry import Registry, import_submodules
 
-PER_LAYER = ("units", "incoming", "pre_activation", "activation", "squashed", "pre_activation_gradient", "heads")
+PER_LAYER = ("units", "incoming", "pre_activation", "activation", "saturation", "pre_activation_gradient", "heads")
 OF_GENERATORS = ("player_losses", "generated", "real", "mode")
 PER_LANE = ("weights", "gradients", "hidden_gradients", "curvatures", "recurrent_jacobian", "time_steps", *OF_GENERATORS)
 

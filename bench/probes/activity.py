@@ -1,4 +1,4 @@
-"""What the hidden units do on the training data. Over several layers, the mean counts."""
+"""The activity of the hidden units on the training data; over several layers, the mean counts."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -13,9 +13,9 @@ def dead_fraction(pre_activation: Float[Array, "example hidden"]) -> Float[Array
 
 
 @probe(over_layers=jnp.mean)
-def saturated_fraction(squashed: Float[Array, "example hidden"]) -> Float[Array, ""]:
+def saturated_fraction(saturation: Float[Array, "example hidden"]) -> Float[Array, ""]:
     """Share of units within 1% of a bound of their activation function on at least 95% of the examples.
 
-    `squashed` is the activation moved to (-1, 1); unbounded activation functions have no such column.
+    `saturation` is the activation moved linearly from its bounds to (-1, 1); unbounded activation functions have no such column.
     """
-    return jnp.mean(jnp.mean(jnp.abs(squashed) > 0.99, axis=0) >= 0.95)
+    return jnp.mean(jnp.mean(jnp.abs(saturation) > 0.99, axis=0) >= 0.95)

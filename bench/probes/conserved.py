@@ -1,4 +1,4 @@
-"""Quantities that training keeps."""
+"""Quantities that training conserves."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

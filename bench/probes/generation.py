@@ -1,4 +1,4 @@
-"""How well a generator imitates the real points; on the test examples where there are any."""
+"""The quality of a generator's imitation of the real points, on the test examples if there are any."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -27,7 +27,7 @@ def modes_covered(
     centers = own @ real / size[:, None]
     spread = jnp.sqrt(own @ jnp.mean((real - centers) ** 2, axis=1) / size)
     near = jnp.sum(_distances(centers, generated) <= spreads * spread[:, None], axis=1)
-    # Every example counts for its share of its mode.
+    # Every example counts as its share of its mode.
     return jnp.sum((near >= share * size) / size)
 
 

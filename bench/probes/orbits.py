@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from bench.probes import probe
 
 MOST_NUMBERS = 96
-"""Layers of more numbers leave none behind: they would be most of every row."""
+"""Largest number of numbers in a layer that is kept; larger layers would be most of every row."""
 
 
 @probe(optional=True, over_layers=jnp.ravel)

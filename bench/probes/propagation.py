@@ -1,4 +1,4 @@
-"""How large signals and gradients are layer by layer; each probe gives one column per hidden layer, counted from 0."""
+"""Sizes of signals and gradients layer by layer; each probe gives one column per hidden layer, counted from 0."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -38,5 +38,5 @@ def born_dead(pre_activation: PerExample) -> Float[Array, ""]:
 
 @probe(over_layers=list, optional=True)
 def dead_at_first(pre_activation: PerExample) -> Float[Array, ""]:
-    """The same for the first example alone."""
+    """`born_dead` for the first example alone."""
     return jnp.all(pre_activation[0] <= 0).astype(pre_activation.dtype)

@@ -1,4 +1,4 @@
-"""How much of its first state a recurrent network still has in its last one."""
+"""The dependence of a recurrent network's last state on its first one."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ Jacobians = Float[Array, "example state state"]
 
 
 def _per_step(recurrent_jacobian: Jacobians, time_steps: int) -> Float[Array, "example state"]:
-    """Singular values s of each Jacobian, largest first, as s^(1/T): the factor per time step."""
+    """Return the singular values s of each Jacobian, largest first, as s^(1/T): the factor per time step."""
     return jax.vmap(singular_values)(recurrent_jacobian) ** (1 / time_steps)
 
 
@@ -28,5 +28,5 @@ def recurrent_jacobian_max(recurrent_jacobian: Jacobians, time_steps: int) -> Fl
 
 @probe(optional=True)
 def recurrent_jacobian_min(recurrent_jacobian: Jacobians, time_steps: int) -> Float[Array, ""]:
-    """The same of the smallest singular value; one below the rounding of the largest is rounding."""
+    """`recurrent_jacobian_max` with the smallest singular value; one below the rounding of the largest is rounding."""
     return jnp.mean(_per_step(recurrent_jacobian, time_steps)[:, -1])

@@ -1,4 +1,4 @@
-"""How different the hidden units of a layer are. Over several layers, the most symmetric one counts."""
+"""Differences between the hidden units of a layer; over several layers, the most symmetric one counts."""
 
 import math
 

@@ -1,1 +1,1 @@
-"""What a run leaves on disk, and what puts it there."""
+"""Runs on disk: an experiment is planned, trained into a folder, resumed, read back, and trained again one by one."""

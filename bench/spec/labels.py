@@ -50,8 +50,8 @@ def check_labeled(axis: str, value: Any) -> None:
     if not is_labeled(value):
         return
     place, label = f"grid: {one_line(axis)}", value["label"]
-    if not _is_line(label):
-        raise ValueError(f"{place}: label = {shown(label)}: a line of 1 to {LONGEST_LABEL} characters")
+    if not _is_line(label) or label.isspace():
+        raise ValueError(f"{place}: label = {shown(label)}: a line that is not blank, of 1 to {LONGEST_LABEL} characters")
     if _is_number(label):
         raise ValueError(f"{place}: label = {shown(label)}: a label is no number, which would be taken for the value itself")
     name = value.get("name")

@@ -41,7 +41,7 @@ def replay(
 ) -> None:
     """Train one training run again, alone, and compare it with its row, bit by bit; exit code 1 if it differs."""
     from analysis.figures.replay import loss_curve
-    from analysis.report.write import save
+    from analysis.report.drawing import save
     from analysis.rows.replay import replay as again
 
     found = again(folder, trust, lane=lane, best=best, worst=worst, cell=cell, seed=seed, data_seed=data_seed)
@@ -70,7 +70,8 @@ def throughput(
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
-    from analysis.report.throughput_page import growth_table, growths, speed_table, speeds, write_throughput
+    from analysis.report.throughput_page import write_throughput
+    from analysis.report.throughput_tables import growth_table, growths, speed_table, speeds
     from bench.throughput.measure import measure
 
     with err.status("throughput") as status:

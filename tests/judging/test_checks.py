@@ -15,14 +15,23 @@ from tests.judging.rows import claim
         ({"at_least": 1.5}, "at_least = 1.5: 'solved' is a share"),
         ({"equal_to": -1, "margin": 0.1}, "equal_to = -1: 'solved' is a share"),
         ({"at_least": 0.5, "needs": {"where": {}, "measure": "solved", "at_least": 5}}, "needs: at_least = 5: 'solved' is a share"),
-        ({"greater_than": {"where": {"initializer": "zeros"}}, "margin": 3}, "margin = 3: a difference of two shares"),
-        ({"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}, "margin": 0.5}, "margin = 0.5: a difference of P"),
-        ({"at_least": 1}, "at_least = 1: no number of runs shows"),
-        ({"at_most": 0}, "at_most = 0: no number of runs shows"),
-        ({"greater_than": {"where": {}}}, "greater_than: names the claim's own runs"),
-        ({"measure": "loss_final", "each": True, "equal_to": {"where": {}}, "margin": 1}, "equal_to: names the claim's own runs"),
-        ({"at_least": 0.5, "best": "initializer"}, "best: 'initializer' also stands in by"),
-        ({"says": "median", "measure": "tie_spread_final", "at_least": 0.5, "by": [], "best": "initializer"}, "best: nobody has said"),
+        (
+            {"greater_than": {"where": {"initializer": "zeros"}}, "margin": 3},
+            "margin = 3: must be below 1, the largest difference of two shares",
+        ),
+        (
+            {"measure": "loss_final", "greater_than": {"where": {"initializer": "zeros"}}, "margin": 0.5},
+            "margin = 0.5: must be below 0.5, the largest difference of P",
+        ),
+        ({"at_least": 1}, "at_least = 1: no number of training runs shows"),
+        ({"at_most": 0}, "at_most = 0: no number of training runs shows"),
+        ({"greater_than": {"where": {}}}, "greater_than: compares the claim's training runs with themselves"),
+        (
+            {"measure": "loss_final", "each": True, "equal_to": {"where": {}}, "margin": 1},
+            "equal_to: compares the claim's training runs with themselves",
+        ),
+        ({"at_least": 0.5, "best": "initializer"}, "best: 'initializer' is also in by"),
+        ({"says": "median", "measure": "tie_spread_final", "at_least": 0.5, "by": [], "best": "initializer"}, "best: it is not declared"),
         (
             {
                 "measure": "loss_final",
@@ -30,7 +39,7 @@ from tests.judging.rows import claim
                 "best": "initializer",
                 "greater_than": {"where": {"initializer": "zeros"}, "measure": "tie_spread_final"},
             },
-            "best: nobody has said whether a small or a large 'tie_spread_final'",
+            "best: it is not declared whether a small or a large 'tie_spread_final'",
         ),
     ],
 )
@@ -43,10 +52,10 @@ def test_a_criterion_that_no_rows_could_meet_is_refused(changes: dict[str, Any],
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"measure": "loss_final", "at_most": 1.0}, "judges the median of 'loss_final', of which `says` does not speak"),
+        ({"measure": "loss_final", "at_most": 1.0}, "judges the median of 'loss_final', which `says` does not mention"),
         ({"measure": "loss_final", "equal_to": {"where": {"initializer": "zeros"}}, "margin": 0.1}, "judges the median"),
-        ({"at_least": 0.5, "each": True}, "each: 'solved' is true or false of a run"),
-        ({"at_least": 0.5, "needs": {"measure": "solved", "at_least": 0.5, "share": 0.9}}, "needs: share stands with a number"),
+        ({"at_least": 0.5, "each": True}, "each: 'solved' is true or false of a training run"),
+        ({"at_least": 0.5, "needs": {"measure": "solved", "at_least": 0.5, "share": 0.9}}, "needs: share needs a numeric measure"),
         ({"at_least": 0.5, "by": []}, "where: pools 2 values of 'initializer'"),
         ({"at_least": 0.5, "needs": {"measure": "solved", "at_least": 0.5}, "by": []}, "pools 2 values of 'initializer'"),
         (

@@ -14,8 +14,10 @@ from analysis.judging.family import families
 from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
 from analysis.laws import Law
-from analysis.report.answer_page import _chart, answer_page, jointly, paragraph, spoken_of
-from analysis.report.experiment_page import _standing, _withheld
+from analysis.report.answer import chart, paragraph, spoken_of
+from analysis.report.answer_page import answer_page, jointly
+from analysis.report.experiment_page import _withheld
+from analysis.report.experiment_tables import _standing
 from analysis.report.result import Result
 from analysis.rows.load import Run
 from bench.runs.manifest import Manifest
@@ -85,15 +87,15 @@ def test_what_a_text_needs_of_a_share_a_share_can_be() -> None:
 
 
 def test_the_chart_says_what_is_not_settled() -> None:
-    assert _chart([]) == ""
-    chart = _chart(asked())
-    assert all(f'{leaf["id"]}["Not settled' in chart for leaf in TEXT["leaf"])
+    assert chart([]) == ""
+    found = chart(asked())
+    assert all(f'{leaf["id"]}["Not settled' in found for leaf in TEXT["leaf"])
 
 
 @pytest.mark.parametrize("leaf", TEXT["leaf"], ids=lambda leaf: leaf["id"])
 def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: dict[str, Any]) -> None:
     every = settled(leaf["needs"], "")
-    assert f'{leaf["id"]}["{leaf["says"]} (' in _chart(every)
+    assert f'{leaf["id"]}["{leaf["says"]} (' in chart(every)
     for need in leaf["needs"]:
         meant = spoken_of(need, need["claim"], every)
         assert meant
@@ -103,9 +105,9 @@ def test_a_leaf_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(leaf: 
         outside += [replace(first, low=need["at_least"] - 0.01)] if "at_least" in need else []
         outside += [replace(first, high=need["at_most"] + 0.01)] if "at_most" in need else []
         for changed in ([one, *rest] for one in outside):
-            assert f'{leaf["id"]}["Not settled' in _chart([*others, *changed])
+            assert f'{leaf["id"]}["Not settled' in chart([*others, *changed])
         # A leaf whose experiments are not there is left out.
-        assert f"{leaf['id']}[" not in _chart(others)
+        assert f"{leaf['id']}[" not in chart(others)
 
 
 def test_the_chart_is_exploratory_by_what_it_rests_on_alone() -> None:
@@ -114,8 +116,8 @@ def test_the_chart_is_exploratory_by_what_it_rests_on_alone() -> None:
     first = spoken_of(need, need["claim"], every)[0]
     rest = [verdict for verdict in every if verdict is not first]
     edited = replace(first, edited="2026-11-28: why")
-    assert "Exploratory" in _chart([edited, *rest])
-    assert "Exploratory" not in _chart([first, *rest, replace(edited, family="own")])
+    assert "Exploratory" in chart([edited, *rest])
+    assert "Exploratory" not in chart([first, *rest, replace(edited, family="own")])
 
 
 def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.figures.replay import loss_curve
-from analysis.report.write import save
+from analysis.report.drawing import save
 from analysis.report.written import LIST
 from analysis.rows.compare import compare
 from analysis.rows.load import load

@@ -41,8 +41,8 @@ import os, signal, sys
 from pathlib import Path
 from bench import Experiment, run
 from bench.runs.manifest import read_manifest
-import bench.runs.train
-bench.runs.train.FLUSH_SECONDS = 0.0
+import bench.runs.writer
+bench.runs.writer.FLUSH_SECONDS = 0.0
 experiment = Experiment.parse(open(sys.argv[1]).read())
 folder = Path(sys.argv[2]) / experiment.name
 

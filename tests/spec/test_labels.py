@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.figures.style import value_words
+from analysis.words import value_words
 from bench import Experiment
 from bench.spec.document import write_document
 from tests.conftest import XOR, Rows, experiment
@@ -83,10 +83,15 @@ def test_labels_pass_as_they_stand() -> None:
             "two values have the same label, 'a'",
         ),
         ("initializer.zero_layers", [{"label": "[0]", "value": [1]}, [0]], "two values have the same label, '[0]'"),
-        ("initializer", [{"label": "", "name": "zeros"}], "grid: initializer: label = '': a line of 1 to 200 characters"),
-        ("initializer", [{"label": "x" * 201, "name": "zeros"}], "a line of 1 to 200 characters"),
-        ("initializer", [{"label": "a\nb", "name": "zeros"}], "label = 'a\\nb': a line of 1 to 200 characters"),
-        ("initializer", [{"label": 5, "name": "zeros"}], "label = 5: a line of 1 to 200 characters"),
+        (
+            "initializer",
+            [{"label": "", "name": "zeros"}],
+            "grid: initializer: label = '': a line that is not blank, of 1 to 200 characters",
+        ),
+        ("initializer", [{"label": "x" * 201, "name": "zeros"}], "a line that is not blank, of 1 to 200 characters"),
+        ("initializer", [{"label": "a\nb", "name": "zeros"}], "label = 'a\\nb': a line that is not blank, of 1 to 200 characters"),
+        ("initializer", [{"label": " ", "name": "zeros"}], "label = ' ': a line that is not blank"),
+        ("initializer", [{"label": 5, "name": "zeros"}], "label = 5: a line that is not blank, of 1 to 200 characters"),
         ("training.steps", [{"label": "1e2", "value": 5}], "label = '1e2': a label is no number"),
         ("training.steps", [{"label": "few"}], "a label stands beside the name of a piece, or beside 'value' alone"),
         ("training.steps", [{"label": "few", "value": 5, "unit": 1}], "or beside 'value' alone"),

@@ -25,7 +25,7 @@ def test_adding_marks_one_value_in_each_half(length: int) -> None:
 
 def test_the_best_constant_of_adding_has_an_mse_of_one_sixth() -> None:
     data = task["adding"].target(n=20_000).sample(KEY, jnp.float32)
-    assert float(total_loss("mse", jnp.ones((20_000, 1)), data.y)) == pytest.approx(1 / 6, abs=0.005)
+    assert float(Loss.of("mse")(jnp.ones((20_000, 1)), data.y)) == pytest.approx(1 / 6, abs=0.005)
 
 
 def test_the_first_symbol_is_the_label() -> None:

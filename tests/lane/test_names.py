@@ -10,7 +10,7 @@ from bench.lane.network import dotted, leaves
 from bench.lane.objective import gradient, hessian
 from bench.lane.program import programs
 from tests.conftest import experiment
-from tests.test_players import start
+from tests.lane.test_players import start
 
 NET: dict[str, Any] = {"model": {"name": "mlp", "widths": [3, 4]}, "track": []}
 

@@ -81,8 +81,8 @@ def test_dead_units_have_no_positive_pre_activation() -> None:
 
 
 def test_saturated_units_are_saturated_on_95_percent_of_the_examples() -> None:
-    squashed = jnp.stack([jnp.r_[jnp.ones(95), jnp.zeros(5)], jnp.r_[-jnp.ones(94), jnp.zeros(6)]], axis=1)
-    assert float(saturated_fraction(squashed)) == 0.5
+    saturation = jnp.stack([jnp.r_[jnp.ones(95), jnp.zeros(5)], jnp.r_[-jnp.ones(94), jnp.zeros(6)]], axis=1)
+    assert float(saturated_fraction(saturation)) == 0.5
 
 
 def test_gradient_shares_add_up_and_vanish_with_the_gradient() -> None:

@@ -1,0 +1,82 @@
+"""Figures of a report, drawn and written in all formats."""
+
+import io
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from analysis.figures import figure_kind
+from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns
+from analysis.rows.load import Run
+from bench.runs.files import write_whole
+from bench.spec import Figure as FigureSpec
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "pdf": {"metadata": {"CreationDate": None}},
+    "png": {"dpi": 200},
+}
+"""Options of each format; none of them writes a date."""
+
+# Figures are files: no window is ever opened.
+mpl.use("Agg")
+
+
+def draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
+    """Draw a figure of the experiment file and write it; ValueError with one line if its kind does not fit these rows.
+
+    A run that is not complete may lack the rows that the figure needs; a note is then written in its place.
+    """
+    kind = figure_kind[figure.kind]
+    try:
+        with _style():
+            drawing = kind.target(run, figure)
+        save(drawing, path, formats, run.interim)
+    except OSError:
+        raise
+    except Exception as error:
+        # A kind may need more of a model or task than its keys say, which cannot be listed: any error means a misfit.
+        plt.close("all")
+        if run.interim:
+            save(_empty(), path, formats, run.interim)
+            return
+        raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
+
+
+def _empty() -> Figure:
+    """A figure that says that its training runs have not ended yet."""
+    drawing = plt.figure(figsize=(ONE_COLUMN, 1), layout="constrained")
+    drawing.text(0.5, 0.5, "The training runs that this figure needs have not ended yet.", ha="center", va="center", fontsize=8)
+    return drawing
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """The fonts and lines of all figures. A script that the font lacks is drawn as boxes, and labels without room overlap."""
+    with mpl.rc_context(rc()), warnings.catch_warnings():
+        for message in ("Glyph .* missing from font", "constrained_layout not applied"):
+            warnings.filterwarnings("ignore", message, UserWarning)
+        yield
+
+
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
+    """Write a figure in these formats, with `note` in a line below it, and close it; the same figure gives the same files."""
+    with _style():
+        # All formats have the same layout.
+        to_columns(drawing)
+        log_ticks(drawing)
+        if note:
+            note_below(drawing, note)
+        drawing.draw_without_rendering()
+        drawing.set_layout_engine("none")
+        for kind in formats:
+            content = io.BytesIO()
+            drawing.savefig(content, format=kind, **FORMATS[kind])
+            write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
+    plt.close(drawing)

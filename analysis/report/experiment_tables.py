@@ -1,0 +1,107 @@
+"""The tables of an experiment's page."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws import Law
+from analysis.report.format import condition, interval, number, outcome, runs
+from analysis.report.result import Result
+from analysis.rows.load import Run, matching
+from analysis.rows.measures import RATES, measured
+from analysis.rows.summary import rate_interval
+from analysis.stats.intervals import clustered_median
+from analysis.words import value_words
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """The tables of the page by name; tables without a line are left out."""
+    laws = [(law.name, law.says, _standing(law, result.run), law.number, f"{law.n:,}") for law in result.laws]
+    frames = {
+        "verdicts": verdict_frame(result),
+        "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
+        "published": _published(result.run),
+        "cells": cell_frame(result),
+    }
+    return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def _standing(law: Law, run: Run) -> str:
+    """Whether a law holds, in words."""
+    if law.holds:
+        return "holds"
+    if law.name not in run.experiment.laws:
+        return "does not hold (a claim)"
+    return "does not hold so far" if run.interim else "FAILS"
+
+
+def _published(run: Run) -> pd.DataFrame:
+    """The table of published numbers beside ours: shares with 95% intervals, medians with order-statistic intervals."""
+    lines = []
+    for theirs in run.experiment.published:
+        rows = run.lanes[matching(run.lanes, run.experiment, theirs.where)]
+        if theirs.measure in RATES:
+            estimate, low, high = rate_interval(run, rows, theirs.measure)
+        else:
+            estimate, low, high, _ = clustered_median(measured(rows, theirs.measure), run.clusters.loc[rows.index].to_numpy())
+        lines.append(
+            {
+                "what": theirs.says,
+                "published": f"{theirs.value:g}",
+                "here": f"{estimate:.4g} [{low:.4g}, {high:.4g}], n = {len(rows):,}",
+                "source": theirs.source,
+                "what differs": theirs.differs,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def verdict_frame(result: Result) -> pd.DataFrame:
+    """The table with one line per claim and condition."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": verdict.family if verdict.family != result.name else "",
+                "says": verdict.says,
+                "where": condition(verdict),
+                "verdict": outcome(verdict) + (", interim" if result.run.interim else ""),
+                "criterion": f"{verdict.measure} {verdict.criterion}" if verdict.measure not in verdict.criterion else verdict.criterion,
+                "measured": number(verdict),
+                "interval": interval(verdict),
+                "n": runs(verdict),
+            }
+            for verdict in result.verdicts
+        ]
+    )
+
+
+def _more(line: pd.Series) -> dict[str, str]:
+    """Columns that only some experiments have: ties that broke, and ends up to symmetries."""
+    found = {}
+    if "broken" in line:
+        found["tie broken"] = f"{line['broken']:.3f} [{line['broken_low']:.3f}, {line['broken_high']:.3f}]"
+        none = not np.isfinite(line["break_median"])
+        found["at step"] = "" if none else f"{line['break_median']:.0f} [{line['break_low']:.0f}, {line['break_high']:.0f}]"
+    if "distinct_minima" in line and np.isfinite(line["distinct_minima"]):
+        found["different ends"] = f"{line['distinct_minima']:.0f}"
+        found["distance of two ends"] = f"{line['orbit_distance']:.3g}"
+    return found
+
+
+def cell_frame(result: Result) -> pd.DataFrame:
+    """The table with one line per cell."""
+    lines = []
+    for _, line in result.summary.iterrows():
+        never = not np.isfinite(line["steps_median"])
+        lines.append(
+            {
+                **{axis: value_words(line[axis]) for axis in result.run.experiment.axes},
+                "lanes": f"{line['lanes']:,}",
+                "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
+                "stuck": f"{line['stuck']:.3f}",
+                "diverged": f"{line['diverged']:.3f}",
+                "steps": "never" if never else f"{line['steps_median']:.0f}",
+                "loss": "diverged" if np.isinf(line["loss_median"]) else f"{line['loss_median']:.3g}",
+                **_more(line),
+            }
+        )
+    return pd.DataFrame(lines)

@@ -1,0 +1,83 @@
+"""Users' own models: the order of their weights, their noise, and axes that nobody knows."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from bench.lane.initial import initial_parameters, parameter_keys, zeroed_layers
+from bench.lane.order import use
+from bench.models import model
+from bench.spec import InitializerSpec
+from tests.own.user import network, planned
+
+
+@pytest.mark.parametrize("name", ["Plain", "Jitted"])
+def test_weight_layers_stand_in_the_order_of_computation(name: str) -> None:
+    net = network(f"pieces:{name}")
+    assert net.weight_names == ["hidden.kernel", "head.kernel"]
+    assert net.output_paths == [("head", "kernel")] and net.is_layered
+    assert zeroed_layers(net, InitializerSpec.model_validate({"name": "zeros", "zero_layers": ["hidden"]})) == [0]
+
+
+RESIDUAL = ["input.kernel", *(f"blocks.{block}.{part}.kernel" for block in range(2) for part in ("first", "second")), "output.kernel"]
+ORDERS = {
+    "resmlp": RESIDUAL,
+    "rescnn": RESIDUAL,
+    "elman": ["cell.x.kernel", "cell.h.kernel", "output.kernel"],
+    "gan": [*(f"{player}.layers.{layer}.kernel" for player in ("generator", "discriminator") for layer in range(3))],
+    "lora": [f"layers.{layer}.{part}.kernel" for layer in range(2) for part in ("base", "down", "up")],
+    "cnn": ["convolutions.0.kernel", "convolutions.1.kernel", "output.kernel"],
+    "mlp": ["layers.0.kernel", "layers.1.kernel"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_order_of_computation_of_our_models(name: str) -> None:
+    features = {"features": 2} if "features" in model[name].options.model_fields else {}
+    assert network(name, 4, 2, **features).weight_names == ORDERS[name]
+
+
+def test_the_order_of_use_looks_into_loops_and_branches() -> None:
+    def forward(arguments: list[jax.Array], x: jax.Array) -> jax.Array:
+        a, b, c, d, _ = arguments
+        prepared = d.T @ c
+        x = jax.lax.fori_loop(0, 3, lambda i, value: value @ b, x)
+        x = jax.lax.cond(x[0] > 0, lambda value: value @ a, lambda value: value, x)
+        return x @ prepared
+
+    square = jax.ShapeDtypeStruct((2, 2), "float32")
+    assert use(forward, [square] * 5, jax.ShapeDtypeStruct((2,), "float32")) == [1, 0, 3, 2]
+
+
+def test_a_start_in_which_layers_go_by_number_counts_along_the_computation() -> None:
+    net = network("pieces:Plain")
+
+    def start(offset: float = 0.0, **options: Any) -> Any:
+        spec = InitializerSpec.model_validate(options)
+        return initial_parameters(
+            net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), first_layer_offset=offset
+        )
+
+    zeroed, moved = start(name="he_normal", zero_layers=[0]), start(2.0, name="zeros")
+    assert not np.any(zeroed["hidden"]["kernel"]) and np.any(zeroed["head"]["kernel"])
+    assert np.all(np.asarray(moved["hidden"]["kernel"]) == 2) and not np.any(moved["head"]["kernel"])
+
+
+def test_noise_of_an_own_model_is_seen() -> None:
+    [noisy], [quiet] = planned(model="pieces:Noisy"), planned(model="pieces:Quiet")
+    assert noisy.noisy and not quiet.noisy
+
+
+def test_a_kernel_with_several_axes_needs_an_initializer_that_does_not_ask_which_are_inputs() -> None:
+    for name in ("zeros", "normal", "constant"):
+        planned(model="pieces:Heads", initializer=name)
+    for start in ("glorot_normal", "orthogonal", "identity", {"name": "zeros", "bias": "uniform_fan_in"}):
+        with pytest.raises(ValueError, match=r"its weight 'query.kernel' has the shape \(4, 2, 2\), and nobody knows"):
+            planned(model="pieces:Heads", initializer=start)
+    # The bias of four numbers in two axes is none of the weights; the convolution's kernel is known.
+    net = network("pieces:Heads")
+    assert "query.bias" not in net.weight_names and "image.kernel" in net.weight_names
+    assert ("query", "bias") in net.bias_paths and net.unclear_paths == [("query", "kernel")]

@@ -1,0 +1,56 @@
+"""Lanes are numbered cell by cell and planned in pieces."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bench.runs.folder
+import bench.runs.rows
+from bench import run
+from bench.runs.plan import plan
+from bench.spec import Seeds
+from tests.conftest import experiment
+from tests.runs.small import SMALL, again, sums
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run, to be copied."""
+    return run(experiment(**SMALL), tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A complete run of its own."""
+    return Path(shutil.copytree(finished, tmp_path / finished.name))
+
+
+def test_lanes_planned_in_pieces_are_the_same(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.runs.rows, "PIECE", 16)
+    assert again(tmp_path / finished.name) == []
+    assert sums(tmp_path / finished.name) == sums(finished)
+
+
+def test_two_thousand_million_seeds_take_no_memory_before_they_run() -> None:
+    wanted = experiment(seeds={"init": 2_000_000_000}, grid={"initializer": ["zeros", "glorot_normal"]})
+    planned = plan(wanted)
+    table = planned.lanes
+    done = np.arange(1_000, 3_000_000_000, 999_983)
+    first = next(table.missing([0, 1], done))
+    lanes = table.lanes(planned.programs[0], first)
+    assert len(lanes) <= bench.runs.rows.PIECE and lanes.ids[0] == 0 and 1_000 not in lanes.ids
+    far = table.lanes(planned.programs[0], np.array([1_999_999_999, 3_999_999_999]))
+    assert far.inputs.init_seed.tolist() == [1_999_999_999] * 2 and far.variant.tolist() == [0, 1]
+    rows = table.seeds_of(np.array([5, 3_999_999_999]))
+    assert table.numbers(rows).tolist() == [5, 3_999_999_999]
+
+
+def test_places_of_seeds_are_those_of_their_pairs() -> None:
+    for seeds in (Seeds(init=7), Seeds(init=3, data=5), Seeds(init=6, data="paired")):
+        data, init = seeds.pairs()
+        assert seeds.places(data, init).tolist() == list(range(len(seeds)))
+        assert (seeds.places(data, init + 7) == -1).all() and (seeds.places(data - 10, init) == -1).all()
+    with pytest.raises(ValueError, match="at most"):
+        Seeds(init=1 << 30, data=1 << 20)
