@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, Key, UInt32
 
 KeyScalar = Key[Array, ""]
-Seed = UInt32[Array, ""] | int
+Seed = UInt32[Array, ""] | np.integer | int
 
 
 def root() -> KeyScalar:

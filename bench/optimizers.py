@@ -8,13 +8,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import optax.contrib
 from jaxtyping import Array, Float
 
 from bench.messages import nearest, one_line, shown
 
-LearningRate = Float[Array, ""] | float
+LearningRate = Float[Array, ""] | np.floating | float
 
 
 @cache

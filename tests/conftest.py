@@ -19,7 +19,13 @@ from jaxtyping import install_import_hook  # noqa: E402
 
 SHAPED = (
     *(f"bench.{name}" for name in ("keys", "linalg", "initializers", "models", "losses", "optimizers", "probes", "schemes", "tasks")),
-    *("bench.lane", "bench.engine", "analysis.stats", "analysis.geometry", "analysis.laws", "analysis.figures"),
+    *("bench.lane", "analysis.stats", "analysis.geometry", "analysis.laws", "analysis.figures"),
+    *(
+        f"bench.engine.{name}"
+        for name in ("compiled", "curves", "data_placement", "hashing", "pool", "rounds", "scheduler", "segments", "slots")
+    ),
+    # The others give no shapes, and are called for every element of an unrolled program: checking them takes as long as the tests.
+    *(f"bench.engine.layouts.{name}" for name in ("fused", "kernel", "lanes_first", "lanes_last", "layout", "unrolled")),
 )
 """Modules and packages whose annotations give shapes: tests check them in every call. An int is accepted as a float."""
 install_import_hook(SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")

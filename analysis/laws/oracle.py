@@ -76,7 +76,7 @@ def forward(layers: Layers, activation: str, x: Array) -> Forward:
     return Forward(inputs[:-1], sums)
 
 
-def cross_entropy(outputs: Array, y: Array) -> tuple[Array, Array]:
+def cross_entropy(outputs: Array, y: Array) -> tuple[Array | np.floating, Array]:
     """Mean cross-entropy (...), and its slope along each output (..., example, output).
 
     Integer classes (..., example) are those of a softmax; probabilities (..., example, output) are those of a sigmoid at each output.

@@ -186,7 +186,7 @@ def _propagates(cell: Cell, activation: str) -> bool:
     )
 
 
-def _values(lanes: Lanes, name: str, layer: int) -> np.ndarray:
+def _values(lanes: Lanes, name: str, layer: int | np.integer) -> np.ndarray:
     return lanes[f"{name}_{layer}_initial"]
 
 

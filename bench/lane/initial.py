@@ -28,11 +28,11 @@ def initial_parameters(
     network: Network,
     spec: InitializerSpec,
     keys: Key[Array, " key"],
-    gain: Array,
-    zero_fraction: Array,
+    gain: Array | np.floating,
+    zero_fraction: Array | np.floating,
     dtype: jnp.dtype,
     x: Examples | None = None,
-    first_layer_offset: Array | float = 0.0,
+    first_layer_offset: Array | np.floating | float = 0.0,
     zeroed: Bool[Array, " parameter"] | None = None,
 ) -> Params:
     """Return the initial parameters of one lane from its `parameter_keys`.
@@ -102,7 +102,7 @@ def _drawn(network: Network, law: dict[Path, Callable[..., Array]], keys: Key[Ar
     return drawn
 
 
-def _with_zeros(drawn: Array, key: Any, zero_fraction: Array) -> Array:
+def _with_zeros(drawn: Array, key: Any, zero_fraction: Array | np.floating) -> Array:
     """Return a weight layer with this fraction of its single weights, at random places, set to zero."""
     rank = shuffled(key, drawn.size)
     # Only a fraction of 1 zeroes a whole layer.

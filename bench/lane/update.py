@@ -11,17 +11,17 @@ from bench.lane.network import dotted, leaves
 from bench.lane.objective import Recipe, gradient, training_loss
 from bench.lane.state import Fixed, Params, State
 from bench.losses import Targets
-from bench.optimizers import make_optimizer
+from bench.optimizers import LearningRate, make_optimizer
 from bench.tasks.definition import Examples
 
 
-def optimizer_of(recipe: Recipe, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
+def optimizer_of(recipe: Recipe, learning_rate: LearningRate) -> optax.GradientTransformationExtraArgs:
     """Return the optimizer of a lane at its learning rate, which may be traced."""
     chosen = recipe.settings.optimizer
     return make_optimizer(chosen.name, chosen.options, learning_rate)
 
 
-def begun(recipe: Recipe, learning_rate: Array, params: Params) -> Any:
+def begun(recipe: Recipe, learning_rate: LearningRate, params: Params) -> Any:
     """Return the optimizer's state before the first step; for a model with players, one state for each of them by name."""
     init, players = optimizer_of(recipe, learning_rate).init, recipe.network.players
     return {player: init(params[player]) for player in players} if players else init(params)

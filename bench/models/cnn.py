@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, flat, images, incoming, mean_pooled, outgoing, seen, shifted, side_of
+from bench.models.convolution import Convolution, Flat, flat, images, incoming, mean_pooled, outgoing, seen, shifted, side_of
 
 Channels = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=3)]
 
@@ -49,7 +49,7 @@ class CNN(nnx.Module):
         self.activation = activation
         self.channels = tuple(channels)
 
-    def trace(self, x: Float[Array, "example input"], forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+    def trace(self, x: Flat, forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
         features, forward, hidden = images(x), shifted(forward, self.channels), []
         for index, convolution in enumerate(self.convolutions):
             hidden.append(forward.hidden(index, self.activation, convolution(features)))

@@ -9,12 +9,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
 from bench.models.activations import Forward, Hidden
 
-Images = Float[Array, "channel side side example"]
+Flat = Float[Array | np.ndarray, "example value"]
+"""Flat examples, of NumPy where they are part of a program."""
+Images = Float[Any, "channel side side example"]
+"""Images as an array of JAX, or of NumPy where they are part of a program."""
 Filtered = Float[Array, "unit side side example"]
 """Images of the units of a layer, of the same side as those that the layer sees."""
 
@@ -27,7 +31,7 @@ def side_of(inputs: int) -> int:
     return side
 
 
-def images(flat: Float[Array, "example value"], channels: int = 1) -> Images:
+def images(flat: Flat, channels: int = 1) -> Images:
     """Return flat examples, which are channel after channel and row after row, as images."""
     side = side_of(flat.shape[1] // channels)
     return flat.T.reshape(channels, side, side, len(flat))

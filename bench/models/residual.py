@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, images, incoming, outgoing, seen, shifted, side_of
+from bench.models.convolution import Convolution, Flat, images, incoming, outgoing, seen, shifted, side_of
 from bench.models.mlp import Depth
 
 Normalization = Literal["none", "layer"]
@@ -145,7 +145,7 @@ class ResCNN(Residual):
         self.activation = activation
         self.pool = pool
 
-    def trace(self, x: Float[Array, "example input"], forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+    def trace(self, x: Flat, forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
         stream = self.input(images(x), self.pool)
         forward = shifted(forward, (len(stream),) * len(self.blocks))
         stream, hidden = self._through_blocks(stream, forward)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field
 
@@ -27,7 +28,7 @@ def parity(bits: Annotated[int, Field(ge=1, le=20)] = 3, loss: BooleanLoss = "cr
     table = np.array(list(product((0, 1), repeat=bits)))
     odd = table.sum(axis=1, keepdims=True) % 2
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         return split(jnp.asarray(table, dtype), jnp.asarray(odd, dtype), len(table))
 
     return Task(bits, 1, sample, loss, "classification", seeded=False)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 
 from bench.linalg import orthonormal
@@ -38,7 +39,7 @@ class Task:
 
     inputs: int
     outputs: int
-    sample: Callable[[Key[Array, ""], jnp.dtype], Data]
+    sample: Callable[[Key[Array, ""], DTypeLike], Data]
     """The data of one data seed, as a pure function of a key and a dtype."""
     loss: Loss
     kind: Kind
@@ -52,7 +53,7 @@ class Task:
         self,
         inputs: int | Any,
         outputs: int | Any,
-        sample: Callable[[Key[Array, ""], jnp.dtype], Data],
+        sample: Callable[[Key[Array, ""], DTypeLike], Data],
         loss: str | Loss,
         kind: Kind | Any,
         seeded: bool = True,

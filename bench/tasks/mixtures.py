@@ -4,6 +4,7 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -14,7 +15,7 @@ from bench.tasks.definition import Data, Task, split
 def _mixture(centers: Float[Array, "mode coordinate"], stddev: float, latent: int, n: int, n_test: int) -> Task:
     modes, coordinates = centers.shape
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_point, key_latent = (jax.random.fold_in(key, i) for i in range(2))
         mode = jnp.arange(n + n_test) % modes
         points = centers.astype(dtype)[mode] + stddev * jax.random.normal(key_point, (n + n_test, coordinates), dtype)

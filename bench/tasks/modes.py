@@ -4,6 +4,7 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, PositiveInt
 
@@ -27,7 +28,7 @@ def modes(
     if n < d:
         raise ValueError(f"n = {n}: whitened inputs need at least as many examples as there are strengths, {d}")
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_x, key_v, key_s = (jax.random.fold_in(key, i) for i in range(3))
         x = jnp.sqrt(jnp.asarray(n, dtype)) * orthonormal(jax.random.normal(key_x, (n, d), dtype))
         v = orthonormal(jax.random.normal(key_v, (d, d), dtype))

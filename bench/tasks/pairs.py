@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import PositiveInt
 
@@ -19,7 +20,7 @@ def gaussian_pairs(n: PositiveInt = 272, d: PositiveInt = 16, whitened: bool = F
     if whitened and n < d:
         raise ValueError(f"n = {n}: whitened inputs need at least d = {d} examples")
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         x = jax.random.normal(jax.random.fold_in(key, 0), (n, d), dtype)
         if whitened:
             x = jnp.sqrt(jnp.asarray(n, dtype)) * orthonormal(x)

@@ -5,6 +5,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -19,7 +20,7 @@ Curve = Callable[[Float[Array, " example"]], Float[Array, "example 2"]]
 def _two_curves(first: Curve, second: Curve, n: int, n_test: int, noise: float, loss: PlanarLoss) -> Task:
     """Points of two curves, at uniform places t in [0, 1], moved by N(0, noise^2); the classes take turns."""
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_t, key_noise = (jax.random.fold_in(key, i) for i in range(2))
         t = jax.random.uniform(key_t, (n + n_test,), dtype)
         label = (jnp.arange(n + n_test) % 2)[:, None]

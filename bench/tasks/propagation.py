@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, PositiveInt
 
@@ -17,7 +18,7 @@ def absolute_value(points: Annotated[int, Field(ge=2)] = 33) -> Task:
     Without biases a network of rectifiers is positively homogeneous, so the first point and the last stand for the whole line.
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         x = jnp.linspace(1, -1, points, dtype=dtype)[:, None]
         return split(x, jnp.abs(x), points)
 
@@ -31,7 +32,7 @@ def unit_input(d: PositiveInt = 64) -> Task:
     The gradient that flows back then starts at 1 in every network, independently of its weights, as theories of propagation assume.
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         return split(jnp.ones((1, d), dtype), jnp.zeros((1, 1), dtype), 1)
 
     return Task(d, 1, sample, "output", "regression", seeded=False)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, PositiveInt
 from sklearn import datasets
@@ -41,7 +42,7 @@ def _real(
     classes = len(np.unique(targets)) if kind == "classification" else 0
     scalar = classes <= 2
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         order = shuffled(key, len(features))[: n + n_test]
         x = jnp.asarray(features, dtype)[order]
         y = jnp.asarray(targets, dtype if scalar else jnp.int32)[order]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -22,7 +23,7 @@ def adding(length: AtLeastTwo = 10, n: PositiveInt = 256, n_test: NonNegativeInt
     """
     half = length // 2
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_value, key_first, key_second = (jax.random.fold_in(key, i) for i in range(3))
         values = jax.random.uniform(key_value, (n + n_test, length), dtype)
         first = jax.random.randint(key_first, (n + n_test, 1), 0, half)
@@ -43,7 +44,7 @@ def first_symbol(length: AtLeastTwo = 10, symbols: AtLeastTwo = 8, n: PositiveIn
     A time step has `symbols` numbers, of which one is 1. Guessing has the loss ln(symbols).
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         drawn = jax.random.randint(key, (n + n_test, length), 0, symbols)
         x = jax.nn.one_hot(drawn, symbols, dtype=dtype).reshape(n + n_test, length * symbols)
         return split(x, drawn[:, 0], n)

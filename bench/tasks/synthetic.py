@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -32,7 +33,7 @@ def regression(
     check_floor(loss, excess)
     d = len(column_scales)
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_x, key_w, key_noise = (jax.random.fold_in(key, i) for i in range(3))
         x = jax.random.normal(key_x, (n + n_test, d), dtype) * jnp.asarray(column_scales, dtype)
         w = jax.random.normal(key_w, (d, 1), dtype)
@@ -57,7 +58,7 @@ def classification(
     """
     n_flipped = round(flip * n)
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_x, key_w = (jax.random.fold_in(key, i) for i in range(2))
         x = jax.random.normal(key_x, (n + n_test, d), dtype)
         w = jax.random.normal(key_w, (d, 1), dtype)
@@ -85,7 +86,7 @@ def blobs(
     The circle is turned by a random angle per data seed; `spread` is the standard deviation of a blob.
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_x, key_angle, key_label = (jax.random.fold_in(key, i) for i in range(3))
         label = jax.random.randint(key_label, (n + n_test,), 0, classes)
         angle = 2 * jnp.pi * (label / classes + jax.random.uniform(key_angle, (), dtype))
@@ -113,7 +114,7 @@ def teacher_neuron(
     `models.single.Neuron` with `output = "logit"` stands for, and the loss is counted from their entropy.
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_x, key_w, key_b = (jax.random.fold_in(key, i) for i in range(3))
         x = jax.random.normal(key_x, (n + n_test, d), dtype)
         z = x @ jax.random.normal(key_w, (d, 1), dtype) + jax.random.normal(key_b, (), dtype)

@@ -3,6 +3,7 @@
 import math
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import PositiveInt
 
@@ -18,7 +19,7 @@ def student_teacher(k: PositiveInt = 6) -> Task:
     inputs and random starts have no preferred direction, so every orthonormal teacher is the same problem.
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         # E T^2 / 2: k squares of 1/2 each, and k (k - 1) products of orthogonal units.
         missing = k / 4 + k * (k - 1) / (4 * math.pi)
         # The student averages over the examples what the teacher adds up: hence k times as long.

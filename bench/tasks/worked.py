@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field
 
@@ -20,7 +21,7 @@ def worked_example(x: Row = (1.0, 1.0), answer: float | None = None) -> Task:
     `answer` is what is said to come out, left out if nothing defined does; it is no part of the data, laws hold the output against it.
     """
 
-    def sample(key: Key[Array, ""], dtype: jnp.dtype) -> Data:
+    def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         return split(jnp.asarray([x], dtype), jnp.zeros((1, 1), dtype), 1)
 
     return Task(len(x), 1, sample, "output", "regression", seeded=False)

@@ -41,7 +41,7 @@ def test_gradients_are_finite_differences(classes: bool) -> None:
     x = rng.normal(size=(2, 6, 3))
     y = rng.integers(0, 2, (2, 6)) if classes else rng.random((2, 6, 2))
 
-    def loss() -> np.ndarray:
+    def loss() -> np.ndarray | np.floating:
         return cross_entropy(forward(layers, "tanh", x).sums[-1], y)[0]
 
     passed = forward(layers, "tanh", x)
