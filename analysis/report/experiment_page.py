@@ -138,7 +138,8 @@ def _about_cells(result: Result) -> str:
     """The columns of the table of cells in words."""
     text = (
         "Solved: share of training runs with its 95% interval (Wilson's, or Gaffke's over independent draws). Steps: median to solve, "
-        "'never' if fewer than half do. Loss: median of the final training loss over all training runs, 'diverged' where more than half did."
+        "'never' if fewer than half do. Loss: median of the final training loss over all training runs, "
+        "'diverged' where more than half did."
     )
     if "broken" in result.summary:
         text += " Tie broken: share of training runs whose equal units came apart, and the median step of those that did."
