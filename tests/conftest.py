@@ -1,4 +1,4 @@
-"""Two devices in every test, also on a machine with one core."""
+"""What all tests rest on: two devices, also on a machine with one core, and calls whose shapes and types are checked."""
 
 import ctypes
 import gc
@@ -15,6 +15,14 @@ from typing import Any  # noqa: E402
 import jax  # noqa: E402
 import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
+
+SHAPED = (
+    *(f"bench.{name}" for name in ("keys", "linalg", "initializers", "models", "losses", "optimizers", "probes", "schemes", "tasks")),
+    *("bench.lane", "bench.engine", "analysis.stats", "analysis.geometry", "analysis.laws", "analysis.figures"),
+)
+"""Modules and packages whose annotations give shapes: tests check them in every call. An int is accepted as a float."""
+install_import_hook(SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 from bench import Experiment, run  # noqa: E402
 from bench.hardware import hardware_here  # noqa: E402

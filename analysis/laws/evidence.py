@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -229,7 +229,7 @@ class Lanes:
         """Whether each training run has finite numbers in all of these columns."""
         return np.isfinite(self.table(names)).all(axis=1)
 
-    def where(self, mask: ArrayLike, least: float, most: int | None = None) -> Self:
+    def where(self, mask: ArrayLike, least: float, most: int | None = None) -> "Lanes":
         """The training runs in which the law can be tested, or a sample of `most` of them.
 
         All others count as left out: the share `least` of all (or of `most`) must be tested. Samples of several cells have different seeds
@@ -241,7 +241,7 @@ class Lanes:
         wanted = self.wanted if most is None else min(self.wanted, most)
         return replace(self, rows=self.rows.iloc[places], wanted=least * wanted)
 
-    def sample(self, most: int) -> Self:
+    def sample(self, most: int) -> "Lanes":
         """A sample of at most `most` of them."""
         return self.where(np.ones(len(self), bool), 1.0, most)
 

@@ -1,12 +1,13 @@
 """The correction of several tests for their number."""
 
 import numpy as np
+from jaxtyping import Bool, Float
 
-Array = np.ndarray
+Numbers = Float[np.ndarray, " hypothesis"]
 
 
-def rejected(p_values: Array, levels: Array) -> Array:
-    """Whether Holm's procedure (1979) rejects each hypothesis, every one at a level of its own.
+def rejected(p_values: Numbers, levels: Numbers) -> Bool[np.ndarray, " hypothesis"]:
+    """Tell whether Holm's procedure (1979) rejects each hypothesis, every one at a level of its own.
 
     Hypotheses are taken in the order of p-value over level, and rejected as long as the p-value is at most the level over the number of
     hypotheses that are left. With equal levels alpha, any true hypothesis is rejected with probability alpha at most.

@@ -27,7 +27,7 @@ def dirichlet_mean_cdf(values: Array, t: Array | float, counts: Array | None = N
     inside = (least < 0) & (most > 0)
     # The answer is known where the threshold is not inside, and any numbers do there.
     a = np.where(inside[..., None], a, np.resize([-1.0, 1.0], a.shape[-1]))
-    low, high = 1 / a.min(-1), 1 / a.max(-1)
+    low, high = np.asarray(1 / a.min(-1)), np.asarray(1 / a.max(-1))
     line = _line(a, counts, low, high)
     scale = np.minimum(np.abs(line), np.minimum(line - low, high - line))
     u = scale[..., None] * np.sinh(NODES)

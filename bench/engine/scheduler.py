@@ -93,7 +93,7 @@ class Scheduler:
     @property
     def waiting(self) -> bool:
         """Whether lanes wait to be started."""
-        return self.next < len(self.lanes)
+        return bool(self.next < len(self.lanes))
 
     @property
     def held(self) -> np.ndarray:

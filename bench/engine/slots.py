@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Int
 
 from bench.hardware import Hardware
 from bench.lane.state import Inputs, State
@@ -49,7 +49,7 @@ def put(tree: Any, new: Any, index: Array) -> Any:
     return jax.tree.map(one, tree, new)
 
 
-def places(flags: Array, beyond: int, hardware: Hardware) -> Array:
+def places(flags: Bool[Array, " place"], beyond: int, hardware: Hardware) -> Int[Array, " place"]:
     """Return the indices of the set flags in ascending order, followed by `beyond` up to the length of `flags`."""
     numbers = jnp.arange(len(flags), dtype=jnp.int32)
     none = jnp.full(len(flags), beyond, jnp.int32)

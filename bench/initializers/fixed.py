@@ -4,6 +4,7 @@ import math
 from typing import Annotated
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 from pydantic import Field, FiniteFloat
 
@@ -14,19 +15,19 @@ Values = Annotated[tuple[Extended, ...], Field(strict=False)]
 
 
 @initializer(random=False)
-def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "..."]:
+def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "..."]:
     """All weights zero."""
     return jnp.zeros(shape, dtype)
 
 
 @initializer(random=False)
-def constant(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype, value: FiniteFloat = 0.5) -> Float[Array, "..."]:
+def constant(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike, value: FiniteFloat = 0.5) -> Float[Array, "..."]:
     """All weights equal to `value`."""
     return jnp.full(shape, value, dtype)
 
 
 @initializer(random=False)
-def listed(key: Key[Array, ""], shape: tuple[int, ...], dtype: jnp.dtype, values: Values = ()) -> Float[Array, "..."]:
+def listed(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike, values: Values = ()) -> Float[Array, "..."]:
     """The weights as listed, row after row (a row has one input's weights to all units); an empty list stands for zeros."""
     if values and len(values) != math.prod(shape):
         raise ValueError(f"listed: {len(values)} values for a weight layer of shape {shape}")

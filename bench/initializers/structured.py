@@ -6,6 +6,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 from pydantic import FiniteFloat, PositiveFloat, PositiveInt
 from scipy.linalg import hadamard
@@ -31,7 +32,7 @@ def _at_center(matrix: Float[Array, "input unit"], shape: tuple[int, ...]) -> We
 
 
 @initializer(random=False)
-def identity(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
+def identity(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     """1 on the main diagonal, 0 elsewhere: each unit copies one input, as far as there are inputs and units.
 
     A convolution copies channels: the identity is at the center of its kernel ("Dirac"), zeros around it.
@@ -40,7 +41,7 @@ def identity(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
 
 
 @initializer(random=False)
-def zero_hadamard(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
+def zero_hadamard(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     """ZerO: the identity where a layer does not widen, else the corner of an orthonormal Hadamard matrix (Zhao et al., 2022).
 
     A widening identity would leave the new units at 0 and the network in the span of its inputs; +-2^(-m/2) in every entry,
@@ -56,7 +57,7 @@ def zero_hadamard(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Wei
 
 
 @initializer
-def delta_orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, scale: FiniteFloat = 1.0) -> Weights:
+def delta_orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, scale: FiniteFloat = 1.0) -> Weights:
     """A random orthogonal matrix at the center of a convolution's kernel, zeros around it (Xiao et al., 2018).
 
     The convolution keeps the length of what stands at each position, as long as there are no fewer units than channels; with fewer
@@ -67,7 +68,7 @@ def delta_orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, sca
 
 
 @initializer
-def sparse(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, connections: PositiveInt = 15, stddev: PositiveFloat = 1.0) -> Weights:
+def sparse(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, connections: PositiveInt = 15, stddev: PositiveFloat = 1.0) -> Weights:
     """Each unit has `connections` incoming weights from N(0, stddev^2), the others are 0 (Martens, 2010).
 
     With fewer inputs than `connections` it is `normal`.

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key
 from pydantic import FiniteFloat, NonNegativeFloat
 
@@ -16,14 +17,14 @@ Weights = Float[Array, "..."]
 
 @initializer
 def constant_noise(
-    key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype, value: FiniteFloat = 0.5, eps: NonNegativeFloat = 1e-3
+    key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, value: FiniteFloat = 0.5, eps: NonNegativeFloat = 1e-3
 ) -> Weights:
     """`value` + N(0, eps^2): all weights equal up to noise; exactly `constant` if `eps` is 0."""
     return value + eps * jax.random.normal(key, shape, dtype)
 
 
 @initializer(random=False)
-def distinct(key: KeyLike, shape: tuple[int, ...], dtype: jnp.dtype) -> Weights:
+def distinct(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     """Fixed weights without ties, evenly spread over U(-1, 1) sqrt(3 / fan_in), so of variance 1 / fan_in.
 
     The incoming weights of unit j are a point of Richtmyer's low-discrepancy sequence (1951): u_ij = frac((j + 1) sqrt(p_i)) with p_i

@@ -11,7 +11,7 @@ from bench.tasks.definition import Data, Task
 INTEGERS = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 
 
-def check_data(entry: Entry, task: Task, data: Data, dtype: str) -> None:
+def check_data(entry: Entry, task: Task, data: Any, dtype: str) -> None:
     """Check that data (or their shapes) are as the task says, in shape and dtype; `PieceError` if they are not."""
     if not isinstance(data, Data):
         raise entry.fault(f"its sample gives a {type(data).__name__}, which must be Data(x, y, test_x, test_y, floor)")

@@ -28,6 +28,11 @@ def problem(spec: TaskSpec) -> Task:
 
 def sampled(spec: TaskSpec, data_seed: Any, dtype: str) -> Data:
     """Return the data set of a data seed, as arrays of JAX also where the task has them from NumPy."""
+    return _unchecked(spec, data_seed, dtype)
+
+
+def _unchecked(spec: TaskSpec, data_seed: Any, dtype: str) -> Any:
+    """Return what the task gives for a data seed, which may be no `Data`: `check_data` looks at it."""
     return jax.tree.map(jnp.asarray, problem(spec).sample(data_key(data_seed), jnp.dtype(dtype)))
 
 
@@ -35,7 +40,7 @@ def data_shapes(spec: TaskSpec, dtype: str) -> Data:
     """Return the shapes of one data set; `PieceError` if they are not as the task says."""
     described, entry = problem(spec), task[spec.name]
     with entry.calling():
-        shapes = jax.eval_shape(lambda: sampled(spec, 0, dtype))
+        shapes = jax.eval_shape(lambda: _unchecked(spec, 0, dtype))
     check_data(entry, described, shapes, dtype)
     return shapes
 

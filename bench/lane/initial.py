@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Key
 
 from bench.initializers import initializer
 from bench.initializers.scaling import fans
@@ -15,6 +15,7 @@ from bench.lane.network import Network, dotted, leaves
 from bench.lane.state import Params, Path
 from bench.schemes import scheme
 from bench.spec import InitializerSpec, Piece
+from bench.tasks.definition import Examples
 
 
 def parameter_keys(network: Network, init_seed: Seed) -> Key[Array, " key"]:
@@ -30,7 +31,7 @@ def initial_parameters(
     gain: Array,
     zero_fraction: Array,
     dtype: jnp.dtype,
-    x: Float[Array, "example input"] | None = None,
+    x: Examples | None = None,
     first_layer_offset: Array | float = 0.0,
     zeroed: Bool[Array, " parameter"] | None = None,
 ) -> Params:

@@ -19,6 +19,7 @@ from bench.models import model
 from bench.models.activations import Forward, Hidden, dropped
 from bench.models.protocol import check_module, check_variables
 from bench.spec import ModelSpec
+from bench.tasks.definition import Examples
 
 
 class Noise(NamedTuple):
@@ -83,7 +84,7 @@ class Network:
         self.bias_paths = [path for path in self.paths if path not in self.weight_paths and path[-1] == "bias"]
         self.built_values = self._values_of_others(build)
         """Values that the model builds for parameters that are neither weights nor biases, such as the scale of a normalization."""
-        self.unit_shapes = jax.eval_shape(self.units, self.shapes)
+        self.unit_shapes = jax.eval_shape(self._unchecked_units, self.shapes)
         self.is_layered = len(self.weight_paths) == len(self.unit_shapes) + 1 > 1
         """Whether hidden layers follow one another, with one weight layer between two."""
 
@@ -131,16 +132,20 @@ class Network:
         nnx.replace_by_pure_dict(state, params)
         return nnx.merge(self._graph, state)
 
-    def _one(self, module: Any, x: Array, forward: Forward) -> tuple[Array, list[Hidden]]:
-        """Return the outputs and the hidden layers of one example; a model without `trace` shows no hidden layers."""
+    def _one(self, module: Any, x: Array, forward: Forward) -> Any:
+        """Return what a model gives for one example; a model without `trace` shows no hidden layers."""
         if not self._traces:
             return module(x), []
         return module.trace(x, forward) if self.takes_forward else module.trace(x)
 
-    def trace(self, params: Params, x: Float[Array, "example input"], noise: Noise = SILENT) -> tuple[Array, list[Hidden]]:
-        """Return the outputs (example, output), and what each hidden layer did with each example."""
+    def trace(self, params: Params, x: Examples, noise: Noise = SILENT) -> tuple[Float[Array, "example output"], list[Hidden]]:
+        """Return the outputs, and what each hidden layer did with each example."""
+        return self.unchecked_trace(params, x, noise)
 
-        def one(example: Array, key: Any, shifts: Any) -> tuple[Array, list[Hidden]]:
+    def unchecked_trace(self, params: Params, x: Examples, noise: Noise = SILENT) -> Any:
+        """Return what the model gives for these examples, which may be another thing than `trace` promises: `check_trace` looks at it."""
+
+        def one(example: Any, key: Any, shifts: Any) -> Any:
             connected = params
             if key is not None and noise.dropconnect > 0:
                 connected = self.on_weights(lambda name, leaf: dropped(named(key, name), leaf, noise.dropconnect), params)
@@ -163,6 +168,9 @@ class Network:
 
     def units(self, params: Params) -> list[Float[Array, "hidden feature"]]:
         """Return one array per hidden layer with a row per unit; an empty list if the model does not tell."""
+        return self._unchecked_units(params)
+
+    def _unchecked_units(self, params: Params) -> Any:
         if not self.offers("units"):
             return []
         with self.calling():

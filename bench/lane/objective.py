@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 from bench.keys import named
 from bench.lane.network import SILENT, Network, Noise, dotted, leaves
 from bench.lane.state import Fixed, Params, Path
+from bench.losses import Targets
 from bench.spec import Settings
-from bench.tasks.definition import Data, Task
+from bench.tasks.definition import Data, Examples, Task
 
 MAX_HESSIAN = 4096
 """Largest number of parameters of which a dense Hessian is formed."""
@@ -58,18 +59,18 @@ class Recipe:
         return [path for name in (*self.network.frozen, *self.settings.training.frozen) for path in self.network.matching(name)]
 
 
-def training_loss(recipe: Recipe, params: Params, x: Array, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
+def training_loss(recipe: Recipe, params: Params, x: Examples, y: Targets, data: Data, l2: Array) -> Float[Array, ""]:
     """Return the task's loss on these examples, counted from its floor, plus the penalty l2/2 |weights|^2."""
     return loss_of_outputs(recipe, recipe.network.trace(params, x)[0], params, y, data, l2)
 
 
-def loss_of_outputs(recipe: Recipe, outputs: Array, params: Params, y: Array, data: Data, l2: Array) -> Float[Array, ""]:
+def loss_of_outputs(recipe: Recipe, outputs: Array, params: Params, y: Targets, data: Data, l2: Array) -> Float[Array, ""]:
     """Return the training loss of parameters whose outputs (example, output) are known."""
     penalty = sum(jnp.sum(leaf**2) for path, leaf in leaves(params) if path in recipe.network.weight_paths)
     return recipe.task.loss(outputs, y) - data.floor + l2 / 2 * penalty
 
 
-def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Array, y: Array, key: Any = None) -> tuple[Array, Array, Params]:
+def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Examples, y: Targets, key: Any = None) -> tuple[Array, Array, Params]:
     """Return loss, outputs and gradient on these examples, with the noise of training if there is a key.
 
     The loss costs nothing if the caller drops it.
@@ -92,7 +93,7 @@ def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Array, y: Array, k
     return value, outputs, gradients
 
 
-def _losses_of_players(recipe: Recipe, params: Params, fixed: Fixed, x: Array, y: Array) -> tuple[Array, tuple[Array, Array]]:
+def _losses_of_players(recipe: Recipe, params: Params, fixed: Fixed, x: Examples, y: Targets) -> tuple[Array, tuple[Array, Array]]:
     """Return the sum of the players' losses, and the first player's loss and the outputs.
 
     Each loss is a function of its player's own parameters alone. The gradient of the sum is the players' gradients side by side, which is
@@ -107,7 +108,7 @@ def _losses_of_players(recipe: Recipe, params: Params, fixed: Fixed, x: Array, y
     return total, (jnp.asarray(first), jnp.asarray(outputs))
 
 
-def with_label_noise(recipe: Recipe, key: Any, y: Array) -> Array:
+def with_label_noise(recipe: Recipe, key: Any, y: Targets) -> Targets:
     """Draw each label anew from all classes with probability `label_noise`; values of a regression get a normal of that stddev."""
     rate = recipe.settings.training.label_noise
     if rate == 0:

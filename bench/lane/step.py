@@ -16,6 +16,7 @@ from bench.lane.state import Fixed, Inputs, Params, State, Status
 from bench.lane.update import chosen, updated
 from bench.lane.views import Views
 from bench.probes import breaking, probe
+from bench.tasks.definition import Examples
 
 POINTS_PER_DECADE = 12
 """Points of a curve per decade of steps."""
@@ -157,10 +158,10 @@ def _seen_if_due(
     return seen, jnp.where(wanted, seen["loss"], state.loss)
 
 
-def _outputs(recipe: Recipe, params: Params, x: Float[Array, "example input"]) -> Float[Array, "example output"]:
+def _outputs(recipe: Recipe, params: Params, x: Examples) -> Float[Array, "example output"]:
     """Return the outputs for all examples, computed in minibatches: the patches of convolutions for all examples would exceed a cache."""
 
-    def outputs(part: Float[Array, "example input"]) -> Float[Array, "example output"]:
+    def outputs(part: Examples) -> Float[Array, "example output"]:
         return recipe.network.trace(params, part)[0]
 
     whole = len(x) // recipe.batch_size * recipe.batch_size

@@ -5,12 +5,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bench.lane.network import dotted, leaves
 from bench.lane.objective import Recipe, gradient, training_loss
 from bench.lane.state import Fixed, Params, State
+from bench.losses import Targets
 from bench.optimizers import make_optimizer
+from bench.tasks.definition import Examples
 
 
 def optimizer_of(recipe: Recipe, learning_rate: Array) -> optax.GradientTransformationExtraArgs:
@@ -25,7 +27,7 @@ def begun(recipe: Recipe, learning_rate: Array, params: Params) -> Any:
     return {player: init(params[player]) for player in players} if players else init(params)
 
 
-def updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
+def updated(recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, loss: Array, gradients: Params) -> tuple[Params, Any]:
     """Return parameters and optimizer state after one update with this loss and these gradients on the examples `x`, `y`."""
     step = _players_updated if recipe.network.players else _updated
     params, optimizer = step(recipe, state, fixed, x, y, loss, gradients)
@@ -40,7 +42,7 @@ def updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss
     return params, optimizer
 
 
-def _updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
+def _updated(recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, loss: Array, gradients: Params) -> tuple[Params, Any]:
     # Line searches insist that every further argument is taken by name.
     def value_fn(params: Params, obj_fn: Any = None) -> Float[Array, ""]:
         return training_loss(recipe, params, x, y, fixed.data, fixed.inputs.l2)
@@ -52,8 +54,10 @@ def _updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, los
     return optax.apply_updates(state.params, updates), optimizer
 
 
-def _players_updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Array, loss: Array, gradients: Params) -> tuple[Params, Any]:
-    """Update the players one after another; with alternating updates each meets the parameters that those before it have updated."""
+def _players_updated(
+    recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, loss: Array, gradients: Params
+) -> tuple[Params, Any]:
+    """Update the players one after another; with alternating updates each meets the parameters that those before it updated."""
     update = optimizer_of(recipe, fixed.inputs.learning_rate).update
     params, optimizer = state.params, state.optimizer
     for player in recipe.network.players:
@@ -65,6 +69,6 @@ def _players_updated(recipe: Recipe, state: State, fixed: Fixed, x: Array, y: Ar
     return params, optimizer
 
 
-def chosen(condition: Array, new: Any, old: Any) -> Any:
+def chosen(condition: Bool[Array, ""], new: Any, old: Any) -> Any:
     """Return `new` where the condition holds and `old` elsewhere, leaf by leaf."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)

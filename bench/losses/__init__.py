@@ -14,7 +14,13 @@ example. It is minimized, so a lane that diverged has an infinite one. Its trait
 
 import sys
 
+import numpy as np
+from jaxtyping import Array
+
 from bench.registry import Registry, import_submodules
+
+Targets = Array | np.ndarray
+"""Targets of examples: an array of NumPy where the data are part of a program."""
 
 loss = Registry(
     "loss",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from pydantic import AfterValidator
 
-from bench.losses import loss
+from bench.losses import Targets, loss
 from bench.registry import is_opaque
 
 Kind = Literal["regression", "classification"]
@@ -39,7 +39,7 @@ class Loss:
     """A registered loss with its traits; see `bench.losses`."""
 
     name: str
-    each: Callable[[Array, Array], Float[Array, " example"]]
+    each: Callable[[Array, Targets], Float[Array, " example"]]
     """The loss of each example, from outputs (example, output) and targets."""
     total: Callable[[Float[Array, " example"]], Float[Array, ""]]
     """The reduction over the examples."""
@@ -81,11 +81,11 @@ class Loss:
         """Whether the model's outputs are predictions of the targets."""
         return self.threshold is not None
 
-    def __call__(self, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+    def __call__(self, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
         """Return the loss of several examples."""
         return self.total(self.each(outputs, targets))
 
-    def metric(self, kind: Kind, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+    def metric(self, kind: Kind, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
         """Return the accuracy of a classification, or R^2 of a regression: 1 - squared error over variance of the targets.
 
         NaN if the outputs are no predictions.

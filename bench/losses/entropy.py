@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from bench.losses import loss
+from bench.losses import Targets, loss
 
 
 @loss(threshold=0.0, kinds=("classification",), unit="nats")
-def cross_entropy(outputs: Float[Array, "example output"], targets: Array) -> Float[Array, " example"]:
+def cross_entropy(outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, " example"]:
     """Binary cross-entropy of a logit and a probability if there is one output, otherwise that of softmax and integer classes."""
     if outputs.shape[-1] == 1:
         return _softplus(outputs[:, 0]) - targets[:, 0] * outputs[:, 0]

@@ -15,6 +15,8 @@ from jaxtyping import Array, Float
 from bench.models.activations import Forward, Hidden
 
 Images = Float[Array, "channel side side example"]
+Filtered = Float[Array, "unit side side example"]
+"""Images of the units of a layer, of the same side as those that the layer sees."""
 
 
 def side_of(inputs: int) -> int:
@@ -48,13 +50,13 @@ def patches(features: Images) -> Float[Array, "value side side example"]:
     return features
 
 
-def times(kernel: Float[Array, "3 3 channel unit"], seen: Float[Array, "value side side example"]) -> Images:
+def times(kernel: Float[Array, "3 3 channel unit"], seen: Float[Array, "value side side example"]) -> Filtered:
     """Return the product of a kernel and the patches that it meets."""
     return (kernel.reshape(len(seen), -1).T @ seen.reshape(len(seen), -1)).reshape(-1, *seen.shape[1:])
 
 
 @jax.custom_vjp
-def convolve(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Images:
+def convolve(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Filtered:
     """Return the 3 x 3 convolution with stride 1 and zeros around the images, as `jax.lax` computes it with padding "SAME".
 
     With kernels that differ from lane to lane, `jax.lax.conv_general_dilated` would become a grouped convolution, which takes five times
@@ -64,12 +66,12 @@ def convolve(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Imag
     return times(kernel, patches(features))
 
 
-def _forward(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> tuple[Images, tuple[Array, Array]]:
+def _forward(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> tuple[Filtered, tuple[Array, Array]]:
     seen = patches(features)
     return times(kernel, seen), (seen, kernel)
 
 
-def _backward(residuals: tuple[Array, Array], cotangent: Images) -> tuple[Images, Float[Array, "3 3 channel unit"]]:
+def _backward(residuals: tuple[Array, Array], cotangent: Filtered) -> tuple[Images, Float[Array, "3 3 channel unit"]]:
     seen, kernel = residuals
     in_kernel = seen.reshape(len(seen), -1) @ cotangent.reshape(len(cotangent), -1).T
     return times(kernel[::-1, ::-1].swapaxes(2, 3), patches(cotangent)), in_kernel.reshape(kernel.shape)
@@ -78,12 +80,12 @@ def _backward(residuals: tuple[Array, Array], cotangent: Images) -> tuple[Images
 convolve.defvjp(_forward, _backward)
 
 
-def convolve_pooled(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Images:
+def convolve_pooled(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Float[Array, "unit half half example"]:
     """Return `mean_pooled` of `convolve`, with a quarter of the products: the mean of products is the product with the mean."""
     return times(kernel, mean_pooled(patches(features)))
 
 
-def mean_pooled(features: Images) -> Images:
+def mean_pooled(features: Images) -> Float[Array, "channel half half example"]:
     """Return the means over squares of 2 x 2 positions."""
     channels, side, _, examples = features.shape
     return jnp.mean(features.reshape(channels, side // 2, 2, side // 2, 2, examples), axis=(2, 4))
@@ -96,7 +98,7 @@ class Convolution(nnx.Module):
         self.kernel = nnx.Param(jax.nn.initializers.lecun_normal()(rngs.params(), (3, 3, inputs, outputs)))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
 
-    def __call__(self, features: Images, pool: bool = False) -> Images:
+    def __call__(self, features: Images, pool: bool = False) -> Float[Array, "unit place place example"]:
         convolved = (convolve_pooled if pool else convolve)(features, self.kernel[...])
         return convolved if self.bias is None else convolved + self.bias[...][:, None, None, None]
 

@@ -2,28 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
 from bench.linalg import orthonormal
+from bench.losses import Targets
 from bench.losses.definition import KINDS, Kind, Loss
 
 LEAST_SQUARES = ("mse", "rss")
 """Losses whose minimum over affine maps is that of least squares."""
 
 
+Examples = Float[Array | np.ndarray, "example input"]
+"""Examples of a data set: an array of NumPy where the data are part of a program."""
+
+
 class Data(NamedTuple):
     """The data of one data seed; a task without a test part has None in its place."""
 
-    x: Float[Array, "example input"]
-    y: Array
+    x: Examples
+    y: Targets
     """Targets: (example, output) values or probabilities, or (example,) integer classes."""
-    test_x: Float[Array, "test input"] | None
-    test_y: Array | None
-    floor: Float[Array, ""]
+    test_x: Float[Array | np.ndarray, "test input"] | None
+    test_y: Targets | None
+    floor: Float[Array | np.ndarray, ""]
     """The number from which the reported loss is counted: 0, or the least loss that any parameters reach."""
 
 
@@ -42,13 +47,14 @@ class Task:
     resamples: bool
     """Whether every data seed draws from one fixed data set."""
 
+    # A user may give values of any type: the others are refused here in one line.
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        inputs: int | Any,
+        outputs: int | Any,
         sample: Callable[[Key[Array, ""], jnp.dtype], Data],
         loss: str | Loss,
-        kind: Kind,
+        kind: Kind | Any,
         seeded: bool = True,
         resamples: bool = False,
     ) -> None:
@@ -75,7 +81,7 @@ class Task:
         """Whether the targets are probabilities: a single output has a loss that is for classifications alone."""
         return not self.classes and self.loss.kinds == ("classification",)
 
-    def metric(self, outputs: Float[Array, "example output"], targets: Array) -> Float[Array, ""]:
+    def metric(self, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
         """Return the accuracy of a classification or R^2 of a regression; NaN if the outputs are no predictions."""
         return self.loss.metric(self.kind, outputs, targets)
 

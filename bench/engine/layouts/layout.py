@@ -1,7 +1,7 @@
 """A layout: the way in which the lanes of a block stand in memory while they train."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,7 @@ class Block(NamedTuple):
     state: State
 
 
+@runtime_checkable
 class Layout(Protocol):
     """The way in which the lanes of a block stand in memory while they train.
 

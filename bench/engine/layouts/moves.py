@@ -6,11 +6,12 @@ axes. `axis` follows one axis through the move: that over examples, whose elemen
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from bench.engine.layouts.walker import Operation, Unsupported
 
 
+@runtime_checkable
 class Arrays(Protocol):
     """Arrays of one kind; all axes and shapes are those of the program."""
 
@@ -39,7 +40,8 @@ class Move(NamedTuple):
 
 
 def _broadcast(arrays: Arrays, operation: Operation, shape: tuple[int, ...], array: Any, *_: Any) -> Any:
-    return arrays.broadcast(array, shape, operation.parameters["broadcast_dimensions"])
+    # JAX gives integers of NumPy in places.
+    return arrays.broadcast(array, shape, [int(position) for position in operation.parameters["broadcast_dimensions"]])
 
 
 def _broadcast_axis(operation: Operation, axis: int, before: tuple[int, ...], examples: int) -> int:
