@@ -17,7 +17,7 @@ from bench.engine.layouts.unrolled import operations, unrolled
 from bench.engine.layouts.vectors import split
 from bench.hardware import ACCELERATOR, CPU, Hardware
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from tests.conftest import Rows, experiment
 from tests.engine.comparison import layout_of, same_lanes
 
