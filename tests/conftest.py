@@ -33,7 +33,7 @@ install_import_hook(SHAPED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep
 from bench import Experiment, run  # noqa: E402
 from bench.hardware import hardware_here  # noqa: E402
 from bench.runs.manifest import read_manifest  # noqa: E402
-from bench.runs.parts import read_rows  # noqa: E402
+from bench.runs.parquet import read_rows  # noqa: E402
 
 if not hardware_here().is_host:
     # What tests compute beside the engine has all bits as well.

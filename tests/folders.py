@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from bench.registry import trusting
-from bench.runs.parts import as_frame, parquet_bytes
+from bench.runs.parquet import as_frame, parquet_bytes
 from bench.spec import Experiment, digest
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]

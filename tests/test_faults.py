@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import bench.runs.writer
+import bench.runs.part_writer
 from tests.faults import child, damage, interruptions, mutations, surroundings
 from tests.faults.record import families
 
@@ -25,7 +25,7 @@ CHEAP = {
 
 @pytest.mark.parametrize("name", CHEAP)
 def test_nothing_is_lost_doubled_or_changed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.runs.writer, "FLUSH_SECONDS", bench.runs.writer.FLUSH_SECONDS)
+    monkeypatch.setattr(bench.runs.part_writer, "FLUSH_SECONDS", bench.runs.part_writer.FLUSH_SECONDS)
     monkeypatch.setattr(child, "start", child.Here.start)
     record = families[name].inject(tmp_path, CHEAP[name])
     assert record.tried == CHEAP[name]

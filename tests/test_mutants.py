@@ -20,7 +20,7 @@ from bench.lane import step as step_module
 from bench.lane import update as update_module
 from bench.lane.program import Program
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from bench.runs.rows import LaneTable
 from tests.conftest import experiment
 from tests.engine.comparison import same_lanes

@@ -24,7 +24,7 @@ from bench.models.activations import ACTIVATIONS, ZERO_AT_ZERO
 from bench.optimizers import asks_for_function, check_optimizer, make_optimizer, optimizers
 from bench.probes import probe
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from bench.spec import InitializerSpec, ModelSpec
 from bench.startup import HASTY
 from bench.tasks import task

@@ -41,7 +41,7 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
         if log:
             axis.set_yscale("log")
     counts = sorted(set(kept))
-    note = f"n = {counts[0]:,} lanes each" if len(counts) == 1 else f"n = {counts[0]:,} to {counts[-1]:,} lanes each"
+    note = f"n = {counts[0]:,} runs each" if len(counts) == 1 else f"n = {counts[0]:,} to {counts[-1]:,} runs each"
     return finish(drawing, "gradient steps", label(figure.y), note, label(figure.color))
 
 

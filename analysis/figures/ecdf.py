@@ -74,5 +74,5 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
         elif np.all(finite == np.round(finite)):
             integer_ticks(axis)
         axis.set_ylim(-0.03, 1.03)
-    share_of = "share solved" if figure.x == "steps_to_solve" else "share of lanes at or below"
+    share_of = "share solved" if figure.x == "steps_to_solve" else "share of runs at or below"
     return finish(drawing, label(figure.x), share_of, count_note(rows), label(figure.color))

@@ -33,7 +33,7 @@ def gallery(run: Run, figure: FigureSpec) -> Figure:
     curves = run.curves[run.curves["cell"] == cell.id]
     kept = rows.merge(curves[KEYS].drop_duplicates(), on=KEYS).sort_values("loss_final", kind="stable", ignore_index=True)
     if kept.empty:
-        raise ValueError("no curve of these lanes is kept")
+        raise ValueError("no curve of these training runs is kept")
     places = {name: round(share * (len(kept) - 1)) for name, share in SHOWN.items()}
     _, inside = symmetry_of(cell)
     units = {when: recorded(cell, kept, when)[:, :, :inside] for when in ("initial", "final")}
@@ -50,7 +50,7 @@ def gallery(run: Run, figure: FigureSpec) -> Figure:
             sns.despine(ax=axis, left=True, bottom=True)
     for loss, *_ in axes:
         loss.set_ylim(LOSS_FLOOR, 2 * curves["loss"].max())
-    axes[-1][0].set_xlabel(f"gradient steps (3 of n = {len(kept):,} lanes)")
+    axes[-1][0].set_xlabel(f"gradient steps (3 of n = {len(kept):,} runs)")
     bar = drawing.colorbar(image, ax=axes[:, 1:], location="right", shrink=0.5, ticks=[-1, 0, 1])
     bar.set_label("cosine of two units' incoming weights")
     bar.outline.set_visible(False)

@@ -12,7 +12,7 @@ from bench.runs.networks import BREAK
 from bench.spec import Figure as FigureSpec
 
 FEWEST = 0.5
-"""Least share of lanes that must have a rate for rates to be shown: lanes that break last are the slowest."""
+"""Least share of runs that must have a rate for rates to be shown: lanes that break last are the slowest."""
 
 
 @figure_kind(y="curve", color="axis", panel="axis?")
@@ -35,7 +35,7 @@ def growth(run: Run, figure: FigureSpec) -> Figure:
             axis.plot(rates.index, middle, color=color, ls=DASHES[index % len(DASHES)], label=value_label(group))
         axis.axhline(0, color="0.6", lw=0.7, zorder=0)
         axis.set_xscale("log")
-    n = f"n = {min(counts):,} lanes each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} lanes each"
+    n = f"n = {min(counts):,} runs each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} runs each"
     return finish(drawing, "gradient steps", "rate of growth per step", n, label(figure.color))
 
 

@@ -74,7 +74,7 @@ def headline(table: pd.DataFrame) -> Figure:
             axis.set_title(value_label(group), loc="left", fontweight="bold")
             sns.despine(ax=axis, left=True)
             axis.tick_params(axis="y", length=0)
-        axes.flat[-1].set_xlabel(f"share of lanes that learn the task (n = {table['n'].min():,} each)")
+        axes.flat[-1].set_xlabel(f"share of runs that learn the task (n = {table['n'].min():,} each)")
         handles, texts = axes.flat[0].get_legend_handles_labels()
         drawing.legend(handles[::-1], texts[::-1], loc="outside upper right", ncols=2, frameon=False)
     return drawing

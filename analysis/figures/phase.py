@@ -44,7 +44,7 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     bar.set_label(f"share {value_label(figure.color)}", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
     few, most = min(counts), max(counts)
-    note = f"n = {few:,} lanes each" if few == most else f"n = {few:,} to {most:,} lanes each"
+    note = f"n = {few:,} runs each" if few == most else f"n = {few:,} to {most:,} runs each"
     return finish(drawing, label(figure.x), _vertical(figure.y, up), note)
 
 

@@ -32,5 +32,5 @@ def quotient(run: Run, figure: FigureSpec) -> Figure:
         axis.axhline(1, color="0.6", lw=0.7, zorder=0)
         axis.set_ylim(bottom=0)
         axis.set_xticks(range(len(across)), [value_label(value) for value in across])
-    note = f"first {QUOTIENTS} lanes each"
+    note = f"first {QUOTIENTS} runs each"
     return finish(drawing, label(figure.x), "final loss / one-unit network's", note, label(figure.color))

@@ -36,12 +36,12 @@ def share(run: Run, figure: FigureSpec) -> Figure:
         axis.set_ylim(-0.05, 1.05)
         axis.grid(axis="y", color="0.92", lw=0.6)
     text = label(figure.color) if figure.color else None
-    return finish(drawing, label(figure.x), f"share of lanes: {label(figure.y)}", count_note(rows), text)
+    return finish(drawing, label(figure.x), f"share of runs: {label(figure.y)}", count_note(rows), text)
 
 
 @figure_kind(x="measure", y="axis", color="axis?", panel="axis?")
 def forest(run: Run, figure: FigureSpec) -> Figure:
-    """One line per value of `y` with its 95% interval: the share of lanes with the property `x`, or the median of a column `x`."""
+    """One line per value of `y` with its 95% interval: the share of runs with the property `x`, or the median of a column `x`."""
     assert figure.x is not None and figure.y is not None
     rows = chosen(run, figure, run.lanes)
     lines, groups = list(rows[figure.y].cat.categories), _groups(rows, figure)
@@ -69,7 +69,7 @@ def forest(run: Run, figure: FigureSpec) -> Figure:
         axis.grid(axis="both", color="0.92", lw=0.6)
         axis.tick_params(axis="y", length=0)
     text = label(figure.color) if figure.color else None
-    what = f"share of lanes: {label(figure.x)}" if figure.x in RATES else f"median {label(figure.x)}"
+    what = f"share of runs: {label(figure.x)}" if figure.x in RATES else f"median {label(figure.x)}"
     return finish(drawing, what, "", count_note(rows), text)
 
 

@@ -21,7 +21,7 @@ STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
 def starts(run: Run, figure: FigureSpec) -> Figure:
     """One panel per architecture and one line per start, for cases that are called `architecture: start`.
 
-    A line is the share of lanes with the property `x`, or the median of a column `x`, with its 95% interval.
+    A line is the share of runs with the property `x`, or the median of a column `x`, with its 95% interval.
     """
     assert figure.x is not None
     rows = chosen(run, figure, run.lanes)
@@ -60,5 +60,5 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
         first.set_xticks(np.linspace(0, 1, 6))
     elif figure.log:
         first.set_xscale("log")
-    what = f"share of lanes: {label(figure.x)}" if figure.x in RATES else f"median {label(figure.x)}"
+    what = f"share of runs: {label(figure.x)}" if figure.x in RATES else f"median {label(figure.x)}"
     return finish(drawing, what, "", count_note(rows))

@@ -127,7 +127,7 @@ def note_below(drawing: Figure, text: str) -> None:
 def count_note(rows: pd.DataFrame) -> str:
     """The number of lanes behind each line or point, in words."""
     counts = rows.groupby("cell").size().unique()
-    return f"n = {min(counts):,} lanes each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} lanes each"
+    return f"n = {min(counts):,} runs each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} runs each"
 
 
 def integer_ticks(axis: Axes) -> None:

@@ -1,12 +1,23 @@
 """A verdict: one claim under one condition, with the interval that decided it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import TypeAdapter
 
+from analysis.judging.criterion import criterion_text
+from analysis.judging.question import Question
+from analysis.rows.load import Run
+
 Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"]
+
+LEAST = 1e-6
+"""Share of alpha below which p-values are not resolved; it is small enough for families of a million comparisons."""
+RESOLUTION = 1.01
+"""Ratio of the bounds between which a p-value is found."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +81,78 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, float) or np.isfinite(value):
         return value
     return None if np.isnan(value) else str(value)
+
+
+def verdict_on(run: Run, question: Question, failed: Sequence[str]) -> Verdict:
+    """Decide one claim under one condition by itself, from its interval; `failed` names the laws of the experiment that do not hold."""
+    claim, number = question.claim, question.number
+    rows = number.rows
+    level = 1 - claim.alpha
+    interval, answer, reason = question.ask(level)
+    alone: Outcome = "undecided" if answer is None else "supported" if answer else "refuted"
+    if failed or question.withheld:
+        alone, reason = "withheld", f"law not met: {', '.join(failed)}" if failed else question.withheld
+    return Verdict(
+        id=claim.id,
+        family=claim.family or run.experiment.name,
+        says=claim.says,
+        condition={axis: str(value) for axis, value in number.condition.items()},
+        measure=number.measure,
+        criterion=criterion_text(claim),
+        verdict=alone,
+        estimate=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        level=level,
+        n_lanes=len(rows),
+        n_data_seeds=int(rows["data_seed"].nunique()),
+        # The points of a map share the weights that their data seed draws.
+        n_init_seeds=int(rows["data_seed" if run.experiment.seeds.map else "init_seed"].nunique()),
+        estimator=number.estimator,
+        columns=question.columns,
+        cells=tuple(rows["cell"].unique()),
+        against=question.against,
+        alone=alone,
+        p_value=_p_value(question, answer) if alone != "withheld" else 1.0,
+        n_draws=interval.n,
+        n_distinct=_distinct(run, rows),
+        data=_data_sets(run, rows),
+        reason=reason,
+        edited=run.edited(claim),
+    )
+
+
+def _p_value(question: Question, answer: bool | None) -> float:
+    """The least error probability at which the interval still gives the answer that it gives at alpha, rounded up by at most 1%.
+
+    1 if there is no answer.
+    """
+    if answer is None:
+        return 1.0
+
+    def decides(error: float) -> bool:
+        return question.ask(1 - error)[1] is answer
+
+    low, high = question.claim.alpha * LEAST, question.claim.alpha
+    if decides(low):
+        return low
+    while high / low > RESOLUTION:
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
+
+
+def _distinct(run: Run, rows: pd.DataFrame) -> int:
+    """The number of training runs that differ in their cell, their data, or the parameters that they ended with."""
+    return len(rows[["cell", *(["data_seed"] if run.data_sets > 1 else []), "params_digest"]].drop_duplicates())
+
+
+def _data_sets(run: Run, rows: pd.DataFrame) -> str:
+    """The number of data sets behind these rows, in words."""
+    cells = rows["cell"].unique()
+    number = int(rows["data_seed"].nunique())
+    if number == 1 or not any(run.seeded[cell] for cell in cells):
+        return "1 data set"
+    tasks = [run.tasks[cell] for cell in cells]
+    resampled = all(task is not None and task.resamples for task in tasks)
+    return f"{number:,} resamples of one data set" if resampled else f"{number:,} data sets"

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from analysis.rows.load import Run
 from analysis.stats.intervals import Interval, clustered_rate
-from bench.runs.parts import STEPS_OR_NULL
+from bench.runs.parquet import STEPS_OR_NULL
 
 JOINT_LEVEL = 0.01
 """Level at which the statistical tests of a law hold jointly."""

@@ -25,7 +25,7 @@ def weight_layers(cell: Cell) -> int:
 
 def zeroed_layers(cell: Cell) -> list[int]:
     """Indices of the weight layers that a cell's initializer sets to zero."""
-    return initial.zeroed_layers(network(cell), cell.settings.initializer)
+    return network(cell).zeroed_layers(cell.settings.initializer)
 
 
 def moving_layers(cell: Cell) -> list[int] | None:

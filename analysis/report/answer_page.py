@@ -14,8 +14,8 @@ from analysis.report.interim import interim_banner
 from analysis.report.result import Result
 
 HEADLINE = (
-    "![Share of lanes that learn the task from zero and from random weights, for every problem trained from both"
-    "](figures/headline.png)\n\n*Share of lanes that learn the task from all-zero and from random weights, with 95% intervals, "
+    "![Share of training runs that learn the task from zero and from random weights, for every problem trained from both"
+    "](figures/headline.png)\n\n*Share of training runs that learn the task from all-zero and from random weights, with 95% intervals, "
     "for every problem that was trained from both on the same data.*\n"
     "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
     "`initbench report reports --out reports`."

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.rows.load import Run
 from analysis.rows.measures import left_out, named_columns
-from bench.runs.parts import STEPS_OR_NULL
+from bench.runs.parquet import STEPS_OR_NULL
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has; they stay float64."""

@@ -23,8 +23,8 @@ INTERVALS = (
 )
 LAWS = "Exact predictions that these rows must meet before a verdict is printed."
 LIMITS = (
-    "The verdicts are about these cells: their data, widths, learning rates and budgets. A lane that is unsolved has not been "
-    "shown to be unsolvable; a lane that is stuck has (an update changed no bit of its state)."
+    "The verdicts are about these cells: their data, widths, learning rates and budgets. A training run that is unsolved has not been "
+    "shown to be unsolvable; one that is stuck has (an update changed no bit of its state)."
 )
 
 
@@ -93,7 +93,7 @@ def _citation(run: Run) -> str:
         f"  title = {{initbench: {latex_text(name)}}},\n"
         f"  version = {{{latex_text(made.versions.get('initbench', 'unknown'))}}},\n"
         f"  year = {{{latex_text((manifest.ended or '')[:4])}}},\n"
-        f"  note = {{{manifest.lanes:,} lanes on {made.device.count} x {latex_text(made.device.kind)}, "
+        f"  note = {{{manifest.lanes:,} training runs on {made.device.count} x {latex_text(made.device.kind)}, "
         f"jax {latex_text(made.versions.get('jax', 'unknown'))}, spec {manifest.spec_hash[:16]}}}\n}}",
         "bibtex",
     )
@@ -137,11 +137,12 @@ def _edited(result: Result) -> str:
 def _about_cells(result: Result) -> str:
     """The columns of the table of cells in words."""
     text = (
-        "Solved: share of lanes with its 95% interval (Wilson's, or Gaffke's over independent draws). Steps: median to solve, 'never' if "
-        "fewer than half do. Loss: median of the final training loss over all lanes, 'diverged' where more than half did."
+        "Solved: share of training runs with its 95% interval (Wilson's, or Gaffke's over independent draws). Steps: median to solve, "
+        "'never' if fewer than half do. Loss: median of the final training loss over all training runs, "
+        "'diverged' where more than half did."
     )
     if "broken" in result.summary:
-        text += " Tie broken: share of lanes whose equal units came apart, and the median step of those that did."
+        text += " Tie broken: share of training runs whose equal units came apart, and the median step of those that did."
     if "distinct_minima" in result.summary:
         text += " Different ends: networks at the end of training up to the symmetries of the hidden layer; distance: of two starts' ends."
     return text

@@ -21,7 +21,7 @@ def answer(reports: Path) -> str:
     whole = {name: overall(found, families()[name]) for name, found in judged.items() if found}
     rows = [(name, families()[name].says, f"{verdict}{exploratory(judged[name])}", counts(judged[name])) for name, verdict in whole.items()]
     table = markdown(marked(pd.DataFrame(rows, columns=["", "claim", "verdict", "conditions"])))
-    picture = "![Share of lanes that learn the task from zero and from random weights](reports/figures/headline.png)"
+    picture = "![Share of training runs that learn the task from zero and from random weights](reports/figures/headline.png)"
     text = paragraph(whole, every).replace("](#", "](reports/README.md#")
     return f"{text}\n\nFrom {sum(content['training_runs'] for content in contents):,} training runs:\n\n{table}\n\n{picture}"
 

@@ -38,7 +38,7 @@ from bench.messages import one_line
 from bench.registry import trusting
 from bench.runs.files import MOST_TEXT, read_inside, write_whole
 from bench.runs.manifest import Part, read_manifest
-from bench.runs.parts import parquet_bytes
+from bench.runs.parquet import parquet_bytes
 
 T = TypeVar("T")
 TAKEN = ("figures", "tables", "site", "throughput")

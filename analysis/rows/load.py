@@ -16,7 +16,7 @@ from bench.registry import module_of, trusting, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.manifest import Manifest, read_manifest
-from bench.runs.parts import LANE, read_rows
+from bench.runs.parquet import LANE, read_rows
 from bench.runs.starts import Starts
 from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
 from bench.tasks import task

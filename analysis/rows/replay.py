@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.rows.load import Run, load
 from bench.registry import module_of, untrusted
 from bench.runs.environment import current_provenance
-from bench.runs.parts import LANE
+from bench.runs.parquet import LANE
 from bench.runs.provenance import differences
 from bench.runs.replay import train_again
 

@@ -31,13 +31,13 @@ ZERO_AT_ZERO = frozenset(name for name in ACTIVATIONS if name not in ("sigmoid",
 class Hidden(NamedTuple):
     """The values of one hidden layer for one example."""
 
-    pre_activation: Float[Array, "hidden *example"]
-    activation: Float[Array, "hidden *example"]
-    saturation: Float[Array, "hidden *example"] | None
+    pre_activation: Float[Array, " hidden *example"]
+    activation: Float[Array, " hidden *example"]
+    saturation: Float[Array, " hidden *example"] | None
     """The activation, moved linearly from the bounds of its function to (-1, 1); None if the function is unbounded."""
 
 
-def activate(name: str, pre_activation: Float[Array, "hidden *example"]) -> Hidden:
+def activate(name: str, pre_activation: Float[Array, " hidden *example"]) -> Hidden:
     """Apply a named activation function, and return the values that probes look at."""
     value = ACTIVATIONS[name](pre_activation)
     saturation = None
@@ -52,10 +52,10 @@ class Forward(NamedTuple):
 
     key: Key[Array, ""] | None = None
     """Key of the units that are dropped; None: no unit is dropped."""
-    shifts: list[Float[Array, "hidden *example"]] | None = None
+    shifts: list[Float[Array, " hidden *example"]] | None = None
     """Arrays that are added to each layer's pre-activations: the gradient of the loss in them is the gradient that is propagated back."""
 
-    def hidden(self, layer: int, activation: str, pre_activation: Float[Array, "hidden *example"], dropout: float = 0.0) -> Hidden:
+    def hidden(self, layer: int, activation: str, pre_activation: Float[Array, " hidden *example"], dropout: float = 0.0) -> Hidden:
         """Return the values of a hidden layer; with a key, its units are dropped with probability `dropout` (see `dropped`)."""
         if self.shifts is not None:
             pre_activation = pre_activation + self.shifts[layer]

@@ -45,7 +45,7 @@ class MLP(nnx.Module):
         self.activation = activation
         self.dropout = dropout
 
-    def trace(self, x: Float[Array, "input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, "output *example"], list[Hidden]]:
+    def trace(self, x: Float[Array, " input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, " output *example"], list[Hidden]]:
         hidden: list[Hidden] = []
         for index, layer in enumerate(self.layers[:-1]):
             hidden.append(forward.hidden(index, self.activation, affine(layer, x), self.dropout))
@@ -61,7 +61,7 @@ class MLP(nnx.Module):
         ]
 
 
-def affine(layer: nnx.Linear, x: Float[Array, "input *example"]) -> Float[Array, "output *example"]:
+def affine(layer: nnx.Linear, x: Float[Array, " input *example"]) -> Float[Array, " output *example"]:
     """Return a layer's outputs for one example, or for several along the last axis."""
     if x.ndim == 1:
         return layer(x)

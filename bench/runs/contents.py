@@ -13,7 +13,7 @@ import pandas as pd
 from bench.messages import nearest
 from bench.probes import breaking, probe
 from bench.runs.manifest import Manifest
-from bench.runs.parts import LANE
+from bench.runs.parquet import LANE
 from bench.spec import CURVE_COLUMNS, NEEDED, ROW_COLUMNS, Experiment
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from bench.runs.files import write_whole
 from bench.runs.lock import locked
 from bench.runs.manifest import Manifest, Part, is_manifest, read_repairable
-from bench.runs.parts import LANE, parquet_bytes, read_table
+from bench.runs.parquet import LANE, parquet_bytes, read_table
 from bench.runs.provenance import differences
 from bench.runs.record import PART_NAME
 

@@ -9,7 +9,7 @@ import pandas as pd
 from bench.engine.pool import Pool
 from bench.engine.scheduler import joined
 from bench.hardware import lane_mesh
-from bench.runs.parts import LANE, as_frame
+from bench.runs.parquet import LANE, as_frame
 from bench.runs.plan import plan
 from bench.spec import Experiment
 

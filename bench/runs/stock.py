@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Part
-from bench.runs.parts import LANE
+from bench.runs.parquet import LANE
 from bench.runs.rows import BEYOND, FOREIGN, LaneTable
 
 

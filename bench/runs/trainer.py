@@ -13,10 +13,10 @@ from bench.hardware import Hardware
 from bench.lane.state import Status
 from bench.runs.folder import RunFolder
 from bench.runs.memory import peak_bytes
+from bench.runs.part_writer import PartWriter
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.stock import Stock
-from bench.runs.writer import PartWriter
 
 
 class Trainer:

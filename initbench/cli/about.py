@@ -71,7 +71,7 @@ def _digests(seeds: int, devices: list[Any] | None) -> list[str]:
     from bench import Experiment
     from bench import run as train
     from bench.runs.manifest import read_manifest
-    from bench.runs.parts import read_rows
+    from bench.runs.parquet import read_rows
 
     with tempfile.TemporaryDirectory() as scratch:
         where = train(Experiment.parse(SELF_TEST, overrides={"seeds.init": seeds}), Path(scratch), devices)

@@ -14,9 +14,10 @@ from bench.engine import curves as curve_buffer
 from bench.engine.layouts import fused
 from bench.engine.layouts.fused import Fused
 from bench.engine.layouts.unrolled import operations, unrolled
+from bench.engine.layouts.vectors import split
 from bench.hardware import ACCELERATOR, CPU, Hardware
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from tests.conftest import Rows, experiment
 from tests.engine.comparison import layout_of, same_lanes
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench import run
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from tests.conftest import Rows, experiment
 
 

@@ -17,7 +17,7 @@ from bench.engine.segments import whole_checks
 from bench.hardware import lane_mesh
 from bench.lane.program import programs
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from tests.conftest import Rows, experiment
 
 NO_MEMORY = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes."

@@ -17,7 +17,7 @@ from bench.engine.scheduler import Lanes
 from bench.hardware import ACCELERATOR, Hardware, lane_mesh
 from bench.lane.program import programs
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import as_frame, read_rows
+from bench.runs.parquet import as_frame, read_rows
 from bench.runs.rows import CURVE_SEEDS, LaneTable
 from tests.conftest import Rows, experiment
 from tests.engine.comparison import same_lanes

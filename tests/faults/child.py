@@ -12,7 +12,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
-import bench.runs.writer
+import bench.runs.part_writer
 from initbench.cli.app import app
 from tests.faults import injection
 
@@ -96,7 +96,7 @@ def _run(output: Path, jobs: list[Job]) -> None:
 def _codes(jobs: list[Job]) -> int:
     """Run all jobs, and print their exit codes; the largest of them."""
     # Every batch of ended lanes becomes a part of its own.
-    bench.runs.writer.FLUSH_SECONDS = 0.0
+    bench.runs.part_writer.FLUSH_SECONDS = 0.0
     codes = []
     for inject, arguments in jobs:
         inject()

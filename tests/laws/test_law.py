@@ -20,7 +20,7 @@ from analysis.rows.load import Run, load
 from bench import Experiment, run
 from bench.lane.program import programs
 from bench.lane.state import Inputs
-from bench.runs.parts import STEPS_OR_NULL
+from bench.runs.parquet import STEPS_OR_NULL
 from bench.runs.starts import Start
 from tests.conftest import experiment
 from tests.laws import SETTINGS, WRONG

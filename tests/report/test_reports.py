@@ -22,7 +22,7 @@ from analysis.rows.compare import compare
 from analysis.rows.load import load
 from analysis.rows.replay import Replay
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import parquet_bytes
+from bench.runs.parquet import parquet_bytes
 from initbench.cli.app import app
 from tests.test_cli import MINE, call
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench import run
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import LANE, read_rows
+from bench.runs.parquet import LANE, read_rows
 from bench.runs.trainer import Trainer
 from tests.conftest import experiment
 from tests.folders import with_rows

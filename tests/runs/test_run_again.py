@@ -10,7 +10,7 @@ import pytest
 from bench import Experiment, run
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from tests.conftest import experiment
 
 
@@ -41,8 +41,8 @@ import os, signal, sys
 from pathlib import Path
 from bench import Experiment, run
 from bench.runs.manifest import read_manifest
-import bench.runs.writer
-bench.runs.writer.FLUSH_SECONDS = 0.0
+import bench.runs.part_writer
+bench.runs.part_writer.FLUSH_SECONDS = 0.0
 experiment = Experiment.parse(open(sys.argv[1]).read())
 folder = Path(sys.argv[2]) / experiment.name
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench import run
 from bench.runs.manifest import read_manifest
-from bench.runs.parts import read_rows
+from bench.runs.parquet import read_rows
 from bench.spec import COMMON, CURVE_COLUMNS, NEEDED, ROW_COLUMNS
 from tests.conftest import experiment
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from bench.engine.scheduler import Batch, joined
 from bench.runs.folder import RunFolder
-from bench.runs.parts import LANE
+from bench.runs.parquet import LANE
 from bench.runs.rows import LaneTable
 
 FLUSH_SECONDS = 10.0
