@@ -28,7 +28,7 @@ def quadrature_loss(w: Weights) -> float:
     return (_overlap(w, w).sum() + _overlap(v, v).sum()) / 2 - _overlap(w, v).sum()
 
 
-def _overlap(w: Weights, v: Weights) -> Float[np.ndarray, "hidden hidden"]:
+def _overlap(w: Weights, v: Float[np.ndarray, "unit input"]) -> Float[np.ndarray, "hidden unit"]:
     """E relu(w.z) relu(v.z) of every pair of units.
 
     In the plane of w and v, z has a uniform direction f, independent of its length, whose mean square is 2. That leaves the integral of
