@@ -1,5 +1,6 @@
 """The engine's promise of the same bits for the same lane, whatever runs beside it, and where, and in which order."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bench.engine import segments
 from bench.engine.layouts.choose import choose
 from bench.engine.pool import Pool
 from bench.engine.scheduler import Lanes
-from bench.hardware import ACCELERATOR, Hardware, lane_mesh
+from bench.hardware import CPU, Hardware, lane_mesh
 from bench.lane.program import programs
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import as_frame, read_rows
@@ -92,7 +93,7 @@ def test_loops_that_ask_no_host_train_the_same(setting: str, tmp_path: Path, mon
         return [read_rows(out, read_manifest(out), kind).sort_values(["cell", "init_seed"]) for kind in ("lanes", "curves")]
 
     usual = trained("usual")
-    monkeypatch.setattr(Hardware, "of", classmethod(lambda cls, mesh: ACCELERATOR))
+    monkeypatch.setattr(Hardware, "of", classmethod(lambda cls, mesh: replace(CPU, loops_ask_host=True, segments_in_flight=2)))
     for ours, theirs in zip(trained("accelerated"), usual, strict=True):
         ours, theirs = (frame.drop(columns="params_digest", errors="ignore") for frame in (ours, theirs))
         pd.testing.assert_frame_equal(ours, theirs, rtol=1e-4, atol=1e-6)
