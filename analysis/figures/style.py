@@ -180,4 +180,4 @@ def rc() -> Any:
 def is_logarithmic(values: np.ndarray) -> bool:
     """Whether positive values span more than two decades."""
     values = values[np.isfinite(values) & (values > 0)]
-    return len(values) > 0 and values.max() / values.min() > 100
+    return len(values) > 0 and bool(values.max() / values.min() > 100)

@@ -55,7 +55,7 @@ def test_columns_are_foretold_before_there_are_rows(name: str) -> None:
         ({"kind": "ecdf", "x": "initializer", "color": "initializer"}, "x = 'initializer' is no column of the rows"),
         ({"kind": "ecdf", "x": "loss_final", "color": "task"}, "color = 'task' is no axis of the grid"),
         ({"kind": "rate", "x": "initializer", "panel": "outcome"}, "panel = 'outcome' is no axis of the grid"),
-        ({"kind": "share", "x": "initializer", "y": "broken"}, "y = 'broken' is no share of runs"),
+        ({"kind": "share", "x": "initializer", "y": "broken"}, "y = 'broken' is no share of training runs"),
         ({"kind": "curve", "y": "tie_spread", "color": "initializer"}, "y = 'tie_spread' is no column of the curves"),
         ({"kind": "born_dead", "y": "loss", "color": "initializer"}, "y = 'loss' is no value"),
         ({"kind": "still_zero", "x": "initializer", "color": "initializer"}, "needs a column of the rows 'zero_share_initial'"),
