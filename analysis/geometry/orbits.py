@@ -41,7 +41,7 @@ def oriented(units: Units, inside: int, symmetry: Symmetry) -> Units:
     return units
 
 
-def canonical(units: Units, inside: int, symmetry: Symmetry = "order", tolerance: float = TOLERANCE) -> Units:
+def canonical(units: Units, inside: int, symmetry: Symmetry = "order", tolerance: float = TOLERANCE) -> Float[np.ndarray, "fewer feature"]:
     """The standard form of a network: units in standard form, those with equal insides merged, those without effect removed, the rest
     sorted.
 
@@ -64,7 +64,7 @@ def canonical(units: Units, inside: int, symmetry: Symmetry = "order", tolerance
     return kept[np.lexsort(np.round(kept / (10 * tolerance)).T[::-1])]
 
 
-def orbit_distance(a: Units, b: Units, inside: int, symmetry: Symmetry = "order") -> float:
+def orbit_distance(a: Units, b: Float[np.ndarray, "other feature"], inside: int, symmetry: Symmetry = "order") -> float:
     """Largest difference of any number between two layers whose units are moved, turned and rescaled to match best; 0 on one orbit.
 
     The best match is the assignment with the least sum of squared distances. The smaller layer is filled up with units that are all zero.
