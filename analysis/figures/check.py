@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from analysis.figures import figure_kind
 from analysis.figures.trend import setting
-from analysis.rows.measures import OUTCOMES, RATES, left_out
+from analysis.rows.measures import RATES, left_out
 from bench.messages import nearest, shown
 from bench.registry import Entry
 from bench.runs.columns import ALWAYS, Columns
+from bench.runs.contents import OUTCOMES
 from bench.spec import CURVE_COLUMNS, ROW_COLUMNS, SECTIONS, Experiment, Figure
 
 KEYS = ("x", "y", "color", "panel")

@@ -10,9 +10,9 @@ import pandas as pd
 from bench.losses.definition import Loss
 from bench.messages import nearest, one_line, shown
 from bench.runs.columns import Columns
+from bench.runs.contents import OUTCOMES
 from bench.spec import Cell, Comparison, Experiment, label_key, wanted_labels
 
-OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
 RATES = (*OUTCOMES, "broken")
 """Measures that are true or false of a lane; `broken` means that its tied units came apart (it has a `break_step`)."""
 NEVER = ("steps_to_solve", "break_step")

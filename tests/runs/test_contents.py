@@ -10,26 +10,14 @@ import pytest
 
 from analysis.rows.load import load
 from tests.folders import manifest_of, with_manifest, with_rows
-from tests.runs.outcomes import LANES, every_outcome, refused
+from tests.runs.outcomes import LANES, refused
 from tests.test_cli import call
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with every outcome, `mine/run`, and its report, `mine/xor-test`."""
-    return every_outcome(tmp_path_factory.mktemp("mine"))
 
 
 @pytest.fixture
 def folder(original: Path, tmp_path: Path) -> Path:
     """A copy of the run."""
     return Path(shutil.copytree(original / "run", tmp_path / "run"))
-
-
-@pytest.fixture
-def report(original: Path, tmp_path: Path) -> Path:
-    """A copy of its report."""
-    return Path(shutil.copytree(original / "xor-test", tmp_path / "report"))
 
 
 def first(rows: pd.DataFrame, **where: object) -> int:

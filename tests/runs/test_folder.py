@@ -6,21 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import run
-from tests.conftest import experiment
-from tests.runs.small import CLAIM, SMALL, again
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete run, to be copied."""
-    return run(experiment(**SMALL), tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:
-    """A complete run of its own."""
-    return Path(shutil.copytree(finished, tmp_path / finished.name))
+from tests.runs.small import CLAIM, again
 
 
 def test_nothing_is_written_or_removed_through_a_link(folder: Path, tmp_path: Path) -> None:

@@ -14,29 +14,13 @@ import pytest
 from analysis.report.terminal import verdict_page
 from analysis.report.write import write_report
 from analysis.rows.load import load
-from bench import run
-from tests.conftest import experiment
 from tests.runs.small import (
     CLAIM,
-    SMALL,
     again,
     change,
     parts,
     rewritten,
 )
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete run, to be copied."""
-    return run(experiment(**SMALL), tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:
-    """A complete run of its own."""
-    return Path(shutil.copytree(finished, tmp_path / finished.name))
-
 
 JUDGED: dict[str, Any] = {
     "claim": [{**CLAIM, "family": "C9"}, {**CLAIM, "id": "zero-too", "where": {"initializer": "zeros"}}],

@@ -12,13 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.folders import manifest_of, with_manifest
-from tests.runs.outcomes import LANES, every_outcome, refused
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with every outcome, `mine/run`, and its report, `mine/xor-test`."""
-    return every_outcome(tmp_path_factory.mktemp("mine"))
+from tests.runs.outcomes import LANES, refused
 
 
 @pytest.fixture

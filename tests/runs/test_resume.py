@@ -1,30 +1,16 @@
 """A run goes on with the experiment that it was begun with, and mixes no rows that were made otherwise unless asked to."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import run
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import LANE, read_rows
 from bench.runs.trainer import Trainer
 from tests.conftest import experiment
 from tests.folders import with_rows
 from tests.runs.small import CLAIM, SMALL, again, change, damaged, lost_curves, shortened_curves, sums, unlisted
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete run, to be copied."""
-    return run(experiment(**SMALL), tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:
-    """A complete run of its own."""
-    return Path(shutil.copytree(finished, tmp_path / finished.name))
 
 
 def otherwise(folder: Path, **changes: Any) -> None:

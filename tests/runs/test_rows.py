@@ -1,6 +1,5 @@
 """Lanes are numbered cell by cell and planned in pieces."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +7,10 @@ import pytest
 
 import bench.runs.folder
 import bench.runs.rows
-from bench import run
 from bench.runs.plan import plan
 from bench.spec import Seeds
 from tests.conftest import experiment
-from tests.runs.small import SMALL, again, sums
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete run, to be copied."""
-    return run(experiment(**SMALL), tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:
-    """A complete run of its own."""
-    return Path(shutil.copytree(finished, tmp_path / finished.name))
+from tests.runs.small import again, sums
 
 
 def test_lanes_planned_in_pieces_are_the_same(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

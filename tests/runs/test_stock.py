@@ -11,23 +11,9 @@ import pytest
 
 import bench.runs.folder
 import bench.runs.rows
-from bench import run
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import read_manifest
-from tests.conftest import experiment
-from tests.runs.small import SMALL, again, damaged, lost_curves, parts, removed_lanes, rewritten, shortened_curves, sums, unlisted
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A complete run, to be copied."""
-    return run(experiment(**SMALL), tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture
-def folder(finished: Path, tmp_path: Path) -> Path:
-    """A complete run of its own."""
-    return Path(shutil.copytree(finished, tmp_path / finished.name))
+from tests.runs.small import again, damaged, lost_curves, parts, removed_lanes, rewritten, shortened_curves, sums, unlisted
 
 
 @pytest.mark.parametrize(
