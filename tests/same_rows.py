@@ -1,5 +1,6 @@
-"""`python -m tests.same_rows CHECKOUT [NAME...] [--seeds N] [--out DIR]`: train the committed experiments in another checkout and in
-this one, and say where a row or a point of a curve is not the same to the last bit. A run that `--out` holds is not trained again.
+"""`python -m tests.same_rows BEFORE [NAME...] [--seeds N] [--out DIR]`: train the committed experiments in another checkout and in this
+one, and say where a row or a point of a curve is not the same to the last bit. If BEFORE is a folder of reports, their rows stand for the
+other checkout, as far as a report keeps them. A run that `--out` holds is not trained again.
 """
 
 import argparse
@@ -9,9 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.report.compact import compact
+from analysis.rows.load import load
 from bench.spec import catalog
 
 ROOT = Path(__file__).parents[1]
@@ -48,23 +52,54 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
+def same(before: Path, after: Path) -> tuple[int, list[str]]:
+    """The number of columns of the lanes and curves of two run folders, and the names of those that differ."""
+    theirs, ours = digests(before), digests(after)
+    return len(ours), sorted(column for column in theirs.keys() | ours.keys() if theirs.get(column) != ours.get(column))
+
+
+def same_as_reported(report: Path, folder: Path) -> tuple[int, list[str]]:
+    """The number of columns that a report keeps, and the names of those in which a training run of the folder is not as in the report.
+
+    The folder may hold fewer seeds than the report; a training run that the report does not have is a difference in every column.
+    """
+    reported, trained, columns, different = load(report), compact(load(folder)), 0, []
+    for kind, theirs, ours in (("lanes", reported.lanes, trained.lanes), ("curves", reported.curves, trained.curves)):
+        if ours.empty:
+            continue
+        key = [name for name in ORDER if name in ours]
+        both = ours[key].astype(object).merge(theirs.astype({name: object for name in key}), on=key, how="left")
+        for name in sorted((set(ours) | set(theirs)) - set(key)):
+            columns += 1
+            if name not in ours or name not in theirs or not _equal(both[name], ours[name]):
+                different.append(f"{kind}: {name}")
+    return columns, different
+
+
+def _equal(theirs: pd.Series, ours: pd.Series) -> bool:
+    """Whether two columns have the same bits, or the same texts; a float64 may stand for the float32 of the same value."""
+    if ours.dtype.kind == "f":
+        return bool(theirs.to_numpy(float).tobytes() == ours.to_numpy(float).tobytes())
+    return theirs.astype(object).where(theirs.notna(), None).tolist() == ours.astype(object).where(ours.notna(), None).tolist()
+
+
 def main() -> int:
     """Compare, experiment by experiment; 1 if anything differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.same_rows", description=__doc__)
-    parser.add_argument("checkout", type=Path, metavar="CHECKOUT", help="the root of another checkout of this project")
+    parser.add_argument("before", type=Path, metavar="BEFORE", help="the root of another checkout of this project, or a folder of reports")
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; none: all that come with the package")
     parser.add_argument("--seeds", type=int, default=100, help="seeds per cell (default: 100)")
     parser.add_argument("--out", type=Path, default=Path("results/same_rows"), help="where the runs go")
     options = parser.parse_args()
     worst = 0
     for name in options.names or catalog.names():
-        theirs, ours = (
-            digests(train(checkout.resolve(), name, options.seeds, (options.out / side).resolve()))
-            for side, checkout in (("before", options.checkout), ("after", ROOT))
-        )
-        different = sorted(column for column in theirs.keys() | ours.keys() if theirs.get(column) != ours.get(column))
+        ours = train(ROOT, name, options.seeds, (options.out / "after").resolve())
+        if (options.before / name / "lanes.parquet").exists():
+            columns, different = same_as_reported(options.before / name, ours)
+        else:
+            columns, different = same(train(options.before.resolve(), name, options.seeds, (options.out / "before").resolve()), ours)
         worst |= bool(different)
-        print(f"{name}: {'differs in ' + ', '.join(different) if different else f'{len(ours)} columns, the same bytes'}", flush=True)
+        print(f"{name}: {'differs in ' + ', '.join(different) if different else f'{columns} columns, the same bytes'}", flush=True)
     return worst
 
 

@@ -14,9 +14,9 @@ from scipy import stats
 from bench import run
 from bench.initializers import initializer
 from bench.keys import shuffled
+from bench.lane.grouping import programs
 from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
-from bench.lane.program import programs
 from bench.lane.state import Inputs
 from bench.losses.definition import Loss
 from bench.models import model

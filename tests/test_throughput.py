@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from analysis.report.throughput_page import write_throughput
 from analysis.report.throughput_tables import speeds
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs
 from bench.throughput.idle import idle_share_of, uncovered

@@ -1,10 +1,9 @@
-"""Programs: which cells of an experiment share a compilation, and the functions of one lane that are compiled for them.
+"""A program: the functions of one lane that are compiled once for all cells that share them.
 
-A program is task shapes, model, optimizer, batch size, dtype, noise and probes. Seeds, initializer, gain, learning rate, penalty, budget
-and threshold are its inputs. Every function here is written for one lane; the engine batches it.
+Every function here is written for one lane; the engine batches it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -15,26 +14,17 @@ from jaxtyping import Array, Key
 
 from bench.hardware import precision
 from bench.keys import Seed
-from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training
-from bench.lane.data import constant_data, data_shapes, problem, sampled
-from bench.lane.initial import parameter_keys, zeroed_parameters
-from bench.lane.measure import Probe, measurable, measure
+from bench.lane.data import sampled
+from bench.lane.initial import parameter_keys
+from bench.lane.measure import Probe, measure
 from bench.lane.network import Network
-from bench.lane.objective import NOISE, Recipe
+from bench.lane.objective import Recipe
 from bench.lane.start import Variant, begin, input_types, inputs_of
 from bench.lane.state import Fixed, Inputs, State
 from bench.lane.step import OverBlock, advance, log_steps
-from bench.probes import probe
-from bench.spec import Cell, Settings, TaskSpec
+from bench.spec import Cell, TaskSpec
 from bench.startup import HASTY
 from bench.tasks.definition import Data, Task
-
-EXAMPLES_LAST = 64
-"""Smallest number of examples of a full batch or minibatch for which arrays are laid out as (feature, example).
-
-Measured on two AVX-512 cores, in steps per second of networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03
-to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5 times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 to
-1.4 times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,79 +156,3 @@ class Program:
         with precision(self.dtype):
             inputs = Inputs(*(jax.ShapeDtypeStruct((), kind) for kind in self.input_types))
             return tuple(jax.eval_shape(lambda one: self.measure(*self.start(self.variants[0], one)), inputs))
-
-
-def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool = True) -> list[Program]:
-    """Return the programs of an experiment, in the order of its cells; ValueError if a cell cannot be built.
-
-    `probes`: names of the probes that are measured; None: all that are not optional. `own_data`: whether every lane has a data set of its
-    own, as with paired seeds.
-    """
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    tasks: dict[str, str] = {}
-    for cell in cells:
-        spec, dtype = cell.settings.task, cell.settings.training.dtype
-        name = repr((spec, dtype))
-        if name not in tasks:
-            with precision(dtype):
-                tasks[name] = _task_key(spec, dtype)
-        groups.setdefault((tasks[name], _program_key(cell.settings)), []).append(cell)
-    return [_program(group, probes, track, own_data) for group in groups.values()]
-
-
-def _task_key(spec: TaskSpec, dtype: str) -> str:
-    """Return a text that is equal for tasks whose data are the same to a compiled program: inputs of equal shapes, or part of it."""
-    described = problem(spec)
-    constant = constant_data(spec, dtype)
-    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(spec, dtype))
-    of_task = described.loss.name, described.kind, described.inputs, described.outputs, shapes
-    return repr((of_task, [leaf.tobytes() for leaf in jax.tree.leaves(constant)]))
-
-
-def _program_key(settings: Settings) -> str:
-    """Return a text that is equal for cells that one compiled program can run, if their tasks have the same key."""
-    options = {name: settings.optimizer.options[name] for name in sorted(settings.optimizer.options)}
-    return repr(
-        (
-            settings.model.model_dump_json(),
-            (settings.optimizer.name, options),
-            settings.training.model_dump_json(include={"batch_size", "dtype", *NOISE, "freeze_zeros", "frozen", "updates"}),
-        )
-    )
-
-
-def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool) -> Program:
-    """Build and check the program of a group of cells; ValueError if their settings do not go together."""
-    settings = cells[0].settings
-    dtype, task = settings.training.dtype, problem(settings.task)
-    with precision(dtype):
-        shapes, constant = data_shapes(settings.task, dtype), constant_data(settings.task, dtype)
-    n_examples = len(shapes.x)
-    behind = (settings.training.batch_size or n_examples) >= EXAMPLES_LAST
-    with precision("float32"):
-        network = Network(settings.model, task.inputs, task.outputs, examples_last=behind)
-    recipe = Recipe(network, task, settings, n_examples)
-    variants = list({repr(variant): variant for variant in (Variant.of(cell.settings) for cell in cells)}.values())
-    tasks = list({repr(variant.task): variant.task for variant in variants}.values())
-    check_training(recipe)
-    check_start(network, cells, variants)
-    with precision(dtype):
-        seeded = [check_task(recipe, spec, shapes, constant) for spec in tasks]
-        check_model(network, len(network.players) or task.outputs, dtype)
-        check_loss(recipe, shapes)
-        check_initializers(network, variants, dtype)
-        measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
-        tracked = measurable(recipe, track, optional=True)
-    return Program(
-        cells=cells,
-        recipe=recipe,
-        data_shapes=shapes,
-        constant_data=constant,
-        own_data=own_data,
-        variants=variants,
-        tasks=tasks,
-        seeded=seeded,
-        zeroings=list(dict.fromkeys(zeroed_parameters(network, cell.settings.initializer) for cell in cells)),
-        probes=measured,
-        track=tracked,
-    )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from bench.lane.program import Program, programs
+from bench.lane.grouping import programs
+from bench.lane.program import Program
 from bench.probes import breaking, probe
 from bench.spec import COMMON, ROW_COLUMNS, Cell, Experiment
 

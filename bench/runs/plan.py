@@ -8,7 +8,8 @@ from jax.sharding import Mesh
 
 from bench.engine.layouts.costs import MIN_WIDTH, lane_bytes
 from bench.hardware import Hardware
-from bench.lane.program import Program, programs
+from bench.lane.grouping import programs
+from bench.lane.program import Program
 from bench.runs.memory import host_bytes
 from bench.runs.rows import LaneTable
 from bench.spec import Cell, Experiment

@@ -13,7 +13,7 @@ from bench.engine.layouts import lanes_last, unrolled
 from bench.engine.layouts.choose import choose
 from bench.engine.layouts.lanes_first import LanesFirst
 from bench.hardware import hardware_here
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.spec import Experiment
 from tests.conftest import Rows
 

@@ -6,7 +6,7 @@ import pytest
 from bench.engine import data_placement as placement_module
 from bench.engine import pool
 from bench.engine.data_placement import CONSTANT, OWN, PER_BLOCK, data_placement
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from tests.conftest import Rows, experiment
 
 

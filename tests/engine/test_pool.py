@@ -15,7 +15,7 @@ from bench.engine.compiled import Compiled
 from bench.engine.pool import Pool
 from bench.engine.segments import whole_checks
 from bench.hardware import lane_mesh
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import read_rows
 from tests.conftest import Rows, experiment

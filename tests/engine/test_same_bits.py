@@ -16,7 +16,7 @@ from bench.engine.layouts.choose import choose
 from bench.engine.pool import Pool
 from bench.engine.scheduler import Lanes
 from bench.hardware import CPU, Hardware, lane_mesh
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import as_frame, read_rows
 from bench.runs.rows import CURVE_SEEDS, LaneTable

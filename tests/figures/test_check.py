@@ -10,8 +10,8 @@ from analysis.figures import figure_kind
 from analysis.figures.check import KEYS, WORDS, check_figures, keys_of
 from bench import Experiment
 from bench.spec import catalog
+from tests.commands import MINE, call
 from tests.conftest import experiment
-from tests.test_cli import MINE, call
 
 REPORTS = Path(__file__).parents[2] / "reports"
 ROWS = ("cell", "initializer", "outcome", "loss_final", "steps_to_solve", "params_digest")

@@ -9,7 +9,7 @@ import sys
 import jax, numpy as np
 from bench.hardware import precision
 from bench.engine.hashing import digest
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.lane.state import Inputs
 from tests.conftest import experiment
 wanted = experiment(task={"name": "blobs", "n": 8}, model={"name": "mlp", "widths": [3], "dropout": 0.5}, track=[])

@@ -9,10 +9,10 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from bench.lane.grouping import EXAMPLES_LAST, programs
 from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
 from bench.lane.objective import Noise
-from bench.lane.program import EXAMPLES_LAST, programs
 from bench.models.activations import Activation
 from bench.spec import InitializerSpec, ModelSpec
 from tests.conftest import Rows, experiment
@@ -86,7 +86,7 @@ def test_a_program_trains_as_with_its_examples_in_front(
     layer = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), program.network.shapes)
     assert f"[9,{program.n_examples}] = dot_general" in str(jax.make_jaxpr(program.network.trace)(layer, program.data_shapes.x))
     behind = rows(wanted)
-    monkeypatch.setattr("bench.lane.program.EXAMPLES_LAST", program.n_examples + 1)
+    monkeypatch.setattr("bench.lane.grouping.EXAMPLES_LAST", program.n_examples + 1)
     front = rows(wanted, "front")
     assert behind["outcome"].tolist() == front["outcome"].tolist()
     assert behind["outcome"].nunique() > 1

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
+from bench.lane.grouping import programs
 from bench.lane.network import dotted, leaves
 from bench.lane.objective import gradient, hessian
-from bench.lane.program import programs
 from tests.conftest import experiment
 from tests.lane.test_players import start
 

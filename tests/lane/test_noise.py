@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench.lane.grouping import programs
 from bench.lane.objective import Noise, gradient, pre_activation_gradients, with_label_noise, with_weight_noise
-from bench.lane.program import Program, programs
+from bench.lane.program import Program
 from bench.lane.update import updated
 from bench.models.activations import dropped
 from tests.conftest import Rows, experiment

@@ -9,7 +9,8 @@ import numpy as np
 import optax
 import pytest
 
-from bench.lane.program import Program, programs
+from bench.lane.grouping import programs
+from bench.lane.program import Program
 from bench.probes.generation import energy_distance, modes_covered
 from tests.conftest import Rows, experiment
 

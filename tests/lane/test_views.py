@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.lane.state import Inputs
 from tests.conftest import experiment
 

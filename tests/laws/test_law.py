@@ -18,7 +18,7 @@ from analysis.laws.evidence import JOINT_LEVEL, TESTS
 from analysis.laws.law import SAMPLE, starts
 from analysis.rows.load import Run, load
 from bench import Experiment, run
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.lane.state import Inputs
 from bench.runs.parquet import STEPS_OR_NULL
 from bench.runs.starts import Start

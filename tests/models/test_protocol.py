@@ -13,9 +13,10 @@ from flax import nnx
 
 from bench import Experiment
 from bench.lane.checks import check_model
+from bench.lane.grouping import programs
 from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
-from bench.lane.program import Program, programs
+from bench.lane.program import Program
 from bench.lane.views import VIEWS
 from bench.models import model
 from bench.models.activations import Hidden

@@ -6,8 +6,9 @@ from typing import Any
 import tomlkit
 
 from bench import Experiment
+from bench.lane.grouping import programs
 from bench.lane.network import Network
-from bench.lane.program import Program, programs
+from bench.lane.program import Program
 from bench.spec import ModelSpec
 from tests.conftest import XOR
 

@@ -28,7 +28,7 @@ from analysis.report.site import write_site
 from analysis.words import value_words
 from bench import Experiment, run
 from initbench.cli.app import app
-from tests.test_cli import call
+from tests.commands import call
 
 LABELS = ("<script>alert(1)</script>", "=cmd|' /C calc'!A0", "[bold]x[/] $x_{$ a|b`c`\\", "größer ≤ 中")
 NASTY = (

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.report.readme import updated
+from bench.lane.grouping import programs
 from bench.lane.network import dotted
-from bench.lane.program import programs
 from initbench import Experiment, judge, load, run, summarize
 from initbench.cli.app import app
 

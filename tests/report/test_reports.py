@@ -24,7 +24,7 @@ from analysis.rows.replay import Replay
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import parquet_bytes
 from initbench.cli.app import app
-from tests.test_cli import MINE, call
+from tests.commands import MINE, call
 
 COMMITTED = Path(__file__).parents[2] / "reports"
 SMALL = "[[figure]]".join(MINE.split("[[figure]]")[:2])

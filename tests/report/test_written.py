@@ -11,8 +11,8 @@ from analysis.report.write import standing
 from analysis.report.written import LIST, publish, read_list, staging
 from bench import Experiment, run
 from bench.runs.files import write_whole
+from tests.commands import call
 from tests.report.test_reports import SMALL
-from tests.test_cli import call
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from analysis.rows.load import load
+from tests.commands import call
 from tests.folders import manifest_of, with_manifest, with_rows
 from tests.runs.outcomes import LANES, refused
-from tests.test_cli import call
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.hardware import lane_mesh
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.runs.plan import check_memory
 from tests.conftest import experiment
 

@@ -16,9 +16,9 @@ from analysis.rows.load import load
 from bench import Experiment, run
 from bench.registry import trusting
 from bench.spec import modules_named
+from tests.commands import call
 from tests.conftest import XOR
 from tests.folders import forged
-from tests.test_cli import call
 
 STRANGER = """
 from pathlib import Path

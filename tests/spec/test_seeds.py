@@ -5,7 +5,7 @@ import pytest
 
 from analysis.rows.load import matching
 from bench import Experiment
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.spec import Map
 from tests.conftest import Rows, experiment
 

@@ -8,7 +8,7 @@ from weakref import WeakSet
 import pytest
 
 from bench.lane.program import Program
-from tests.test_mutants import law_holds
+from tests.laws.test_mutants import law_holds
 
 
 def test_no_cache_keeps_a_program_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

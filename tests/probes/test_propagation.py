@@ -15,7 +15,7 @@ from analysis.laws.born_dead import dead_at_a_point, dead_on_the_line
 from analysis.laws.propagation import critical_weights, fixed_length, length_moment, next_length, predicted, susceptibility
 from analysis.rows.load import load
 from bench import run
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.lane.views import Views
 from bench.probes.propagation import born_dead, dead_at_first, gradient_variance, pre_activation_variance, signal_variance
 from bench.spec import Figure

@@ -10,8 +10,8 @@ from analysis.rows.measures import check_measures, named_columns
 from bench.runs.columns import Columns
 from bench.spec import catalog
 from initbench.cli.app import app
+from tests.commands import MINE
 from tests.conftest import Rows, experiment
-from tests.test_cli import MINE
 
 CASES = [{"label": "network"}, {"label": "neuron", "model": "linear"}]
 CLAIM = {"id": "a", "says": "?", "at_least": 0.5}

@@ -1,6 +1,6 @@
 """Mutated experiment files: each is a valid experiment, or is refused in one short line, whatever was done to it.
 
-`INITBENCH_EXAMPLES=10000 python -m pytest tests/test_mutated_files.py` tries as many.
+`INITBENCH_EXAMPLES=10000 python -m pytest tests/spec/test_mutated_files.py` tries as many.
 """
 
 import json
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from analysis.judging.checks import check
 from bench import Experiment
-from bench.lane.program import programs
+from bench.lane.grouping import programs
 from bench.messages import one_line
 from bench.spec import catalog
 from tests.conftest import experiment
