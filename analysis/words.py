@@ -33,7 +33,7 @@ LABELS = {
     "grad_norm_final": "norm of the gradient at the end",
     "hessian_min_final": "smallest eigenvalue at the end",
     "hessian_index_final": "downward directions at the end",
-    "outcome": "lanes",
+    "outcome": "training runs",
     "test_metric_final": "test accuracy",
     "energy_distance_final": "energy distance from the real points at the end",
     "modes_covered_final": "modes covered at the end",

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from analysis.report.throughput_page import write_throughput
 from analysis.report.throughput_tables import speeds
+from bench.hardware import CPU
 from bench.lane.grouping import programs
 from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs
 from bench.throughput.idle import idle_share_of, uncovered
-from bench.throughput.measure import working
+from bench.throughput.process import working
 from bench.throughput.workloads import WORKLOADS
 from initbench.cli.app import app
 
@@ -56,7 +57,7 @@ def test_the_grid_has_a_cell_per_initializer_and_learning_rate() -> None:
 
 
 def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
-    with working([("jit_vmap", "xor-2-4-1", (8, 5))]) as [worker]:
+    with working([("jit_vmap", "xor-2-4-1", (8, 5))], CPU) as [worker]:
         first, second, idle = worker.train(), worker.train(), worker.idle_share()
     assert idle and 0 < idle < 1
     assert worker.compile_seconds and worker.compile_seconds > 0
@@ -65,7 +66,7 @@ def test_a_contender_in_a_process_of_its_own_says_what_it_took() -> None:
 
 def test_a_contender_that_dies_leaves_the_others_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "_sizes", lambda *_: {"jit_vmap": (8, 5), "lax_map": (8, -1)})
-    rows = list(measure._side_by_side([WORKLOADS["xor-2-4-1"]], peers=False, say=lambda note: None, repeats=2, shrink=1))
+    rows = list(measure._side_by_side([WORKLOADS["xor-2-4-1"]], False, CPU, lambda note: None, repeats=2, shrink=1))
     assert {row["contender"]: len(row["seconds"]) for row in rows} == {"jit_vmap": 2, "lax_map": 0}
 
 
@@ -89,9 +90,9 @@ def test_the_page_names_the_dead(tmp_path: Path) -> None:
 
 def test_a_peer_climbs_the_lanes_as_far_as_a_minute_goes() -> None:
     loop = {"contender": "torch_loop", "lanes": 1, "steps": 2000, "seconds": [0.4]}
-    assert [measure._climbs(loop, lanes) for lanes in (100, 1000, 10_000)] == [True, True, False]
-    assert not measure._climbs(loop | {"seconds": []}, 100)
-    assert measure._climbs(loop | {"contender": "jit_vmap"}, 10_000)
+    assert [measure._climbs(loop, lanes, CPU) for lanes in (100, 1000, 10_000)] == [True, True, False]
+    assert not measure._climbs(loop | {"seconds": []}, 100, CPU)
+    assert measure._climbs(loop | {"contender": "jit_vmap"}, 10_000, CPU)
 
 
 def test_a_profile_shows_the_time_in_which_no_device_works() -> None:
@@ -163,7 +164,7 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     text = (folder / "README.md").read_text()
     assert "500 [250, 1,000] seed-steps/s" in text and "0.50 (0.5%)" in text
     assert "| xor | 100 x 10 | 2.0% | 1.0%, 3.0% | 3 |" in text
-    assert "100 bytes per lane" in text and "1,000,000 seed-steps/s" in text
+    assert "100 bytes per training run" in text and "1,000,000 seed-steps/s" in text
     assert json.loads((folder / "measured.json").read_text()) == MEASURED
     for name in ("speed", "growth"):
         assert (folder / "figures" / f"{name}.svg").stat().st_size > 1000
@@ -173,5 +174,5 @@ def test_the_command_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(measure, "measure", lambda *_: MEASURED)
     done = CliRunner().invoke(app, ["throughput", "--out", str(tmp_path)], env={"COLUMNS": "160"})
     assert done.exit_code == 0
-    for text in ("500 [250, 1,000] seed-steps/s", "0.50 (0.5%)", "1,024", "xor, 1,000 lanes x 200 steps", "cpu-2/README.md"):
+    for text in ("500 [250, 1,000] seed-steps/s", "0.50 (0.5%)", "1,024", "xor, 1,000 training runs x 200 steps", "cpu-2/README.md"):
         assert text in done.output

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.load import Run, drawn_pairs, matching
-from analysis.rows.measures import NEVER, RATES, at_edge, best_value, columns_of, lacks_values, lower_is_better, measured
+from analysis.rows.measures import RATES, at_edge, best_value, columns_of, lacks_values, lower_is_better, measured
+from bench.runs.parquet import STEPS_OR_NULL
 from bench.spec import Claim
 
 SEEDS = ["data_seed", "init_seed"]
@@ -43,7 +44,7 @@ class Side:
     @property
     def silent(self) -> bool:
         """Whether there are rows but none has a value of its own, as when all training runs diverged."""
-        never_null = self.measure in (*RATES, *NEVER)
+        never_null = self.measure in (*RATES, *STEPS_OR_NULL)
         return not never_null and len(self.rows) > 0 and not self.valued.any()
 
     @property

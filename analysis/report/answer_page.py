@@ -74,7 +74,7 @@ def _experiments(results: list[Result]) -> str:
         )
         for result in results
     ]
-    return markdown(pd.DataFrame(lines, columns=["experiment", "question", "lanes", "laws"]), made=("experiment",))
+    return markdown(pd.DataFrame(lines, columns=["experiment", "question", "training runs", "laws"]), made=("experiment",))
 
 
 def _reproduction(results: list[Result]) -> str:

@@ -192,7 +192,7 @@ def _provenance(run: Run) -> list[tuple[str, str]]:
     device, git = made.device, made.git
     commit = f"{git.commit[:12]}{', with changes' if git.dirty else ''}" if git.commit else "not recorded"
     return [
-        ("lanes", f"{manifest.lanes:,}"),
+        ("training runs", f"{manifest.lanes:,}"),
         ("training", f"{manifest.run_seconds:.1f} s, {manifest.seed_steps_per_second:,.0f} seed-steps/s"),
         ("compilation", f"{manifest.compile_seconds:.1f} s for {manifest.programs} programs"),
         ("peak memory", f"{manifest.peak_memory_bytes / 2**20:,.0f} MiB"),

@@ -50,7 +50,9 @@ def growth_figure(growth: pd.DataFrame) -> Figure:
                 axes[0].plot(part["value"], part["seconds"], marker=mark, color=color, ms=4, label=text)
                 axes[1].plot(part["value"], part["peak_memory_bytes"] / 2**30, marker=mark, color=color, ms=4)
         axes[2].plot(steps["value"], steps["seconds"], marker="o", color="#000000", ms=4)
-        for axis, label, quantity in zip(axes, ("lanes", "lanes", "steps"), ("seconds", "peak memory, GiB", "seconds"), strict=True):
+        for axis, label, quantity in zip(
+            axes, ("training runs", "training runs", "steps"), ("seconds", "peak memory, GiB", "seconds"), strict=True
+        ):
             axis.set_xscale("log")
             axis.set_xlabel(label)
             axis.set_ylabel(quantity)

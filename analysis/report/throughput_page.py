@@ -36,8 +36,8 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
     device, ceilings, versions = measured["device"], measured["ceilings"], measured["versions"]
     commit = measured["git"]["commit"] or "not recorded"
     hosts = (
-        "Lanes do not depend on one another, so hosts and devices share them without talking: for several, the time of one is divided by "
-        "their number, without the time to start and to compile. The last two columns are such quotients, not measurements. "
+        "Training runs do not depend on one another, so hosts and devices share them without talking: for several, the time of one is "
+        "divided by their number, without the time to start and to compile. The last two columns are such quotients, not measurements. "
     )
     accelerated = device["platform"] != "cpu"
     no_accelerator = "" if accelerated else "No accelerator was at hand for this page, so none is listed."
@@ -45,7 +45,7 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
     precision = (
         f" Matrix products of this engine have JAX's precision '{measured['matmul_precision']}'; the others keep the device's default, "
         "which may drop bits of float32. `lax.map` "
-        "trains one batch of lanes: those after it would only take their turns. All contenders compile at the same time."
+        "trains one batch of training runs: those after it would only take their turns. All contenders compile at the same time."
         if accelerated
         else ""
     )
@@ -63,19 +63,19 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         f"Ceilings, measured in the same run: {ceilings['matrix_gflops']:.0f} GFLOP/s (a large float32 matrix product), "
         f"{ceilings['memory_gbs']:.1f} GB/s (adding to an array that no cache holds). Floating-point operations are those that XLA "
         "counts for the loss and its gradient; transcendental functions do not count. Bytes are those that a step cannot avoid if nothing "
-        "stays in a cache, so a share above 100% means that it does. The engine also looks at the loss where a curve or a threshold needs "
-        "it (at every step where lanes are unrolled, or on an accelerator), ends lanes, and measures gradient norm, metric and test "
-        "loss at the start and at the end, which the others do not; in a census it stops lanes that are solved, which the others cannot."
-        + precision,
+        "stays in a cache, so a share above 100% means that it does. The engine also checks the loss where a curve or a threshold needs "
+        "it (at every step where the arrays of a network are unrolled, or on an accelerator), ends training runs, and measures gradient "
+        "norm, metric and test loss at the start and at the end, which the others do not; in a census it stops training runs that are "
+        "solved, which the others cannot." + precision,
         _peer_note(rows),
         *idle_sections(measured),
         "## How cost grows",
-        "![Seconds and memory against lanes, seconds against steps](figures/growth.png)",
+        "![Seconds and memory against training runs, seconds against steps](figures/growth.png)",
         markdown(growth_table(growth)),
         _growth_text(growth, accelerated),
         "## What a census costs",
-        f"XOR, until solved or 5,000 steps, at the rates above (measured with {rows[rows['census']]['lanes'].min():,} lanes; with more: "
-        f"'census' in the table of growth); a device is all of {device['count']} x {device['kind']}:",
+        f"XOR, until solved or 5,000 steps, at the rates above (measured with {rows[rows['census']]['lanes'].min():,} training runs; with "
+        f"more: 'census' in the table of growth); a device is all of {device['count']} x {device['kind']}:",
         markdown(census_table(rows)),
         hosts + no_accelerator,
         "To measure another device: `initbench throughput --peers`. Numbers: [measured.json](measured.json).",
@@ -91,7 +91,7 @@ def _peer_note(rows: pd.DataFrame) -> str:
 
 
 def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
-    """How memory and time grow with lanes and steps, in sentences."""
+    """How memory and time grow with training runs and steps, in sentences."""
     engine = growth[growth["contender"] == "engine"].dropna(subset="seconds").sort_values("value")
     lanes, steps = (engine[engine["along"] == along] for along in ("lanes", "steps"))
     sentences = []
@@ -99,20 +99,22 @@ def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:
         low, high = lanes.iloc[0], lanes.iloc[-1]
         more = (high["peak_memory_bytes"] - low["peak_memory_bytes"]) / (high["value"] - low["value"])
         place = (
-            "on the device grows by {} bytes per lane; rows go to the host." if accelerated else "grows by {} bytes per lane on the host."
+            "on the device grows by {} bytes per training run; rows go to the host."
+            if accelerated
+            else "grows by {} bytes per training run on the host."
         )
         sentences.append(
-            f"From {low['value']:,} to {high['value']:,} lanes the engine's peak memory {place.format(f'{more:,.0f}')} What trains is as "
-            "large as the pool."
+            f"From {low['value']:,} to {high['value']:,} training runs the engine's peak memory {place.format(f'{more:,.0f}')} What "
+            "trains is as large as the pool."
         )
     if len(steps) > 1:
         short, long = steps.iloc[0], steps.iloc[-1]
         each = (long["seconds"] - short["seconds"]) / (long["value"] - short["value"])
         sentences.append(
             f"Between {short['value']:,} and {long['value']:,} steps it takes {1e6 * each:.0f} microseconds for each step of "
-            f"{short['lanes']:,} lanes, which is {short['lanes'] / each:,.0f} seed-steps/s; starting lanes, reading them and making their "
-            f"rows takes {short['seconds'] - each * short['value']:.2f} s, whatever the steps."
+            f"{short['lanes']:,} training runs, which is {short['lanes'] / each:,.0f} seed-steps/s; starting them, reading them and making "
+            f"their rows takes {short['seconds'] - each * short['value']:.2f} s, whatever the steps."
         )
     if growth["contender"].str.startswith("torch").any():
-        sentences.append("PyTorch climbs the lanes as far as a training takes no more than a minute.")
+        sentences.append("PyTorch climbs the numbers of training runs as far as a training takes no more than a minute.")
     return " ".join(sentences)

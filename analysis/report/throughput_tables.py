@@ -14,7 +14,7 @@ LOOKS = {
     "torch_vmap": ("torch.func.vmap", "#009E73", "^"),
     "torch_loop": ("PyTorch loop", "#CC79A7", "v"),
 }
-CENSUSES = {"10^6 lanes": 1e6, "10^9 lanes": 1e9, "10^9 on 8 such devices": 1e9 / 8, "10^9 on 64": 1e9 / 64}
+CENSUSES = {"10^6 training runs": 1e6, "10^9 lanes": 1e9, "10^9 on 8 such devices": 1e9 / 8, "10^9 on 64": 1e9 / 64}
 
 
 def speeds(measured: dict[str, Any]) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def speed_table(rows: pd.DataFrame, ceilings: dict[str, float]) -> pd.DataFrame:
             {
                 "workload": row["says"],
                 "contender": LOOKS[row["contender"]][0],
-                "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
+                "training runs x steps": f"{row['lanes']:,} x {row['steps']:,}",
                 "speed": _known(row["speed"], f"{row['speed']:,.0f} [{row['slowest']:,.0f}, {row['fastest']:,.0f}] {unit}", "died"),
                 "v jit(vmap)": _known(row["ratio"], f"{row['ratio']:.3g}"),
                 "seeds/minute": _known(row["speed"], f"{row['seeds_per_minute']:,.0f}"),
@@ -86,7 +86,7 @@ def _idle_line(row: dict[str, Any]) -> dict[str, Any]:
     shares = row["idle_shares"]
     return {
         "workload": row["workload"],
-        "lanes x steps": f"{row['lanes']:,} x {row['steps']:,}",
+        "training runs x steps": f"{row['lanes']:,} x {row['steps']:,}",
         "no device works": f"{np.median(shares):.1%}" if shares else "died",
         "smallest and largest": f"{min(shares):.1%}, {max(shares):.1%}" if shares else "",
         "profiles": len(shares),
@@ -101,7 +101,7 @@ def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "workload": "all together",
-            "lanes x steps": f"{len(profiled)} x {profiled[0]['lanes']:,} x {profiled[0]['steps']:,}",
+            "training runs x steps": f"{len(profiled)} x {profiled[0]['lanes']:,} x {profiled[0]['steps']:,}",
             "no device works": f"{np.average(shares, weights=seconds):.1%}",
             "smallest and largest": "",
             "profiles": sum(len(row["idle_shares"]) for row in profiled),
@@ -116,7 +116,7 @@ def growth_table(growth: pd.DataFrame) -> pd.DataFrame:
             "along": row["along"],
             "value": f"{row['value']:,}",
             "contender": LOOKS[row["contender"]][0],
-            "workload": f"{row['workload']}, {row['lanes']:,} lanes x {row['steps']:,} steps",
+            "workload": f"{row['workload']}, {row['lanes']:,} training runs x {row['steps']:,} steps",
             "seconds": _known(row["seconds"], f"{row['seconds']:.3g}", "died"),
             "peak MiB": _known(row["seconds"], f"{row['peak_memory_bytes'] / 2**20:,.0f}"),
         }

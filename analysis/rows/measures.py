@@ -11,15 +11,14 @@ from bench.losses.definition import Loss
 from bench.messages import nearest, one_line, shown
 from bench.runs.columns import Columns
 from bench.runs.contents import OUTCOMES
+from bench.runs.parquet import STEPS_OR_NULL
 from bench.spec import Cell, Comparison, Experiment, label_key, wanted_labels
 
 RATES = (*OUTCOMES, "broken")
 """Measures that are true or false of a lane; `broken` means that its tied units came apart (it has a `break_step`)."""
-NEVER = ("steps_to_solve", "break_step")
-"""Columns that are null if an event never happened."""
 WORST: dict[str, float] = {
     **dict.fromkeys(("loss", "test_loss", "generator_loss"), Loss.worst),
-    **dict.fromkeys(("energy_distance", "grad_norm", "weight_norm", "steps_run", *NEVER), np.inf),
+    **dict.fromkeys(("energy_distance", "grad_norm", "weight_norm", "steps_run", *STEPS_OR_NULL), np.inf),
     **dict.fromkeys(("zero_layers", "zero_share", "untied_layers", "untied_heads", "dead_fraction", "saturated_fraction"), np.inf),
     **dict.fromkeys(("signal_variance_*", "pre_activation_variance_*", "gradient_variance_*"), np.inf),
     **dict.fromkeys(("metric", "test_metric"), Loss.worst_metric),
@@ -61,7 +60,7 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
 
 def lacks_values(rows: pd.DataFrame, measure: str) -> bool:
     """Whether no run has a value of a measure although some have not diverged: their models or tasks have none."""
-    if measure in RATES or measure in NEVER or not len(rows):
+    if measure in RATES or measure in STEPS_OR_NULL or not len(rows):
         return False
     return bool(rows[measure].isna().all()) and not (rows["outcome"] == "diverged").all()
 
@@ -74,7 +73,7 @@ def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:
     values = rows[column].astype(float)
     return (
         values.fillna(worst_value(column))
-        if column in NEVER
+        if column in STEPS_OR_NULL
         else values.mask(values.isna() & (rows["outcome"] == "diverged"), worst_value(column))
     )
 

@@ -1,7 +1,7 @@
-"""What is timed: this engine, and what a user would write instead, on the same data, models, initial values and optimizers.
+"""The programs that are timed: this engine, and what a user would write instead, with the same data, models, starts and optimizers.
 
-A contender is a function of a workload's experiment. It compiles and gives back a function that trains all lanes, to their ends, and
-returns their final losses.
+A contender is a function of a workload's experiment. It compiles and returns a function that trains all lanes to their ends and returns
+their final losses.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from bench.spec import Cell, Experiment, ModelSpec
 Train = Callable[[], np.ndarray]
 
 MAP_LANES = 64
-"""What `lax.map` trains at a time."""
+"""Lanes that `lax.map` trains at a time."""
 
 contender = Registry("contender", supplied=("experiment",))
 
 
 @contender
 def engine(experiment: Experiment) -> Train:
-    """initbench: `bench.run` without the files."""
+    """initbench: `initbench.run` without the files."""
     planned = plan(experiment)
     table = planned.lanes
     none = np.zeros(0, np.int64)
@@ -77,7 +77,7 @@ def _compiled(experiment: Experiment, cell: Cell, over_seeds: Callable[..., Any]
 
 
 def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
-    """Training of one seed as a user writes it: a scan of gradient steps, without looks, stops or outcomes."""
+    """Return the training of one seed as a user writes it: a scan of gradient steps, without checks, stops or outcomes."""
     settings = cell.settings
     data = jax.tree.map(np.asarray, program.sample(program.tasks[0], 0))
     optimizer = make_optimizer(settings.optimizer.name, settings.optimizer.options, settings.optimizer.rate)
@@ -123,7 +123,7 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
 
 
 def _as_written(program: Program) -> Network:
-    """The program's network with its examples in front of their features, wherever the engine would put them."""
+    """Return the program's network with its examples in front of their features, wherever the engine would put them."""
     return Network(program.cells[0].settings.model, program.task.inputs, program.task.outputs)
 
 
@@ -160,7 +160,7 @@ def torch_loop(experiment: Experiment) -> Train:
 
 @contender(peer=True, models=("mlp", "neuron"))
 def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
-    """PyTorch: `torch.func.vmap` of `torch.func.grad` over stacked parameters, so many lanes at a time."""
+    """PyTorch: `torch.func.vmap` of `torch.func.grad` over stacked parameters, `width` lanes at a time."""
     torch = _torch()
     from torch.func import grad, vmap
 
@@ -212,7 +212,7 @@ def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
 
 
 def _torch() -> Any:
-    """PyTorch, on a GPU if JAX is on one and it has one as well."""
+    """Return PyTorch; it uses a GPU if JAX does and PyTorch finds one."""
     import torch
 
     torch.set_default_device("cuda" if not hardware_here().is_host and torch.cuda.is_available() else "cpu")
@@ -220,7 +220,7 @@ def _torch() -> Any:
 
 
 def torch_memory_bytes() -> int:
-    """Largest memory so far of PyTorch's GPU, 0 if it has not used one."""
+    """Return the largest memory so far, in bytes, of PyTorch's GPU; 0 if it has not used one."""
     import torch
 
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
@@ -242,7 +242,7 @@ def _torch_activation(model: ModelSpec) -> Any:
 
 
 def _torch_network(model: ModelSpec, inputs: int, outputs: int) -> Any:
-    """The network that a spec names, in PyTorch's own layers."""
+    """Build the network that a spec names from PyTorch's own layers."""
     import torch
 
     if model.name == "lstm":
@@ -299,8 +299,11 @@ def _torch_batches(n: int, size: int, steps: int) -> Any:
 
 
 def step_costs(program: Program, cell: Cell) -> dict[str, float]:
-    """Work of one seed-step: floating-point operations of the plain loss and its gradient as XLA counts them, and the bytes that it
-    cannot avoid (its examples read, parameters and optimizer state read and written)."""
+    """Return the work of one seed-step: `step_flops` and `step_bytes`.
+
+    Floating-point operations are those of the plain loss and its gradient as XLA counts them; bytes are those that no program can avoid:
+    examples are read, parameters and optimizer state are read and written.
+    """
     settings = cell.settings
     size = settings.training.batch_size or program.n_examples
     whole = program.sample(program.tasks[0], 0)

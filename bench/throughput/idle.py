@@ -1,4 +1,4 @@
-"""Time in which no device works, by JAX's profiler."""
+"""The share of the time in which no device works, measured with JAX's profiler."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +9,13 @@ import numpy as np
 
 TRAINING = "training"
 WORK = ("tf_XLA", "Stream", "XLA Ops")
-"""How the lines of a profile begin that show a device's work: threads of a CPU, streams of a GPU, a TPU's core."""
+"""Beginnings of the names of those lines of a profile that show a device's work: threads of a CPU, streams of a GPU, a TPU's core."""
 
 Spans = list[tuple[float, float]]
 
 
 def idle_share(train: Callable[[], object]) -> float:
-    """The share of a training's time, between 0 and 1, in which no device works; the training is traced, and takes longer for it."""
+    """Return the share of a training's time, 0 to 1, in which no device works; tracing makes the training take longer."""
     options = jax.profiler.ProfileOptions()
     options.python_tracer_level = 0
     with TemporaryDirectory() as folder:
@@ -26,13 +26,13 @@ def idle_share(train: Callable[[], object]) -> float:
 
 
 def idle_share_of(profile: jax.profiler.ProfileData) -> float:
-    """The share of the time of the event `TRAINING` of a profile in which no device works."""
+    """Return the share of the time of the event `TRAINING` of a profile in which no device works."""
     [whole] = _spans(profile, lambda line, event: event == TRAINING)
     return uncovered(whole, list(_spans(profile, lambda line, event: line.startswith(WORK) and "wait" not in event.lower())))
 
 
 def _spans(profile: jax.profiler.ProfileData, wanted: Callable[[str, str], bool]) -> Iterator[tuple[float, float]]:
-    """Start and end, in nanoseconds, of the events that are wanted by the names of their line and their own."""
+    """Yield start and end, in nanoseconds, of the events that `wanted(name of the line, name of the event)` accepts."""
     for plane in profile.planes:
         for line in plane.lines:
             for event in line.events:
@@ -41,9 +41,9 @@ def _spans(profile: jax.profiler.ProfileData, wanted: Callable[[str, str], bool]
 
 
 def uncovered(whole: tuple[float, float], spans: Spans) -> float:
-    """The share of a span of time that none of the others covers."""
+    """Return the share of a span of time that none of the other spans covers."""
     start, end = np.clip(np.array(sorted(spans)).reshape(-1, 2), *whole).T
-    # Where everything that began before has ended.
+    # The time at which every span that began earlier has ended.
     reached = np.maximum.accumulate(np.concatenate([whole[:1], end]))
     gaps = np.maximum(np.append(start, whole[1]) - reached, 0)
     return float(np.sum(gaps) / (whole[1] - whole[0]))

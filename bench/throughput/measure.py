@@ -1,4 +1,4 @@
-"""All contenders on all workloads, in turn, each in a process of its own."""
+"""The measurement: all contenders on all workloads in turn, then the growth of time and memory."""
 
 import json
 import math
@@ -7,106 +7,46 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from bench.hardware import hardware_here
+from bench.hardware import Hardware, hardware_here
 from bench.runs.environment import current_provenance, now
 from bench.runs.plan import bare_programs
 from bench.startup import PLAIN
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
+from bench.throughput.process import Worker, working
 from bench.throughput.workloads import WORKLOADS, Workload
 
 REPEATS = 3
 LADDER = (100, 1000, 10_000, 100_000, 1_000_000)
 LADDER_STEPS = 200
 CENSUS_LANES = 1 << 18
-"""Lanes of a larger census. A profile of a million 2-2-1 lanes takes more than 24 GB."""
+"""Lanes of a larger census. A profile of a million lanes of the network 2-2-1 takes more than 24 GB of memory."""
 STEPS = (500, 1000, 2000, 4000, 8000)
 PEER_WIDTHS = (256, 1024, 4096, 16_384)
 PROFILES = 9
-"""Of one training; two profiles of a twentieth of a second differ by a factor of up to three."""
+"""Profiles of one training: two profiles of a twentieth of a second differ by a factor of up to three."""
 PEER_SECONDS = 4.0
-"""A peer that is too slow for all lanes and steps is timed on as many as take about this long."""
+"""Seconds of work on which a peer is timed that is too slow for all lanes and steps."""
 PEER_LADDER_SECONDS = 60.0
-"""A peer climbs the ladder of lanes as far as a training takes no longer than this."""
+"""Longest training, in seconds, up to which a peer is timed with more and more lanes."""
 
 Say = Callable[[str], None]
 Row = dict[str, Any]
 
 
-class Worker:
-    """A contender that compiles, and then waits to be told to train. What it is asked after its process has died is None."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.compile_seconds: float | None = None
-
-    def ready(self) -> None:
-        """Waits until all is compiled."""
-        self.compile_seconds = self._line().get("compile_seconds")
-
-    def train(self) -> dict[str, Any] | None:
-        """One whole training."""
-        return self._answer("train") or None
-
-    def idle_share(self) -> float | None:
-        """The share of one more training in which no device works, by a profile."""
-        return self._answer("profile").get("idle_share")
-
-    def stop(self) -> None:
-        """Gives back what it holds."""
-        self._process.kill()
-        self._process.communicate()
-
-    def _answer(self, request: str) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(request + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            return {}
-        return self._line()
-
-    def _line(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        return json.loads(line) if line.endswith("\n") else {}
-
-
-@contextmanager
-def working(wanted: Iterable[tuple[str, str, tuple[int, ...]]], devices: int | None = None) -> Iterator[list[Worker]]:
-    """Contenders (name, workload, size) at their own default settings; what is compared is compiled, not found in a cache.
-
-    They compile one after another on a CPU, where they would slow one another down, and all at once for an accelerator.
-    """
-    with ExitStack() as stack:
-        workers = []
-        for name, workload, size in wanted:
-            environment = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "0"}
-            if name != "engine":
-                environment[PLAIN] = "1"
-            if devices is not None:
-                environment["JAX_NUM_CPU_DEVICES"] = str(devices)
-            command = [sys.executable, "-m", "bench.throughput.worker", name, workload, *map(str, size)]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment)
-            workers.append(Worker(process))
-            stack.callback(workers[-1].stop)
-            if hardware_here().is_host:
-                workers[-1].ready()
-        if not hardware_here().is_host:
-            for worker in workers:
-                worker.ready()
-        yield workers
-
-
 def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> dict[str, Any]:
-    """Everything: the device's ceilings, all workloads, growth over lanes, steps, width and devices. `shrink` divides lanes and steps."""
+    """Measure the device's ceilings, all workloads, and the growth with lanes, steps, width and devices.
+
+    `say` is told what is being measured, each workload is timed `repeats` times, `shrink` divides numbers of lanes and steps. ValueError if
+    peers are wanted and PyTorch is not installed.
+    """
+    hardware = hardware_here()
     if peers and find_spec("torch") is None:
         raise ValueError("--peers: torch is not installed; pip install 'initbench[peers]', or leave --peers out")
     # Several processes share an accelerator's memory.
@@ -116,10 +56,10 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     say("ceilings of the device")
     ceilings = json.loads(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
     side_by_side = [workload for workload in WORKLOADS.values() if workload.name != "grid"]
-    # What waits for an accelerator compiles meanwhile; on a CPU it would be in the way.
-    groups = [[workload] for workload in side_by_side] if hardware_here().is_host else [side_by_side]
-    rows = [row for group in groups for row in _side_by_side(group, peers, say, repeats, shrink)]
-    rows += _grid(WORKLOADS["grid"], say, repeats if hardware_here().is_host else 1, shrink)
+    # On an accelerator, workers compile while others train; on a CPU they would slow one another down.
+    groups = [[workload] for workload in side_by_side] if hardware.is_host else [side_by_side]
+    rows = [row for group in groups for row in _side_by_side(group, peers, hardware, say, repeats, shrink)]
+    rows += _grid(WORKLOADS["grid"], hardware, say, repeats if hardware.is_host else 1, shrink)
     return {
         **current_provenance(jax.devices()).model_dump(mode="json"),
         "cpu": _cpu(),
@@ -127,7 +67,7 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
         "repeats": repeats,
         "ceilings": ceilings,
         "workloads": rows,
-        "growth": list(_growth(rows, say, shrink)),
+        "growth": list(_growth(rows, hardware, say, shrink)),
     }
 
 
@@ -143,17 +83,17 @@ def _cpuinfo() -> list[str]:
         return []
 
 
-def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
-    """All contenders of each workload, in turn: first each one once, then each one again."""
-    planned = [(workload, _sizes(workload, peers, say, shrink)) for workload in workloads]
+def _side_by_side(workloads: list[Workload], peers: bool, hardware: Hardware, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
+    """Yield a row for each contender of each workload; the contenders train in turn, `repeats` times."""
+    planned = [(workload, _sizes(workload, peers, hardware, say, shrink)) for workload in workloads]
     wanted = [(name, workload.name, size) for workload, sizes in planned for name, size in sizes.items()]
     say(f"{', '.join(workload.name for workload in workloads)}: compilation")
-    with working(wanted) as started:
+    with working(wanted, hardware) as started:
         waiting = iter(started)
         for workload, sizes in planned:
             workers = {name: next(waiting) for name in sizes}
             for worker in workers.values():
-                worker.train()  # The first one pays for memory and libraries.
+                worker.train()  # The first training also pays for memory and for loading libraries.
             found: dict[str, list[dict[str, Any] | None]] = {name: [] for name in workers}
             for repeat in range(repeats):
                 for name, worker in workers.items():
@@ -161,29 +101,29 @@ def _side_by_side(workloads: list[Workload], peers: bool, say: Say, repeats: int
                     found[name].append(worker.train())
             cost = _cost(workload)
             for name, worker in workers.items():
-                # Elsewhere a profile may have a million events.
+                # The profile of another workload may have a million events.
                 profiled = name == "engine" and workload.solved_below is not None
                 idle = _idle_shares(worker, PROFILES) if profiled else None
                 yield {**_row(workload, name, sizes[name], worker.compile_seconds, found[name]), "idle_shares": idle, **cost}
                 worker.stop()
 
 
-def _sizes(workload: Workload, peers: bool, say: Say, shrink: int) -> dict[str, tuple[int, ...]]:
-    """Lanes, steps and, if it has one, width of each contender."""
-    lanes = max(workload.lanes * (1 if hardware_here().is_host else workload.wider) // shrink, 16)
+def _sizes(workload: Workload, peers: bool, hardware: Hardware, say: Say, shrink: int) -> dict[str, tuple[int, ...]]:
+    """Return lanes, steps and, for a contender that has one, width of each contender."""
+    lanes = max(workload.lanes * (1 if hardware.is_host else workload.wider) // shrink, 16)
     steps = max(workload.steps // shrink, 1)
     sizes: dict[str, tuple[int, ...]] = {"engine": (lanes, steps), "jit_vmap": (lanes, steps)}
     if workload.solved_below is None:
-        # On an accelerator one batch: all others would take their turns after it.
-        sizes["lax_map"] = lanes if hardware_here().is_host else min(lanes, MAP_LANES), steps
+        # On an accelerator one batch tells enough: further batches take as long as the first.
+        sizes["lax_map"] = lanes if hardware.is_host else min(lanes, MAP_LANES), steps
         for name in _peers(workload.settings["model"]) if peers else []:
             say(f"{workload.name}: size for {name}")
-            sizes[name] = _peer_size(name, workload, lanes, steps)
+            sizes[name] = _peer_size(name, workload, hardware, lanes, steps)
     return sizes
 
 
 def _row(workload: Workload, name: str, size: tuple[int, ...], compile_seconds: float | None, found: list[dict[str, Any] | None]) -> Row:
-    """What a contender took; without any seconds if it has died."""
+    """Return the row of a contender; without any seconds if its process has died."""
     lanes, steps, *width = size
     runs = [run for run in found if run] if all(found) else []
     return {
@@ -217,17 +157,17 @@ def _cost(workload: Workload) -> dict[str, float]:
 
 
 def _peers(model: Any) -> list[str]:
-    """The contenders from other packages that can train this model."""
+    """Return the contenders from other packages that can train this model."""
     model = model if isinstance(model, str) else model["name"]
     peers = [name for name in contender if contender[name].traits.get("peer")]
     return [name for name in peers if model in contender[name].traits.get("models", (model,))]
 
 
-def _peer_size(name: str, workload: Workload, lanes: int, steps: int) -> tuple[int, ...]:
-    """Lanes, steps and width at which a peer is timed: its fastest width, and no more work than some seconds' worth."""
+def _peer_size(name: str, workload: Workload, hardware: Hardware, lanes: int, steps: int) -> tuple[int, ...]:
+    """Return lanes, steps and width at which a peer is timed: its fastest width, and about `PEER_SECONDS` of work."""
     tried = [(1, 50)] if name == "torch_loop" else [(width, 5, width) for width in sorted({min(width, lanes) for width in PEER_WIDTHS})]
     rates = {}
-    with working((name, workload.name, size) for size in tried) as workers:
+    with working(((name, workload.name, size) for size in tried), hardware) as workers:
         for size, worker in zip(tried, workers, strict=True):
             worker.train()
             found = worker.train()
@@ -239,15 +179,15 @@ def _peer_size(name: str, workload: Workload, lanes: int, steps: int) -> tuple[i
     return *size, *given
 
 
-def _grid(workload: Workload, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
-    """The grid from a cold start: compilation counts, so every repeat is a new process."""
+def _grid(workload: Workload, hardware: Hardware, say: Say, repeats: int, shrink: int) -> Iterator[Row]:
+    """Yield the rows of the grid from a cold start: compilation counts, so every repeat is a new process."""
     lanes, steps = max(workload.lanes // shrink, 2), max(workload.steps // shrink, 1)
     found: dict[str, list[dict[str, Any] | None]] = {"engine": [], "jit_vmap": []}
     compiling: dict[str, list[float]] = {name: [] for name in found}
     for repeat in range(repeats):
         for name, runs in found.items():
             say(f"{workload.name}: {name}, {repeat + 1} of {repeats}")
-            with working([(name, workload.name, (lanes, steps))]) as [worker]:
+            with working([(name, workload.name, (lanes, steps))], hardware) as [worker]:
                 run, seconds = worker.train(), worker.compile_seconds
             if seconds is not None:
                 compiling[name].append(seconds)
@@ -257,33 +197,33 @@ def _grid(workload: Workload, say: Say, repeats: int, shrink: int) -> Iterator[R
         yield _row(workload, name, (50 * lanes, steps), compile_seconds, runs)
 
 
-def _growth(rows: list[Row], say: Say, shrink: int) -> Iterator[Row]:
-    """Seconds and memory against lanes (of all that stood side by side in `rows`), and against steps, width and devices (engine)."""
+def _growth(rows: list[Row], hardware: Hardware, say: Say, shrink: int) -> Iterator[Row]:
+    """Yield seconds and memory against lanes (all contenders in `rows`), and against steps, width and devices (the engine)."""
     xor = WORKLOADS["xor-2-4-1"]
     rung = {"along": "lanes", "workload": xor.name, "steps": LADDER_STEPS}
     points: list[Row] = [
         {**rung, "value": count, "lanes": count, "contender": row["contender"], "width": row["width"] and min(row["width"], count)}
         for count in LADDER
         for row in rows
-        if row["workload"] == xor.name and _climbs(row, count)
+        if row["workload"] == xor.name and _climbs(row, count, hardware)
     ]
-    lanes = xor.lanes * (1 if hardware_here().is_host else xor.wider)
+    lanes = xor.lanes * (1 if hardware.is_host else xor.wider)
     engine = {"contender": "engine", "lanes": lanes}
     points += [{"along": "steps", "value": steps, "workload": xor.name, "steps": steps, **engine} for steps in STEPS]
     points += [{"along": "width", "value": width, "workload": f"census-2-{width}-1", "steps": 5000, **engine} for width in (2, 4, 8)]
     census = {"along": "census", "value": CENSUS_LANES, "lanes": CENSUS_LANES, "steps": 5000, "contender": "engine"}
     points += [{**census, "workload": f"census-2-{width}-1"} for width in (2, 4, 8)]
-    if hardware_here().is_host:
+    if hardware.is_host:
         counts = range(1, jax.device_count() + 1)
         points += [{"along": "devices", "value": count, "workload": xor.name, "steps": 2000, **engine} for count in counts]
-    for group in [[point] for point in points] if hardware_here().is_host else [points]:
+    for group in [[point] for point in points] if hardware.is_host else [points]:
         wanted = []
         for point in group:
             width = [point["width"]] if point.get("width") else []
             size = max(point["lanes"] // shrink, 8), max(point["steps"] // shrink, 1), *width
             wanted.append((point["contender"], point["workload"], size))
         devices = group[0]["value"] if group[0]["along"] == "devices" else None
-        with working(wanted, devices) as workers:
+        with working(wanted, hardware, devices) as workers:
             for point, worker in zip(group, workers, strict=True):
                 say(f"growth with {point['along']}: {point['contender']}, {point['value']:,}")
                 worker.train()
@@ -295,10 +235,10 @@ def _growth(rows: list[Row], say: Say, shrink: int) -> Iterator[Row]:
                 yield {**point, "compile_seconds": worker.compile_seconds, **found}
 
 
-def _climbs(row: Row, lanes: int) -> bool:
-    """Whether a contender, at the speed that it had, is to be timed with so many lanes."""
+def _climbs(row: Row, lanes: int, hardware: Hardware) -> bool:
+    """Tell whether a contender, at the speed that it had, is to be timed with this number of lanes."""
     if contender[row["contender"]].traits.get("peer"):
         seconds = statistics.median(row["seconds"] or [math.inf])
         return lanes * LADDER_STEPS / (row["lanes"] * row["steps"]) * seconds <= PEER_LADDER_SECONDS
-    # On an accelerator, batches of `lax.map` one after another: its time is known without waiting for it.
-    return hardware_here().is_host or row["contender"] != "lax_map"
+    # On an accelerator `lax.map` trains one batch after another, so its time follows from that of one batch.
+    return hardware.is_host or row["contender"] != "lax_map"

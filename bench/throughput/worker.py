@@ -1,7 +1,8 @@
 """One contender in a process of its own: `python -m bench.throughput.worker CONTENDER WORKLOAD LANES STEPS [WIDTH]`.
 
-Prints a line of JSON when it has compiled, then one for every line that it reads: what a whole training took, or, for `profile`, the
-share of it in which no device works. With `ceilings` as contender it prints what the device can do at all.
+The process prints a line of JSON when it has compiled, and one for every line that it reads: seconds, median loss and memory of a whole
+training, or, for the line `profile`, the share of its time in which no device works. With `ceilings` as contender it prints the rates that
+the device reaches at best.
 """
 
 import json
@@ -22,7 +23,7 @@ from bench.throughput.workloads import WORKLOADS
 
 
 def main(name: str, workload: str, lanes: str, steps: str, *width: str) -> None:
-    """Compile, say so, and train or profile as often as asked to."""
+    """Compile, say so, and train or profile once per line of the standard input."""
     experiment = WORKLOADS[workload].experiment(int(lanes), int(steps))
     started = time.perf_counter()
     train = contender[name].target(experiment, *map(int, width))
@@ -49,12 +50,12 @@ def memory(name: str) -> int:
 
 
 def ceilings() -> dict[str, float]:
-    """GFLOP/s of a large matrix product in full float32 and GB/s of adding two arrays that no cache holds, on all that one device has."""
+    """Return GFLOP/s of a large matrix product in full float32, and GB/s of adding to an array that no cache holds."""
     size = 2048 if hardware_here().is_host else 4096
     matrix = jnp.ones((size, size))
     long = jnp.ones(1 << 26)
     product = best(jax.jit(lambda a: jnp.matmul(a, a, precision="highest") / size), matrix)
-    # Into its own memory: new memory would be as slow as the operating system.
+    # The sum is written over its argument: the operating system would take long to hand out new memory.
     addition = best(jax.jit(lambda a: a + 1.0, donate_argnums=0), long)
     return {"matrix_gflops": 2 * size**3 / product / 1e9, "memory_gbs": 2 * 4 * (1 << 26) / addition / 1e9}
 

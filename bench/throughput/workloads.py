@@ -1,4 +1,4 @@
-"""What the engine is measured on: eight training problems, as experiments."""
+"""The training problems on which the engine is measured, as experiments."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ GRID = {
 
 @dataclass(frozen=True)
 class Workload:
-    """A training problem, and how many lanes and steps of it are timed."""
+    """A training problem, and the numbers of lanes and steps with which it is timed."""
 
     name: str
     says: str
@@ -28,10 +28,10 @@ class Workload:
     solved_below: float | None = None
     """If set, a census: the engine ends a lane that is solved; the others cannot and train it to the end."""
     wider: int = 16
-    """An accelerator gets so many times the lanes."""
+    """Factor by which an accelerator gets more lanes than a CPU."""
 
     def experiment(self, lanes: int, steps: int) -> Experiment:
-        """So many lanes, from one data set, with nothing measured but the loss."""
+        """Return the experiment with this number of lanes, on one data set, with nothing measured but the loss."""
         training = {**self.settings.get("training", {}), "steps": steps, "solved_below": self.solved_below}
         settings = {**self.settings, "training": {key: value for key, value in training.items() if value is not None}}
         return Experiment.model_validate({"name": self.name, "probes": [], "seeds": {"init": lanes}, **settings})
