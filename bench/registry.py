@@ -286,7 +286,7 @@ def _shown(file: str) -> str:
 
 
 def _hint(name: str) -> str:
-    """What to do about a module that has the name of one of initbench's own packages."""
+    """Return the advice on a module that has the name of one of initbench's own packages."""
     package = name.partition(":")[0].partition(".")[0]
     return f"; '{package}' is a package of initbench itself, give your module another name" if package in OURS else ""
 

@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def flags_fault() -> str:
-    """What is wrong with XLA_FLAGS, in one line; empty if nothing is."""
+    """Return, in one line, the fault of XLA_FLAGS; an empty text if there is none."""
     import re
     import subprocess
 

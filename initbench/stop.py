@@ -21,7 +21,7 @@ AGAIN_SECONDS = 0.05
 """How long after `Stopped` was lost it is raised again."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
-"""What makes a terminal show its cursor, which a progress bar hides."""
+"""The escape sequence that makes a terminal show its cursor, which a progress bar hides."""
 
 
 class Stopped(BaseException):

@@ -1,1 +1,1 @@
-"""What one lane does, as pure functions of values without a batch axis."""
+"""One lane, which is one training run in the engine: pure functions of values without a batch axis."""

@@ -1,4 +1,4 @@
-"""What rows that are made here and now depend on: versions, device, flags, commit, source code."""
+"""The provenance of rows that are made here and now: versions, device, flags, commit, source code."""
 
 import hashlib
 import os

@@ -29,7 +29,7 @@ class Start(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """What a pass through each network gives for every training run, one array (training run, example, hidden) per hidden layer."""
+    """The result of a pass through each network: for each hidden layer one array (training run, example, hidden)."""
 
     activations: list[np.ndarray]
     slopes: list[np.ndarray]

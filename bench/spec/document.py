@@ -77,7 +77,7 @@ def _text(text: str) -> str:
 def check_content(content: Any) -> None:
     """Raise ValueError on a value that stands in no experiment file.
 
-    That is NaN, a date, an integer of more than 64 bits, text that is not Unicode, and tables and lists that are nested too deep.
+    Such values are NaN, a date, an integer of more than 64 bits, text that is not Unicode, and tables and lists that are nested too deep.
     """
     for path, value in walk(content):
         place = one_line(".".join(path))

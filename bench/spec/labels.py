@@ -19,7 +19,7 @@ def is_labeled(value: Any) -> bool:
 
 
 def content_of(value: Any) -> Any:
-    """What a value of the grid sets: the value without its label."""
+    """Return the value of a setting that a value of the grid stands for: the value without its label."""
     if not is_labeled(value):
         return value
     rest = {key: inner for key, inner in value.items() if key != "label"}

@@ -1,4 +1,4 @@
-"""What every node of the experiment file is built from."""
+"""The base class of every node of the experiment file."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What the commands print: consoles that show every text as it is, and tables."""
+"""The output of the commands: consoles that show every text as it is, and tables."""
 
 import sys
 from typing import TYPE_CHECKING, Any
