@@ -52,7 +52,7 @@ class Experiment(Part):
     probes: Names | None = None
     """Names of the probes measured at start and end; None: all that the model allows, except the optional ones."""
     unreported: Names = ()
-    """Parts that a report's copy of the rows leaves out: `curves`, columns of probes and common ones (without `_initial` and `_final`), or a
+    """Parts that a report's copy of the rows leaves out: `curves`, columns of probes and common ones (without `_initial`, `_final`), or a
     pattern of columns like `signal_variance_*_final`."""
     track: Names = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
