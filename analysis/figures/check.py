@@ -34,11 +34,11 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
 
     `rows` and `curves` are the names of the columns of the rows and curves that there are; without them, of those that there will be.
     """
-    names = [figure.name.lower() for figure in experiment.figure]
+    names = [figure.name.lower() for figure in experiment.figure or ()]
     if rows is None or curves is None:
         rows, curves = _foretold(experiment)
     known = _known(experiment, rows, curves)
-    for figure in experiment.figure:
+    for figure in experiment.figure or ():
         place = f"experiment '{experiment.name}': figure '{figure.name}'"
         if names.count(figure.name.lower()) > 1:
             raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
@@ -72,7 +72,7 @@ def _words(wanted: str | tuple[str, ...]) -> str:
 
 def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
     """Return the columns that rows and curves will have, as far as figures may be about them."""
-    drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure if figure.kind in figure_kind]
+    drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure or () if figure.kind in figure_kind]
     asked = [name for entry, figure in drawn for name in _named(entry, "columns", figure)]
     asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
     if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
-from analysis.figures.style import chosen, finish, is_logarithmic, label, palette, panels, value_label
+from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import worst_value
 from bench.spec import Figure as FigureSpec
@@ -24,12 +24,19 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
     log = is_logarithmic(rows[figure.y].to_numpy(float)) if figure.log is None else figure.log
     diverged = pd.MultiIndex.from_frame(run.lanes.loc[run.lanes["outcome"] == "diverged", LANE])
     drawing, each = panels(rows, figure, share_y=False)
-    kept = rows.groupby("cell")[["data_seed", "init_seed"]].apply(lambda part: len(part.drop_duplicates()))
+    kept = rows.drop_duplicates(LANE)
+    stuck = set(run.lanes.loc[run.lanes["outcome"] == "stuck", LANE].itertuples(index=False, name=None))
+    budgets = {identity: run.cell(identity).settings.training.steps for identity in rows["cell"].unique()}
+    steps_logged = np.unique(rows["step"])
     for axis, part in each:
         for index, (group, (color, _)) in enumerate(colors.items()):
             lanes = held(part[part[figure.color] == group], figure.y, diverged)
             if lanes.empty:
                 continue
+            if stuck.issuperset(lanes.columns):
+                # No later step of these training runs would change a bit.
+                budget = max(budgets[cell] for cell in lanes.columns.get_level_values(0).unique())
+                lanes = lanes.reindex(steps_logged[steps_logged <= budget]).ffill()
             # There is no value between a finite one and infinity.
             between = "nearest" if np.isinf(lanes).any(axis=None) else "linear"
             low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1, interpolation=between).to_numpy()
@@ -40,9 +47,7 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
         axis.set_xscale("log")
         if log:
             axis.set_yscale("log")
-    counts = sorted(set(kept))
-    note = f"n = {counts[0]:,} runs each" if len(counts) == 1 else f"n = {counts[0]:,} to {counts[-1]:,} runs each"
-    return finish(drawing, "gradient steps", label(figure.y), note, label(figure.color))
+    return finish(drawing, "gradient steps", label(figure.y), count_note(kept, figure.color, figure.panel), label(figure.color))
 
 
 def held(points: pd.DataFrame, name: str, diverged: pd.MultiIndex) -> pd.DataFrame:

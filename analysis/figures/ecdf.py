@@ -75,4 +75,4 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
             integer_ticks(axis)
         axis.set_ylim(-0.03, 1.03)
     share_of = "share solved" if figure.x == "steps_to_solve" else "share of runs at or below"
-    return finish(drawing, label(figure.x), share_of, count_note(rows), label(figure.color))
+    return finish(drawing, label(figure.x), share_of, count_note(rows, figure.color, figure.panel), label(figure.color))

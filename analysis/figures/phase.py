@@ -73,7 +73,7 @@ def _fraction(value: object) -> str:
     if not isinstance(value, int | float):
         return value_label(value)
     inverse = 1 / value if 0 < value < 1 else 0.5
-    return f"1/{inverse:g}" if inverse == round(inverse) else f"{value:g}"
+    return f"1/{inverse:g}" if inverse == round(inverse) else f"{value:.3g}"
 
 
 def depth_label(value: object) -> str:

@@ -1,6 +1,11 @@
 """How every figure looks: widths, colors, marks, panels, labels and legends."""
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from logging.handlers import BufferingHandler
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -27,6 +32,8 @@ NOTE_SIZE, LABEL_SIZE = 7, 9
 """Font sizes in points."""
 LEGEND_LINE = 0.17
 """Height of each further line of a legend in inches."""
+MOST_RECORDS = 10_000
+"""Number of warnings about a style file that are kept."""
 MARKS = "osD^vPX*<>"
 # The palette of Okabe and Ito, from dark to light for grayscale; zero is black everywhere.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
@@ -124,9 +131,10 @@ def note_below(drawing: Figure, text: str) -> None:
     drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
 
 
-def count_note(rows: pd.DataFrame) -> str:
-    """The number of lanes behind each line or point, in words."""
-    counts = rows.groupby("cell").size().unique()
+def count_note(rows: pd.DataFrame, *groups: str | None) -> str:
+    """The number of training runs behind each line or point, in words: those of a cell, or of a group by the axes that a figure shows."""
+    by = [group for group in groups if group is not None] or ["cell"]
+    counts = rows.groupby(by, observed=True).size().unique()
     return f"n = {min(counts):,} runs each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} runs each"
 
 
@@ -148,6 +156,36 @@ def log_ticks(drawing: Figure) -> None:
             if max(limits) / min(limits) < 100:
                 axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 axis.set_major_formatter("{x:g}")
+
+
+@contextmanager
+def styled(file: Path | None) -> Iterator[None]:
+    """Context in which the settings of a style file (`.mplstyle`) stand above those of all figures; ValueError if one cannot be read."""
+    token = _own_style.set(_read_style(file) if file else None)
+    try:
+        yield
+    finally:
+        _own_style.reset(token)
+
+
+_own_style: ContextVar[dict[str, Any] | None] = ContextVar("own_style", default=None)
+
+
+def _read_style(file: Path) -> dict[str, Any]:
+    log, said = logging.getLogger("matplotlib"), BufferingHandler(MOST_RECORDS)
+    log.addHandler(said)
+    before, log.propagate = log.propagate, False
+    try:
+        found: Any = mpl.rc_params_from_file(file, use_default_template=False)
+    except (OSError, ValueError, KeyError, UnicodeError) as error:
+        raise ValueError(f"{file}: not a style file of Matplotlib that can be read: {error}") from error
+    finally:
+        log.propagate = before
+        log.removeHandler(said)
+    if said.buffer:
+        # Matplotlib warns of a line that it does not understand, and leaves it out.
+        raise ValueError(f"{file}: not a style file of Matplotlib: {said.buffer[0].getMessage()}")
+    return dict(found)
 
 
 def rc() -> Any:
@@ -174,6 +212,7 @@ def rc() -> Any:
         "svg.fonttype": "path",
         "pdf.fonttype": 42,
         "svg.hashsalt": "initbench",
+        **(_own_style.get() or {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""The answer page: every claim of the thread with its verdict."""
+"""The front page of a folder of reports: every claim of the thread with its verdict, or the experiments of somebody's own."""
 
 from dataclasses import replace
 
@@ -9,7 +9,8 @@ from analysis.judging.family import corrected, families, overall
 from analysis.report.answer import chart, paragraph
 from analysis.report.answer_table import answer_frame, linked, of_thread
 from analysis.report.experiment_page import trained_by
-from analysis.report.format import markdown
+from analysis.report.experiment_tables import claim_frame
+from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
 from analysis.report.result import Result
 
@@ -20,6 +21,8 @@ HEADLINE = (
     "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
     "`initbench report reports --out reports`."
 )
+QUESTION = "When is it safe to initialize weights to zero?"
+EACH = "Each experiment's page has an entry of its own. For the whole:"
 CLAIMS = (
     "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
     "after rows existed. Verdicts come from intervals, after the exact laws named in each report have held."
@@ -36,7 +39,10 @@ VERDICTS = (
 
 
 def answer_page(results: list[Result], has_headline: bool) -> str:
-    """The answer page in Markdown; `has_headline` says whether the headline figure was drawn."""
+    """The front page in Markdown; `has_headline` says whether the headline figure was drawn.
+
+    It is titled and cited as the answer to the thread's question only if these reports judge a claim of the thread.
+    """
     lanes = sum(result.run.manifest.lanes for result in results if result.trains)
     trained = sum(result.trains for result in results)
     judged = of_thread(results)
@@ -44,12 +50,12 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     whole = {name: overall([verdict for _, verdict in found], families().get(name)) for name, found in judged.items()}
     flow = chart(every)
     sections = [
-        "# When is it safe to initialize weights to zero?",
+        f"# {markdown_text(title(results))}",
         interim_banner(results),
         f"{lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}. {CLAIMS}",
         paragraph(whole, every),
         *(["## Should this start at zero?", flow] if flow else []),
-        *(["## Verdicts", markdown(linked(answer_frame(results)), made=("claim", "report")), VERDICTS] if judged else []),
+        *(["## Verdicts", *_verdicts(results)] if every else []),
         *(["## At a glance", HEADLINE] if has_headline else []),
         "## Experiments",
         _experiments(results),
@@ -61,6 +67,34 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         _citation(results, lanes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _verdicts(results: list[Result]) -> list[str]:
+    """The tables of verdicts: of the claims of the thread, and of every other claim with the experiment that judges it."""
+    found = []
+    if of_thread(results):
+        found += [markdown(linked(answer_frame(results)), made=("claim", "report")), VERDICTS]
+    own = [
+        claim_frame(replace(result, verdicts=verdicts)).assign(claim=f"[{result.name}]({result.name}/README.md)")
+        for result in results
+        if (verdicts := [verdict for verdict in result.verdicts if verdict.family == result.name])
+    ]
+    if own and not answers_the_thread(results):
+        found.append(markdown(marked(pd.concat(own).rename(columns={"claim": "experiment"})), made=("experiment",)))
+    return found
+
+
+def title(results: list[Result]) -> str:
+    """The title of the front page: the question of the thread, the question of a single experiment, or the names of several."""
+    if answers_the_thread(results):
+        return QUESTION
+    names = ", ".join(result.name for result in results)
+    return results[0].run.experiment.question or names if len(results) == 1 else names
+
+
+def answers_the_thread(results: list[Result]) -> bool:
+    """Whether one of these reports judges a claim of the thread."""
+    return any(verdict.family in families() for result in results for verdict in result.verdicts)
 
 
 def _experiments(results: list[Result]) -> str:
@@ -109,13 +143,20 @@ def _limits(results: list[Result]) -> str:
 
 
 def _citation(results: list[Result], lanes: int) -> str:
-    """An entry for BibTeX on the whole."""
+    """An entry for BibTeX on the whole; one's own experiments are cited by their own title, with the software that ran them."""
     versions = ", ".join(sorted({result.run.manifest.latest.versions.get("initbench", "unknown") for result in results}))
     year = max(result.run.manifest.ended or "" for result in results)[:4]
+    trained = sum(result.trains for result in results)
+    runs = f"{lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}"
+    if not answers_the_thread(results):
+        entry = (
+            f"@misc{{{results[0].name},\n  title = {{{latex_text(title(results))}}},\n"
+            f"  year = {{{latex_text(year)}}},\n  note = {{{runs}, trained and judged with initbench {latex_text(versions)}}}\n}}"
+        )
+        return f"The author is yours to fill in. {EACH}\n\n{fenced(entry, 'bibtex')}"
     entry = (
         "@software{initbench,\n  title = {initbench: when is it safe to initialize weights to zero?},\n"
         "  author = {{The initbench developers}},\n"
-        f"  version = {{{latex_text(versions)}}},\n  year = {{{latex_text(year)}}},\n"
-        f"  note = {{{lanes:,} training runs in {sum(result.trains for result in results)} experiments}}\n}}"
+        f"  version = {{{latex_text(versions)}}},\n  year = {{{latex_text(year)}}},\n  note = {{{runs}}}\n}}"
     )
-    return f"Each experiment's page has an entry of its own. For the whole:\n\n{fenced(entry, 'bibtex')}"
+    return f"{EACH}\n\n{fenced(entry, 'bibtex')}"

@@ -11,7 +11,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from analysis.escape import csv_text
 from analysis.figures import figure_kind
+from analysis.figures.numbers import numbers_of
 from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns
 from analysis.rows.load import Run
 from bench.runs.files import write_whole
@@ -28,23 +30,28 @@ FORMATS: dict[str, dict[str, Any]] = {
 mpl.use("Agg")
 
 
-def draw(run: Run, figure: FigureSpec, path: Path, formats: Collection[str]) -> None:
+def draw(
+    run: Run, figure: FigureSpec, path: Path, formats: Collection[str], size: tuple[float, float] | None = None, data: Path | None = None
+) -> None:
     """Draw a figure of the experiment file and write it; ValueError with one line if its kind does not fit these rows.
 
-    A run that is not complete may lack the rows that the figure needs; a note is then written in its place.
+    `size`: width and height in inches; None: one or two columns of a journal. `data`: a file for the numbers that it shows, as CSV. A run
+    that is not complete may lack the rows that the figure needs; a note is then written in its place.
     """
     kind = figure_kind[figure.kind]
     try:
         with _style():
             drawing = kind.target(run, figure)
-        save(drawing, path, formats, run.interim)
+        if data is not None:
+            write_whole(data, csv_text(numbers_of(drawing)).encode())
+        save(drawing, path, formats, run.interim, size)
     except OSError:
         raise
     except Exception as error:
         # A kind may need more of a model or task than its keys say, which cannot be listed: any error means a misfit.
         plt.close("all")
         if run.interim:
-            save(_empty(), path, formats, run.interim)
+            save(_empty(), path, formats, run.interim, size)
             return
         raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
 
@@ -65,11 +72,17 @@ def _style() -> Iterator[None]:
         yield
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
-    """Write a figure in these formats, with `note` in a line below it, and close it; the same figure gives the same files."""
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "", size: tuple[float, float] | None = None) -> None:
+    """Write a figure in these formats, with `note` in a line below it, and close it; the same figure gives the same files.
+
+    `size`: width and height in inches; None: the width of one or two columns of a journal.
+    """
     with _style():
         # All formats have the same layout.
-        to_columns(drawing)
+        if size is None:
+            to_columns(drawing)
+        else:
+            drawing.set_size_inches(size)
         log_ticks(drawing)
         if note:
             note_below(drawing, note)

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from analysis.escape import fenced, latex_text, markdown_text, plain_text
-from analysis.judging.family import counts, exploratory, overall, typical
-from analysis.report.experiment_tables import tables
-from analysis.report.format import condition, interval, markdown, marked, number
+from analysis.figures.default import figures_of
+from analysis.report.experiment_tables import claim_frame, tables
+from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
 from analysis.report.result import Result
 from analysis.rows.load import Run
@@ -71,7 +71,7 @@ def _figures(run: Run, again: str) -> str:
         f"![{markdown_text(figure.caption)}](figures/{figure.name}.png)\n\n*{markdown_text(figure.caption)}*\n"
         + (f"Curves are kept of the first {run.manifest.curve_seeds} seeds. " if figure.kind == "curve" else "")
         + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
-        for figure in run.experiment.figure
+        for figure in figures_of(run.experiment)
     )
 
 
@@ -86,17 +86,19 @@ def _files(run: Run, names: tuple[str, ...]) -> str:
 
 
 def _citation(run: Run) -> str:
-    """An entry for BibTeX."""
+    """An entry for BibTeX; an experiment of somebody's own is not a part of this software, which its note names."""
     manifest, made, name = run.manifest, run.manifest.latest, run.experiment.name
-    return fenced(
-        f"@software{{initbench_{name.replace('-', '_')},\n"
-        f"  title = {{initbench: {latex_text(name)}}},\n"
-        f"  version = {{{latex_text(made.versions.get('initbench', 'unknown'))}}},\n"
-        f"  year = {{{latex_text((manifest.ended or '')[:4])}}},\n"
-        f"  note = {{{manifest.lanes:,} training runs on {made.device.count} x {latex_text(made.device.kind)}, "
-        f"jax {latex_text(made.versions.get('jax', 'unknown'))}, spec {manifest.spec_hash[:16]}}}\n}}",
-        "bibtex",
+    version, year = (latex_text(text) for text in (made.versions.get("initbench", "unknown"), (manifest.ended or "")[:4]))
+    note = (
+        f"{manifest.lanes:,} training runs on {made.device.count} x {latex_text(made.device.kind)}, "
+        f"jax {latex_text(made.versions.get('jax', 'unknown'))}, spec {manifest.spec_hash[:16]}"
     )
+    if name in names():
+        head = f"@software{{initbench_{name.replace('-', '_')},\n  title = {{initbench: {latex_text(name)}}},\n  version = {{{version}}},\n"
+    else:
+        head = f"@misc{{{name},\n  title = {{{latex_text(run.experiment.question or name)}}},\n"
+        note += f", initbench {version}"
+    return fenced(f"{head}  year = {{{year}}},\n  note = {{{note}}}\n}}", "bibtex")
 
 
 def trained_by(name: str) -> str:
@@ -162,21 +164,7 @@ def _verdicts(result: Result, every: pd.DataFrame) -> str:
     """The table of all verdicts; if it is long, it is folded away below a table with one line per claim."""
     if len(every) <= MANY:
         return markdown(marked(every))
-    lines = []
-    for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
-        verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
-        shown = typical(verdicts)
-        lines.append(
-            {
-                "claim": verdicts[0].family if verdicts[0].family != result.name else "",
-                "says": verdicts[0].says,
-                "verdict": overall(verdicts) + exploratory(verdicts) + (", interim" if result.run.interim else ""),
-                "conditions": counts(verdicts),
-                "typical number": "; ".join(f"{one.measure} {number(one)} {interval(one)}".strip() for one in shown),
-                "where": "; ".join(condition(one) for one in shown),
-            }
-        )
-    return f"{markdown(marked(pd.DataFrame(lines)))}\n\n{_folded(marked(every), 'verdicts')}"
+    return f"{markdown(marked(claim_frame(result)))}\n\n{_folded(marked(every), 'verdicts')}"
 
 
 def _folded(table: pd.DataFrame, title: str) -> str:

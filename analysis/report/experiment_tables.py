@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analysis.judging.family import counts, exploratory, overall, typical
 from analysis.laws import Law
 from analysis.report.format import condition, interval, number, outcome, runs
 from analysis.report.result import Result
@@ -72,6 +73,25 @@ def verdict_frame(result: Result) -> pd.DataFrame:
             for verdict in result.verdicts
         ]
     )
+
+
+def claim_frame(result: Result) -> pd.DataFrame:
+    """The table with one line per claim, over all of its conditions."""
+    lines = []
+    for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
+        verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
+        shown = typical(verdicts)
+        lines.append(
+            {
+                "claim": verdicts[0].family if verdicts[0].family != result.name else "",
+                "says": verdicts[0].says,
+                "verdict": overall(verdicts) + exploratory(verdicts) + (", interim" if result.run.interim else ""),
+                "conditions": counts(verdicts),
+                "typical number": "; ".join(f"{one.measure} {number(one)} {interval(one)}".strip() for one in shown),
+                "where": "; ".join(condition(one) for one in shown),
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 def _more(line: pd.Series) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from analysis.escape import csv_text
 from analysis.figures.check import check_figures
+from analysis.figures.default import figures_of
 from analysis.figures.headline import comparisons, headline
 from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
@@ -150,7 +151,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
-    for figure in run.experiment.figure:
+    for figure in figures_of(run.experiment):
         with trusting(trust):
             draw(run, figure, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result).encode())

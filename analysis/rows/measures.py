@@ -136,7 +136,7 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) ->
 
 def named_columns(experiment: Experiment) -> set[str]:
     """The names that claims, published numbers and figures read from the rows; those of figures may also be axes and settings."""
-    drawn = {name for figure in experiment.figure for name in (figure.x, figure.y) if name is not None}
+    drawn = {name for figure in experiment.figure or () for name in (figure.x, figure.y) if name is not None}
     return drawn | {column for _, measure, _ in _measures(experiment) for column in columns_of(measure)}
 
 

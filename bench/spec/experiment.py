@@ -64,7 +64,8 @@ class Experiment(Part):
     """Settings that vary together, by their dotted paths, each case with a `label`; cases multiply with the grid."""
     claim: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
     published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
-    figure: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
+    figure: Annotated[tuple[Figure, ...], Field(strict=False)] | None = None
+    """Figures of the report; None: those that fit the grid."""
 
     _text: str | None = PrivateAttr(default=None)
 
@@ -84,10 +85,10 @@ class Experiment(Part):
         check_once("laws", self.laws)
         check_unreported(self.unreported, self.probes or (), self.axes)
         check_once("claim: id", [claim.id for claim in self.claim])
-        check_once("figure: name", [figure.name for figure in self.figure])
+        check_once("figure: name", [figure.name for figure in self.figure or ()])
         for claim in self.claim:
             check_axes(claim, self.axes)
-        for place, where in conditions(self.claim, self.figure, self.published):
+        for place, where in conditions(self.claim, self.figure or (), self.published):
             check_condition(place, where, self.axes, self.seeds.map)
         if self.seeds.map is not None:
             check_map(self.seeds.map, self.axes, self.cells)
@@ -168,6 +169,6 @@ class Experiment(Part):
 def modules_named(experiment: Experiment, figures: bool = False) -> list[str]:
     """Modules of the user's own that the experiment's pieces and probes (and kinds of `figures`) come from, in alphabetical order."""
     names = {name for cell in experiment.cells for _, name in cell.settings.foreign()}
-    others = (*(experiment.probes or ()), *experiment.track, *(figure.kind for figure in experiment.figure if figures))
+    others = (*(experiment.probes or ()), *experiment.track, *(figure.kind for figure in experiment.figure or () if figures))
     names |= {name for name in others if ":" in name}
     return sorted(set(map(module_of, names)))

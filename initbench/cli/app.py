@@ -4,7 +4,7 @@ import typer
 
 from initbench.cli.about import doctor, list_things
 from initbench.cli.inspect import compare, replay, throughput
-from initbench.cli.report import report, verify
+from initbench.cli.report import figure, report, verify
 from initbench.cli.run import reproduce, run
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measure what an initialization changes, over thousands of seeds.",
 )
-for command in (run, report, reproduce, compare, replay, verify, throughput):
+for command in (run, report, reproduce, figure, compare, replay, verify, throughput):
     app.command()(command)
 app.command("list")(list_things)
 app.command()(doctor)

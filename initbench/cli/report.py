@@ -1,4 +1,4 @@
-"""The commands that make pages from stored rows, and check them: `report` and `verify`."""
+"""The commands that make pages and figures from stored rows, and check them: `report`, `figure` and `verify`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +42,24 @@ def verify(
         out.print(f"{len(differences)} {'difference' if len(differences) == 1 else 'differences'} in {reports}")
         raise typer.Exit(1)
     out.print(f"{reports}: every number, verdict, table and figure follows from the rows")
+
+
+@clean
+def figure(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A figure of its experiment file, or of those drawn by default.")],
+    size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Width and height in inches, for example 3.3x2.5.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="svg, pdf or png.")] = "pdf",
+    style: Annotated[Path | None, typer.Option("--style", metavar="FILE", help="A style file of Matplotlib (.mplstyle).")] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Also write the numbers that it shows, as CSV.")] = None,
+    target: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where NAME.FORMAT goes.")] = Path(),
+    trust: Trust = [],  # noqa: B006
+) -> None:
+    """Draw one figure of a run again, in a size, style and format of your own."""
+    from analysis.report.single_figure import write_figure
+
+    written = write_figure(folder, name, target, kind, size, style, data, trust)
+    out.print("\n".join(map(str, written)), soft_wrap=True, markup=False, highlight=False)
 
 
 def write_and_print(folders: list[Path], folder: Path, trust: list[str]) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -188,3 +189,28 @@ def test_the_user_s_own_initializer_and_probe(mine: Path, monkeypatch: pytest.Mo
     lanes = pd.read_parquet(part)
     assert (lanes["largest_unit_initial"] == 0.5).all()
     assert set(lanes["initializer"]) == {"my_things:signs(size=0.5)"}
+
+
+def test_one_figure_is_drawn_again_as_its_user_wants_it(mine: Path) -> None:
+    mine.write_text(mine.read_text().partition("[[figure]]")[0])
+    assert call("run", mine, "--seeds", 8, "--out", "runs").exit_code == 0
+    Path("own.mplstyle").write_text("lines.linewidth: 3\n")
+    done = call("figure", "runs/mine", "loss", "--size", "3x2", "--format", "png", "--style", "own.mplstyle", "--data", "loss.csv")
+    assert done.exit_code == 0 and "loss.png" in done.output, done.output
+    assert plt.imread("loss.png").shape[:2] == (400, 600)
+    shown = pd.read_csv("loss.csv")
+    assert set(shown["series"]) == {"zero", "Glorot"} and shown["x"].notna().all()
+    # The same figure, with the same numbers, comes from the report.
+    assert call("report", "runs", "--out", "reports").exit_code == 0
+    assert Path("reports/mine/figures/loss.svg").exists()
+    assert call("figure", "reports/mine", "loss", "--data", "again.csv").exit_code == 0
+    assert Path("again.csv").read_text() == Path("loss.csv").read_text()
+    for wrong, said in (
+        (("figure", "runs/mine", "los"), "no figure 'los'; did you mean 'loss'?"),
+        (("figure", "runs/mine", "loss", "--size", "big"), "--size 'big': WIDTHxHEIGHT in inches"),
+        (("figure", "runs/mine", "loss", "--format", "gif"), "--format gif: allowed: pdf, png, svg"),
+        (("figure", "runs/mine", "loss", "--style", "none.mplstyle"), "none.mplstyle: not a style file"),
+    ):
+        done = call(*wrong)
+        assert done.exit_code == 2 and said in " ".join(done.output.split()), done.output
+    assert "# mine\n" in Path("reports/README.md").read_text() and "@misc{mine," in Path("reports/README.md").read_text()

@@ -1,0 +1,48 @@
+"""One figure of a run, drawn again as its user wants it."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from analysis.figures.check import check_figures
+from analysis.figures.default import figures_of
+from analysis.figures.style import styled
+from analysis.report.compact import compact
+from analysis.report.drawing import FORMATS, draw
+from analysis.rows.load import load, naming_missing_columns
+from bench.messages import nearest, shown
+from bench.registry import trusting
+
+SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*x\s*(\d+(?:\.\d+)?)\s*")
+SMALLEST, LARGEST = 0.5, 40.0
+"""Ends of the widths and heights that are drawn, in inches."""
+
+
+@naming_missing_columns
+def write_figure(
+    folder: Path, name: str, out: Path, kind: str, size: str | None, style: Path | None, data: Path | None, trust: Collection[str] = ()
+) -> list[Path]:
+    """Draw a figure of a run folder or report into `out/NAME.KIND`, and write its numbers to `data`; returns the files that were written.
+
+    `size`: a text like `3.3x2.5`, width and height in inches. ValueError if there is no such figure, format, size or style.
+    """
+    if kind not in FORMATS:
+        raise ValueError(f"--format {kind}: {nearest(kind, FORMATS)}")
+    inches = _inches(size) if size is not None else None
+    run = compact(load(folder, trust, interim=True))
+    check_figures(run.experiment, run.lanes, run.curves)
+    figures = {figure.name: figure for figure in figures_of(run.experiment)}
+    if name not in figures:
+        raise ValueError(f"{folder}: no figure {shown(name)}; {nearest(name, figures) if figures else 'its experiment file has none'}")
+    with styled(style), trusting(trust):
+        draw(run, figures[name], out / name, (kind,), inches, data)
+    written = (out / f"{name}.{kind}", data)
+    return [file for file in written if file is not None and file.exists()]
+
+
+def _inches(size: str) -> tuple[float, float]:
+    """Return the width and height that a text names; ValueError if it names none that can be drawn."""
+    found = SIZE.fullmatch(size)
+    if found is None or not all(SMALLEST <= float(side) <= LARGEST for side in found.groups()):
+        raise ValueError(f"--size {shown(size)}: WIDTHxHEIGHT in inches, each {SMALLEST:g} to {LARGEST:g}, for example 3.3x2.5")
+    return float(found[1]), float(found[2])
