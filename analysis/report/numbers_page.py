@@ -213,5 +213,5 @@ def write_numbers(judged: Judged, out: Path) -> Path:
 
 
 def json_text(judged: Judged) -> str:
-    """The record as a text."""
-    return json.dumps(record(judged), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """The record as a text of ASCII characters, none of which controls a terminal."""
+    return json.dumps(record(judged), indent=2, allow_nan=False) + "\n"

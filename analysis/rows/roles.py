@@ -70,7 +70,9 @@ def roles_of(columns: Columns, setting: str | None, metric: str | None, seed: st
         if setting is None and metric is None and len(numeric) > 1 and numeric == free and not any(map(_is_metric, free)):
             return Roles(seed, wide=tuple(numeric))
         if setting is None:
-            raise ValueError(f"no column could be the setting; choose it with --setting: {nearest('', free)}")
+            called = next((name for name in numeric if _is_metric(name)), None)
+            wide = f", and no wide table has a column called like a metric, {shown(called)}" if called and len(numeric) > 1 else ""
+            raise ValueError(f"no column could be the setting{wide}; choose it with --setting: {nearest('', free)}")
     if metric is None:
         rest = [name for name in numeric if name != setting]
         metric = _only("metric", [name for name in rest if _is_metric(name)] or rest)

@@ -60,6 +60,7 @@ def test_nothing_of_a_file_is_more_than_a_text(tmp_path: Path) -> None:
     assert "<script>" not in (tmp_path / "out" / "figures" / "settings.svg").read_text(encoding="utf-8")
     with (tmp_path / "out" / "tables" / "settings.csv").open(encoding="utf-8", newline="") as file:
         assert all(cell[0] not in "=+@" and "\x1b" not in cell for row in csv.reader(file) for cell in row if cell)
+    assert call("judge", path, "--lower-is-better", "--json").output.isascii()
     # The page is written again in its place; a file of somebody else's is not.
     assert call("judge", path, "--lower-is-better", "--out", tmp_path / "out").exit_code == 0
     (tmp_path / "other").mkdir()

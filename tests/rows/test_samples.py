@@ -102,7 +102,7 @@ BAD: dict[str, tuple[str, Choice, str]] = {
     "two metrics": ("init,loss,accuracy\na,1,2\na,1,2\nb,1,2\nb,2,1\n", Choice(), "several columns could be the metric; choose it"),
     "two seeds": (LONG.replace("note", "data_seed"), Choice(), "several columns could be the seed"),
     "several texts": ("model,task,loss\na,t,1\na,u,2\nb,t,1\nb,u,2\n", Choice(), "several columns could be the setting"),
-    "two metrics of one setting": ("seed,loss,accuracy\n1,2,3\n2,3,4\n", Choice(), "no column could be the setting"),
+    "two metrics of one setting": ("seed,loss,accuracy\n1,2,3\n2,3,4\n", Choice(), "called like a metric, 'loss'; choose it"),
     "a short column": ("zeros,he\n1,2\n2,3\n3,\n", Choice(higher_is_better=True), "ends in empty cells"),
     "a short row": (LONG + "he,3\n", Choice(), "line 8 has 2 cells, but the first line names 4 columns"),
     "two columns alike": (LONG.replace("note", "seed"), Choice(), "2 columns that are called 'seed'"),
