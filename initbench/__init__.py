@@ -8,6 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from analysis import Run, judge, load, summarize
+    from analysis.judging.numbers import judge_file
     from bench import Experiment
     from initbench.training import run
 else:
@@ -20,9 +21,9 @@ else:
         return getattr(import_module(_HOMES.get(name, "analysis")), name)
 
 
-__all__ = ["Experiment", "Run", "judge", "load", "run", "summarize"]
+__all__ = ["Experiment", "Run", "judge", "judge_file", "load", "run", "summarize"]
 
-_HOMES = {"Experiment": "bench", "run": "initbench.training"}
+_HOMES = {"Experiment": "bench", "judge_file": "analysis.judging.numbers", "run": "initbench.training"}
 """Modules of the names; all others come from `analysis`."""
 
 

@@ -11,13 +11,12 @@ from pydantic import TypeAdapter
 from analysis.judging.criterion import criterion_text
 from analysis.judging.question import Question
 from analysis.rows.load import Run
+from analysis.stats.multiplicity import least_error
 
 Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"]
 
 LEAST = 1e-6
 """Share of alpha below which p-values are not resolved; it is small enough for families of a million comparisons."""
-RESOLUTION = 1.01
-"""Ratio of the bounds between which a p-value is found."""
 
 
 @dataclass(frozen=True)
@@ -133,13 +132,7 @@ def _p_value(question: Question, answer: bool | None) -> float:
     def decides(error: float) -> bool:
         return question.ask(1 - error)[1] is answer
 
-    low, high = question.claim.alpha * LEAST, question.claim.alpha
-    if decides(low):
-        return low
-    while high / low > RESOLUTION:
-        middle = float(np.sqrt(low * high))
-        low, high = (low, middle) if decides(middle) else (middle, high)
-    return high
+    return least_error(decides, question.claim.alpha * LEAST, question.claim.alpha)
 
 
 def _distinct(run: Run, rows: pd.DataFrame) -> int:

@@ -1,9 +1,27 @@
-"""The correction of several tests for their number."""
+"""P-values from intervals, and the correction of several tests for their number."""
+
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 Numbers = Float[np.ndarray, " hypothesis"]
+RESOLUTION = 1.01
+"""Ratio of the bounds between which a p-value is found."""
+
+
+def least_error(decides: Callable[[float], bool], low: float, high: float) -> float:
+    """The least error probability from `low` to `high` at which an interval decides, rounded up by at most 1%.
+
+    `decides` tells whether the interval with this error probability decides; it does at `high`, and at every error above one at which it
+    does. Between the two the search is by bisection of the logarithm.
+    """
+    if decides(low):
+        return low
+    while high / low > RESOLUTION:
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
 
 
 def rejected(p_values: Numbers, levels: Numbers) -> Bool[np.ndarray, " hypothesis"]:

@@ -1,6 +1,7 @@
 """Parts: files of rows of training runs or curves, read as strangers' files and written so that the same rows give the same bytes."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -47,13 +48,21 @@ def read_table(folder: Path, part: Part) -> pa.Table:
     if hashlib.sha256(content).hexdigest() != part.sha256:
         raise ValueError(f"{path}: corrupt, its sha256 is not the one in run.json")
     try:
-        return _plain_table(content, _checked_schema(content, part.rows), part.rows)
+        return plain_table(content, part.rows, _TYPES)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise ValueError(one_line(f"{path}: {error}")) from error
 
 
-def _checked_schema(content: bytes, count: int) -> pa.Schema:
-    """Return the schema of a file; ValueError if its footer promises another number of rows, other types than ours, or too much memory."""
+def plain_table(content: bytes, count: int, types: Collection[pa.DataType]) -> pa.Table:
+    """Return the `count` rows of a file without dictionaries.
+
+    ValueError or an error of Arrow, before the memory is taken, if the file has other columns than of these types, or unpacks to too much.
+    """
+    return _plain_table(content, _checked_schema(content, count, types), count)
+
+
+def _checked_schema(content: bytes, count: int, types: Collection[pa.DataType]) -> pa.Schema:
+    """Return the schema of a file; ValueError if its footer promises another number of rows, other types, or too much memory."""
     about = pq.read_metadata(pa.BufferReader(content))
     schema = about.schema.to_arrow_schema()
     if about.num_rows != count:
@@ -61,10 +70,10 @@ def _checked_schema(content: bytes, count: int) -> pa.Schema:
     if len(set(schema.names)) < len(schema.names):
         raise ValueError("has two columns of one name")
     for field in schema:
-        if field.type not in _TYPES:
-            raise ValueError(f"column '{field.name}' is of type {field.type}; allowed: {', '.join(map(str, _TYPES))}")
+        if field.type not in types:
+            raise ValueError(f"column '{field.name}' is of type {field.type}; allowed: {', '.join(map(str, types))}")
     groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    stored = sum(group.column(number).total_uncompressed_size for group in groups for number in range(group.num_columns))
+    stored = sum(group.total_byte_size for group in groups)
     check_rows(count, len(schema))
     if stored > BYTES_BESIDE + BYTES_PER_VALUE * count * len(schema):
         raise ValueError(f"would take {stored:,} bytes of memory, too many for {count:,} rows")
@@ -73,17 +82,23 @@ def _checked_schema(content: bytes, count: int) -> pa.Schema:
 
 def _plain_table(content: bytes, schema: pa.Schema, count: int) -> pa.Table:
     """Return the rows of a file without dictionaries; ValueError if the texts of a column would take too much memory."""
-    texts = [field.name for field in schema if field.type in _TEXTS]
+    texts = {field.name: kind for field in schema if (kind := _text_type(field.type)) is not None}
     # Each text is first read once, as a dictionary: a long text that is repeated takes no more memory than the file does.
-    rows = pq.read_table(pa.BufferReader(content), read_dictionary=texts).replace_schema_metadata(None)
-    for name in texts:
+    rows = pq.read_table(pa.BufferReader(content), read_dictionary=list(texts)).replace_schema_metadata(None)
+    for name, kind in texts.items():
         lengths = (pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0 for chunk in rows[name].chunks)
         if sum(lengths) > BYTES_BESIDE + BYTES_PER_TEXT * count:
             raise ValueError(f"the texts of column '{name}' would take too much memory")
         place = rows.column_names.index(name)
-        plain = rows[name].cast(rows[name].type.value_type).cast(schema.field(name).type)
+        plain = rows[name].cast(rows[name].type.value_type).cast(kind)
         rows = rows.set_column(place, name, plain)
     return rows
+
+
+def _text_type(kind: pa.DataType) -> pa.DataType | None:
+    """The type of the texts in a column, which may be one of categories; None if there are no texts in it."""
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return plain if plain in _TEXTS else None
 
 
 def parquet_bytes(rows: pd.DataFrame | pa.Table) -> bytes:

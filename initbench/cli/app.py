@@ -1,19 +1,38 @@
 """The command line: `initbench`."""
 
+from typing import Annotated
+
 import typer
 
 from initbench.cli.about import doctor, list_things
 from initbench.cli.inspect import compare, replay, throughput
+from initbench.cli.own import judge
 from initbench.cli.report import figure, report, verify
 from initbench.cli.run import reproduce, run
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Measure what an initialization changes, over thousands of seeds.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, report, reproduce, figure, compare, replay, verify, throughput):
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"initbench {version('initbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def initbench(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Measure what an initialization changes, over thousands of seeds."""
+
+
+for command in (run, report, reproduce, figure, compare, replay, verify, throughput, judge):
     app.command()(command)
 app.command("list")(list_things)
 app.command()(doctor)

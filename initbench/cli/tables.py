@@ -36,11 +36,15 @@ def plain_table(title: str | None = None) -> Table:
     return Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
 
 
-def frame_table(title: str, frame: "pd.DataFrame") -> Table:
-    """Return a table of a frame of texts."""
+def frame_table(title: str, frame: "pd.DataFrame", width: int | None = None) -> Table:
+    """Return a table of a frame of texts; with a width, texts are broken into lines where it would be wider."""
     table = Table(*frame.columns, title=title, title_justify="left")
+    for column in table.columns if width else ():
+        column.overflow = "fold"
     for row in frame.itertuples(index=False):
         table.add_row(*row)
+    if width and table.__rich_measure__(out, out.options).maximum > width:
+        table.width = width
     return table
 
 

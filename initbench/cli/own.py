@@ -1,0 +1,70 @@
+"""The commands about what users bring: `judge`, other people's numbers."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from initbench.cli.errors import clean
+from initbench.cli.tables import frame_table, out
+
+if TYPE_CHECKING:
+    from analysis.judging.numbers import Judged
+
+COLUMNS = 80
+"""Width of what is printed."""
+
+
+@clean
+def judge(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV or Parquet: a row per run, or a column per setting and a row per seed.")
+    ],
+    setting: Annotated[str | None, typer.Option("--setting", metavar="COL", help="Column of the settings; else guessed.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", metavar="COL", help="Column of the metric; else guessed.")] = None,
+    seed: Annotated[str | None, typer.Option("--seed", metavar="COL", help="Column of the seeds, which make pairs; else guessed.")] = None,
+    higher: Annotated[
+        bool | None, typer.Option("--higher-is-better/--lower-is-better", help="Which values are better, where the name does not say.")
+    ] = None,
+    above: Annotated[float | None, typer.Option("--solved-above", metavar="X", help="Judge the share of runs above X.")] = None,
+    below: Annotated[float | None, typer.Option("--solved-below", metavar="X", help="Judge the share of runs below X.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", metavar="NAME", help="Hold every setting against this one.")] = None,
+    margin: Annotated[float, typer.Option("--margin", help="Difference that is too small to matter, in the metric's units.")] = 0.0,
+    alpha: Annotated[float, typer.Option("--alpha", help="Probability of any wrong verdict.")] = 0.05,
+    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write a page with a figure into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Other people's numbers: intervals, paired tests, correction, power, and a verdict per question; nothing is trained."""
+    from analysis.judging.numbers import judge_file
+    from analysis.report.numbers_page import json_text, write_numbers
+
+    judged = judge_file(
+        file,
+        setting=setting,
+        metric=metric,
+        seed=seed,
+        higher_is_better=higher,
+        solved_above=above,
+        solved_below=below,
+        baseline=baseline,
+        margin=margin,
+        alpha=alpha,
+    )
+    page = write_numbers(judged, folder) if folder is not None else None
+    if as_json:
+        sys.stdout.write(json_text(judged))
+        return
+    _print(judged)
+    if page is not None:
+        out.print(f"Page: {page}", soft_wrap=True)
+
+
+def _print(judged: "Judged") -> None:
+    """Print what was read, and the tables of settings and of questions."""
+    from analysis.report.numbers_page import decided_lines, question_frame, setting_frame
+
+    for line in (*judged.samples.said, *decided_lines(judged)):
+        out.print(line, width=COLUMNS, highlight=False)
+    out.print(frame_table("Settings", setting_frame(judged), COLUMNS))
+    out.print(frame_table("Questions", question_frame(judged), COLUMNS))
