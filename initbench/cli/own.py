@@ -1,4 +1,4 @@
-"""The commands about what users bring: `judge`, other people's numbers."""
+"""The commands about what users bring: `new`, an experiment of their own, and `judge`, other people's numbers."""
 
 import sys
 from pathlib import Path
@@ -14,6 +14,25 @@ if TYPE_CHECKING:
 
 COLUMNS = 80
 """Width of what is printed."""
+
+
+@clean
+def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the experiment: letters, digits, _ and -.")]) -> None:
+    """Write NAME.toml, an experiment file with comments that runs as it stands."""
+    from importlib.resources import files
+
+    from bench.spec import Experiment
+
+    text = (files("initbench.cli") / "new.toml").read_text(encoding="utf-8").replace("NAME", name)
+    path = Path(f"{name}.toml")
+    # Before a file is written, so that a name that cannot stand in a path never becomes one.
+    Experiment.parse(text, f"new '{name}'")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ValueError(f"{path}: is there already; take another name, or remove it") from None
+    out.print(f"{path}; train it with: initbench run {path}", soft_wrap=True)
 
 
 @clean

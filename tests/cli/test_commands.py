@@ -214,3 +214,21 @@ def test_one_figure_is_drawn_again_as_its_user_wants_it(mine: Path) -> None:
         done = call(*wrong)
         assert done.exit_code == 2 and said in " ".join(done.output.split()), done.output
     assert "# mine\n" in Path("reports/README.md").read_text() and "@misc{mine," in Path("reports/README.md").read_text()
+
+
+def test_a_new_experiment_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("new", "first").exit_code == 0
+    text = Path("first.toml").read_text()
+    assert call("run", "first.toml", "--seeds", 16).exit_code == 0 and call("report").exit_code == 0
+    page = Path("results/reports/first/README.md").read_text()
+    assert text in page and "figures/solved.png" in page and "experiment.toml" in page
+    for name, said in (("first", "first.toml: is there already"), ("../second", "name = '../second'"), ("a b", "name = 'a b'")):
+        done = call("new", name)
+        assert done.exit_code == 2 and said in done.output
+    assert Path("first.toml").read_text() == text and not Path("../second.toml").exists()
+
+
+def test_the_version_and_the_short_help() -> None:
+    assert re.fullmatch(r"initbench \d+\.\d+\.\d+\S*\n", call("--version").output)
+    assert "--seeds" in call("run", "-h").output
