@@ -222,7 +222,7 @@ def test_a_new_experiment_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.
     text = Path("first.toml").read_text()
     assert call("run", "first.toml", "--seeds", 16).exit_code == 0 and call("report").exit_code == 0
     page = Path("results/reports/first/README.md").read_text()
-    assert text in page and "figures/solved.png" in page and "experiment.toml" in page
+    assert "figures/solved.png" in page and "Most random starts learn XOR." in page
     for name, said in (("first", "first.toml: is there already"), ("../second", "name = '../second'"), ("a b", "name = 'a b'")):
         done = call("new", name)
         assert done.exit_code == 2 and said in done.output
