@@ -1,5 +1,7 @@
 """The manifest and the experiment file of a run that begins, or goes on."""
 
+from collections.abc import Sequence
+
 from bench.lane.program import Program
 from bench.runs.environment import now
 from bench.runs.folder import RunFolder
@@ -19,11 +21,16 @@ def begin(store: RunFolder, plan: Plan, here: Provenance | None) -> None:
     elif here is not None:
         # Widths shape the bits, so they are kept with the rows; they are chosen anew where there are no rows, or rows made otherwise.
         before = store.manifest
-        alike = not any(differences(made, here) for made in before.in_use)
-        keep = bool(before.in_use) and len(before.block_width) == len(programs) and alike
+        alike = bool(before.in_use) and not any(differences(made, here) for made in before.in_use)
         known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
-        widths = before.block_width if keep else (0,) * len(programs)
-        store.change(complete=False, lanes=experiment.lanes, provenance=known, block_width=widths)
+        store.change(
+            complete=False,
+            spec_hash=experiment.training_hash,
+            lanes=experiment.lanes,
+            cells=_records(plan),
+            provenance=known,
+            block_width=_kept_widths(before, programs) if alike else (0,) * len(programs),
+        )
     else:
         # The folder may have been begun with more seeds, of which it has no rows.
         store.change(lanes=experiment.lanes)
@@ -42,9 +49,19 @@ def judge_by(store: RunFolder, experiment: Experiment) -> None:
         store.change(judges_hash=judges_hash, criteria=experiment.criteria, edits=())
 
 
+def _kept_widths(before: Manifest, programs: Sequence[Program]) -> tuple[int, ...]:
+    """Return the width of each program's blocks from the folder, whose cells may be some of the programs' cells; 0 if it has none."""
+    place = {cell.id: number for number, cell in enumerate(before.cells)}
+    firsts = [min((place[cell.id] for cell in program.cells if cell.id in place), default=None) for program in programs]
+    known = sorted((first, index) for index, first in enumerate(firsts) if first is not None)
+    if len(known) != len(before.block_width):
+        return (0,) * len(programs)
+    widths = {index: width for (_, index), width in zip(known, before.block_width, strict=True)}
+    return tuple(widths.get(index, 0) for index in range(len(programs)))
+
+
 def _new_manifest(plan: Plan, here: Provenance) -> Manifest:
     experiment, programs = plan.experiment, plan.programs
-    program_of = {cell.id: program for program in programs for cell in program.cells}
     return Manifest(
         schema_version=SCHEMA_VERSION,
         experiment=experiment.name,
@@ -58,10 +75,15 @@ def _new_manifest(plan: Plan, here: Provenance) -> Manifest:
         complete=False,
         lanes=experiment.lanes,
         curve_seeds=CURVE_SEEDS,
-        cells=tuple(_record(cell, program_of[cell.id]) for cell in experiment.cells),
+        cells=_records(plan),
         block_width=(0,) * len(programs),
         parts=(),
     )
+
+
+def _records(plan: Plan) -> tuple[CellRecord, ...]:
+    program_of = {cell.id: program for program in plan.programs for cell in program.cells}
+    return tuple(_record(cell, program_of[cell.id]) for cell in plan.experiment.cells)
 
 
 def _record(cell: Cell, program: Program) -> CellRecord:

@@ -68,7 +68,8 @@ def differences(before: Provenance, now: Provenance) -> list[str]:
     """List in words what differs and can change bits, such as 'jax 0.7.0, now 0.7.1'.
 
     The place where rows were made does not count (commit, operating system, Python), nor does the number of devices, nor do packages that
-    only store or read rows. A field that only one of the two has recorded counts as different.
+    only store or read rows. A field that only one of the two has recorded counts as different, except for own code and data that came
+    later: the rows of before were made without them.
     """
     found = [
         _differs(package, before.versions.get(package), now.versions.get(package))
@@ -91,9 +92,9 @@ def differences(before: Provenance, now: Provenance) -> list[str]:
     if before.source != now.source:
         known = before.source is not None and now.source is not None
         found.append(f"source code of initbench {'changed' if known else 'is not recorded on one side'}")
-    for name in sorted(before.own.keys() | now.own.keys()):
-        if before.own.get(name) != now.own.get(name):
-            found.append(f"'{name}' " + ("changed" if name in before.own and name in now.own else "is not recorded on one side"))
+    for name in sorted(before.own):
+        if before.own[name] != now.own.get(name):
+            found.append(f"'{name}' " + ("changed" if name in now.own else "is not used any more"))
     return found
 
 

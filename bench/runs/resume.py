@@ -10,16 +10,23 @@ from bench.runs.folder import RunFolder
 from bench.runs.manifest import CellRecord
 from bench.runs.progress import Progress
 from bench.runs.provenance import Provenance, differences
-from bench.runs.rows import LaneTable
+from bench.runs.rows import LaneTable, axis_type
 from bench.runs.stock import Stock, take_stock
 from bench.spec import Cell, Experiment
 
 
 def check_same(store: RunFolder, experiment: Experiment) -> None:
-    """Check that a folder was begun with this experiment, as far as training goes; ValueError names what differs."""
+    """Check that a folder was begun with this experiment, as far as training goes, or with some of its cells.
+
+    Values that were added to an axis are new cells, which train beside those that are there. ValueError names what differs otherwise.
+    """
     if store.manifest.spec_hash == experiment.training_hash:
         return
-    named = first_few(_changes(store, experiment))
+    changes = _changes(store, experiment)
+    ids = {cell.id for cell in experiment.cells}
+    if not changes and all(cell.id in ids for cell in store.manifest.cells) and _types_kept(store, experiment):
+        return
+    named = first_few([*changes, *_axes_gained(store, experiment)])
     raise ValueError(
         f"{store.folder}: holds another experiment of this name ({named or 'other pieces'}); take another --out, or another name, or "
         "--fresh to train anew"
@@ -60,7 +67,7 @@ def grown(store: RunFolder, experiment: Experiment, stock: Stock) -> Experiment:
 def _changes(store: RunFolder, experiment: Experiment) -> list[str]:
     """List in words how an experiment differs from the one in the folder, in what trains."""
     kept = _stored_file(store)
-    found = [*_axes_changed(store, experiment), *_settings_changed(store, experiment)]
+    found = [*_axes_lost(store, experiment), *_settings_changed(store, experiment)]
     for name, value in (("probes", experiment.probes), ("track", experiment.track)):
         if list(kept.get(name) or ()) != list(value or ()):
             found.append(f"{name}: {kept.get(name, 'its default')} -> {list(value) if value is not None else 'its default'}")
@@ -72,20 +79,34 @@ def _changes(store: RunFolder, experiment: Experiment) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _axes_changed(store: RunFolder, experiment: Experiment) -> list[str]:
-    """List in words how the grid's axes and their values differ from those in the folder."""
+def _axes_lost(store: RunFolder, experiment: Experiment) -> list[str]:
+    """List in words the axes and values of the folder that the grid lacks, and the axes that it has besides."""
     before, now = store.manifest.cells, experiment.cells
     found: list[str] = []
-    axes = list(dict.fromkeys([*(axis for cell in before for axis in cell.axes), *(axis for cell in now for axis in cell.axes)]))
-    for axis in axes:
+    for axis in dict.fromkeys(axis for cell in (*before, *now) for axis in cell.axes):
         old, new = (_values(cells, axis) for cells in (before, now))
         if old and new:
-            gained, lost = ([value for value in one if value not in other] for one, other in ((new, old), (old, new)))
-            found += [f"axis '{axis}' gained {', '.join(map(repr, gained))}"] if gained else []
+            lost = [value for value in old if value not in new]
             found += [f"axis '{axis}' lost {', '.join(map(repr, lost))}"] if lost else []
         else:
             found.append(f"axis '{axis}' is {'new' if new else 'gone'}")
     return found
+
+
+def _axes_gained(store: RunFolder, experiment: Experiment) -> list[str]:
+    """List in words the values that axes have now and had not in the folder."""
+    found = []
+    for axis in experiment.axes:
+        old, new = (_values(cells, axis) for cells in (store.manifest.cells, experiment.cells))
+        gained = [value for value in new if value not in old]
+        found += [f"axis '{axis}' gained {', '.join(map(repr, gained))}"] if gained and old else []
+    return found
+
+
+def _types_kept(store: RunFolder, experiment: Experiment) -> bool:
+    """Tell whether every axis keeps the type of its column, which rows of the folder have."""
+    stored = store.manifest.cells
+    return all(axis_type([cell.axes[axis] for cell in stored]) == axis_type(values) for axis, values in experiment.axes.items())
 
 
 def _settings_changed(store: RunFolder, experiment: Experiment) -> list[str]:

@@ -34,7 +34,7 @@ class LaneTable:
         self.probes = [name for name in dict.fromkeys(measured) if name not in COMMON]
         cells = experiment.cells
         self.axes = {
-            axis: pa.array(pd.Series([cell.axes[axis] for cell in cells], dtype=_axis_type(values)))
+            axis: pa.array(pd.Series([cell.axes[axis] for cell in cells], dtype=axis_type(values)))
             for axis, values in experiment.axes.items()
         }
         """The value of each axis in each cell."""
@@ -186,7 +186,7 @@ def _hexadecimal(words: np.ndarray) -> pa.Array:
     return pa.LargeStringArray.from_buffers(len(words), pa.py_buffer(places), pa.py_buffer(text))
 
 
-def _axis_type(values: list[object]) -> type:
+def axis_type(values: list[object]) -> type:
     """Return the narrowest column type that holds every value of an axis."""
     kinds = {type(value) for value in values}
     if kinds <= {int}:

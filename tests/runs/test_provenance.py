@@ -38,7 +38,6 @@ def test_hosts_with_other_vector_instructions_differ(here: Provenance) -> None:
         ({"matmul_precision": "tensorfloat32"}, r"precision of matrix products default, now tensorfloat32"),
         ({"relu_gradient_at_zero": 1.0}, r"gradient of ReLU at 0 0\.0, now 1\.0"),
         ({"source": "0" * 64}, r"source code of initbench changed"),
-        ({"own": {"mine": "0" * 64}}, r"'mine' is not recorded on one side"),
         ({"configuration": {"jax_random_seed_offset": "3"}}, r"jax_random_seed_offset its default, now 3"),
         ({"xla_flags": "--xla_cpu_enable_fast_math=true"}, r"XLA flags: without .*, with --xla_cpu_enable_fast_math=true"),
         ({"git": None}, None),
@@ -84,3 +83,10 @@ def test_source_is_that_of_the_package() -> None:
     digest = environment.source_digest()
     assert re.fullmatch("[0-9a-f]{64}", digest)
     assert environment.source_digest.__wrapped__() == digest
+
+
+def test_own_code_may_join_and_must_not_change_or_go(here: Provenance) -> None:
+    with_own = here.model_copy(update={"own": {"mine": "0" * 64}})
+    assert differences(here, with_own) == []
+    assert differences(with_own, here) == ["'mine' is not used any more"]
+    assert differences(with_own, here.model_copy(update={"own": {"mine": "1" * 64}})) == ["'mine' changed"]

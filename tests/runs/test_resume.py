@@ -102,7 +102,12 @@ def test_fresh_removes_what_a_run_wrote_and_nothing_else(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"grid": {"initializer": ["zeros", "glorot_normal", "he_normal"]}}, r"axis 'initializer' gained 'he_normal'"),
+        (
+            {"grid": {"initializer": ["zeros", "he_normal"]}},
+            r"axis 'initializer' lost 'glorot_normal'; axis 'initializer' gained 'he_normal'",
+        ),
+        ({"grid": {"initializer": ["zeros"]}}, r"axis 'initializer' lost 'glorot_normal'"),
+        ({"grid": {**SMALL["grid"], "model.widths": [[3], [4]]}}, r"axis 'model\.widths' is new"),
         ({"training": {"steps": 700, "solved_below": 0.05}}, r"training\.steps: 600 -> 700"),
         ({"optimizer": "sgd"}, r"optimizer\.learning_rate: 0\.5 -> its default"),
         ({"track": []}, r"track: \['tie_spread'\] -> \[\]"),
@@ -153,3 +158,25 @@ def test_a_run_can_be_ended_with_the_seeds_that_are_there(folder: Path, finished
     change(folder, lanes=1000, complete=False)
     again(folder)
     assert (read_manifest(folder).lanes, sums(folder)) == (80, sums(finished))
+
+
+WIDER = {"initializer": ["he_normal", "zeros", "glorot_normal"]}
+
+
+def test_values_that_join_an_axis_train_alone_and_end_as_if_they_had_always_been_there(folder: Path, tmp_path: Path) -> None:
+    before = read_manifest(folder)
+    trained = read_rows(folder, before)
+    again(folder, {"grid": WIDER})
+    grown = read_manifest(folder)
+    assert grown.complete and [cell.axes["initializer"] for cell in grown.cells] == WIDER["initializer"]
+    assert grown.seed_steps > before.seed_steps
+    # What was there has not been trained again: the steps that were added are those of the new cell.
+    rows = read_rows(folder, grown)
+    old = rows["cell"].isin({cell.id for cell in before.cells})
+    assert old.sum() == len(trained) and (~old).sum() == 40
+    whole = tmp_path / "whole" / folder.name
+    again(whole, {"grid": WIDER})
+    assert sums(whole) == sums(folder)
+    # A folder that was begun with more values is not cut down.
+    with pytest.raises(ValueError, match="axis 'initializer' lost 'he_normal'"):
+        again(folder)
