@@ -1,6 +1,7 @@
 """The manifest and the experiment file of a run that begins, or goes on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bench.lane.program import Program
 from bench.runs.environment import now
@@ -25,9 +26,7 @@ def begin(store: RunFolder, plan: Plan, here: Provenance | None) -> None:
         known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
         store.change(
             complete=False,
-            spec_hash=experiment.training_hash,
-            lanes=experiment.lanes,
-            cells=_records(plan),
+            **_of_cells(plan),
             provenance=known,
             block_width=_kept_widths(before, programs) if alike else (0,) * len(programs),
         )
@@ -65,25 +64,28 @@ def _new_manifest(plan: Plan, here: Provenance) -> Manifest:
     return Manifest(
         schema_version=SCHEMA_VERSION,
         experiment=experiment.name,
-        spec_hash=experiment.training_hash,
         judges_hash=experiment.judging_hash,
         criteria=experiment.criteria,
         provenance={here.id: here},
-        dtype=", ".join(sorted({program.dtype for program in programs})),
         started=now(),
         ended=None,
         complete=False,
-        lanes=experiment.lanes,
         curve_seeds=CURVE_SEEDS,
-        cells=_records(plan),
         block_width=(0,) * len(programs),
         parts=(),
+        **_of_cells(plan),
     )
 
 
-def _records(plan: Plan) -> tuple[CellRecord, ...]:
+def _of_cells(plan: Plan) -> dict[str, Any]:
+    """Return the fields of the manifest that follow from the cells, which may become more."""
     program_of = {cell.id: program for program in plan.programs for cell in program.cells}
-    return tuple(_record(cell, program_of[cell.id]) for cell in plan.experiment.cells)
+    return {
+        "spec_hash": plan.experiment.training_hash,
+        "dtype": ", ".join(sorted({program.dtype for program in plan.programs})),
+        "lanes": plan.experiment.lanes,
+        "cells": tuple(_record(cell, program_of[cell.id]) for cell in plan.experiment.cells),
+    }
 
 
 def _record(cell: Cell, program: Program) -> CellRecord:

@@ -83,7 +83,7 @@ def _axes_lost(store: RunFolder, experiment: Experiment) -> list[str]:
     """List in words the axes and values of the folder that the grid lacks, and the axes that it has besides."""
     before, now = store.manifest.cells, experiment.cells
     found: list[str] = []
-    for axis in dict.fromkeys(axis for cell in (*before, *now) for axis in cell.axes):
+    for axis in dict.fromkeys([*(axis for cell in before for axis in cell.axes), *(axis for cell in now for axis in cell.axes)]):
         old, new = (_values(cells, axis) for cells in (before, now))
         if old and new:
             lost = [value for value in old if value not in new]
