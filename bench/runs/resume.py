@@ -20,9 +20,10 @@ def check_same(store: RunFolder, experiment: Experiment) -> None:
 
     Values that were added to an axis are new cells, which train beside those that are there. ValueError names what differs otherwise.
     """
-    if store.manifest.spec_hash == experiment.training_hash:
+    reordered = _layers_reordered(store, experiment)
+    if store.manifest.spec_hash == experiment.training_hash and not reordered:
         return
-    changes = _changes(store, experiment)
+    changes = [*_changes(store, experiment), *reordered]
     ids = {cell.id for cell in experiment.cells}
     if not changes and all(cell.id in ids for cell in store.manifest.cells) and _types_kept(store, experiment):
         return
@@ -121,6 +122,17 @@ def _settings_changed(store: RunFolder, experiment: Experiment) -> list[str]:
                 if values[0] != values[1]:
                     found.append(f"{path.replace('.options.', '.')}: {values[0]} -> {values[1]}")
     return found
+
+
+def _layers_reordered(store: RunFolder, experiment: Experiment) -> list[str]:
+    """Say whether `initializer.layers` of a cell stand in another order than in the folder: of patterns that match, the last counts.
+
+    The id of a cell does not tell their order.
+    """
+    now = {cell.id: list(cell.settings.initializer.layers) for cell in experiment.cells}
+    before = {cell.id: list(cell.settings.get("initializer", {}).get("layers", {})) for cell in store.manifest.cells}
+    moved = any(order != now.get(identity, order) for identity, order in before.items())
+    return ["initializer.layers stand in another order"] if moved else []
 
 
 def _values(cells: list[Cell] | tuple[CellRecord, ...], axis: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The commands about what users bring: `new`, an experiment of their own, and `judge`, other people's numbers."""
+"""The commands about what users bring: `new`, an experiment of their own, `league`, an initializer, and `judge`, other people's numbers."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from initbench.cli.errors import clean
+from initbench.cli.options import Fresh, Mixed, Seeds
+from initbench.cli.run import key_and_value, train
 from initbench.cli.tables import frame_table, out
 
 if TYPE_CHECKING:
@@ -33,6 +35,38 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the ex
     except FileExistsError:
         raise ValueError(f"{path}: is there already; take another name, or remove it") from None
     out.print(f"{path}; train it with: initbench run {path}", soft_wrap=True)
+
+
+@clean
+def league(
+    name: Annotated[str, typer.Argument(metavar="MODULE:INIT", help="An initializer of your own, or one of the package.")],
+    options: Annotated[list[str], typer.Option("--option", metavar="KEY=VALUE", help="An option of it; repeatable.")] = [],  # noqa: B006
+    quick: Annotated[bool, typer.Option("--quick", help="Two shallow networks and 64 seeds.")] = False,
+    seeds: Seeds = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+    mixed: Mixed = False,
+    fresh: Fresh = False,
+) -> None:
+    """One initializer against the standard ones, each at its best learning rate: where it wins, ties and loses."""
+    from analysis.judging.checks import check
+    from analysis.judging.league import league_experiment, standings
+    from analysis.report.write import write_report
+    from bench.registry import module_of
+
+    given = dict(key_and_value(option, "--option", "gain=2.0") for option in options)
+    experiment = league_experiment(name, given, seeds, quick)
+    check(experiment)
+    run = train(experiment, folder / "runs", mixed, fresh)
+    [result] = write_report([run], folder / "reports", [module_of(name)])
+    found = standings(experiment, result.verdicts)
+    counts = found["result"].value_counts()
+    out.print(", ".join(f"{kind} {counts.get(kind, 0)}" for kind in ("wins", "ties", "loses", "undecided")) + f" of {len(found)}")
+    text = [f"{line.result} {line.better:.2f} [{line.low:.2f}, {line.high:.2f}]" for line in found.itertuples()]
+    table = found.assign(text=text).pivot_table(
+        index=["activation", "against"], columns="network", values="text", aggfunc="first", sort=False
+    )
+    out.print(frame_table("P(it ends with the smaller test loss), 95% intervals", table.reset_index()))
+    out.print(f"Report: {folder / 'reports' / experiment.name / 'README.md'}", soft_wrap=True)
 
 
 @clean

@@ -40,7 +40,7 @@ def run(
         if dry_run:
             _describe(experiment)
         else:
-            _train(experiment, folder, mixed, fresh)
+            train(experiment, folder, mixed, fresh)
 
 
 @clean
@@ -57,7 +57,7 @@ def reproduce(
 
     wanted = names or (catalog.names() if everything else catalog.headlines())
     experiments = [read_experiment(name, seeds, []) for name in wanted]
-    runs = [_train(experiment, folder / "runs", mixed, fresh) for experiment in experiments]
+    runs = [train(experiment, folder / "runs", mixed, fresh) for experiment in experiments]
     # The modules that the user has just trained with are trusted.
     trust = [module for experiment in experiments for module in modules_named(experiment, figures=True)]
     write_and_print(runs, folder / "reports", trust)
@@ -73,10 +73,8 @@ def read_experiment(name: str, seeds: int | None, settings: list[str]) -> "Exper
 
     overrides: dict[str, Any] = {}
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise ValueError(f"--set {setting}: needs KEY=VALUE, for example training.steps=100")
-        overrides[key.strip()] = _toml_value(value.strip())
+        key, value = key_and_value(setting, "--set", "training.steps=100")
+        overrides[key] = value
     if seeds is not None:
         overrides["seeds.init"] = seeds
     experiment = catalog.read(name, overrides)
@@ -88,17 +86,20 @@ def read_experiment(name: str, seeds: int | None, settings: list[str]) -> "Exper
     return experiment
 
 
-def _toml_value(text: str) -> Any:
-    """Return the value that a text stands for in TOML; the text itself if it is none."""
+def key_and_value(text: str, option: str, example: str) -> tuple[str, Any]:
+    """Return the key of a text KEY=VALUE, and its value as in TOML, or as a text if it is none; ValueError if it is no such text."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key:
+        raise ValueError(f"{option} {text}: needs KEY=VALUE, for example {example}")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return key, tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):
-        return text
+        return key, value
 
 
-def _train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> Path:
+def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> Path:
     """Train an experiment into a folder of its name and show how far it is; a signal keeps the training runs that have ended."""
-    from bench import run as train
+    from bench import run as train_experiment
 
     where = folder / experiment.name
     with Stoppable() as check, Told(experiment.name, where) as told:
@@ -108,7 +109,7 @@ def _train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> 
             check()
 
         try:
-            return train(experiment, folder, watch=watch, mixed=mixed, fresh=fresh)
+            return train_experiment(experiment, folder, watch=watch, mixed=mixed, fresh=fresh)
         except Stopped as stopped:
             now = told.now
             kept = f"{now.done:,} of {now.lanes:,} training runs" if now else "all training runs that were there"

@@ -180,3 +180,13 @@ def test_values_that_join_an_axis_train_alone_and_end_as_if_they_had_always_been
     # A folder that was begun with more values is not cut down.
     with pytest.raises(ValueError, match="axis 'initializer' lost 'he_normal'"):
         again(folder)
+
+
+def test_layers_in_another_order_are_another_experiment(tmp_path: Path) -> None:
+    layers = {"*.kernel": "zeros", "layers.0.*": "he_normal"}
+    folder = tmp_path / "xor-test"
+    start = {"name": "glorot_normal", "layers": layers}
+    again(folder, {"grid": {}, "initializer": start, "training": {"steps": 2}})
+    with pytest.raises(ValueError, match=r"initializer\.layers stand in another order"):
+        again(folder, {"grid": {}, "initializer": {**start, "layers": dict(reversed(layers.items()))}, "training": {"steps": 2}})
+    assert again(folder, {"grid": {}, "initializer": start, "training": {"steps": 2}}) == []
