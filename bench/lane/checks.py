@@ -16,8 +16,8 @@ from bench.lane.start import Variant
 from bench.lane.state import Params, Path
 from bench.lane.update import averaging, optimizer_of
 from bench.losses import loss
-from bench.models.protocol import check_axes, check_names, check_rows, check_trace
 from bench.messages import one_line
+from bench.models.protocol import check_axes, check_names, check_rows, check_trace
 from bench.optimizers import asks_for_function, asks_for_loss, check_keys, optimizer
 from bench.optimizers.found import REFUSALS
 from bench.registry import MOST_LETTERS, PieceError
@@ -179,13 +179,19 @@ def check_model(network: Network, outputs: int, dtype: str) -> None:
 
 
 def check_loss(recipe: Recipe, shapes: Data) -> None:
-    """Check that the loss gives one number per example, of the dtype of the outputs; `PieceError` if it does not."""
+    """Check that the loss gives one number per example, of the dtype of the outputs, and its metric one number; `PieceError` if not."""
     task, n = recipe.task, len(shapes.y)
     n_outputs = len(recipe.network.players) or task.outputs
-    found = jax.eval_shape(task.loss.each, jax.ShapeDtypeStruct((n, n_outputs), jnp.dtype(recipe.dtype)), shapes.y)
+    outputs = jax.ShapeDtypeStruct((n, n_outputs), jnp.dtype(recipe.dtype))
+    found = jax.eval_shape(task.loss.each, outputs, shapes.y)
     got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
     if got != ((n,), recipe.dtype):
         raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
+    metric = [("metric", task.loss.measure, (outputs, shapes.y))] if task.loss.measure else []
+    for what, number, given in [("reduction", task.loss.total, (found,)), *metric]:
+        shape = jax.eval_shape(number, *given).shape
+        if shape != ():
+            raise loss[task.loss.name].fault(f"its {what} returns an array of shape {shape}, which must be one number")
 
 
 def check_initializers(network: Network, variants: Iterable[Variant], dtype: str) -> None:

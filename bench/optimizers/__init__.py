@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -46,8 +46,11 @@ _ACCEPTED: set[tuple[str, str]] = set()
 """Names and options that optax has accepted: sweeps meet the same ones in every cell."""
 
 
-def check_optimizer(name: str, options: dict[str, Any]) -> None:
-    """Raise ValueError on an unknown optimizer, an unknown option, or options that optax refuses."""
+def check_optimizer(name: str, options: dict[str, Any], beside: Iterable[str] = ("learning_rate",)) -> None:
+    """Raise ValueError on an unknown optimizer, an unknown option, or options that optax refuses.
+
+    `beside`: names that stand beside options in a file, among which a misspelled option may belong.
+    """
     if (name, repr(options)) in _ACCEPTED:
         return
     known = optimizers()
@@ -57,7 +60,7 @@ def check_optimizer(name: str, options: dict[str, Any]) -> None:
     allowed = set(parameters) - {"learning_rate"}
     for option, value in options.items():
         if option not in allowed:
-            raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, 'learning_rate'])}")
+            raise ValueError(f"unknown option '{option}' of optimizer '{name}'; {nearest(option, [*allowed, *beside])}")
         default = parameters[option].default
         if "mask" in option and not isinstance(default, bool):
             instead = "optimizer.weight_decay_exclude" if option in MASKS else "training.frozen"
@@ -123,8 +126,8 @@ def make_optimizer(
 ) -> optax.GradientTransformationExtraArgs:
     """Return the named optimizer at a learning rate, which may be traced.
 
-    `decayed` says of each parameter of a tree whether it decays; None: all do, or what the optimizer itself has as its default. `PieceError`
-    if a user's own gives something else than a transformation.
+    `decayed` says of each parameter of a tree whether it decays; None: as the optimizer itself does it. `PieceError` if a user's own gives
+    something else than a transformation.
     """
     arguments = {"learning_rate": learning_rate, **({str(mask_of(name)): decayed} if decayed else {})}
     if ":" not in name:

@@ -6,7 +6,6 @@ from typing import Any
 
 import optax
 
-from bench.messages import shown
 from bench.optimizers.found import functions, required
 
 
@@ -20,10 +19,9 @@ def clippings() -> dict[str, Callable[[float], optax.GradientTransformation]]:
     }
 
 
-def check_clipping(name: str, value: Any) -> None:
-    """Check the number of a clipping; ValueError if it is none or not positive."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise ValueError(f"{name} = {shown(value)}: a number > 0")
+def is_clipping(value: Any) -> bool:
+    """Whether a value can be the number of a clipping."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
 def clipped(clipping: Iterable[tuple[str, float]]) -> list[optax.GradientTransformation]:

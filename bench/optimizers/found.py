@@ -11,7 +11,7 @@ Parameters = dict[str, inspect.Parameter]
 
 
 def functions(module: ModuleType, returning: Any = None) -> Iterator[tuple[str, Callable[..., Any], Parameters]]:
-    """Yield name, function and parameters of a module's public functions, of those alone that are annotated to return a type if it is given."""
+    """Yield name, function and parameters of a module's public functions; if a type is given, of those that are annotated to return it."""
     for name, function in vars(module).items():
         if inspect.isfunction(function) and not name.startswith("_"):
             signature = inspect.signature(function)

@@ -59,8 +59,10 @@ def _arguments(name: str) -> dict[str, Parameter]:
 def checked(given: Options, place: str) -> dict[str, Any]:
     """Return a schedule under optax's own names; ValueError on an unknown one, or on options that cannot be its arguments."""
     name = given.get("schedule")
+    if name is None:
+        raise ValueError(f"{place}: a schedule needs its name under schedule; {nearest('', map(_short, schedules()))}")
     if not isinstance(name, str) or name not in _names():
-        raise ValueError(f"{place}.schedule = {shown(name)}: {nearest(str(name), [_short(one) for one in schedules()])}")
+        raise ValueError(f"{place}.schedule = {shown(name)}: {nearest(str(name), map(_short, schedules()))}")
     name = _names()[name]
     arguments = _arguments(name)
     options = {key: value for key, value in given.items() if key != "schedule"}
@@ -186,5 +188,5 @@ def check_schedule(options: Options, steps: int) -> None:
         jax.eval_shape(lambda peak, count: made(whole, peak)(count), peak, count)
     except REFUSALS as error:
         arguments = {key: value for key, value in whole.items() if key != "schedule"}
-        raise ValueError(f"learning_rate: {whole['schedule']} refuses {shown(arguments)}: {one_line(error)}") from error
+        raise ValueError(f"optimizer.learning_rate: {whole['schedule']} refuses {shown(arguments)}: {one_line(error)}") from error
     _ACCEPTED.add(repr(whole))

@@ -9,7 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from bench.messages import explain, nearest, shown
 from bench.optimizers import check_optimizer, mask_of, optimizer, optimizers
-from bench.optimizers.clipping import check_clipping, clippings
+from bench.optimizers.clipping import clippings, is_clipping
 from bench.optimizers.schedules import check_schedule, checked, settled
 from bench.registry import is_opaque
 from bench.spec.document import walk
@@ -58,17 +58,23 @@ class OptimizerSpec(Piece):
         if not isinstance(raw, dict):
             raise ValueError("needs a name and a learning_rate")
         name = raw.get("name", cls.model_fields["name"].default)
-        own = cls._own_options(name, raw)
-        fields = {key: value for key, value in raw.items() if key in set(cls.model_fields) - {"options", "clipping"} - own}
-        clipping = {key: value for key, value in raw.items() if key in set(clippings()) - own}
-        options = {key: value for key, value in raw.items() if key not in {**fields, **clipping}}
+        known = cls._settings() - cls._own_options(name, raw)
+        clipping = {key: value for key, value in raw.items() if key in known and key in clippings()}
+        fields = {key: value for key, value in raw.items() if key in known and key not in clipping}
+        options = {key: value for key, value in raw.items() if key not in known}
         for key, value in clipping.items():
-            check_clipping(key, value)
+            if not is_clipping(value):
+                raise ValueError(f"{key} = {shown(value)}: a number > 0")
         if isinstance(fields.get("learning_rate"), dict):
             fields["learning_rate"] = Scheduled.of(fields["learning_rate"])
         if ":" in str(name) and not is_opaque(name):
             options = cls._validated(name, options)
         return {**fields, "options": options, **({"clipping": clipping} if clipping else {})}
+
+    @classmethod
+    def _settings(cls) -> set[str]:
+        """The keys of the section that are no options of the optimizer, but for its name."""
+        return {*cls.model_fields, *clippings()} - {"options", "clipping"}
 
     @classmethod
     def _own_options(cls, name: Any, raw: Mapping[str, Any]) -> set[str]:
@@ -77,8 +83,12 @@ class OptimizerSpec(Piece):
             return set()
         if is_opaque(name):
             # Which of these keys it has as options is not known; what is no value of a setting is an option.
-            return {key for key, value in raw.items() if key in cls.model_fields and not cls._takes(key, value)}
+            return {key for key, value in raw.items() if key in cls._settings() and not cls._takes(key, value)}
         return set(optimizer[name].options.model_fields)
+
+    @classmethod
+    def _takes(cls, key: str, value: Any) -> bool:
+        return is_clipping(value) if key in clippings() else super()._takes(key, value)
 
     @classmethod
     def _validated(cls, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +97,7 @@ class OptimizerSpec(Piece):
         try:
             found = entry.options.model_validate(options).model_dump()
         except ValidationError as error:
-            raise ValueError(explain(error, entry.options, also=set(cls.model_fields) - {"options"})) from error
+            raise ValueError(explain(error, entry.options, also=cls._settings())) from error
         return {key: found[key] for key in options}
 
     @model_validator(mode="after")
@@ -100,7 +110,7 @@ class OptimizerSpec(Piece):
                 raise ValueError(f"learning_rates: '{pattern}' = {factor}: a factor of the learning rate, at least 0")
         if not is_opaque(self.name):
             if ":" not in self.name:
-                check_optimizer(self.name, self.options)
+                check_optimizer(self.name, self.options, self._settings())
             self._check_exclude()
         if self.rate < 0 or self.rate == float("inf"):
             raise ValueError(f"learning_rate = {self.learning_rate}: a finite number >= 0 or 'c/curvature'")
