@@ -13,36 +13,21 @@ from bench.optimizers.clipping import clippings, is_clipping
 from bench.optimizers.schedules import check_schedule, checked, settled
 from bench.registry import is_opaque
 from bench.spec.document import walk
-from bench.spec.part import Names, Part
+from bench.spec.part import Names
 from bench.spec.pieces import Piece
 
 RELATIVE_RATE = re.compile(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
-
-
-class Scheduled(Part):
-    """A learning rate that changes from step to step: any schedule of optax."""
-
-    peak: float | str = 0.1
-    """As a learning rate that does not change; what its column in the rows holds."""
-    shape: dict[str, Any]
-    """The schedule under optax's name, and the arguments of optax that the file gives."""
-
-    @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> Self:
-        """The schedule of a table in a file; ValueError with one line if it is wrong."""
-        shape = checked({key: value for key, value in raw.items() if key != "peak"}, "learning_rate")
-        try:
-            return cls.model_validate({**({"peak": raw["peak"]} if "peak" in raw else {}), "shape": shape})
-        except ValidationError as error:
-            raise ValueError(f"learning_rate.{explain(error, cls)}") from error
 
 
 class OptimizerSpec(Piece):
     """The optimizer, any of optax or a user's own, its learning rate, and what is done to gradients and updates beside it."""
 
     name: str = "sgd"
-    learning_rate: float | str | Scheduled = 0.1
-    """A number, `"c/curvature"`: c over the largest Hessian eigenvalue of the training loss at the origin, or a schedule of optax."""
+    learning_rate: float | str = 0.1
+    """A number, or `"c/curvature"`: c over the largest Hessian eigenvalue of the training loss at the origin; the peak of a schedule."""
+    schedule: dict[str, Any] | None = None
+    """How the learning rate changes from step to step: a schedule of optax by name, and the arguments of optax that the file gives, which
+    are the table of `learning_rate` without its `peak`; None: it does not change."""
     clipping: dict[str, float] = {}
     """Functions of optax that clip gradients, each with its number; in a file each is a key of its own."""
     weight_decay_exclude: Names = ()
@@ -66,15 +51,17 @@ class OptimizerSpec(Piece):
             if not is_clipping(value):
                 raise ValueError(f"{key} = {shown(value)}: a number > 0")
         if isinstance(fields.get("learning_rate"), dict):
-            fields["learning_rate"] = Scheduled.of(fields["learning_rate"])
-        if ":" in str(name) and not is_opaque(name):
+            shape = fields.pop("learning_rate")
+            fields["schedule"] = checked({key: value for key, value in shape.items() if key != "peak"}, "learning_rate")
+            fields |= {"learning_rate": shape["peak"]} if "peak" in shape else {}
+        if isinstance(name, str) and ":" in name and not is_opaque(name):
             options = cls._validated(name, options)
         return {**fields, "options": options, **({"clipping": clipping} if clipping else {})}
 
     @classmethod
     def _settings(cls) -> set[str]:
         """The keys of the section that are no options of the optimizer, but for its name."""
-        return {*cls.model_fields, *clippings()} - {"options", "clipping"}
+        return {*cls.model_fields, *clippings()} - {"options", "clipping", "schedule"}
 
     @classmethod
     def _own_options(cls, name: Any, raw: Mapping[str, Any]) -> set[str]:
@@ -83,7 +70,8 @@ class OptimizerSpec(Piece):
             return set()
         if is_opaque(name):
             # Which of these keys it has as options is not known; what is no value of a setting is an option.
-            return {key for key, value in raw.items() if key in cls._settings() and not cls._takes(key, value)}
+            settings = cls._settings() - {"name", "learning_rate"}
+            return {key for key, value in raw.items() if key in settings and not cls._takes(key, value)}
         return set(optimizer[name].options.model_fields)
 
     @classmethod
@@ -115,7 +103,7 @@ class OptimizerSpec(Piece):
         if self.rate < 0 or self.rate == float("inf"):
             raise ValueError(f"learning_rate = {self.learning_rate}: a finite number >= 0 or 'c/curvature'")
         if self.schedule and self.rate == 0:
-            raise ValueError(f"learning_rate.peak = {shown(self.peak)}: a number > 0 or 'c/curvature'")
+            raise ValueError(f"learning_rate.peak = {shown(self.learning_rate)}: a number > 0 or 'c/curvature'")
         return self
 
     def _check_exclude(self) -> None:
@@ -124,34 +112,24 @@ class OptimizerSpec(Piece):
             raise ValueError(f"weight_decay_exclude: '{self.name}' has no weight decay with exceptions; {nearest(self.name, able)}")
 
     @property
-    def schedule(self) -> dict[str, Any] | None:
-        """The schedule of the learning rate without its peak; None if it does not change."""
-        return self.learning_rate.shape if isinstance(self.learning_rate, Scheduled) else None
-
-    @property
-    def peak(self) -> float | str:
-        """The learning rate, or the peak of its schedule, as it stands in the file."""
-        return self.learning_rate.peak if isinstance(self.learning_rate, Scheduled) else self.learning_rate
-
-    @property
     def relative(self) -> bool:
         """Whether the learning rate is counted in units of 1 / curvature."""
-        return isinstance(self.peak, str)
+        return isinstance(self.learning_rate, str)
 
     @property
     def rate(self) -> float:
-        """The number in `learning_rate`, or in its peak; ValueError if its text is not like `1/curvature`."""
-        if not isinstance(self.peak, str):
-            return self.peak
-        match = RELATIVE_RATE.fullmatch(self.peak)
+        """The number in `learning_rate`; ValueError if its text is not like `1/curvature`."""
+        if not isinstance(self.learning_rate, str):
+            return self.learning_rate
+        match = RELATIVE_RATE.fullmatch(self.learning_rate)
         if match is None:
-            raise ValueError(f"learning_rate = '{self.peak}': a number, or a text like '1/curvature'")
+            raise ValueError(f"learning_rate = '{self.learning_rate}': a number, or a text like '1/curvature'")
         return float(match[1])
 
     @property
     def unadorned(self) -> bool:
         """Whether nothing but the optimizer itself, at one learning rate, makes the updates."""
-        return self == OptimizerSpec.model_construct(name=self.name, options=self.options, learning_rate=self.peak)
+        return self == OptimizerSpec.model_construct(name=self.name, options=self.options, learning_rate=self.learning_rate)
 
     @property
     def is_gradient_descent(self) -> bool:
@@ -160,7 +138,7 @@ class OptimizerSpec(Piece):
 
     def compiled(self, steps: int) -> dict[str, Any]:
         """All that is compiled into a program of this many steps: everything but the learning rate, or the peak of its schedule."""
-        content = self.model_dump(mode="json", exclude={"learning_rate"})
+        content = self.model_dump(mode="json", exclude={"learning_rate", "schedule"})
         return {**content, "schedule": settled(self.schedule, steps) if self.schedule else None}
 
     def check_steps(self, steps: int) -> None:

@@ -29,7 +29,7 @@ JOIN = {"schedule": "join", "schedules": [{"schedule": "cosine"}, {"schedule": "
         ({"learning_rate": {**WARMUP, "decay_step": 5}}, "did you mean 'decay_steps'?"),
         ({"learning_rate": {**WARMUP, "peak": 0}}, "learning_rate.peak = 0.0: a number > 0 or 'c/curvature'"),
         ({"learning_rate": {**WARMUP, "peak": "fast"}}, "learning_rate = 'fast': a number, or a text like '1/curvature'"),
-        ({"learning_rate": {**WARMUP, "peak": [1]}}, "learning_rate.peak = [1]: "),
+        ({"learning_rate": {**WARMUP, "peak": [1]}}, "optimizer: learning_rate = [1]: Input should be a valid number or a valid string"),
         ({"learning_rate": {**WARMUP, "warmup_steps": 1.5}}, "learning_rate.warmup_steps = 1.5: a whole number from 0 to"),
         ({"learning_rate": {**WARMUP, "end_value": -0.1}}, "learning_rate.end_value = -0.1: a learning rate, at least 0"),
         ({"learning_rate": {**WARMUP, "warmup_steps": 700}}, "optimizer.learning_rate: warmup_cosine_decay_schedule refuses {"),
