@@ -187,11 +187,12 @@ def check_loss(recipe: Recipe, shapes: Data) -> None:
     got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
     if got != ((n,), recipe.dtype):
         raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
-    metric = [("metric", task.loss.measure, (outputs, shapes.y))] if task.loss.measure else []
-    for what, number, given in [("reduction", task.loss.total, (found,)), *metric]:
-        shape = jax.eval_shape(number, *given).shape
-        if shape != ():
-            raise loss[task.loss.name].fault(f"its {what} returns an array of shape {shape}, which must be one number")
+    numbers = {"reduction": jax.eval_shape(task.loss.total, found)}
+    if task.loss.measure is not None:
+        numbers["metric"] = jax.eval_shape(task.loss.measure, outputs, shapes.y)
+    for what, number in numbers.items():
+        if number.shape != ():
+            raise loss[task.loss.name].fault(f"its {what} returns an array of shape {number.shape}, which must be one number")
 
 
 def check_initializers(network: Network, variants: Iterable[Variant], dtype: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.lane.grouping import programs
 from bench.optimizers.schedules import JOIN, checked, made, schedules, settled
+from bench.spec.optimizer import OptimizerSpec
 from tests.conftest import Rows, experiment
 
 STEPS = 90
@@ -83,6 +84,12 @@ def test_a_program_has_one_horizon() -> None:
     assert len(programs(base.cells, (), ())) == 2
     given = experiment(optimizer={"learning_rate": {**WARMUP, "decay_steps": 80}}, grid={"training.steps": [100, 200]})
     assert len(programs(given.cells, (), ())) == 1
+
+
+@pytest.mark.parametrize("changed", [{"learning_rate": WARMUP}, {"clip": 1.0}, {"learning_rates": {"*": 2.0}}, {"momentum": 0.9}])
+def test_what_is_not_gradient_descent_is_none_to_a_law(changed: dict[str, Any]) -> None:
+    assert OptimizerSpec(learning_rate=0.3).is_gradient_descent
+    assert not OptimizerSpec.model_validate(changed).is_gradient_descent
 
 
 def test_a_schedule_in_the_grid_has_a_label_and_one_identity() -> None:
