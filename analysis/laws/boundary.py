@@ -24,7 +24,7 @@ def is_linear_map(cell: Cell) -> bool:
         and settings.model.name == "linear"
         and not settings.model.options["bias"]
         and settings.task.options.get("loss", "mse") == "mse"
-        and (settings.optimizer.name, settings.optimizer.options) == ("sgd", {})
+        and settings.optimizer.is_gradient_descent
         and settings.training.l2 == 0
         and settings.training.dtype == "float64"
     )

@@ -15,7 +15,7 @@ def _is_softmax(cell: Cell) -> bool:
     return (
         described.loss.name == "cross_entropy"
         and described.outputs > 1
-        and (settings.optimizer.name, settings.optimizer.options) == ("sgd", {})
+        and settings.optimizer.is_gradient_descent
         and training.dtype == "float64"
         and training.dropconnect == 0
         and not training.freeze_zeros

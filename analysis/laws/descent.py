@@ -39,6 +39,7 @@ def _is_plain(cell: Cell) -> bool:
         and settings.model.options["bias"]
         and settings.model.options["dropout"] == 0
         and settings.initializer.gain == 1
+        and settings.optimizer.unadorned
         and settings.optimizer.name == "sgd"
         and set(settings.optimizer.options) == {"momentum"}
         and settings.training.batch_size == 0

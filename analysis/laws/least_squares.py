@@ -17,7 +17,7 @@ def _is_interpolating(cell: Cell) -> bool:
     return (
         settings.model.name == "linear"
         and settings.task.options.get("loss", "mse") in ("mse", "rss")
-        and (settings.optimizer.name, settings.optimizer.options) == ("sgd", {})
+        and settings.optimizer.is_gradient_descent
         and settings.training.l2 == 0
         and settings.training.dtype == "float64"
         and settings.training.solved_below is not None

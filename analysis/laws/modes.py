@@ -34,7 +34,7 @@ def is_aligned(cell: Cell) -> bool:
         and not settings.model.options["bias"]
         and list(settings.model.options["widths"]) == [len(settings.task.options["strengths"])]
         and settings.initializer.name == "identity"
-        and (settings.optimizer.name, settings.optimizer.options) == ("sgd", {})
+        and settings.optimizer.is_gradient_descent
         and settings.training.l2 == 0
         and settings.training.dtype == "float64"
     )

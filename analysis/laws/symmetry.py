@@ -95,7 +95,7 @@ def _is_plain(cell: Cell) -> bool:
         and settings.model.options["bias"]
         and settings.model.options["dropout"] == 0
         and settings.model.options["activation"] in SMOOTH
-        and (settings.optimizer.name, settings.optimizer.options) == ("sgd", {})
+        and settings.optimizer.is_gradient_descent
         and training.batch_size == 0
         and not training.freeze_zeros
         and all(getattr(training, noise) == 0 for noise in NOISE)

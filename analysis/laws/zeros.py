@@ -126,8 +126,7 @@ def _is_one_plain_step(cell: Cell) -> bool:
     return (
         settings.model.name == "mlp"
         and settings.model.options["activation"] in ACTIVATIONS
-        and settings.optimizer.name == "sgd"
-        and not settings.optimizer.options
+        and settings.optimizer.is_gradient_descent
         and settings.training.steps == 1
         and settings.training.batch_size == 0
         and settings.training.l2 == 0

@@ -13,10 +13,14 @@ from bench.lane.initial import laws
 from bench.lane.network import Network, dotted, leaves
 from bench.lane.objective import MAX_HESSIAN, Recipe
 from bench.lane.start import Variant
-from bench.lane.state import Params
+from bench.lane.state import Params, Path
+from bench.lane.update import averaging, optimizer_of
 from bench.losses import loss
+from bench.messages import one_line
 from bench.models.protocol import check_axes, check_names, check_rows, check_trace
-from bench.optimizers import asks_for_function, asks_for_loss
+from bench.optimizers import asks_for_function, asks_for_loss, check_keys, optimizer
+from bench.optimizers.found import REFUSALS
+from bench.registry import MOST_LETTERS, PieceError
 from bench.spec import Cell, Settings, TaskSpec
 from bench.tasks import task
 from bench.tasks.definition import Data
@@ -52,6 +56,56 @@ def check_training(recipe: Recipe) -> None:
         )
 
 
+def check_update(recipe: Recipe) -> None:
+    """Check one update on the shapes of the network; ValueError if the optimizer cannot make it, `PieceError` if it is a user's own."""
+    wanted, network, real = recipe.settings.optimizer, recipe.network, jnp.dtype(recipe.dtype)
+    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), network.shapes)
+    number = jax.ShapeDtypeStruct((), real)
+
+    def fault(what: str) -> ValueError:
+        return optimizer[wanted.name].fault(what) if ":" in wanted.name else ValueError(f"optimizer.name = '{wanted.name}': {what}")
+
+    def loss(params: Params, obj_fn: Any = None) -> Any:
+        return jnp.sum(jnp.stack([jnp.sum(leaf) for leaf in jax.tree.leaves(params)]))
+
+    for player in network.players or (None,):
+        part = params if player is None else params[player]
+
+        def step(rate: Any, params: Params, path: Path = () if player is None else (player,)) -> Any:
+            transformation = optimizer_of(recipe, rate, path)
+            before = transformation.init(params)
+            extra = {"value": loss(params), "grad": params, "value_fn": loss, "obj_fn": loss}
+            return before, *transformation.update(params, before, params, **extra)
+
+        try:
+            before, updates, after = jax.eval_shape(step, number, part)
+        except PieceError:
+            raise
+        except REFUSALS as error:
+            raise fault(f"it cannot train '{network.entry.name}': {one_line(error, MOST_LETTERS)}") from error
+        check_keys(wanted.name, before)
+        if _described(updates, dtypes=False) != _described(part, dtypes=False):
+            raise fault("its updates have other names or shapes than the parameters")
+        if _described(before) != _described(after):
+            raise fault(f"an update changes the structure, shapes or dtypes of its state: {_difference(before, after)}")
+        averages = averaging(before)
+        if wanted.learning_rates and (averages or asks_for_function(wanted.name, wanted.options)):
+            why = "measures averages of its parameters" if averages else "searches along its updates"
+            raise ValueError(f"optimizer.learning_rates: '{wanted.name}' {why}, which factors would falsify")
+
+
+def _described(tree: Any, dtypes: bool = True) -> Any:
+    """Return structure, shapes and dtypes of a tree."""
+    return jax.tree.structure(tree), [(leaf.shape, leaf.dtype if dtypes else None) for leaf in jax.tree.leaves(tree)]
+
+
+def _difference(before: Any, after: Any) -> str:
+    """Say where two trees first have other shapes or dtypes."""
+    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=False)
+    texts = ((f"{one.dtype} of shape {one.shape}", f"{other.dtype} of shape {other.shape}") for one, other in pairs)
+    return next((f"{one} becomes {other}" for one, other in texts if one != other), "it has other parts")
+
+
 def check_start(network: Network, cells: Iterable[Cell], variants: Iterable[Variant]) -> None:
     """Check that the parameters and layers that the cells name exist, and that a curvature can be had; ValueError if not."""
     for cell in cells:
@@ -73,6 +127,10 @@ def _check_layers(network: Network, cell: Cell) -> None:
         raise ValueError(f"initializer.first_layer_offset: '{name}' has no one first layer")
     for frozen in settings.training.frozen:
         _check_name(network, "training.frozen", frozen)
+    for kept in settings.optimizer.weight_decay_exclude:
+        _check_name(network, "optimizer.weight_decay_exclude", kept)
+    for scaled in settings.optimizer.learning_rates:
+        _check_name(network, "optimizer.learning_rates", scaled)
     for drawn in settings.initializer.layers:
         _check_name(network, "initializer.layers", drawn)
     for layer in settings.initializer.zero_layers:
@@ -121,13 +179,20 @@ def check_model(network: Network, outputs: int, dtype: str) -> None:
 
 
 def check_loss(recipe: Recipe, shapes: Data) -> None:
-    """Check that the loss gives one number per example, of the dtype of the outputs; `PieceError` if it does not."""
+    """Check that the loss gives one number per example, of the dtype of the outputs, and its metric one number; `PieceError` if not."""
     task, n = recipe.task, len(shapes.y)
     n_outputs = len(recipe.network.players) or task.outputs
-    found = jax.eval_shape(task.loss.each, jax.ShapeDtypeStruct((n, n_outputs), jnp.dtype(recipe.dtype)), shapes.y)
+    outputs = jax.ShapeDtypeStruct((n, n_outputs), jnp.dtype(recipe.dtype))
+    found = jax.eval_shape(task.loss.each, outputs, shapes.y)
     got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
     if got != ((n,), recipe.dtype):
         raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
+    numbers = {"reduction": jax.eval_shape(task.loss.total, found)}
+    if task.loss.measure is not None:
+        numbers["metric"] = jax.eval_shape(task.loss.measure, outputs, shapes.y)
+    for what, number in numbers.items():
+        if number.shape != ():
+            raise loss[task.loss.name].fault(f"its {what} returns an array of shape {number.shape}, which must be one number")
 
 
 def check_initializers(network: Network, variants: Iterable[Variant], dtype: str) -> None:

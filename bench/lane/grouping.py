@@ -1,7 +1,7 @@
 """Which cells of an experiment share a program, and so a compilation.
 
-A program is task shapes, model, optimizer, batch size, dtype, noise and probes. Seeds, initializer, gain, learning rate, penalty, budget
-and threshold are its inputs.
+A program is task shapes, model, optimizer, batch size, dtype, noise and probes. Seeds, initializer, gain, learning rate (or the peak of
+its schedule), penalty, budget and threshold are its inputs.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import jax
 
 from bench.hardware import precision
-from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training
+from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training, check_update
 from bench.lane.data import constant_data, data_shapes, problem
 from bench.lane.initial import zeroed_parameters
 from bench.lane.measure import measurable
@@ -19,6 +19,7 @@ from bench.lane.program import Program
 from bench.lane.start import Variant
 from bench.probes import probe
 from bench.spec import Cell, Settings, TaskSpec
+from bench.spec.hashing import json_text
 
 EXAMPLES_LAST = 64
 """Smallest number of examples of a full batch or minibatch for which arrays are laid out as (feature, example).
@@ -57,11 +58,10 @@ def _task_key(spec: TaskSpec, dtype: str) -> str:
 
 def _program_key(settings: Settings) -> str:
     """Return a text that is equal for cells that one compiled program can run, if their tasks have the same key."""
-    options = {name: settings.optimizer.options[name] for name in sorted(settings.optimizer.options)}
     return repr(
         (
             settings.model.model_dump_json(),
-            (settings.optimizer.name, options),
+            json_text(settings.optimizer.compiled(settings.training.steps)),
             settings.training.model_dump_json(include={"batch_size", "dtype", *NOISE, "freeze_zeros", "frozen", "updates"}),
         )
     )
@@ -86,6 +86,7 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
         seeded = [check_task(recipe, spec, shapes, constant) for spec in tasks]
         check_model(network, len(network.players) or task.outputs, dtype)
         check_loss(recipe, shapes)
+        check_update(recipe)
         check_initializers(network, variants, dtype)
         measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
         tracked = measurable(recipe, track, optional=True)

@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from bench.lane.objective import Recipe
 from bench.lane.state import Fixed, State
+from bench.lane.update import evaluated
 from bench.lane.views import VIEWS, Views, missing
 from bench.messages import nearest
 from bench.probes import PER_LAYER, probe
@@ -74,7 +75,7 @@ def measure(recipe: Recipe, probes: dict[str, Probe], fixed: Fixed, state: State
 
     A probe with several values has a name for each of them: `probe_0`, `probe_1`, ...
     """
-    data, task = fixed.data, recipe.task
+    data, task, state = fixed.data, recipe.task, evaluated(recipe, state)
     views = Views(recipe, state.params, fixed)
     found = {
         "metric": task.metric(views.outputs, data.y),

@@ -13,7 +13,7 @@ from bench.keys import noise_key, order_key, shuffled
 from bench.lane.measure import Probe, probed
 from bench.lane.objective import Recipe, gradient, loss_of_outputs
 from bench.lane.state import Fixed, Inputs, Params, State, Status
-from bench.lane.update import chosen, updated
+from bench.lane.update import chosen, evaluated, updated
 from bench.lane.views import Views
 from bench.probes import breaking, probe
 from bench.tasks.definition import Examples
@@ -109,12 +109,14 @@ def _by_full_batch(
     new = updated(recipe, state, fixed, data.x, data.y, loss, gradients)
     # With noise, an update that changes nothing proves nothing about the next one.
     fixed_point = jnp.zeros((), bool) if recipe.noisy else _same(new, (state.params, state.optimizer), over_block)
-    if recipe.noisy:
-        outputs = recipe.network.trace(state.params, data.x)[0]
+    shown = evaluated(recipe, state)
+    if recipe.noisy or shown is not state:
+        outputs = recipe.network.trace(shown.params, data.x)[0]
     if over_block is None:
-        seen = {"loss": loss, **probed(track, Views(recipe, state.params, fixed))}
+        loss = loss if shown is state else loss_of_outputs(recipe, outputs, shown.params, data.y, data, inputs.l2)
+        seen = {"loss": loss, **probed(track, Views(recipe, shown.params, fixed))}
     else:
-        seen, loss = _seen_if_due(recipe, track, fixed, state, lambda: outputs, fixed_point, over_block, loops_ask_host)
+        seen, loss = _seen_if_due(recipe, track, fixed, shown, lambda: outputs, fixed_point, over_block, loops_ask_host)
     return _Checked(new, fixed_point, seen, loss)
 
 
@@ -125,9 +127,9 @@ def _by_minibatches(
     assert over_block is not None
     left = jnp.where(running, jnp.minimum(fixed.inputs.budget - state.step, recipe.check_every), 0)
     new = _epoch(recipe, fixed, state, over_block(left), loops_ask_host)
-    fixed_point = jnp.zeros((), bool)
+    fixed_point, shown = jnp.zeros((), bool), evaluated(recipe, state)
     seen, loss = _seen_if_due(
-        recipe, track, fixed, state, lambda: _outputs(recipe, state.params, fixed.data.x), fixed_point, over_block, loops_ask_host
+        recipe, track, fixed, shown, lambda: _outputs(recipe, shown.params, fixed.data.x), fixed_point, over_block, loops_ask_host
     )
     return _Checked(new, fixed_point, seen, loss)
 

@@ -1,30 +1,76 @@
 """The update of a step: the optimizer's state, and parameters after one of its updates."""
 
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from jaxtyping import Array, Bool, Float
 
 from bench.lane.network import dotted, leaves
 from bench.lane.objective import Recipe, gradient, training_loss
-from bench.lane.state import Fixed, Params, State
+from bench.lane.state import Fixed, Params, Path, State
 from bench.losses import Targets
-from bench.optimizers import LearningRate, make_optimizer
+from bench.optimizers import LearningRate, make_optimizer, schedules
+from bench.optimizers.clipping import clipped
 from bench.tasks.definition import Examples
 
 
-def optimizer_of(recipe: Recipe, learning_rate: LearningRate) -> optax.GradientTransformationExtraArgs:
-    """Return the optimizer of a lane at its learning rate, which may be traced."""
-    chosen = recipe.settings.optimizer
-    return make_optimizer(chosen.name, chosen.options, learning_rate)
+def optimizer_of(recipe: Recipe, rate: LearningRate, player: Path = ()) -> optax.GradientTransformationExtraArgs:
+    """Return the optimizer of a lane at its learning rate, which may be traced, with what is done to gradients and updates beside it.
+
+    `rate` is the peak if the learning rate has a schedule; `player` is the path of the parameters that it trains.
+    """
+    network, wanted = recipe.network, recipe.settings.optimizer
+    kept = {path for name in wanted.weight_decay_exclude for path in network.matching(name)}
+    factors = [(network.matching(name), factor) for name, factor in sorted(wanted.learning_rates.items())]
+
+    def by_path(function: Callable[[Path, Any], Any], tree: Params) -> Params:
+        return jax.tree_util.tree_map_with_path(lambda path, leaf: function((*player, *(entry.key for entry in path)), leaf), tree)
+
+    def made(learning_rate: LearningRate) -> optax.GradientTransformationExtraArgs:
+        decayed = partial(by_path, lambda path, leaf: path not in kept)
+        return make_optimizer(wanted.name, wanted.options, learning_rate, decayed if kept else None)
+
+    def scaled(updates: Params, params: Params | None) -> Params:
+        return by_path(lambda path, leaf: leaf * math.prod(factor for paths, factor in factors if path in paths), updates)
+
+    whole = wanted.compiled(recipe.settings.training.steps)["schedule"]
+    optimizer = optax.inject_hyperparams(made)(learning_rate=schedules.made(whole, rate)) if whole else made(rate)
+    before, after = clipped(wanted.clipping.items()), [optax.stateless(scaled)] if factors else []
+    return optax.with_extra_args_support(optax.chain(*before, optimizer, *after)) if before or after else optimizer
 
 
 def begun(recipe: Recipe, learning_rate: LearningRate, params: Params) -> Any:
     """Return the optimizer's state before the first step; for a model with players, one state for each of them by name."""
-    init, players = optimizer_of(recipe, learning_rate).init, recipe.network.players
-    return {player: init(params[player]) for player in players} if players else init(params)
+    players = recipe.network.players
+    if players:
+        return {player: optimizer_of(recipe, learning_rate, (player,)).init(params[player]) for player in players}
+    return optimizer_of(recipe, learning_rate).init(params)
+
+
+def averaging(optimizer: Any) -> list[Any]:
+    """Return those parts of an optimizer's state that average parameters over steps, as schedule-free optimizers do; mostly none."""
+
+    def is_one(state: Any) -> bool:
+        return isinstance(state, optax.contrib.ScheduleFreeState)
+
+    return [state for state in jax.tree.leaves(optimizer, is_leaf=is_one) if is_one(state)]
+
+
+def evaluated(recipe: Recipe, state: State) -> State:
+    """Return a lane with the parameters at which it is measured: those that are trained, or the averages that its optimizer keeps."""
+    found = averaging(state.optimizer)
+    if not found:
+        return state
+    players = recipe.network.players
+    parts = [state.params[player] for player in players] if players else [state.params]
+    averages = [optax.contrib.schedule_free_eval_params(one, part) for one, part in zip(found, parts, strict=True)]
+    return state._replace(params={**state.params, **dict(zip(players, averages, strict=True))} if players else averages[0])
 
 
 def updated(recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, loss: Array, gradients: Params) -> tuple[Params, Any]:
@@ -58,11 +104,11 @@ def _players_updated(
     recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, loss: Array, gradients: Params
 ) -> tuple[Params, Any]:
     """Update the players one after another; with alternating updates each meets the parameters that those before it updated."""
-    update = optimizer_of(recipe, fixed.inputs.learning_rate).update
     params, optimizer = state.params, state.optimizer
     for player in recipe.network.players:
         if params is not state.params and recipe.settings.training.updates == "alternating":
             gradients = gradient(recipe, params, fixed, x, y)[2]
+        update = optimizer_of(recipe, fixed.inputs.learning_rate, (player,)).update
         updates, own = update(gradients[player], optimizer[player], params[player])
         params = {**params, player: optax.apply_updates(params[player], updates)}
         optimizer = {**optimizer, player: own}

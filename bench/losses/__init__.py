@@ -9,6 +9,8 @@ example. It is minimized, so a lane that diverged has an infinite one. Its trait
 - `kinds`: the kinds of tasks that it is for, regression and classification unless it says otherwise. With a loss of classifications
   alone, a single target is a probability.
 - `players`: whether the outputs are the losses of several players. False unless it says otherwise.
+- `metric`: a function of (outputs, targets) that returns one number, larger where the outputs are better. Accuracy or R^2 unless it says
+  otherwise.
 - `unit`: the unit of its value; empty if it has none.
 """
 

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from bench.losses import Targets, loss
-from bench.registry import is_opaque
+from bench.messages import explain
+from bench.registry import STRICT, is_opaque
 
 Kind = Literal["regression", "classification"]
 KINDS: tuple[Kind, ...] = ("regression", "classification")
@@ -34,6 +35,18 @@ OwnLoss = Annotated[str, AfterValidator(_own)]
 """The name of a user's own loss, as an option of a task."""
 
 
+class Traits(BaseModel):
+    """The traits of a registered loss; see `bench.losses`."""
+
+    model_config = STRICT
+    total: Callable[..., Any] = jnp.mean
+    metric: Callable[..., Any] | None = None
+    threshold: float | None = 0.5
+    kinds: tuple[Kind, ...] = KINDS
+    players: bool = False
+    unit: str = ""
+
+
 @dataclass(frozen=True)
 class Loss:
     """A registered loss with its traits; see `bench.losses`."""
@@ -50,6 +63,8 @@ class Loss:
     players: bool
     """Whether the outputs are the losses of several players."""
     unit: str
+    measure: Callable[[Array, Targets], Float[Array, ""]] | None
+    """The metric of outputs (example, output) and targets, larger where they are better; None: accuracy or R^2."""
 
     worst: ClassVar[float] = math.inf
     """The loss of a training run that diverged."""
@@ -65,15 +80,29 @@ class Loss:
         required = [option for option, field in entry.options.model_fields.items() if field.is_required()]
         if required:
             raise entry.fault(f"it takes {required[0]}, for which a task has no value")
-        traits = entry.traits
+        try:
+            traits = Traits.model_validate(entry.traits)
+        except ValidationError as error:
+            raise entry.fault(explain(error, Traits)) from error
+        total, metric = traits.total, traits.metric
+
+        def total_of(losses: Array) -> Array:
+            return jnp.asarray(total(losses))
+
+        def metric_of(outputs: Array, targets: Targets) -> Array:
+            return jnp.asarray(metric(outputs, targets) if metric else jnp.nan, outputs.dtype)
+
+        if entry.own:
+            total_of, metric_of = entry.guarded(total_of), entry.guarded(metric_of)
         return cls(
             name,
             entry.bind({}),
-            traits.get("total", jnp.mean),
-            traits.get("threshold", 0.5),
-            traits.get("kinds", KINDS),
-            traits.get("players", False),
-            traits.get("unit", ""),
+            total_of,
+            traits.threshold,
+            traits.kinds,
+            traits.players,
+            traits.unit,
+            metric_of if metric else None,
         )
 
     @property
@@ -81,15 +110,22 @@ class Loss:
         """Whether the model's outputs are predictions of the targets."""
         return self.threshold is not None
 
+    @property
+    def has_metric(self) -> bool:
+        """Whether there is a metric."""
+        return self.predicts or self.measure is not None
+
     def __call__(self, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
         """Return the loss of several examples."""
         return self.total(self.each(outputs, targets))
 
     def metric(self, kind: Kind, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
-        """Return the accuracy of a classification, or R^2 of a regression: 1 - squared error over variance of the targets.
+        """Return the loss's own metric, or the accuracy of a classification, or R^2 of a regression.
 
-        NaN if the outputs are no predictions.
+        R^2 is 1 - squared error over variance of the targets. NaN if the outputs are no predictions and the loss has no metric of its own.
         """
+        if self.measure is not None:
+            return self.measure(outputs, targets)
         if self.threshold is None:
             return jnp.full((), jnp.nan, outputs.dtype)
         if kind == "regression":

@@ -65,7 +65,7 @@ class Columns:
 
 def _sources(program: Program) -> set[str]:
     """Return the sources of columns, in the words of `Column.source`, that the training runs of a program have."""
-    metric = program.task.loss.predicts
+    metric = program.task.loss.has_metric
     test = program.data_shapes.test_x is not None
     has = {"every run": True, "metric": metric, "test data": test, "metric and test data": metric and test}
     return {name for name, there in {**has, "tie spread": breaking(program.track) is not None}.items() if there}

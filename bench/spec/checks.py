@@ -116,6 +116,8 @@ def check_map(places: Map, axes: Axes, cells: Sequence[Cell]) -> None:
     for axis in (places.x, places.y):
         if axis.path in axes:
             raise ValueError(f"seeds.map: '{axis.path}' is an axis of the grid as well")
+        if axis.path == "optimizer.learning_rate" and any(cell.settings.optimizer.schedule for cell in cells):
+            raise ValueError(f"seeds.map: '{axis.path}' has a schedule, and a map's axis is a number that does not change")
         for cell in (cells[0], *(cell for cell in cells if cell.settings.training.dtype == "float32"))[:2]:
             _check_ends(axis, cell)
 

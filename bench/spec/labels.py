@@ -32,11 +32,12 @@ def label_of(value: Any) -> Any:
 
 
 def axis_label(value: Any) -> Any:
-    """A value without a label as it stands in a column: scalars as they are, lists as text, tables as name and options."""
+    """A value without a label as it stands in a column: scalars as they are, lists as text, tables as name (or schedule) and options."""
     if not isinstance(value, dict):
         return json.dumps(value) if isinstance(value, list) else value
-    options = ", ".join(f"{key}={option}" for key, option in value.items() if key != "name")
-    return f"{value.get('name', '')}({options})" if options else value.get("name", "")
+    named = "schedule" if "name" not in value and "schedule" in value else "name"
+    options = ", ".join(f"{key}={option}" for key, option in value.items() if key != named)
+    return f"{value.get(named, '')}({options})" if options else value.get(named, "")
 
 
 def check_case_label(label: Any) -> None:

@@ -1,67 +1,18 @@
 """The settings of one cell: task, model, initializer, optimizer and training."""
 
-import math
-import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from bench.messages import explain
-from bench.optimizers import check_optimizer
 from bench.registry import is_opaque
-from bench.spec.document import walk
+from bench.spec.optimizer import OptimizerSpec
 from bench.spec.part import Names, Part
 from bench.spec.pieces import REGISTRIES, InitializerSpec, ModelSpec, TaskSpec
 
 MAX_STEPS = 2_000_000_000
 """Most steps of a training run: steps are counted in 32 bits, an epoch at a time."""
-RELATIVE_RATE = re.compile(r"\s*((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]+)?)\s*/\s*curvature\s*")
-
-
-class OptimizerSpec(Part):
-    """The optimizer, any of optax, and its learning rate."""
-
-    name: str = "sgd"
-    learning_rate: float | str = 0.1
-    """A number, or `"c/curvature"`: c over the largest Hessian eigenvalue of the training loss at the origin."""
-    options: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _gather(cls, raw: Any) -> Any:
-        if isinstance(raw, str):
-            raw = {"name": raw}
-        if not isinstance(raw, dict):
-            raise ValueError("needs a name and a learning_rate")
-        own = {key: raw[key] for key in ("name", "learning_rate") if key in raw}
-        return {**own, "options": {key: value for key, value in raw.items() if key not in own}}
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for path, value in walk(self.options):
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{'.'.join(path)} = {value}: a finite number")
-        if not is_opaque(self.name):
-            check_optimizer(self.name, self.options)
-        if self.rate < 0 or self.rate == float("inf"):
-            raise ValueError(f"learning_rate = {self.learning_rate}: a finite number >= 0 or 'c/curvature'")
-        return self
-
-    @property
-    def relative(self) -> bool:
-        """Whether the learning rate is counted in units of 1 / curvature."""
-        return isinstance(self.learning_rate, str)
-
-    @property
-    def rate(self) -> float:
-        """The number in `learning_rate`; ValueError if its text is not like `1/curvature`."""
-        if not isinstance(self.learning_rate, str):
-            return self.learning_rate
-        match = RELATIVE_RATE.fullmatch(self.learning_rate)
-        if match is None:
-            raise ValueError(f"learning_rate = '{self.learning_rate}': a number, or a text like '1/curvature'")
-        return float(match[1])
 
 
 class Training(Part):

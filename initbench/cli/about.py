@@ -84,8 +84,11 @@ def _things() -> dict[str, list[dict[str, str]]]:
     from analysis.figures.check import keys_of
     from analysis.laws import law_text, laws
     from bench.initializers import initializer
+    from bench.losses import loss
     from bench.models import model
     from bench.optimizers import optimizers
+    from bench.optimizers.clipping import clippings
+    from bench.optimizers.schedules import schedules
     from bench.probes import probe
     from bench.schemes import scheme
     from bench.spec import catalog
@@ -94,17 +97,20 @@ def _things() -> dict[str, list[dict[str, str]]]:
     def entries(registry: Any) -> list[dict[str, str]]:
         return [{"name": name, "summary": registry[name].summary} for name in registry]
 
+    def of_optax(functions: dict[str, Any]) -> list[dict[str, str]]:
+        return [{"name": name, "summary": (one.__doc__ or "").strip().partition("\n")[0]} for name, one in sorted(functions.items())]
+
     return {
+        "clippings": of_optax(clippings()),
         "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
         "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
         "initializers": entries(initializer),
         "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
+        "losses": entries(loss),
         "models": entries(model),
-        "optimizers": [
-            {"name": name, "summary": (function.__doc__ or "").strip().partition("\n")[0]}
-            for name, function in sorted(optimizers().items())
-        ],
+        "optimizers": of_optax(optimizers()),
         "probes": entries(probe),
+        "schedules": of_optax(schedules()),
         "schemes": entries(scheme),
         "tasks": entries(task),
     }

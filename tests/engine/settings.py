@@ -108,6 +108,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "training": {"steps": 20, "frozen": ["*.x"]},
         "track": [],
     },
+    "a schedule, averages and clipping": {
+        "optimizer": {
+            "name": "contrib.schedule_free_sgd",
+            "learning_rate": {"schedule": "warmup_cosine", "peak": 2.0, "warmup_steps": 20},
+            "clip_by_global_norm": 0.5,
+        },
+        "training": {"steps": 80, "solved_below": 0.3},
+        "track": [],
+    },
     "low-rank adapters": {
         "task": {"name": "blobs", "n": 24},
         "model": {"name": "lora", "widths": [6]},

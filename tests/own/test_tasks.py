@@ -59,6 +59,10 @@ def test_a_loss_that_does_not_exist_is_refused_by_name() -> None:
         ),
         ("weighted", r"loss 'pieces:weighted' \(.*line \d+\): it takes weight, for which a task has no value; a loss is called"),
         ("nothing", r"has no 'nothing'"),
+        ("many_metrics", r"line \d+\): its metric returns an array of shape \(4, 1\), which must be one number; a loss is"),
+        ("no_metric", r"line \d+\): KeyError: 'accuracy'; a loss is"),
+        ("misspelled", r"line \d+\): unknown key 'metrics'; did you mean 'metric'\?"),
+        ("not_reduced", r"line \d+\): its reduction returns an array of shape \(4,\), which must be one number"),
     ],
 )
 def test_what_is_wrong_with_an_own_loss_is_told(name: str, told: str) -> None:
@@ -68,10 +72,13 @@ def test_what_is_wrong_with_an_own_loss_is_told(name: str, told: str) -> None:
 
 def test_a_package_s_task_and_a_user_s_own_take_a_user_s_own_loss(tmp_path: Path) -> None:
     short: dict[str, Any] = {**XOR, "training": {"steps": 30}, "seeds": {"init": 3}, "track": []}
-    of_task = {kind: {"name": "xor", "loss": f"pieces:{kind}"} for kind in ("distance", "total_distance")}
+    kinds = ("distance", "total_distance", "with_a_metric")
+    of_task = {kind: {"name": "xor", "loss": f"pieces:{kind}"} for kind in kinds}
     folders = {kind: run(Experiment.parse(tomlkit.dumps({**short, "task": one})), tmp_path / kind) for kind, one in of_task.items()}
     with trusting(["pieces"]):
-        single, summed = (load(folder).lanes for folder in folders.values())
+        single, summed, measured = (load(folder).lanes for folder in folders.values())
+    # The loss is convex and even: its largest value is that of the largest error.
+    assert measured["metric_final"].notna().all() and (np.sqrt(1 + measured["metric_final"] ** 2) - 1 >= measured["loss_final"]).all()
     np.testing.assert_allclose(summed["loss_initial"], 4 * single["loss_initial"], rtol=1e-5)
     assert (single["loss_final"] < single["loss_initial"]).all() and single["metric_final"].notna().all()
     # Nothing is imported to read the folder, and its tasks are not made.
