@@ -39,15 +39,10 @@ def test_where_it_wins_ties_and_loses() -> None:
     wanted = catalog.read("x10-league")
     others = wanted.axes[INITIALIZER][:-1]
     place = {"case": "1 hidden layer", "model.activation": "tanh"}
-    outcomes: dict[int, tuple[Outcome, Outcome]] = {
-        0: ("supported", "refuted"),
-        1: ("refuted", "refuted"),
-        2: ("refuted", "supported"),
-        3: ("undecided", "refuted"),
-    }
+    outcomes: list[tuple[Outcome, Outcome]] = [("supported", "refuted"), ("refuted", "refuted"), ("refuted", "supported")]
     verdicts = []
     for number, other in enumerate(others):
-        wins, loses = outcomes.get(number, ("undecided", "undecided"))
+        wins, loses = outcomes[number] if number < len(outcomes) else ("undecided", "refuted")
         verdicts += [
             replace(BLANK, id="wins", condition={**place, INITIALIZER: other}, verdict=wins, estimate=0.7, low=0.6, high=0.8),
             replace(BLANK, id=f"loses-{number}", condition=place, verdict=loses),
