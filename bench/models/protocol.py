@@ -27,6 +27,7 @@ example meets them in the traced program (`bench.lane.order`), not that of their
 import math
 from typing import Any
 
+import numpy as np
 from flax import nnx
 
 from bench.models.activations import Hidden
@@ -46,8 +47,8 @@ def check_module(entry: Entry, module: Any) -> None:
 
 
 def check_variables(entry: Entry, state: Any) -> None:
-    """Check that a model holds nothing but parameters, in a precision in which it can be trained; `PieceError` if it does not."""
-    variables = list(nnx.to_flat_state(state))
+    """Check that a model has parameters, in a precision in which they can be trained; `PieceError` if it does not."""
+    variables = [(path, variable) for path, variable in nnx.to_flat_state(state) if isinstance(variable, nnx.Param)]
     if not variables:
         raise entry.fault("it has no parameters")
     size = sum(math.prod(variable.get_value().shape) for _, variable in variables)
@@ -55,10 +56,42 @@ def check_variables(entry: Entry, state: Any) -> None:
         raise entry.fault(f"its parameters would be {size:.3g} numbers; at most {MOST_NUMBERS:,}")
     for path, variable in variables:
         name = ".".join(map(str, path))
-        if not isinstance(variable, nnx.Param):
-            raise entry.fault(f"'{name}' is a {type(variable).__name__}; a model may hold nothing but parameters, nnx.Param")
         if str(variable.get_value().dtype) not in PRECISIONS:
             raise entry.fault(f"'{name}' is {variable.get_value().dtype}; parameters are float32, and trained as training.dtype says")
+
+
+def check_modes(entry: Entry, draws_measured: bool, moving: dict[str, Any]) -> None:
+    """Check that a model can be measured without chance, and moves numbers alone in training; `PieceError` if not.
+
+    `moving` are the shapes of what it moves, by their names.
+    """
+    if draws_measured:
+        raise entry.fault(
+            "it draws random numbers when it is measured as well; a layer of noise has an attribute deterministic, which eval() sets, and "
+            "draws nothing while it is True"
+        )
+    for name, leaf in moving.items():
+        if str(leaf.dtype) not in PRECISIONS:
+            raise entry.fault(f"'{name}' is {leaf.dtype}; what training moves is float32")
+
+
+def check_moved(entry: Entry, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Check that what training moves keeps its shape and dtype; `PieceError` if it does not."""
+    for name, old in before.items():
+        new = after[name]
+        if (new.shape, new.dtype) != (old.shape, old.dtype):
+            raise entry.fault(f"'{name}' is {old.dtype} of shape {old.shape}, and training makes it {new.dtype} of shape {new.shape}")
+
+
+def check_outputs(entry: Entry, outputs: np.ndarray) -> None:
+    """Check that the outputs of some examples are finite; `PieceError` if they are not."""
+    wrong = ~np.isfinite(outputs)
+    if np.any(wrong):
+        rows = int(np.sum(np.any(wrong, axis=1)))
+        raise entry.fault(
+            f"with the weights that it builds itself, {rows} of {len(outputs)} examples have outputs that are not finite, "
+            f"{outputs[wrong][0]} among them"
+        )
 
 
 def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
