@@ -20,6 +20,7 @@ from bench.losses import loss
 from bench.models.protocol import check_axes, check_moved, check_names, check_outputs, check_rows, check_trace
 from bench.optimizers import asks_for_function, asks_for_loss
 from bench.spec import Cell, Settings, TaskSpec
+from bench.startup import HASTY
 from bench.tasks import task
 from bench.tasks.definition import Data
 
@@ -142,13 +143,13 @@ def check_first_outputs(recipe: Recipe, spec: TaskSpec) -> None:
     network = recipe.network
     if not network.entry.own:
         return
-    values = network.model.as_built()
-    with network.calling():
-        x = sampled(spec, 0, recipe.dtype).x[:MOST_EXAMPLES]
-        params = [jnp.asarray(values[path], recipe.dtype) for path in network.paths]
-        tree = jax.tree.structure(network.shapes)
-        outputs = jax.jit(lambda params, x: network.trace(jax.tree.unflatten(tree, params), x)[0])(params, x)
-    check_outputs(network.entry, np.asarray(outputs))
+    values, tree = network.model.as_built(), jax.tree.structure(network.shapes)
+
+    def outputs(params: list[jax.Array]) -> jax.Array:
+        return network.trace(jax.tree.unflatten(tree, params), sampled(spec, 0, recipe.dtype).x[:MOST_EXAMPLES])[0]
+
+    params = [jnp.asarray(values[path], recipe.dtype) for path in network.paths]
+    check_outputs(network.entry, np.asarray(jax.jit(outputs, compiler_options=HASTY)(params)))
 
 
 def check_loss(recipe: Recipe, shapes: Data) -> None:
