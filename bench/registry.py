@@ -28,7 +28,10 @@ WRITABLE = (bool, int, float, str, list, tuple, dict, type(None), type(inspect.P
 """Kinds of defaults that a file can write: an argument with another one, such as a function, is no option of a user's own piece."""
 TRACED: tuple[tuple[type[Exception], str], ...] = (
     (jax.errors.TracerBoolConversionError, "if, while, and, or or not on a value that JAX traces; write jnp.where or jax.lax.cond"),
-    (jax.errors.TracerIntegerConversionError, "a value that JAX traces as an index or a range of Python; write jnp.take or jax.lax.fori_loop"),
+    (
+        jax.errors.TracerIntegerConversionError,
+        "a value that JAX traces as an index or a range of Python; write jnp.take or jax.lax.fori_loop",
+    ),
     (jax.errors.TracerArrayConversionError, "a function of NumPy on a value that JAX traces; write jax.numpy in place of numpy"),
     (jax.errors.ConcretizationTypeError, "float, int or bool of a value that JAX traces; leave it an array, or make it an option"),
 )
@@ -235,7 +238,9 @@ class Registry:
         try:
             module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:
-            raise PieceError(f"{self.kind} '{shown}' cannot be imported{_import_place(error)}: {_described(error)}{_remedy(error)}{_hint(name)}") from error
+            raise PieceError(
+                f"{self.kind} '{shown}' cannot be imported{_import_place(error)}: {_described(error)}{_remedy(error)}{_hint(name)}"
+            ) from error
         target = getattr(module, attribute, None)
         if target is None:
             file = getattr(module, "__file__", None) or ", ".join(getattr(module, "__path__", [])) or "built in"
@@ -246,7 +251,7 @@ class Registry:
             return known
         found, target = target, self._adapted(target)
         if not callable(target):
-            raise PieceError(f"{self.kind} '{shown}' is not a function or class; {self.contract}")
+            raise PieceError(f"{self.kind} '{shown}', of type {type(found).__name__}, is not a function or class; {self.contract}")
         decorated = next((entry for entry in self._own.values() if entry.target is target), None)
         known = replace(decorated, name=name) if decorated else self._entry(name, target, dict(getattr(target, "traits", {})))
         self._own[name] = replace(known, found=found)

@@ -57,9 +57,9 @@ def check_training(recipe: Recipe) -> None:
     if training.updates == "alternating" and not network.players:
         raise ValueError(f"training.updates = 'alternating': all of '{name}' is trained on one loss")
     if recipe.measured_apart and asks_for_function(optimizer.name, optimizer.options):
-        what = "noise in training" if recipe.noisy else "what the model computes in training alone"
+        what = "noise in training" if recipe.noisy else "what the model does in training alone"
         raise ValueError(
-            f"optimizer.name = '{optimizer.name}': it compares values of the loss at several points, and {what} would be in one of them alone"
+            f"optimizer.name = '{optimizer.name}': it compares values of the loss at several points, and {what} would be in one of them"
         )
 
 
@@ -72,7 +72,7 @@ def check_start(network: Network, cells: Iterable[Cell], variants: Iterable[Vari
             raise ValueError(f"optimizer.learning_rate: '{network.entry.name}' has a loss for each player, and no curvature")
         if variant.relative_rate and network.moving:
             raise ValueError(
-                f"optimizer.learning_rate: '{network.entry.name}' moves {dotted(network.moving[0])}, without which its loss has no curvature"
+                f"optimizer.learning_rate: '{network.entry.name}' moves {dotted(network.moving[0])}, and has no curvature without it"
             )
         if variant.relative_rate and network.n_parameters > MAX_HESSIAN:
             raise ValueError(

@@ -19,6 +19,9 @@ from bench.models.protocol import check_modes, check_module, check_variables
 from bench.registry import PieceError
 from bench.spec import ModelSpec
 
+UNEQUAL = "out_axes is None"
+"""JAX's words for a value that differs from example to example where one is wanted for all."""
+
 
 class Model:
     """A module that is built once, and its passes with any values of its variables."""
@@ -81,8 +84,8 @@ class Model:
         """Return the flax module with these values, as it is measured."""
         return self._parts.module(params)
 
-    def one(self, module: Any, x: Array, forward: Forward) -> Any:
-        """Return what a module gives for one example, or for all if it takes them at once: outputs, and no hidden layers without `trace`."""
+    def one(self, module: Any, x: Any, forward: Forward) -> Any:
+        """Return what a module gives for one example, or for all at once: outputs, and hidden layers, none of them without `trace`."""
         if not self._traces:
             return module(x), []
         return module.trace(x, forward) if self.takes_forward else module.trace(x)
@@ -114,6 +117,9 @@ class Model:
             with self.calling():
                 return trace()
         except PieceError as error:
+            if UNEQUAL in str(error.__cause__):
+                what = f"a variable that it changes has another value for each example; take jax.lax.pmean(value, '{EXAMPLE}')"
+                raise self.entry.fault(f"{what}, or say whole_batch = True in the class", error.__cause__) from error
             if self.whole_batch or self._gives_rows() or not self._gives_rows(3):
                 raise
             what = f"x is one example, of shape {(self.inputs,)}, and it takes a batch of them; write it for one, or say whole_batch = True"

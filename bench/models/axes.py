@@ -1,7 +1,7 @@
 """Which axes of a weight are its inputs, as the flax layer that owns the weight tells.
 
-An initializer draws an array whose last axis counts units and whose other axes are inputs. A weight whose axes stand in another order, or of
-which several are units, is drawn in that form and then brought into its own.
+An initializer draws an array whose last axis counts units and whose other axes are inputs. A weight whose axes stand in another order, or
+of which several are units, is drawn in that form and then brought into its own.
 """
 
 import math

@@ -6,8 +6,7 @@ A pair is `init(key, x)`, which gives parameters for an example `x`, and `apply(
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -84,15 +83,18 @@ def maker(entry: Entry, options: dict[str, Any], inputs: int, outputs: int, exam
 
 
 def adapted(found: Any) -> Any:
-    """Return what a name in a user's module stands for as a class or function that builds a model; None if it stands for no model."""
+    """Return what a name in a user's module stands for as a class or function that builds a model; None for a model that is built."""
     if inspect.isclass(found) and issubclass(found, linen.Module):
-        parameters = [one for one in inspect.signature(found.__init__, eval_str=True).parameters.values() if one.name not in ("parent", "name")]
+        parameters = [
+            one for one in inspect.signature(found.__init__, eval_str=True).parameters.values() if one.name not in ("parent", "name")
+        ]
         return _named_as(lambda **options: found(**options), found, parameters[1:])
     if isinstance(found, linen.Module):
         return _named_as(lambda: found, type(found), [])
-    if _pair(found) is not None:
-        return _named_as(lambda: found, _pair(found)[1], [])
-    return found
+    if isinstance(found, nnx.Module) or "equinox" in sys.modules and isinstance(found, sys.modules["equinox"].Module):
+        return None
+    pair = _pair(found)
+    return found if pair is None else _named_as(lambda: found, pair[1], [])
 
 
 def _named_as(function: Any, original: Any, parameters: list[inspect.Parameter]) -> Any:
@@ -136,7 +138,7 @@ def _of_linen(module: linen.Module, example: jax.ShapeDtypeStruct) -> Bridged:
             object.__setattr__(context.module, "axis_name", EXAMPLE)
         return following(*arguments, **options)
 
-    def flags(training: bool) -> dict[str, bool]:
+    def flags(training: bool) -> dict[str, Any]:
         return {name: value == training for name, value in modes.items()}
 
     x = jnp.zeros((1, *example.shape) if whole else example.shape, example.dtype)
@@ -179,7 +181,9 @@ def _linen_form(layer: Any, name: str, ndim: int) -> Form | None:
 
 def _of_equinox(entry: Entry, equinox: Any, module: Any) -> Bridged:
     leaves, tree = jax.tree_util.tree_flatten_with_path(module)
-    if any(isinstance(leaf, equinox.nn.StateIndex) for leaf in jax.tree.leaves(module, is_leaf=lambda x: isinstance(x, equinox.nn.StateIndex))):
+    if any(
+        isinstance(leaf, equinox.nn.StateIndex) for leaf in jax.tree.leaves(module, is_leaf=lambda x: isinstance(x, equinox.nn.StateIndex))
+    ):
         raise entry.fault("it holds an equinox.nn.StateIndex, such as a BatchNorm's, which is not carried along; flax.nnx.BatchNorm is")
     arrays = {_names(path): leaf for path, leaf in leaves if isinstance(leaf, jax.Array | np.ndarray)}
     rest = [(_names(path), None if _names(path) in arrays else leaf) for path, leaf in leaves]
@@ -191,7 +195,9 @@ def _of_equinox(entry: Entry, equinox: Any, module: Any) -> Bridged:
             whole = equinox.nn.inference_mode(whole)
         return (whole(x, key=key) if takes_key else whole(x)), {}
 
-    kinds = {path: (nnx.Param if jnp.issubdtype(leaf.dtype, jnp.inexact) else nnx.Variable)(jnp.asarray(leaf)) for path, leaf in arrays.items()}
+    kinds = {
+        path: (nnx.Param if jnp.issubdtype(leaf.dtype, jnp.inexact) else nnx.Variable)(jnp.asarray(leaf)) for path, leaf in arrays.items()
+    }
     return Bridged(kinds, call, {path: _equinox_form(equinox, module, path, leaf.ndim) for path, leaf in arrays.items()})
 
 

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from bench.tasks.definition import Data, Task
+
 
 class Convolved(nnx.Module):
     def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> None:
@@ -113,19 +115,11 @@ class Spectral(nnx.Module):
         return self.norm(x, update_stats=False)
 
 
-ALL: dict[str, dict[str, Any]] = {
-    "Convolved": {},
-    "BatchNormed": {},
-    "WholeBatch": {},
-    "Dropped": {},
-    "Both": {},
-    "Attending": {},
-    "Recurrent": {},
-    "Recurrent GRU": {"cell": "GRUCell"},
-    "Recurrent optimized": {"cell": "OptimizedLSTMCell"},
-    "Symbols": {},
-    "sequential": {"features": 3},
-    "without_arguments": {},
-    "Spectral": {},
-}
-"""Names of these models, and options."""
+def symbols(n: int = 12) -> Task:
+    """Whether the first of eight symbols is 0 or 1, or 2 or 3."""
+
+    def sample(key: jax.Array, dtype: Any) -> Data:
+        x = jax.random.randint(key, (n, 8), 0, 4)
+        return Data(x, (x[:, :1] > 1).astype(dtype), None, None, jnp.zeros((), dtype))
+
+    return Task(8, 1, sample, "cross_entropy", "classification")
