@@ -24,6 +24,22 @@ MOST_LETTERS = 400
 """Length at which the text of a user's exception is cut."""
 
 
+WRITABLE = (bool, int, float, str, list, tuple, dict, type(None), type(inspect.Parameter.empty))
+"""Kinds of defaults that a file can write: an argument with another one, such as a function, is no option of a user's own piece."""
+TRACED: tuple[tuple[type[Exception], str], ...] = (
+    (jax.errors.TracerBoolConversionError, "if, while, and, or or not on a value that JAX traces; write jnp.where or jax.lax.cond"),
+    (
+        jax.errors.TracerIntegerConversionError,
+        "a value that JAX traces as an index or a range of Python; write jnp.take or jax.lax.fori_loop",
+    ),
+    (jax.errors.TracerArrayConversionError, "a function of NumPy on a value that JAX traces; write jax.numpy in place of numpy"),
+    (jax.errors.ConcretizationTypeError, "float, int or bool of a value that JAX traces; leave it an array, or make it an option"),
+)
+"""What JAX's errors about control flow mean, and what to write instead."""
+INSTALL = {"equinox": "pip install equinox", "haiku": "pip install dm-haiku"}
+"""How libraries of models are installed."""
+
+
 class PieceError(ValueError):
     """A fault of a user's own piece, told in one line that names the piece, its file and line, and the contract."""
 
@@ -93,6 +109,8 @@ class Entry:
     options: type[BaseModel]
     traits: dict[str, Any] = field(default_factory=dict)
     kind: str = ""
+    found: Any = None
+    """The value of a user's name, of which the target was made."""
     contract: str = ""
     """How a piece of this kind is called and what it returns, in one sentence."""
 
@@ -155,11 +173,19 @@ class Registry:
 
     `supplied` are the arguments that the suite passes; all other arguments of a registered function
     or class are its options, with their annotations as validation and their defaults as defaults. A user's own must take the arguments
-    that it `needs`, and `contract` says so in one sentence.
+    that it `needs`, and `contract` says so in one sentence. `adapted` makes a function or class of what else a user's name may stand for.
     """
 
-    def __init__(self, kind: str, supplied: Iterable[str] = (), needs: Iterable[str] = (), contract: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        supplied: Iterable[str] = (),
+        needs: Iterable[str] = (),
+        contract: str = "",
+        adapted: Callable[[Any], Any] = lambda found: found,
+    ) -> None:
         self.kind = kind
+        self._adapted = adapted
         self.contract = contract
         self._supplied = frozenset(supplied)
         self._needs = tuple(needs)
@@ -203,7 +229,7 @@ class Registry:
         return name in self._entries
 
     def _entry(self, name: str, target: Callable[..., Any], traits: dict[str, Any]) -> Entry:
-        return Entry(name, target, self._options(name, target), traits, self.kind, self.contract)
+        return Entry(name, target, self._options(name, target), traits, self.kind, target, self.contract)
 
     def _imported(self, name: str) -> Entry:
         """A user's own piece, with the traits that a decorator has given it."""
@@ -212,20 +238,24 @@ class Registry:
         try:
             module = importlib.import_module(module_name)
         except (Exception, SystemExit) as error:
-            raise PieceError(f"{self.kind} '{shown}' cannot be imported{_import_place(error)}: {_described(error)}{_hint(name)}") from error
+            raise PieceError(
+                f"{self.kind} '{shown}' cannot be imported{_import_place(error)}: {_described(error)}{_remedy(error)}{_hint(name)}"
+            ) from error
         target = getattr(module, attribute, None)
         if target is None:
             file = getattr(module, "__file__", None) or ", ".join(getattr(module, "__path__", [])) or "built in"
             missing = f"module {one_line(module_name, 100)} ({file}) has no '{one_line(attribute, 100)}'"
             raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}{_hint(name)}")
-        if not callable(target):
-            raise PieceError(f"{self.kind} '{shown}' is not a function or class; {self.contract}")
         known = self._own.get(name)
-        if known is None or known.target is not target:
-            decorated = next((entry for entry in self._own.values() if entry.target is target), None)
-            known = replace(decorated, name=name) if decorated else self._entry(name, target, dict(getattr(target, "traits", {})))
-            self._own[name] = known
-        return known
+        if known is not None and known.found is target:
+            return known
+        found, target = target, self._adapted(target)
+        if not callable(target):
+            raise PieceError(f"{self.kind} '{shown}', of type {type(found).__name__}, is not a function or class; {self.contract}")
+        decorated = next((entry for entry in self._own.values() if entry.target is target), None)
+        known = replace(decorated, name=name) if decorated else self._entry(name, target, dict(getattr(target, "traits", {})))
+        self._own[name] = replace(known, found=found)
+        return self._own[name]
 
     def _options(self, name: str, target: Callable[..., Any]) -> type[BaseModel]:
         # The metaclass of flax modules hides the constructor's signature behind its own.
@@ -241,6 +271,8 @@ class Registry:
             for parameter in parameters.values():
                 if parameter.name in self._supplied or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                     continue
+                if own.own and not isinstance(parameter.default, WRITABLE):
+                    continue
                 if own.own and parameter.name == "name":
                     raise own.fault("an option cannot be called 'name', which is the name of the piece")
                 empty = parameter.annotation is parameter.empty
@@ -251,7 +283,8 @@ class Registry:
 
 def _described(error: BaseException) -> str:
     """Type and text of an exception, in one line."""
-    text = one_line(error, MOST_LETTERS)
+    meaning = next((meaning for kind, meaning in TRACED if isinstance(error, kind)), None)
+    text = meaning or one_line(error, MOST_LETTERS)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -283,6 +316,14 @@ def _shown(file: str) -> str:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):
         return file
+
+
+def _remedy(error: BaseException) -> str:
+    """What to do about a module that another one needs: install it, or break a circle of imports."""
+    if isinstance(error, ModuleNotFoundError) and error.name in INSTALL:
+        return f"; {INSTALL[error.name]}"
+    is_circle = isinstance(error, ImportError) and "partially initialized module" in str(error)
+    return "; two modules import each other: let one of them import inside of the function that needs it" if is_circle else ""
 
 
 def _hint(name: str) -> str:

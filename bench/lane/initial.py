@@ -91,7 +91,7 @@ def zeroed_layers(network: Network, spec: InitializerSpec) -> list[int]:
 
 def _drawn(network: Network, law: dict[Path, Callable[..., Array]], keys: Key[Array, " key"], dtype: jnp.dtype) -> dict[Path, Array]:
     """Draw each of these parameters; those of one initializer and shape together, which leaves less to compile."""
-    shapes = {path: leaf.shape for path, leaf in leaves(network.shapes)}
+    shapes = {path: network.drawn_shape(path) for path in law}
     alike: dict[Any, list[Path]] = {}
     for path in filter(law.__contains__, network.paths):
         alike.setdefault((law[path], shapes[path]), []).append(path)
@@ -99,7 +99,7 @@ def _drawn(network: Network, law: dict[Path, Callable[..., Array]], keys: Key[Ar
     for (one, shape), paths in alike.items():
         chosen = keys[np.array([network.paths.index(path) for path in paths])]
         drawn.update(zip(paths, jax.vmap(lambda key, one=one, shape=shape: one(key, shape, dtype))(chosen), strict=True))
-    return drawn
+    return {path: network.formed(path, array) for path, array in drawn.items()}
 
 
 def _with_zeros(drawn: Array, key: Any, zero_fraction: Array | np.floating) -> Array:
@@ -121,9 +121,9 @@ def _bias_without_spread(network: Network, law: str | float, key: Any, path: Pat
     if law != "uniform_fan_in":
         return jnp.full(shape, 0.0 if isinstance(law, str) else law, dtype)
     # A bias without weights of its own, as after a normalization, has no fan-in.
-    beside = (leaf for other, leaf in leaves(network.shapes) if other[: len(path) - 1] == path[:-1] and other in network.weight_paths)
+    beside = (other for other in network.paths if other[: len(path) - 1] == path[:-1] and other in network.weight_paths)
     kernel = next(beside, None)
-    limit = 0.0 if kernel is None else fans(kernel.shape)[0] ** -0.5
+    limit = 0.0 if kernel is None else fans(network.drawn_shape(kernel))[0] ** -0.5
     return jax.random.uniform(key, shape, dtype, -limit, limit)
 
 
