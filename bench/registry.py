@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import jax
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from bench.docstrings import summary
 from bench.messages import nearest, one_line
 
 OURS = ("bench", "analysis", "initbench")
@@ -109,7 +110,7 @@ class Entry:
     @property
     def summary(self) -> str:
         """First line of the docstring."""
-        return (inspect.getdoc(self.target) or "").partition("\n")[0]
+        return summary(self.target)
 
     def bind(self, options: dict[str, Any]) -> Callable[..., Any]:
         """The target with its options filled in; only the supplied arguments remain open. What a user's own raises is a `PieceError`."""
