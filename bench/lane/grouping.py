@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import jax
 
 from bench.hardware import precision
-from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training
+from bench.lane.checks import check_initializers, check_loss, check_model, check_schemes, check_start, check_task, check_training
 from bench.lane.data import constant_data, data_shapes, problem
 from bench.lane.initial import zeroed_parameters
 from bench.lane.measure import measurable
@@ -87,6 +87,7 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
         check_model(network, len(network.players) or task.outputs, dtype)
         check_loss(recipe, shapes)
         check_initializers(network, variants, dtype)
+        check_schemes(recipe, variants, shapes)
         measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
         tracked = measurable(recipe, track, optional=True)
     return Program(

@@ -41,7 +41,9 @@ class Piece(Part):
         try:
             options = entry.options.model_validate(given).model_dump()
         except ValidationError as error:
-            raise ValueError(explain(error, entry.options, also=settings)) from error
+            told = explain(error, entry.options, also=settings)
+            needs_more = entry.factory and error.errors()[0]["type"] == "missing"
+            raise (entry.fault(told) if needs_more else ValueError(told)) from error
         return {**own, "options": options}
 
     @classmethod
@@ -89,11 +91,20 @@ class LayerInitializer(Piece):
         return cls.gather(initializer, raw)
 
 
+class SchemeSpec(Piece):
+    """A scheme with options of its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        return cls.gather(scheme, raw)
+
+
 class InitializerSpec(Piece):
     """How all parameters are initialized."""
 
-    gain: NonNegativeFloat = 1.0
-    """Multiplies the standard deviation (and any constant)."""
+    gain: NonNegativeFloat | Literal["auto"] = 1.0
+    """Multiplies the standard deviation (and any constant); "auto": 1 / sqrt(E f(z)^2) of the model's activation function f."""
     bias: Literal["zeros", "uniform_fan_in"] | float | None = None
     """Biases: zero, U(+-1/sqrt(fan_in)), or a number; None: the initializer's own convention."""
     bias_stddev: NonNegativeFloat = 0.0
@@ -106,8 +117,8 @@ class InitializerSpec(Piece):
     """Share of single weights set to zero at the start."""
     first_layer_offset: float = 0.0
     """Added to every weight of the first layer."""
-    scheme: str | None = None
-    """Applied last, to all parameters: a function that sees the network and the data."""
+    scheme: str | SchemeSpec | None = None
+    """A function that sees the network and the data and changes the parameters, by its name or with options."""
 
     @model_validator(mode="before")
     @classmethod
@@ -116,9 +127,19 @@ class InitializerSpec(Piece):
 
     @model_validator(mode="after")
     def _known_scheme(self) -> Self:
-        if self.scheme is not None and not is_opaque(self.scheme) and not is_opaque(self.name):
-            scheme[self.scheme]  # noqa: B018  (looks the name up)
+        if isinstance(self.scheme, str) and not is_opaque(self.scheme) and not is_opaque(self.name):
+            SchemeSpec.model_validate(self.scheme)
         return self
+
+    @property
+    def scheme_piece(self) -> SchemeSpec | None:
+        """The scheme with its options."""
+        return SchemeSpec.model_validate(self.scheme) if isinstance(self.scheme, str) else self.scheme
+
+    @property
+    def scheme_name(self) -> str | None:
+        """The name of the scheme."""
+        return self.scheme.name if isinstance(self.scheme, SchemeSpec) else self.scheme
 
     @property
     def bias_law(self) -> str | float:
@@ -131,5 +152,7 @@ class InitializerSpec(Piece):
     def random(self) -> bool:
         """Whether two seeds give different parameters."""
         random = any(draws(one.name, one.options) for one in (self, *self.layers.values()))
-        draws_weights = random and self.gain > 0 and self.zero_fraction < 1
+        if self.scheme_name is not None and not is_opaque(self.scheme_name):
+            random = random or scheme[self.scheme_name].takes("key")
+        draws_weights = random and self.gain != 0 and self.zero_fraction < 1
         return draws_weights or self.bias_law == "uniform_fan_in" or self.bias_stddev > 0

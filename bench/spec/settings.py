@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
 
 from bench.messages import explain
+from bench.models.activations import second_moment_gain
 from bench.optimizers import check_optimizer
 from bench.registry import is_opaque
 from bench.spec.document import walk
@@ -100,6 +101,19 @@ class Settings(Part):
     optimizer: OptimizerSpec = OptimizerSpec()
     training: Training = Training()
 
+    @model_validator(mode="after")
+    def _has_a_gain(self) -> Self:
+        if self.initializer.gain == "auto" and not is_opaque(self.model.name) and "activation" not in self.model.options:
+            raise ValueError(f"initializer.gain = 'auto': model '{self.model.name}' has no option 'activation' that it could follow")
+        return self
+
+    @property
+    def gain(self) -> float:
+        """The number by which initial weights are multiplied."""
+        if self.initializer.gain == "auto":
+            return second_moment_gain(self.model.options["activation"])
+        return self.initializer.gain
+
     def identity(self) -> dict[str, Any]:
         """The settings that differ from the defaults: the same after new options were added, so that stored runs keep their ids."""
         found = {section: section_identity(section, getattr(self, section)) for section in SECTIONS}
@@ -115,7 +129,7 @@ class Settings(Part):
             ("model", self.model.name),
             ("initializer", self.initializer.name),
             *layers,
-            ("initializer.scheme", self.initializer.scheme or ""),
+            ("initializer.scheme", self.initializer.scheme_name or ""),
             ("optimizer", self.optimizer.name),
         )
         yield from ((kind, name) for kind, name in pieces if ":" in name)
