@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError, field_validator, model_validator
 
 from bench.initializers import draws, initializer
 from bench.messages import explain, nearest
@@ -125,10 +125,18 @@ class InitializerSpec(Piece):
     def _gather(cls, raw: Any) -> Any:
         return cls.gather(initializer, raw)
 
+    @field_validator("scheme", mode="before")
+    @classmethod
+    def _scheme_with_options(cls, value: Any) -> Any:
+        try:
+            return SchemeSpec.model_validate(value) if isinstance(value, dict) else value
+        except ValidationError as error:
+            raise ValueError(explain(error, SchemeSpec)) from error
+
     @model_validator(mode="after")
     def _known_scheme(self) -> Self:
         if isinstance(self.scheme, str) and not is_opaque(self.scheme) and not is_opaque(self.name):
-            SchemeSpec.model_validate(self.scheme)
+            self._scheme_with_options({"name": self.scheme})
         return self
 
     @property
