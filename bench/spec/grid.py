@@ -109,6 +109,7 @@ class _Sections:
         # Not validated: every section has been.
         settings = Settings.model_construct(**parts)
         check_sizes(numbers, settings.training.dtype)
+        settings.check_gain()
         return settings, text_digest(f"{{{','.join(sorted(texts))}}}", 12)
 
     def _section(self, section: str, case: int, places: Sequence[int]) -> tuple[Any, str, list[tuple[str, float]]]:

@@ -101,11 +101,10 @@ class Settings(Part):
     optimizer: OptimizerSpec = OptimizerSpec()
     training: Training = Training()
 
-    @model_validator(mode="after")
-    def _has_a_gain(self) -> Self:
+    def check_gain(self) -> None:
+        """Check that a gain that follows the activation function has one to follow; ValueError if the model has none."""
         if self.initializer.gain == "auto" and not is_opaque(self.model.name) and "activation" not in self.model.options:
             raise ValueError(f"initializer.gain = 'auto': model '{self.model.name}' has no option 'activation' that it could follow")
-        return self
 
     @property
     def gain(self) -> float:
