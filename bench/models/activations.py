@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from bench.messages import nearest, one_line
 
@@ -146,7 +146,7 @@ def _known(name: str) -> str:
     return name
 
 
-Activation = Annotated[str, AfterValidator(_known)]
+Activation = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(ACTIVATIONS)})]
 """The name of an activation function, as an option of a model."""
 
 _EDGE, _NODES = 12, 200

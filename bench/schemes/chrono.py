@@ -15,14 +15,14 @@ from bench.schemes.drawing import Params, Path, key_of, replaced
 def chrono(
     params: Params, network: Any, x: Float[Array, "example input"], key: Key[Array, ""], longest: PositiveFloat | None = None
 ) -> Params:
-    """Units forget at times that are spread evenly over 2 to `longest` steps; None: the number of time steps of the model.
+    """Units forget at times that are spread evenly from 2 to `longest` steps, by default all time steps of the model.
 
     For an `lstm` the biases of forget and input gates, for a `gru` that of the update gate, which keeps the state where it is 1. All other
     parameters are those of the initializer. ValueError for other models, without biases, and if `longest` is not above 2.
 
     Formula: b_forget = ln u, u ~ U(1, longest - 1); b_input = -b_forget.
     Source: Tallec and Ollivier, 2018.
-    Law: the time 1 / (1 - sigmoid(b_forget)) = 1 + u is uniform over 2 to `longest`.
+    Law: the time 1 / (1 - sigmoid(b_forget)) = 1 + u is uniform from 2 to `longest`.
     Limit: gates of 1/2 as `longest` falls to 2.
     """
     cell: Path = ("cell",)
