@@ -18,6 +18,7 @@ from bench.docstrings import summary
 from bench.imports import OURS, described, hint, import_place, imported, place
 from bench.messages import nearest, one_line
 
+
 class PieceError(ValueError):
     """A fault of a user's own piece, told in one line that names the piece, its file and line, and the contract."""
 
@@ -161,7 +162,8 @@ class Registry:
 
     `supplied` are the arguments that the suite passes; all other arguments of a registered function
     or class are its options, with their annotations as validation and their defaults as defaults. A user's own must take the arguments
-    that it `needs`, and `contract` says so in one sentence. With `factories`, one that takes none of them makes such a piece of its options.
+    that it `needs`, and `contract` says so in one sentence. With `factories`, one that takes none of them is called with its options and
+    returns such a piece.
     """
 
     def __init__(

@@ -21,34 +21,42 @@ from bench.option_texts import option_texts
 from bench.schemes import scheme
 
 PAGE, FIGURE = Path("docs/initializers.md"), Path("docs/initializers.png")
-TORCH_GAINS = {"identity": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + 0.01**2)), "selu": 0.75}
+TORCH_GAINS = {
+    "identity": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "leaky_relu": math.sqrt(2 / (1 + 0.01**2)),
+    "selu": 0.75,
+}
 """Gains of `torch.nn.init.calculate_gain`."""
 COLUMNS = ("name", "what it is", "formula", "source", "law", "options")
 
 INTRODUCTION = """# Initializers, schemes and activation functions
 
 This page is written by `python -m analysis.report.catalogue` from the docstrings of the pieces; `initbench list initializers --long` prints
-the same. Every law is tested: over a million weights, for a scheme over the weights of a large network, or exactly. A fan is the number of inputs or outputs of a unit, times the positions of
-a receptive field. `gain` multiplies what an initializer draws; biases are zero unless the table says otherwise or `bias` does.
+the same. Every law is tested: over a million weights, for a scheme over the weights of a large network, or exactly. A fan is the number of
+inputs or outputs, times the positions of a receptive field. `gain` multiplies what an initializer draws; biases are zero unless the table
+says otherwise or `bias` does.
 """
 PICTURES = """![Weights and singular values of every initializer](initializers.png)
 
-Each pair of panels shows 32 x 32 weights (blue below 0, white at 0, red above, up to the largest one in size) and their singular values, the
-largest first, on a logarithmic axis from .01 to 100; the gray line is 1. Behind the initializers come the schemes that change such weights,
-applied after `lecun_normal`: the first matrix of this size that they change in a perceptron, residual network or transformer.
+Each pair of panels shows 32 x 32 weights (blue below 0, white at 0, red above, up to the largest one in size) and their singular values,
+the largest first, on a logarithmic axis from .01 to 100; the gray line is 1. Behind the initializers come the schemes that change such
+weights, applied after `lecun_normal`: the first matrix of this size that they change in a perceptron, residual network or transformer.
 """
 SCHEMES = """## Schemes
 
 A scheme sees the whole network and the data: `initializer = { name = "orthogonal", scheme = "lsuv" }`, with options
-`scheme = { name = "siren", omega = 10.0 }`. One that draws weights anew does so before `gain`, `zero_fraction` and `zero_layers` are applied,
-and leaves parameters alone that `layers` gives an initializer of their own; the others come last. A scheme that does not fit a model is
-refused before anything trains.
+`scheme = { name = "siren", omega = 10.0 }`. One that draws weights anew does so before `gain`, `zero_fraction` and `zero_layers` are
+applied, and leaves parameters alone that `layers` gives an initializer of their own; the others come last. A scheme that does not fit a
+model is refused before anything trains.
 """
 FUNCTIONS = """## Activation functions
 
 `gain = "auto"` multiplies the weights by 1 / sqrt(E f(z)^2), z ~ N(0, 1), of the model's activation function f: after weights of variance
-gain^2 / fan_in, such as those of `lecun_normal` or `flax_default`, a wide layer keeps the second moment of its signal at 1. It is computed by
-quadrature; PyTorch's table (`torch.nn.init.calculate_gain`) stands beside it.
+gain^2 / fan_in, such as those of `lecun_normal` or `flax_default`, a wide layer keeps the second moment of its signal at 1. It is computed
+by quadrature; PyTorch's table (`torch.nn.init.calculate_gain`) stands beside it.
 """
 
 

@@ -18,8 +18,8 @@ initializer = Registry(
     "initializer",
     supplied=("self", "key", "shape", "dtype", "out_sharding"),
     needs=("key", "shape", "dtype"),
-    contract="an initializer is called as (key, shape, dtype) and returns an array of that shape and dtype, or it is called with its options "
-    "alone and returns such a function",
+    contract="an initializer is called as (key, shape, dtype) and returns an array of that shape and dtype, or it is called with its "
+    "options alone and returns such a function",
     factories=True,
 )
 

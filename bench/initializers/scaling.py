@@ -1,6 +1,7 @@
 """Random initializers: independent draws of a chosen scale, and random orthogonal matrices.
 
-Normal laws are not truncated, as in the papers and in PyTorch, unless their name says so; Flax and Keras truncate at two standard deviations.
+Normal laws are not truncated, as in the papers and in PyTorch, unless their name says so; Flax and Keras truncate at two standard
+deviations.
 """
 
 import math

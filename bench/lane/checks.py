@@ -152,7 +152,9 @@ def check_initializers(network: Network, variants: Iterable[Variant], dtype: str
 def check_schemes(recipe: Recipe, variants: Iterable[Variant], shapes: Data) -> None:
     """Check that the schemes of these variants fit the network and the data; ValueError if one does not, `PieceError` of a user's own."""
     network, dtype = recipe.network, jnp.dtype(recipe.dtype)
-    for start in (variant.initializer for variant in variants if variant.initializer.scheme_name):
+    for start in (variant.initializer for variant in variants):
+        if start.scheme_name is None:
+            continue
         entry = scheme[start.scheme_name]
         if entry.traits.get("classes") and recipe.task.kind != "classification":
             raise ValueError(f"{entry.name}: it needs a classification, and the task '{recipe.settings.task.name}' is none")

@@ -68,7 +68,9 @@ def initial_parameters(
     if piece and draws:
         anew = jax.tree.leaves(_changed(network, piece, whole(values), data, keys))
         values = [old if path in special else new for path, old, new in zip(network.paths, values, anew, strict=True)]
-    values = [weights(path, gain * leaf) if path in network.weight_paths else leaf for path, leaf in zip(network.paths, values, strict=True)]
+    values = [
+        weights(path, gain * leaf) if path in network.weight_paths else leaf for path, leaf in zip(network.paths, values, strict=True)
+    ]
     zeros = zeroed_parameters(network, spec) if zeroed is None else zeroed
     kept = [jnp.where(zero, jnp.zeros_like(leaf), leaf) for zero, leaf in zip(zeros, values, strict=True)]
     params = whole(kept)

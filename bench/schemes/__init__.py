@@ -18,8 +18,8 @@ scheme = Registry(
     "scheme",
     supplied=("params", "network", "x", "y", "key"),
     needs=("params", "network", "x"),
-    contract="a scheme is called as (params, network, x), with y and key if it declares them, and returns parameters of the same shapes and "
-    "dtypes",
+    contract="a scheme is called as (params, network, x), with y and key if it declares them, and returns parameters of the same "
+    "shapes and dtypes",
 )
 
 import_submodules(sys.modules[__name__])

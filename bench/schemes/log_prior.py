@@ -3,14 +3,15 @@
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
+from bench.losses import Targets
 from bench.schemes import scheme
 from bench.schemes.drawing import Params, replaced
 
 
 @scheme(classes=True)
-def log_prior(params: Params, network: Any, x: Float[Array, "example input"], y: Shaped[Array, "example *output"]) -> Params:
+def log_prior(params: Params, network: Any, x: Float[Array, "example input"], y: Targets) -> Params:
     """The bias of the output layer is the log odds of the classes among the training examples.
 
     A class without examples counts as half of one. Needs a classification, and a model whose output layer has a bias.

@@ -120,7 +120,9 @@ def mimetic(
     attentions = [path[:-2] for path in network.weight_paths if path[-2] == "query"]
     heads = [_owner(network, path, "n_heads") for path in attentions]
     if not attentions or None in heads:
-        raise ValueError(f"mimetic: model '{network.entry.name}' has no attention of layers query, key, value and out; it needs a transformer")
+        raise ValueError(
+            f"mimetic: model '{network.entry.name}' has no attention of layers query, key, value and out; it needs a transformer"
+        )
 
     of = dict(zip(network.weight_paths, network.weights(params), strict=True))
     width, dtype = of[(*attentions[0], "query", "kernel")].shape[0], jnp.result_type(*of.values())
@@ -147,9 +149,9 @@ def mimetic(
 def mup(params: Params, network: Any, x: Examples, key: Key[Array, ""], base_width: PositiveInt = 1) -> Params:
     """The initialization of the maximal update parametrization, whose best learning rate does not depend on the width.
 
-    The learning rates belong to it. With a width of fan-in n and fan-out m over `base_width`, Adam has the rate times 1 for input
-    weights and biases and times 1 / n for hidden and output weights; gradient descent has times m for input weights and biases, 1 for hidden
-    and 1 / n for output weights.
+    Learning rates by role belong to it. For n = fan_in / base_width and m = fan_out / base_width, Adam's rate is multiplied by 1 for input
+    weights and biases and by 1 / n for hidden and output weights; that of gradient descent by m for input weights and biases, by 1 for
+    hidden weights and by 1 / n for output weights.
 
     Formula: W ~ N(0, 1 / fan_in); the output layer: N(0, base_width / fan_in^2).
     Source: Yang et al., 2022.

@@ -128,7 +128,11 @@ def test_a_factory_s_options_make_the_initializer_that_is_called() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "told"),
     [
-        ("jax.nn.initializers:variance_scaling", {"scale": 1.0, "mode": "fan", "distribution": "normal"}, "initializer: mode = 'fan': Input"),
+        (
+            "jax.nn.initializers:variance_scaling",
+            {"scale": 1.0, "mode": "fan", "distribution": "normal"},
+            "initializer: mode = 'fan': Input",
+        ),
         ("jax.nn.initializers:he_normal", {"scale": 2.0}, "unknown key 'scale'"),
         ("os:getcwd", {}, r"'os:getcwd': called with its options it returns a str, which cannot be called; an initializer is called as"),
         ("pieces:returns_a_pair", {}, r"pieces\.py, line \d+\): called with its options it returns a tuple, which cannot be called"),

@@ -58,7 +58,7 @@ def _start(net: Network, initializer: str) -> Any:
 
 @pytest.mark.parametrize("name", scheme)
 def test_a_scheme_keeps_shapes_and_dtypes_repeats_and_says_where_it_does_not_fit(name: str) -> None:
-    fitting = []
+    fitting: list[Network] = []
     for options in MODELS:
         net = network(**options)
         try:
