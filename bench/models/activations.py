@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 from pydantic import AfterValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from bench.messages import nearest, one_line
+from bench.messages import nearest
 
 Function = Callable[..., Array]
 
@@ -131,18 +132,15 @@ _SLOPED = re.compile(r"leaky_relu\(([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\)")
 
 
 def activation_function(name: str) -> Function:
-    """Return the activation function of a name, or of `leaky_relu(SLOPE)`; ValueError if there is none."""
+    """Return the activation function of a name, or of `leaky_relu(SLOPE)`; KeyError if there is none."""
     sloped = _SLOPED.fullmatch(name)
-    if sloped:
-        return partial(leaky_relu, slope=float(sloped[1]))
-    if name not in ACTIVATIONS:
-        hint = nearest(name, [*ACTIVATIONS, "leaky_relu(SLOPE)"])
-        raise ValueError(f"unknown activation function '{one_line(name, 100)}'; {hint}")
-    return ACTIVATIONS[name]
+    return partial(leaky_relu, slope=float(sloped[1])) if sloped else ACTIVATIONS[name]
 
 
 def _known(name: str) -> str:
-    activation_function(name)
+    if name not in ACTIVATIONS and not _SLOPED.fullmatch(name):
+        # The error that pydantic reports with the option and its value.
+        raise PydanticCustomError("unknown_activation", "{hint}", {"hint": nearest(name, [*ACTIVATIONS, "leaky_relu(SLOPE)"])})
     return name
 
 
