@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.imports import MOST_LETTERS
 from bench.initializers import draws, initializer
 from bench.keys import root
 from bench.lane.contracts import check_initializer, check_values, depends_on_axes
 from bench.lane.data import data_bytes, sampled
-from bench.lane.initial import laws
+from bench.lane.initial import initial_parameters, laws, parameter_keys
 from bench.lane.network import Network, Noise, dotted, leaves
 from bench.lane.objective import MAX_HESSIAN, Recipe
 from bench.lane.start import Variant
@@ -22,8 +23,9 @@ from bench.messages import one_line
 from bench.models.protocol import check_axes, check_moved, check_names, check_outputs, check_rows, check_trace
 from bench.optimizers import asks_for_function, asks_for_loss, check_keys, optimizer
 from bench.optimizers.found import REFUSALS
-from bench.registry import MOST_LETTERS, PieceError
-from bench.spec import Cell, Settings, TaskSpec
+from bench.registry import PieceError
+from bench.schemes import scheme
+from bench.spec import Cell, InitializerSpec, Settings, TaskSpec
 from bench.startup import HASTY
 from bench.tasks import task
 from bench.tasks.definition import Data
@@ -248,6 +250,22 @@ def check_initializers(network: Network, variants: Iterable[Variant], dtype: str
                     f"its weight '{dotted(unclear)}' has the shape {shapes[unclear]}, and nobody knows which axes are inputs, as "
                     f"initializer '{law.name}' has to know; a weight has two axes, or belongs to a layer of flax.nnx that tells"
                 )
+
+
+def check_schemes(recipe: Recipe, variants: Iterable[Variant], shapes: Data) -> None:
+    """Check that the schemes of these variants fit the network and the data; ValueError if one does not, `PieceError` of a user's own."""
+    network, dtype = recipe.network, jnp.dtype(recipe.dtype)
+    for start in (variant.initializer for variant in variants):
+        if start.scheme_name is None:
+            continue
+        entry = scheme[start.scheme_name]
+        if entry.traits.get("classes") and recipe.task.kind != "classification":
+            raise ValueError(f"{entry.name}: it needs a classification, and the task '{recipe.settings.task.name}' is none")
+
+        def begun(keys: Any, data: Data, start: InitializerSpec = start) -> Params:
+            return initial_parameters(network, start, keys, jnp.ones((), dtype), jnp.zeros((), dtype), dtype, data)
+
+        jax.eval_shape(begun, parameter_keys(network, 0), shapes)
 
 
 def check_task(recipe: Recipe, spec: TaskSpec, shapes: Data, constant: Data | None) -> bool:

@@ -14,6 +14,7 @@ from bench.lane.checks import (
     check_initializers,
     check_loss,
     check_model,
+    check_schemes,
     check_start,
     check_task,
     check_training,
@@ -98,6 +99,7 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
         check_loss(recipe, shapes)
         check_update(recipe)
         check_initializers(network, variants, dtype)
+        check_schemes(recipe, variants, shapes)
         measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
         tracked = measurable(recipe, track, optional=True)
     return Program(

@@ -24,6 +24,7 @@ SELF_TEST = (
 def list_things(
     kind: Annotated[str | None, typer.Argument(help="One kind, for example initializers or laws.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_long: Annotated[bool, typer.Option("--long", help="Print formula, source, law and options as well.")] = False,
 ) -> None:
     """What there is to name in an experiment file."""
     from bench.messages import nearest
@@ -39,6 +40,9 @@ def list_things(
         table = plain_table(title)
         for entry in entries:
             table.add_row(entry["name"], entry["summary"])
+            for name, text in entry.items() if as_long else ():
+                if name not in ("name", "summary"):
+                    table.add_row("", f"{name}: {text}")
         out.print(table)
         out.print()
 
@@ -79,13 +83,15 @@ def _digests(seeds: int, devices: list[Any] | None) -> list[str]:
 
 
 def _things() -> dict[str, list[dict[str, str]]]:
-    """Return name and summary of everything that an experiment file can name, by kind."""
+    """Return name, summary, facts and options of everything that an experiment file can name, by kind."""
     from analysis.figures import figure_kind
     from analysis.figures.check import keys_of
     from analysis.laws import law_text, laws
+    from analysis.report.catalogue import described
     from bench.initializers import initializer
     from bench.losses import loss
     from bench.models import model
+    from bench.models.activations import ACTIVATIONS
     from bench.optimizers import optimizers
     from bench.optimizers.clipping import clippings
     from bench.optimizers.schedules import schedules
@@ -95,12 +101,13 @@ def _things() -> dict[str, list[dict[str, str]]]:
     from bench.tasks import task
 
     def entries(registry: Any) -> list[dict[str, str]]:
-        return [{"name": name, "summary": registry[name].summary} for name in registry]
+        return [described(name, registry[name].target, registry[name].options) for name in registry]
 
     def of_optax(functions: dict[str, Any]) -> list[dict[str, str]]:
         return [{"name": name, "summary": (one.__doc__ or "").strip().partition("\n")[0]} for name, one in sorted(functions.items())]
 
     return {
+        "activations": [described(name, function) for name, function in ACTIVATIONS.items()],
         "clippings": of_optax(clippings()),
         "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
         "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
