@@ -54,11 +54,19 @@ class Compiled:
                     self._lowered(rounds.advance, slots, curves, self._many(integer, 1, 3), donate=(0, 1)).compile, one_thread_per_device()
                 ),
                 threads.submit(self._lowered(rounds.read, slots, chosen).compile, one_thread_per_device()),
-                threads.submit(self._lowered(lambda: self._empty(slots)).compile),
+                threads.submit(self._lowered(lambda: self._empty(slots if program.shared_data is None else slots._replace(data=None))).compile),
                 threads.submit(self._lowered(lambda: self._zeros(curves)).compile),
             ]
-        self._fill, self.advance, self.read, self.empty_slots, self.empty_curves = (one.result() for one in compiling)
+        self._fill, self.advance, self.read, self._empty_slots, self.empty_curves = (one.result() for one in compiling)
         self.chunk = jax.jit(self._sharded(Curves.chunk))
+
+    def empty_slots(self) -> Slots:
+        """Return slots without running lanes, with the data that all lanes share."""
+        shared = self.setting.program.shared_data
+        if shared is None:
+            return self._empty_slots()
+        copies = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (self.room.devices, *np.shape(leaf))), shared)
+        return self._empty_slots()._replace(data=jax.device_put(copies, self._sharding))
 
     def fill(self, slots: Slots, variant: np.ndarray, group: np.ndarray, inputs: Inputs, index: np.ndarray) -> Slots:
         """Start lanes; the arguments are those of `Rounds.fill` with the axes (device, block, ...)."""
