@@ -1,6 +1,5 @@
 """The data of a lane: the task that a spec names, and its data sets."""
 
-import hashlib
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +10,7 @@ from bench.keys import data_key
 from bench.lane.contracts import check_data
 from bench.spec import TaskSpec
 from bench.tasks import task
-from bench.tasks.definition import Data, Task
+from bench.tasks.definition import Data, Task, digest_of
 from bench.tasks.making import made
 
 MOST_CONSTANT_BYTES = 1 << 20
@@ -34,7 +33,7 @@ class Problem(NamedTuple):
         """A text that is equal for tasks whose data are the same to a compiled program: inputs of equal shapes, or the same data."""
         shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), self.shapes)
         of_task = self.task.loss.name, self.task.kind, self.task.inputs, self.task.outputs, shapes
-        return repr((of_task, [hashlib.sha256(np.ascontiguousarray(leaf).view(np.uint8)).hexdigest() for leaf in jax.tree.leaves(self.fixed)]))
+        return repr((of_task, digest_of(jax.tree.leaves(self.fixed))))
 
 
 def problem(spec: TaskSpec) -> Task:

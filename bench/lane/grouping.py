@@ -6,8 +6,6 @@ and threshold are its inputs.
 
 from collections.abc import Iterable
 
-import jax
-
 from bench.hardware import precision
 from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training
 from bench.lane.data import Problem, examined

@@ -75,7 +75,7 @@ class TaskSpec(Piece):
 
     @property
     def data(self) -> str | None:
-        """The name of data outside of the package, a file or a data set to download, that a task of the package opens; None if there are none."""
+        """The name of data from outside, a file or a data set to download, that a task of the package opens; None if there are none."""
         option = None if ":" in self.name else task[self.name].traits.get("opens")
         return None if option is None else self.options[option]
 

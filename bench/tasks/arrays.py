@@ -98,7 +98,7 @@ def labels_of(parts: Parts, kind: Kind | None = None) -> Labels:
         raise ValueError(f"y is {shown(classes[0].item())} for every example: there is nothing to learn")
     if kind is None and 2 * len(classes) > len(y) > 4:
         raise ValueError(
-            f"y has {len(classes):,} different classes in {len(y):,} examples; make y floats for a regression, or say kind = 'classification'"
+            f"y has {len(classes):,} different classes in {len(y):,} examples; a regression has floats (in a file: kind = 'regression')"
         )
     return Labels("classification", 1 if len(classes) == 2 else len(classes), classes)
 
@@ -124,7 +124,9 @@ def _features(name: str, value: Any) -> np.ndarray:
         what = f"{type(array.flat[0]).__name__} objects" if array.dtype.kind == "O" and array.size else f"{array.dtype} values"
         raise ValueError(f"{name} holds {what}, which are no numbers")
     if array.ndim < 2:
-        raise ValueError(f"{name} has the shape {array.shape}: a row for each example, so (examples, features); {name}[:, None] for one feature")
+        raise ValueError(
+            f"{name} has the shape {array.shape}: a row for each example, so (examples, features); {name}[:, None] for one feature"
+        )
     if 0 in array.shape:
         raise ValueError(f"{name} has the shape {array.shape}: it is empty")
     array = array.reshape(len(array), -1)

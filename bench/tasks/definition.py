@@ -1,6 +1,7 @@
 """The parts of every task: sampled data, a loss, a metric."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -97,6 +98,16 @@ class Task:
     def metric(self, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
         """Return the accuracy of a classification or R^2 of a regression; NaN if the outputs are no predictions."""
         return self.loss.metric(self.kind, outputs, targets)
+
+
+def digest_of(arrays: Iterable[Any]) -> str:
+    """Return the SHA-256 of arrays: their dtypes, shapes and bytes; None has no part in it."""
+    found = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            found.update(f"{array.dtype.str}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def second_class(n: int, n_test: int, share: float) -> np.ndarray:

@@ -67,7 +67,7 @@ def _fetched(data_id: int, name: str) -> Parts:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            bunch: Any = datasets.fetch_openml(data_id=data_id, as_frame=False, n_retries=1)
+            bunch: Any = datasets.fetch_openml(data_id=data_id, as_frame=True, n_retries=1)
     except (OSError, HTTPException) as error:
         raise ValueError(
             f"it is not in {datasets.get_data_home()}, and openml.org cannot be reached ({one_line(error, 100)}); "

@@ -19,12 +19,12 @@ Curve = Callable[[Float[Array, " example"]], Float[Array, "example 2"]]
 
 def _two_curves(first: Curve, second: Curve, n: int, n_test: int, noise: float, loss: PlanarLoss, positives: float | None) -> Task:
     """Points of two curves, at uniform places t in [0, 1], moved by N(0, noise^2); the classes take turns unless a share is given."""
-    second = None if positives is None else second_class(n, n_test, positives)[:, None]
+    chosen = None if positives is None else second_class(n, n_test, positives)[:, None]
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_t, key_noise = (jax.random.fold_in(key, i) for i in range(2))
         t = jax.random.uniform(key_t, (n + n_test,), dtype)
-        label = (jnp.arange(n + n_test) % 2)[:, None] if second is None else jnp.asarray(second)
+        label = (jnp.arange(n + n_test) % 2)[:, None] if chosen is None else jnp.asarray(chosen)
         x = jnp.where(label == 0, first(t), second(t)) + noise * jax.random.normal(key_noise, (n + n_test, 2), dtype)
         return split(x, label.astype(dtype), n)
 

@@ -52,7 +52,9 @@ def _found(name: str) -> Callable[..., Any]:
     if name in known:
         return getattr(datasets, name)
     if name.startswith("fetch_") and hasattr(datasets, name):
-        raise ValueError(f"loader = '{name}': it needs the network; the task 'openml' fetches from openml.org, the task 'file' reads a file")
+        raise ValueError(
+            f"loader = '{name}': it needs the network; the task 'openml' fetches from openml.org, the task 'file' reads a file"
+        )
     raise ValueError(f"loader = '{one_line(name, 100)}': no loader or maker of sklearn.datasets without a file; {nearest(name, known)}")
 
 

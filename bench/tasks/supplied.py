@@ -1,6 +1,5 @@
 """Tasks of data that come from outside: split, thinned out, standardized, and drawn on the host where they depend on the data seed."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,7 @@ from pydantic import Field
 
 from bench.losses.definition import Kind
 from bench.tasks.arrays import Labels, Parts, encoded, labels_of, numbers
-from bench.tasks.definition import Data, Task
+from bench.tasks.definition import Data, Task, digest_of
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Split = Literal["fixed", "seed", "last"]
@@ -32,6 +31,9 @@ class Treatment(NamedTuple):
     """Which examples are for testing, and which are left out: drawn once, drawn anew for each data seed, or the last ones."""
     positives: float | None = None
     """Share of the second of two classes, to which examples of the class that is too frequent are left out at random."""
+
+
+AS_IT_IS = Treatment()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Supply:
         move = _standardizing(x, treatment.standardize)
         move_y = _standardizing(y, bool(treatment.standardize)) if self.labels.kind == "regression" else _same
         x, y, test_x, test_y = move(x), move_y(y), test_x if test_x is None else move(test_x), test_y if test_y is None else move_y(test_y)
-        return Data(*(self._as_numbers(one, dtype) for one in (x, y, test_x, test_y)), np.zeros((), dtype))
+        x, y, test_x, test_y = (self._as_numbers(one, dtype) for one in (x, y, test_x, test_y))
+        return Data(x, y, test_x, test_y, np.zeros((), dtype))
 
     def _thinned(self, y: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
         """Return the places of the examples that are kept, in ascending order; ValueError if none of a class would be left."""
@@ -78,7 +81,9 @@ class Supply:
         # One of the two numbers is at most what there is of its class; examples of that class are left out.
         scarce = 0 if wanted[0] <= len(classes[0]) else 1
         if wanted[scarce] == 0:
-            raise ValueError(f"positives = {share:g}: with {len(classes[0]):,} and {len(classes[1]):,} examples of the classes none would be left")
+            raise ValueError(
+                f"positives = {share:g}: with {len(classes[0]):,} and {len(classes[1]):,} examples of the classes none would be left"
+            )
         classes[scarce] = rng.permutation(classes[scarce])[: wanted[scarce]]
         return np.sort(np.concatenate(classes))
 
@@ -99,8 +104,7 @@ def supplied_task(
     seeded: bool = False,
     loss: str | None = None,
     kind: Kind | None = None,
-    digest: Callable[[], str] | None = None,
-    treatment: Treatment = Treatment(),
+    treatment: Treatment = AS_IT_IS,
 ) -> Task:
     """Return the task of supplied data; ValueError in one line if they are wrong.
 
@@ -132,7 +136,7 @@ def supplied_task(
         resamples=not seeded and supply.depends_on_seed,
         by_seed=True,
         class_names=names,
-        digest=digest or (None if seeded else lambda: _digest(first)),
+        digest=None if seeded else lambda: digest_of(first),
     )
 
 
@@ -180,13 +184,3 @@ def _standardizing(values: np.ndarray, how: Standardize) -> Callable[[np.ndarray
 
 def _same(array: np.ndarray) -> np.ndarray:
     return array
-
-
-def _digest(parts: Parts) -> str:
-    """Return the SHA-256 of arrays: their dtypes, shapes and bytes."""
-    found = hashlib.sha256()
-    for array in parts:
-        if array is not None:
-            found.update(f"{array.dtype.str}{array.shape}".encode())
-            found.update(np.ascontiguousarray(array).view(np.uint8))
-    return found.hexdigest()

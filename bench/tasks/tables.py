@@ -1,6 +1,7 @@
 """Tables of pandas as data: which columns are features, and as which numbers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,7 @@ def table_parts(
         raise ValueError(f"features: '{both}' is the target")
     if not chosen or table.empty:
         raise ValueError("the table has no columns beside the target" if len(table) else "the table has no rows")
-    for name in (*wanted, *chosen):
-        if count := int(table[name].isna().sum()):
-            raise ValueError(f"column '{name}' has {missing(count)}; fill them, or leave out these rows")
+    _check_whole(table[[*wanted, *chosen]])
     return table[chosen], table[target] if isinstance(target, str) else table[wanted]
 
 
@@ -41,15 +40,15 @@ def features_of(table: pd.DataFrame) -> np.ndarray:
 
     ValueError if a column is neither, if numbers are missing or infinite, or if a column has more than `MOST_CATEGORIES` texts.
     """
+    _check_whole(table)
+    if all(map(_is_number, table.dtypes)):
+        # At once, which for images takes a tenth of the time and half of the memory.
+        values = table.to_numpy()
+        return values if values.dtype.kind in "biuf" else values.astype(float)
     found: list[np.ndarray] = []
     for name, column in table.items():
-        if count := int(column.isna().sum()):
-            raise ValueError(f"column '{name}' has {missing(count)}; fill them, or leave out these rows")
-        if types.is_bool_dtype(column.dtype) or types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
-            values = column.to_numpy(dtype=float)
-            if infinite := int(np.sum(~np.isfinite(values))):
-                raise ValueError(f"column '{name}' has {infinite:,} infinite numbers")
-            found.append(values[:, None])
+        if _is_number(column.dtype):
+            found.append(column.to_numpy(dtype=float)[:, None])
             continue
         if not (isinstance(column.dtype, pd.CategoricalDtype) or column.map(lambda one: isinstance(one, str)).all()):
             raise ValueError(f"column '{name}' is {column.dtype}: numbers, truth values or texts; features = [...] leaves it out")
@@ -62,6 +61,19 @@ def features_of(table: pd.DataFrame) -> np.ndarray:
             )
         found.append((texts[:, None] == distinct).astype(float))
     return np.concatenate(found, axis=1)
+
+
+def _is_number(dtype: Any) -> bool:
+    return types.is_bool_dtype(dtype) or types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
+
+
+def _check_whole(table: pd.DataFrame) -> None:
+    """Raise ValueError on a column in which values are missing, or numbers infinite."""
+    for name, column in table.items():
+        if count := int(column.isna().sum()):
+            raise ValueError(f"column '{name}' has {missing(count)}; fill them, or leave out these rows")
+        if types.is_float_dtype(column.dtype) and (infinite := int(np.isinf(column.to_numpy(dtype=float)).sum())):
+            raise ValueError(f"column '{name}' has {infinite:,} infinite number{'s' if infinite != 1 else ''}")
 
 
 def missing(count: int) -> str:

@@ -45,7 +45,9 @@ TASKS = {
     "half_a_test": "test_x and test_y, which stand together",
     "bad_test": "test_y is float32 of shape (5, 2), which must be float32 of shape (5, 1)",
     "unknown_loss": "loss = 'hinge': allowed: cross_entropy, mse, output, players, rss, or package.module:name",
-    "arrays": "it returns a tuple",
+    "unequal_arrays": "x has 5 examples, y has 4",
+    "nothing": "it returns a NoneType; what it may return: a Task, (x, y)",
+    "untargeted_table": "a table needs target = the name of the column to learn; it has a, b",
     "tuple_of_arrays": "its sample gives a tuple, which must be Data(x, y, test_x, test_y, floor)",
     "fails_to_sample": "ValueError: matmul",
 }
