@@ -46,7 +46,7 @@ TASKS = {
     "bad_test": "test_y is float32 of shape (5, 2), which must be float32 of shape (5, 1)",
     "unknown_loss": "loss = 'hinge': allowed: cross_entropy, mse, output, players, rss, or package.module:name",
     "unequal_arrays": "x has 5 examples, y has 4",
-    "nothing": "it returns a NoneType; what it may return: a Task, (x, y)",
+    "gives_none": "it returns a NoneType; what it may return: a Task, (x, y)",
     "untargeted_table": "a table needs target = the name of the column to learn; it has a, b",
     "tuple_of_arrays": "its sample gives a tuple, which must be Data(x, y, test_x, test_y, floor)",
     "fails_to_sample": "ValueError: matmul",
