@@ -151,13 +151,21 @@ def _sampler(drawn: Callable[[int, Any], Data], seeded: bool) -> Callable[[Any, 
 
         def on_host(seeds: Any) -> Data:
             seeds = np.asarray(seeds)
-            found = [drawn(int(one), name) for one in seeds.flat]
+            found = [_words(drawn(int(one), name)) for one in seeds.flat]
             return jax.tree.map(lambda *leaves: np.stack(leaves).reshape(seeds.shape + leaves[0].shape), *found)
 
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), first)
-        return jax.pure_callback(on_host, shapes, seed, vmap_method="broadcast_all")
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), _words(first))
+        words = jax.pure_callback(on_host, shapes, seed, vmap_method="broadcast_all")
+        return jax.tree.map(
+            lambda word, leaf: word if word.dtype == leaf.dtype else jax.lax.bitcast_convert_type(word, leaf.dtype), words, first
+        )
 
     return sample
+
+
+def _words(data: Data) -> Data:
+    """Return arrays of 64 bits as pairs of 32 bits: the thread in which JAX calls the host knows nothing of larger numbers."""
+    return jax.tree.map(lambda leaf: leaf.reshape((*leaf.shape, 1)).view(np.uint32) if leaf.dtype.itemsize == 8 else leaf, data)
 
 
 def _check(parts: Parts, supply: Supply) -> None:

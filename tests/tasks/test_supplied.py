@@ -143,6 +143,11 @@ def test_a_file_is_split_as_asked() -> None:
         np.testing.assert_array_equal(np.sort(np.concatenate([x, test_x]), axis=0)[:, 0], np.arange(12))
     assert len({tuple(test_x[:, 0].tolist()) for test_x in np.asarray(drawn.test_x)}) > 1
     np.testing.assert_array_equal(data(seeded, 2).x, drawn.x[2])
+    with jax.enable_x64(True):
+        wide = jax.jit(jax.vmap(lambda seed: seeded.sample(seed, jnp.float64)))(jnp.arange(3, dtype=jnp.uint32))
+    assert wide.y.dtype == np.float64 and wide.floor.shape == (3,)
+    sums = np.concatenate([wide.y, wide.test_y], axis=1).sum(axis=1)[:, 0]
+    np.testing.assert_allclose(sums, TABLE["height"].sum(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5, 0.8])
