@@ -69,7 +69,7 @@ class Run:
     @cached_property
     def resampled(self) -> dict[str, bool]:
         """Whether every data seed of a cell draws from one fixed data set, by the id of the cell; the manifest says so as for `seeded`."""
-        said = {record.id: record.resamples for record in self.manifest.cells}
+        said = {record.id: record.resamples for record in self.manifest.cells} if None in self.tasks.values() else {}
         return {cell: said[cell] if task is None else task.resamples for cell, task in self.tasks.items()}
 
     @cached_property

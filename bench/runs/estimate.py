@@ -18,7 +18,7 @@ from bench.spec import Experiment
 
 TRIAL_SECONDS = 0.5
 """A trial takes more steps until it lasts this long."""
-FIRST_STEPS = 16
+FIRST_STEPS = 64
 """Most steps of the first trial: an epoch of minibatches of many examples has more."""
 ALL_TRIALS_SECONDS = 20.0
 """After this long no other program is compiled: the rest is estimated from those that were tried."""
