@@ -35,7 +35,7 @@ _own: ContextVar[bool] = ContextVar("own", default=False)
 _trusted: ContextVar[frozenset[str] | None] = ContextVar("trusted", default=None)
 """While a folder is being read: the modules that the user trusts. None: no folder is being read."""
 _admitted: set[str] = set()
-"""Foreign names, `module:attribute`, whose import was allowed once in this process."""
+"""Foreign names, `module:attribute` or those of data, that were allowed once in this process."""
 
 
 def module_of(name: str) -> str:
@@ -74,12 +74,34 @@ def is_reading() -> bool:
     return _trusted.get() is not None
 
 
+def trusted_by(name: str) -> str:
+    """What has to be trusted before a foreign name is used: the module of `module:attribute`, or the data themselves."""
+    return module_of(name) or name
+
+
+def check_allowed(kind: str, name: str) -> None:
+    """Check that a foreign name, `module:attribute` or that of data, may be imported or opened; see `importing` and `trusting`.
+
+    ValueError with one line if a results folder names it and the user does not trust it.
+    """
+    trusted = _trusted.get()
+    if not (trusted_by(name) in trusted if trusted is not None else _own.get() or name in _admitted):
+        raise untrusted(kind, name)
+    _admitted.add(name)
+
+
+def admit_trusted(name: str) -> None:
+    """Allow a foreign name that a results folder names, from now on, if the user trusts it."""
+    if trusted_by(name) in (_trusted.get() or ()):
+        _admitted.add(name)
+
+
 def untrusted(kind: str, name: str) -> ValueError:
-    """The error that stops what would need a piece whose module nobody trusts."""
-    module = module_of(name)
-    return ValueError(
-        f"{kind} '{name}': a results folder names the module '{module}', which is imported only if you trust it: --trust {module}"
-    )
+    """The error that stops what would need a module, or data, that nobody trusts."""
+    shown, is_data = one_line(trusted_by(name), 100), not module_of(name)
+    what = f"these data, which are opened only if you trust them: --trust '{shown}'"
+    module = f"the module '{shown}', which is imported only if you trust it: --trust {shown}"
+    return ValueError(f"{kind} '{one_line(name, 100)}': a results folder names {what if is_data else module}")
 
 
 @dataclass(frozen=True)
@@ -209,10 +231,7 @@ class Registry:
         if name in self._entries:
             return self._entries[name]
         if ":" in name:
-            allowed = not is_opaque(name) if is_reading() else _own.get() or name in _admitted
-            if not allowed:
-                raise untrusted(self.kind, name)
-            _admitted.add(name)
+            check_allowed(self.kind, name)
             return self._imported(name)
         raise ValueError(f"unknown {self.kind} '{one_line(name, 100)}'; {nearest(name, self._entries)}, or package.module:name of your own")
 

@@ -126,7 +126,7 @@ def test_relu_has_no_slope_at_zero() -> None:
     assert float(jax.grad(ACTIVATIONS["relu"])(0.0)) == 0
 
 
-@pytest.mark.parametrize("name", task)
+@pytest.mark.parametrize("name", [name for name in task if not any(one.is_required() for one in task[name].options.model_fields.values())])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_task_gives_the_data_that_it_declares(name: str, dtype: str) -> None:
     made = task[name].target()

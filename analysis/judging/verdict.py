@@ -146,6 +146,5 @@ def _data_sets(run: Run, rows: pd.DataFrame) -> str:
     number = int(rows["data_seed"].nunique())
     if number == 1 or not any(run.seeded[cell] for cell in cells):
         return "1 data set"
-    tasks = [run.tasks[cell] for cell in cells]
-    resampled = all(task is not None and task.resamples for task in tasks)
+    resampled = all(run.resampled[cell] for cell in cells)
     return f"{number:,} resamples of one data set" if resampled else f"{number:,} data sets"

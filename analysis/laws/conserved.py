@@ -5,13 +5,13 @@ import numpy as np
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import cells_of, law
 from analysis.rows.load import Run
+from bench.runs.networks import task_of
 from bench.spec import Cell
-from bench.tasks import task
 
 
 def _is_softmax(cell: Cell) -> bool:
     settings, training = cell.settings, cell.settings.training
-    described = task[settings.task.name].bind(settings.task.options)()
+    described = task_of(cell)
     return (
         described.loss.name == "cross_entropy"
         and described.outputs > 1

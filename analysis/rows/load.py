@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench.messages import one_line
-from bench.registry import module_of, trusting, untrusted
+from bench.registry import trusted_by, trusting, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.manifest import Manifest, read_manifest
@@ -67,6 +67,12 @@ class Run:
         return {cell: said[cell] if task is None else task.seeded for cell, task in self.tasks.items()}
 
     @cached_property
+    def resampled(self) -> dict[str, bool]:
+        """Whether every data seed of a cell draws from one fixed data set, by the id of the cell; the manifest says so as for `seeded`."""
+        said = {record.id: record.resamples for record in self.manifest.cells} if None in self.tasks.values() else {}
+        return {cell: said[cell] if task is None else task.resamples for cell, task in self.tasks.items()}
+
+    @cached_property
     def clusters(self) -> pd.Series:
         """The number of each row's draw, as `drawn` gives it; rows of different draws are independent."""
         return drawn(self, self.lanes)
@@ -84,8 +90,11 @@ class Run:
 
     @cached_property
     def tasks(self) -> dict[str, Task | None]:
-        """The task of each cell by its id; None if it, or its loss, is a user's own, whose module a reader does not import."""
-        foreign = {cell.id: any(kind in ("task", "task.loss") for kind, _ in cell.settings.foreign()) for cell in self.experiment.cells}
+        """The task of each cell by its id; None if a reader neither imports nor opens it: a user's own task or loss, a file."""
+        foreign = {
+            cell.id: cell.settings.task.data is not None or any(kind in ("task", "task.loss") for kind, _ in cell.settings.foreign())
+            for cell in self.experiment.cells
+        }
         specs = {cell.id: cell.settings.task for cell in self.experiment.cells}
         return {identity: None if foreign[identity] else task[spec.name].bind(spec.options)() for identity, spec in specs.items()}
 
@@ -118,7 +127,7 @@ class Run:
 
     @cached_property
     def starts(self) -> Starts:
-        """The starts of the training runs of those cells whose code is the package's own or trusted."""
+        """The starts of the training runs of those cells whose code and data are the package's own or trusted."""
         return Starts([cell for cell in self.experiment.cells if self._opaque(cell) is None])
 
     def cell(self, identity: str) -> Cell:
@@ -126,14 +135,16 @@ class Run:
         return next(cell for cell in self.experiment.cells if cell.id == identity)
 
     def check_trusted(self, cells: Iterable[Cell]) -> None:
-        """Raise ValueError with one line if one of these cells needs a module that the folder names and the user does not trust."""
+        """Raise ValueError with one line if one of these cells needs a module or data that the folder names and the user does not trust."""
         for cell in cells:
             if piece := self._opaque(cell):
                 raise ValueError(f"{self.folder}: {untrusted(*piece)}")
 
     def _opaque(self, cell: Cell) -> tuple[str, str] | None:
-        """Return kind and name of the first piece of a cell whose module the user does not trust; None if there is none."""
-        return next((piece for piece in cell.settings.foreign() if module_of(piece[1]) not in self.trust), None)
+        """Return kind and name of the first piece, or of the data, of a cell that the user does not trust; None if there are none."""
+        data = cell.settings.task.data
+        pieces = (*cell.settings.foreign(), *([(f"data of task '{cell.settings.task.name}'", data)] if data is not None else []))
+        return next((piece for piece in pieces if trusted_by(piece[1]) not in self.trust), None)
 
 
 def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:

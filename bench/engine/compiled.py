@@ -18,6 +18,9 @@ from bench.hardware import AXIS, lane_sharding
 from bench.lane.state import Inputs, Status
 from bench.startup import HASTY, one_thread_per_device
 
+TRIED_STEPS = 256
+"""Most steps after which bits are compared: an epoch of minibatches of many examples has more, and would take long."""
+
 
 class Compiled:
     """The compiled functions of a pool with this many blocks on each device; arrays have all devices on their leading axis.
@@ -54,11 +57,21 @@ class Compiled:
                     self._lowered(rounds.advance, slots, curves, self._many(integer, 1, 3), donate=(0, 1)).compile, one_thread_per_device()
                 ),
                 threads.submit(self._lowered(rounds.read, slots, chosen).compile, one_thread_per_device()),
-                threads.submit(self._lowered(lambda: self._empty(slots)).compile),
+                threads.submit(
+                    self._lowered(lambda: self._empty(slots if program.shared_data is None else slots._replace(data=None))).compile
+                ),
                 threads.submit(self._lowered(lambda: self._zeros(curves)).compile),
             ]
-        self._fill, self.advance, self.read, self.empty_slots, self.empty_curves = (one.result() for one in compiling)
+        self._fill, self.advance, self.read, self._empty_slots, self.empty_curves = (one.result() for one in compiling)
         self.chunk = jax.jit(self._sharded(Curves.chunk))
+
+    def empty_slots(self) -> Slots:
+        """Return slots without running lanes, with the data that all lanes share."""
+        shared = self.setting.program.shared_data
+        if shared is None:
+            return self._empty_slots()
+        copies = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (self.room.devices, *np.shape(leaf))), shared)
+        return self._empty_slots()._replace(data=jax.device_put(copies, self._sharding))
 
     def fill(self, slots: Slots, variant: np.ndarray, group: np.ndarray, inputs: Inputs, index: np.ndarray) -> Slots:
         """Start lanes; the arguments are those of `Rounds.fill` with the axes (device, block, ...)."""
@@ -105,6 +118,7 @@ def bits_ignore_position(compiled: Compiled) -> bool:
     cell = next((cell for cell in program.cells if cell.settings.initializer.random), program.cells[0])
     lanes = np.tile(np.arange(width), devices)
     inputs = program.inputs_of(cell, np.zeros_like(lanes) if compiled.setting.placement.by_block else lanes, lanes)
+    inputs = inputs._replace(budget=np.minimum(inputs.budget, TRIED_STEPS))
     index = np.full((devices, room.fill_blocks, width), room.slots, np.int32)
     index[:, 0] = np.arange(width)
     variant = np.full(index.shape[:2], program.variant_of(cell), np.int32)

@@ -1,4 +1,4 @@
-"""The place of the lanes' data sets on a device: part of the program, one for the lanes of a block, or one for each lane."""
+"""The place of the lanes' data sets on a device: part of the program, one for all lanes, for those of a block, or for each lane."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -27,6 +27,8 @@ class DataPlacement(ABC):
     """Whether each lane holds a data set of its own."""
     by_block = False
     """Whether the lanes of a block share one held data set, so that only lanes with equal data stand together."""
+    in_common = False
+    """Whether the lanes of a block have one held data set between them."""
 
     @abstractmethod
     def sets(self, slots: int, blocks: int) -> int:
@@ -47,6 +49,10 @@ class DataPlacement(ABC):
     def drawn(self, sample: Sample, data_seeds: Array) -> Data:
         """Draw the data of a starting block, given its data seeds with the axis (lane)."""
         return jax.vmap(sample)(data_seeds)
+
+    def starting(self, slots: Slots, draw: Callable[[], Data]) -> Data:
+        """Return the data of a starting block, which `draw` draws if they are not held yet."""
+        return draw()
 
     def ordered(self, slots: Slots, chosen: Array, count: Array, hardware: Hardware) -> Array:
         """Return the `count` chosen slots in the order in which blocks take them, padded with one past the last slot."""
@@ -73,10 +79,32 @@ class Constant(DataPlacement):
         return program.constant_data
 
 
+class Shared(DataPlacement):
+    """All lanes of a device share one data set, which the host has put there: it is too large to be part of the program."""
+
+    in_common = True
+
+    def sets(self, slots: int, blocks: int) -> int:
+        return 1
+
+    def place(self, slots: Array, group: Array) -> Array | None:
+        return None
+
+    def block(self, slots: Slots, index: Array) -> Data | None:
+        return jax.tree.map(lambda leaf: leaf[0], slots.data)
+
+    def of_lane(self, program: Program, data: Data | None) -> Data | None:
+        return data
+
+    def starting(self, slots: Slots, draw: Callable[[], Data]) -> Data:
+        return jax.tree.map(lambda leaf: leaf[0], slots.data)
+
+
 class PerBlock(DataPlacement):
     """Lanes with the same data share one held data set, and a block has one."""
 
     by_block = True
+    in_common = True
 
     def sets(self, slots: int, blocks: int) -> int:
         return blocks
@@ -122,12 +150,14 @@ class Own(DataPlacement):
         return data
 
 
-CONSTANT, PER_BLOCK, OWN = Constant(), PerBlock(), Own()
+CONSTANT, SHARED, PER_BLOCK, OWN = Constant(), Shared(), PerBlock(), Own()
 
 
 def data_placement(program: Program) -> DataPlacement:
     """Return the placement of a program's data: it follows from the program alone."""
     if program.constant_data is not None:
         return CONSTANT
+    if program.shared_data is not None:
+        return SHARED
     is_large = data_bytes(program.data_shapes) > SHARED_BYTES
     return PER_BLOCK if is_large and not program.own_data else OWN

@@ -62,7 +62,7 @@ class Rounds:
         program, placement = self.setting.program, self.setting.placement
 
         def begin(variant: Variant, inputs: Inputs, keys: Array, data: Data) -> tuple[Inputs, State]:
-            return jax.vmap(partial(program.begin, variant), (0, 0, None if placement.by_block else 0))(inputs, keys, data)
+            return jax.vmap(partial(program.begin, variant), (0, 0, None if placement.in_common else 0))(inputs, keys, data)
 
         def drawn(task: TaskSpec, seeds: Array) -> Data:
             return placement.drawn(partial(program.sample, task), seeds)
@@ -72,13 +72,14 @@ class Rounds:
             # A loop with a sort in it is not compiled as one function, which for many branches takes most of a minute.
             where = jnp.sort(where)
             samples = [partial(drawn, task) for task in program.tasks]
-            data = jax.lax.switch(jnp.asarray(program.task_of)[variant], samples, given.data_seed)
+            number = jnp.asarray(program.task_of)[variant]
+            data = placement.starting(slots, partial(jax.lax.switch, number, samples, given.data_seed))
             keys = jax.vmap(program.keys)(given.init_seed)
             began, state = jax.lax.switch(variant, [partial(begin, one) for one in program.variants], given, keys, data)
             fresh = began, state, jnp.broadcast_to(group, where.shape)
             began, state, groups = put((slots.inputs, slots.state, slots.group), fresh, where)
             place = placement.place(where, group)
-            kept = None if place is None else put(slots.data, data, place)
+            kept = slots.data if place is None else put(slots.data, data, place)
             return Slots(began, state, groups, kept)
 
         used = jnp.sum(index[:, 0] < self.slots)

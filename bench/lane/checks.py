@@ -268,16 +268,16 @@ def check_schemes(recipe: Recipe, variants: Iterable[Variant], shapes: Data) -> 
         jax.eval_shape(begun, parameter_keys(network, 0), shapes)
 
 
-def check_task(recipe: Recipe, spec: TaskSpec, shapes: Data, constant: Data | None) -> bool:
+def check_task(recipe: Recipe, spec: TaskSpec, shapes: Data, fixed: Data | None) -> bool:
     """Check the data of a user's own task against its contract, and tell whether they depend on the data seed.
 
-    `shapes` are those of one data set; `constant` is the data set of a task that has one for all data seeds. `PieceError` if the task
+    `shapes` are those of one data set; `fixed` is the data set of a task that has one for all data seeds. `PieceError` if the task
     breaks its contract.
     """
     entry = task[spec.name]
-    if constant is not None:
+    if fixed is not None:
         if entry.own:
-            check_values(entry, recipe.task, constant)
+            check_values(entry, recipe.task, fixed)
         return False
     if not entry.own:
         return True

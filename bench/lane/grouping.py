@@ -6,8 +6,6 @@ its schedule), penalty, budget and threshold are its inputs.
 
 from collections.abc import Iterable
 
-import jax
-
 from bench.hardware import precision
 from bench.lane.checks import (
     check_first_outputs,
@@ -20,7 +18,7 @@ from bench.lane.checks import (
     check_training,
     check_update,
 )
-from bench.lane.data import constant_data, data_shapes, is_of_symbols, problem
+from bench.lane.data import Problem, examined, is_of_symbols
 from bench.lane.initial import zeroed_parameters
 from bench.lane.measure import measurable
 from bench.lane.network import Network
@@ -28,7 +26,7 @@ from bench.lane.objective import NOISE, Recipe
 from bench.lane.program import Program
 from bench.lane.start import Variant
 from bench.probes import probe
-from bench.spec import Cell, Settings, TaskSpec
+from bench.spec import Cell, Settings
 from bench.spec.hashing import json_text
 
 EXAMPLES_LAST = 64
@@ -46,24 +44,18 @@ def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple
     own, as with paired seeds.
     """
     groups: dict[tuple[str, str], list[Cell]] = {}
-    tasks: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    problems: dict[str, Problem] = {}
     for cell in cells:
         spec, dtype = cell.settings.task, cell.settings.training.dtype
         name = repr((spec, dtype))
-        if name not in tasks:
+        if name not in keys:
             with precision(dtype):
-                tasks[name] = _task_key(spec, dtype)
-        groups.setdefault((tasks[name], _program_key(cell.settings)), []).append(cell)
-    return [_program(group, probes, track, own_data) for group in groups.values()]
-
-
-def _task_key(spec: TaskSpec, dtype: str) -> str:
-    """Return a text that is equal for tasks whose data are the same to a compiled program: inputs of equal shapes, or part of it."""
-    described = problem(spec)
-    constant = constant_data(spec, dtype)
-    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), data_shapes(spec, dtype))
-    of_task = described.loss.name, described.kind, described.inputs, described.outputs, shapes
-    return repr((of_task, [leaf.tobytes() for leaf in jax.tree.leaves(constant)]))
+                found = examined(spec, dtype)
+            keys[name] = found.key
+            problems.setdefault(found.key, found)
+        groups.setdefault((keys[name], _program_key(cell.settings)), []).append(cell)
+    return [_program(problems[key], group, probes, track, own_data) for (key, _), group in groups.items()]
 
 
 def _program_key(settings: Settings) -> str:
@@ -77,12 +69,10 @@ def _program_key(settings: Settings) -> str:
     )
 
 
-def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool) -> Program:
+def _program(problem: Problem, cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool) -> Program:
     """Build and check the program of a group of cells; ValueError if their settings do not go together."""
     settings = cells[0].settings
-    dtype, task = settings.training.dtype, problem(settings.task)
-    with precision(dtype):
-        shapes, constant = data_shapes(settings.task, dtype), constant_data(settings.task, dtype)
+    dtype, (task, shapes, fixed) = settings.training.dtype, problem
     n_examples = len(shapes.x)
     behind = (settings.training.batch_size or n_examples) >= EXAMPLES_LAST
     with precision("float32"):
@@ -93,7 +83,7 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
     check_training(recipe)
     check_start(network, cells, variants)
     with precision(dtype):
-        seeded = [check_task(recipe, spec, shapes, constant) for spec in tasks]
+        seeded = [check_task(recipe, spec, shapes, fixed) for spec in tasks]
         check_model(network, len(network.players) or task.outputs, dtype)
         check_first_outputs(recipe, settings.task)
         check_loss(recipe, shapes)
@@ -106,7 +96,7 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
         cells=cells,
         recipe=recipe,
         data_shapes=shapes,
-        constant_data=constant,
+        fixed_data=fixed,
         own_data=own_data,
         variants=variants,
         tasks=tasks,

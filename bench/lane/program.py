@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 
 from bench.hardware import precision
 from bench.keys import Seed
-from bench.lane.data import sampled
+from bench.lane.data import MOST_CONSTANT_BYTES, data_bytes, sampled
 from bench.lane.initial import parameter_keys
 from bench.lane.measure import Probe, measure
 from bench.lane.network import Network
@@ -35,8 +35,8 @@ class Program:
     recipe: Recipe
     data_shapes: Data
     """Shapes of the data set of one lane."""
-    constant_data: Data | None
-    """The data set that all lanes have, which is then part of the program."""
+    fixed_data: Data | None
+    """The data set that all lanes have, as NumPy arrays; None if it depends on the data seed."""
     own_data: bool
     """Whether every lane has a data seed of its own."""
     variants: list[Variant]
@@ -86,6 +86,16 @@ class Program:
         return self.recipe.noisy
 
     @property
+    def constant_data(self) -> Data | None:
+        """The data set that all lanes have, where it is part of the program."""
+        return self.fixed_data if self.fixed_data is not None and data_bytes(self.fixed_data) <= MOST_CONSTANT_BYTES else None
+
+    @property
+    def shared_data(self) -> Data | None:
+        """The data set that all lanes have, where it is too large to be part of the program and is an input of it."""
+        return self.fixed_data if self.constant_data is None else None
+
+    @property
     def n_parameters(self) -> int:
         """Number of single parameters."""
         return self.network.n_parameters
@@ -114,8 +124,8 @@ class Program:
         return inputs_of(self.network, self.zeroings, cell, data_seed, init_seed)
 
     def sample(self, task: TaskSpec, data_seed: Any) -> Data:
-        """Return the data set of a data seed."""
-        return sampled(task, data_seed, self.dtype)
+        """Return the data set of a data seed; large ones that all lanes have are not drawn again."""
+        return sampled(task, data_seed, self.dtype) if self.shared_data is None else self.shared_data
 
     def keys(self, init_seed: Seed) -> Key[Array, " key"]:
         """Return the keys of the network's initial parameters."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bench.lane.data import problem
 from bench.lane.program import Program
 from bench.runs.environment import now
 from bench.runs.folder import RunFolder
@@ -92,6 +93,14 @@ def _record(cell: Cell, program: Program) -> CellRecord:
     label = ", ".join(f"{axis} = {value}" for axis, value in cell.axes.items())
     settings = cell.settings
     seeded = program.seeded[program.task_of[program.variant_of(cell)]]
+    made = problem(settings.task)
     return CellRecord(
-        id=cell.id, label=label, axes=cell.axes, draws=settings.initializer.random, seeded=seeded, settings=settings.identity()
+        id=cell.id,
+        label=label,
+        axes=cell.axes,
+        draws=settings.initializer.random,
+        seeded=seeded,
+        resamples=made.resamples,
+        classes=made.class_names,
+        settings=settings.identity(),
     )

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.engine.data_placement import data_placement
 from bench.engine.layouts.choose import choose
 from bench.engine.layouts.costs import block_count, lane_bytes
 from bench.engine.pool import Lanes, Pool
 from bench.hardware import Hardware, lane_mesh
+from bench.lane.data import data_bytes
 from bench.lane.program import Program
 from bench.runs.plan import check_memory, plan
 from bench.runs.rows import LaneTable
@@ -16,6 +18,8 @@ from bench.spec import Experiment
 
 TRIAL_SECONDS = 0.5
 """A trial takes more steps until it lasts this long."""
+FIRST_STEPS = 64
+"""Most steps of the first trial: an epoch of minibatches of many examples has more."""
 ALL_TRIALS_SECONDS = 20.0
 """After this long no other program is compiled: the rest is estimated from those that were tried."""
 
@@ -28,7 +32,7 @@ class Estimate:
     tried: int
     """Number of programs that were tried."""
     memory_bytes: int
-    """Bytes of all lane slots."""
+    """Bytes of all lane slots, and of data that lanes share."""
     seconds: float
     """Seconds of training if every training run spends its budget; NaN if no training run of the trial made a step."""
     compile_seconds: float
@@ -52,7 +56,9 @@ def estimate(experiment: Experiment) -> Estimate:
     memory, compiling = 0, 0.0
     for cells, program in zip(table.cells, planned.programs, strict=True):
         layout, width = choose(program, hardware)
-        memory = max(memory, mesh.size * width * block_count(program, layout, width, hardware) * lane_bytes(program))
+        blocks, placement = block_count(program, layout, width, hardware), data_placement(program)
+        held = 0 if placement.by_lane else placement.sets(width * blocks, blocks) * data_bytes(program.data_shapes)
+        memory = max(memory, mesh.size * (width * blocks * lane_bytes(program) + held))
         passes = -(-len(experiment.seeds) // (mesh.size * width))
         steps = sum(cell.settings.training.steps for cell in program.cells)
         work.append(passes * width * steps * program.n_parameters * (program.batch_size or program.n_examples))
@@ -84,10 +90,11 @@ def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> 
         batches = list(pool.run(Lanes(lanes.ids, lanes.variant, inputs, lanes.logged), np.array([0])))
         return pool.costs.run_seconds - before, max(int(batch.columns["step"].max()) for batch in batches)
 
-    first, taken = trained(min(program.check_every, budget))
+    least = min(program.check_every, FIRST_STEPS)
+    first, taken = trained(min(least, budget))
     seconds, most = first, taken
     while seconds < TRIAL_SECONDS + first and most < budget:
-        steps = min(4 * max(most, program.check_every), budget)
+        steps = min(4 * max(most, least), budget)
         seconds, most = trained(steps)
         if most < steps:
             break

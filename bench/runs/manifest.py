@@ -43,6 +43,10 @@ class CellRecord(Record):
     """Whether two init seeds give two different starts."""
     seeded: bool | None = None
     """Whether two data seeds give two different data sets; None in folders that were begun before this was recorded."""
+    resamples: bool = False
+    """Whether every data seed draws from one fixed data set."""
+    classes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """The labels of the task's classes, in the order of the classes; empty if they are plain numbers."""
     settings: dict[str, Any]
     """The settings that differ from the defaults; `id` is their digest."""
 

@@ -1,7 +1,7 @@
 """The user's own code and data files that an experiment rests on, by their digests.
 
-They are found without running anything: from the modules that the experiment names, along their import statements, and to the files that
-constants of their source or options of the experiment name. A file is not seen if a module computes its name.
+Files are found without running anything: from the modules that the experiment names, along their import statements, and to the files that
+constants of their source or options of the experiment name. If a module computes a file's name, the arrays that a task made of it are seen.
 """
 
 import ast
@@ -14,17 +14,18 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from bench.lane.data import problem
 from bench.runs.provenance import TRAINING_PACKAGES
 from bench.spec import Experiment
 
 NAMED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.\w+)*")
 """`package.module:name`, by which an experiment file names a piece of the user's own."""
-LONGEST_NAME = 255
+LONGEST_NAME = 4096
 """Most characters of a text that may name a file."""
 
 
 def own_digests(experiment: Experiment) -> dict[str, str]:
-    """Return the SHA-256 of each own module by its dotted name, and of each data file by the name it has there.
+    """Return the SHA-256 of each own module by its dotted name, of each data file by the name it has there, and of other tasks' own arrays.
 
     No path of this machine is among the names.
     """
@@ -44,16 +45,31 @@ def own_digests(experiment: Experiment) -> dict[str, str]:
     files: dict[str, set[Path]] = {}
     for name, path in [*found, *modules.items()]:
         files.setdefault(name, set()).add(path.resolve())
-    return {name: _digest(paths) for name, paths in sorted(files.items())}
+    digests = {name: set(map(_digest, paths)) for name, paths in files.items()}
+    arrays = [(name, digest) for name, digest in _array_digests(experiment) if name not in digests]
+    for name, digest in arrays:
+        digests.setdefault(name, set()).add(digest)
+    return {name: _joined(found) for name, found in sorted(digests.items())}
 
 
-def _digest(paths: set[Path]) -> str:
-    """Return the SHA-256 of a file, or of the digests of several files that have one name."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _joined(digests: set[str]) -> str:
+    """Return one digest for what has one name."""
+    return next(iter(digests)) if len(digests) == 1 else hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
+
+def _array_digests(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield name and digest of the arrays of each task whose data come from a user's own function or from outside of the package."""
+    specs = {repr(cell.settings.task): cell.settings.task for cell in experiment.cells}
+    for spec in specs.values():
+        if spec.data is not None or ":" in spec.name:
+            digest = problem(spec).digest
+            if digest is not None:
+                yield spec.data or spec.name, digest()
 
 
 def _texts(content: Any) -> Iterator[str]:

@@ -13,6 +13,7 @@ from bench.lane.program import Program
 from bench.runs.memory import host_bytes
 from bench.runs.rows import LaneTable
 from bench.spec import Cell, Experiment
+from bench.tasks.making import forget
 
 ROW_BYTES = 40
 """Least bytes that the row of a training run takes on the host while all rows are put in order: cell, seeds, place in the order."""
@@ -33,6 +34,8 @@ class Plan:
 
 def plan(experiment: Experiment) -> Plan:
     """Plan an experiment; ValueError if a cell cannot be built."""
+    # Files that users' own functions read may have changed since the experiment was read.
+    forget()
     paired = experiment.seeds.data == "paired"
     return Plan(experiment, programs(experiment.cells, experiment.probes, experiment.track, own_data=paired))
 

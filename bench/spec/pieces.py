@@ -7,10 +7,11 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, TypeAdapter, Valid
 from bench.initializers import draws, initializer
 from bench.messages import explain, nearest
 from bench.models import model
-from bench.registry import STRICT, Registry, is_opaque, is_reading
+from bench.registry import STRICT, Registry, admit_trusted, is_opaque, is_reading
 from bench.schemes import scheme
 from bench.spec.part import Part
 from bench.tasks import task
+from bench.tasks.making import made
 
 REGISTRIES: dict[str, Registry] = {"task": task, "model": model, "initializer": initializer}
 """The registries of the sections that are a registered piece."""
@@ -72,8 +73,16 @@ class TaskSpec(Piece):
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
         if not is_reading():
-            task[self.name].bind(self.options)()
+            made(self.name, self.options)
+        elif self.data is not None:
+            admit_trusted(self.data)
         return self
+
+    @property
+    def data(self) -> str | None:
+        """The name of data from outside, a file or a data set to download, that a task of the package opens; None if there are none."""
+        option = None if ":" in self.name else task[self.name].traits.get("opens")
+        return None if option is None else self.options[option]
 
 
 class ModelSpec(Piece):

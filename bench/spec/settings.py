@@ -72,7 +72,7 @@ class Settings(Part):
     def foreign(self) -> Iterator[tuple[str, str]]:
         """Kind and name of each piece that is imported from a module of the user's own."""
         layers = ((f"initializer.layers.{layer}", piece.name) for layer, piece in self.initializer.layers.items())
-        loss = self.task.options.get("loss", "") if ":" not in self.task.name else ""
+        loss = (self.task.options.get("loss") if ":" not in self.task.name else None) or ""
         pieces = (
             ("task", self.task.name),
             ("task.loss", loss),

@@ -1,13 +1,15 @@
 """The parts of every task: sampled data, a loss, a metric."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key, Real
+from pydantic import Field
 
 from bench.linalg import orthonormal
 from bench.losses import Targets
@@ -17,6 +19,8 @@ LEAST_SQUARES = ("mse", "rss")
 """Losses whose minimum over affine maps is that of least squares."""
 
 
+Positives = Annotated[float, Field(gt=0, lt=1)] | None
+"""The share of the second of two classes; None: as the data have it."""
 Examples = Real[Array | np.ndarray, "example input"]
 """Examples of a data set, numbers or integer symbols: an array of NumPy where the data are part of a program."""
 
@@ -47,6 +51,12 @@ class Task:
     """Whether the data depend on the key."""
     resamples: bool
     """Whether every data seed draws from one fixed data set."""
+    by_seed: bool
+    """Whether `sample` is called with the data seed itself, a traced number, in place of a key."""
+    class_names: tuple[str, ...]
+    """The labels of the classes as the data have them, in the order of the classes; empty if the classes are plain numbers."""
+    digest: Callable[[], str] | None
+    """Computes the SHA-256 of data that come from outside of the package; None for other data."""
 
     # A user may give values of any type: the others are refused here in one line.
     def __init__(
@@ -58,6 +68,9 @@ class Task:
         kind: Kind | Any,
         seeded: bool = True,
         resamples: bool = False,
+        by_seed: bool = False,
+        class_names: tuple[str, ...] = (),
+        digest: Callable[[], str] | None = None,
     ) -> None:
         """Look the loss up by its name; ValueError if a value is not allowed."""
         for name, value in (("inputs", inputs), ("outputs", outputs)):
@@ -70,7 +83,7 @@ class Task:
             raise ValueError(f"loss = '{found.name}': a loss of {' or '.join(found.kinds)}s; a regression has mse or rss")
         values = {"inputs": inputs, "outputs": outputs, "sample": sample, "loss": found, "kind": kind}
         # The fields of a frozen dataclass are set past its own guard.
-        self.__dict__.update(values, seeded=seeded, resamples=resamples)
+        self.__dict__.update(values, seeded=seeded, resamples=resamples, by_seed=by_seed, class_names=class_names, digest=digest)
 
     @property
     def classes(self) -> bool:
@@ -85,6 +98,25 @@ class Task:
     def metric(self, outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, ""]:
         """Return the accuracy of a classification or R^2 of a regression; NaN if the outputs are no predictions."""
         return self.loss.metric(self.kind, outputs, targets)
+
+
+def digest_of(arrays: Iterable[Any]) -> str:
+    """Return the SHA-256 of arrays: their dtypes, shapes and bytes; None has no part in it."""
+    found = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            found.update(f"{array.dtype.str}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def second_class(n: int, n_test: int, share: float) -> np.ndarray:
+    """Return labels (example,) of training and test examples of which this share, rounded, is 1; ValueError if that leaves out a class."""
+    counts = [(size, round(share * size)) for size in (n, n_test) if size]
+    for size, count in counts:
+        if not 0 < count < size:
+            raise ValueError(f"positives = {share:g}: of {size:,} examples that is {'none' if count == 0 else 'all'}")
+    return np.concatenate([np.arange(size) < count for size, count in counts]).astype(np.int32)
 
 
 def split(x: Array, y: Array, n_train: int, floor: Array | None = None) -> Data:

@@ -11,19 +11,20 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from bench.losses.definition import OwnLoss
 from bench.tasks import task
-from bench.tasks.definition import Data, Task, split
+from bench.tasks.definition import Data, Positives, Task, second_class, split
 
 PlanarLoss = Literal["cross_entropy", "mse"] | OwnLoss
 Curve = Callable[[Float[Array, " example"]], Float[Array, "example 2"]]
 
 
-def _two_curves(first: Curve, second: Curve, n: int, n_test: int, noise: float, loss: PlanarLoss) -> Task:
-    """Points of two curves, at uniform places t in [0, 1], moved by N(0, noise^2); the classes take turns."""
+def _two_curves(first: Curve, second: Curve, n: int, n_test: int, noise: float, loss: PlanarLoss, positives: float | None) -> Task:
+    """Points of two curves, at uniform places t in [0, 1], moved by N(0, noise^2); the classes take turns unless a share is given."""
+    chosen = None if positives is None else second_class(n, n_test, positives)[:, None]
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_t, key_noise = (jax.random.fold_in(key, i) for i in range(2))
         t = jax.random.uniform(key_t, (n + n_test,), dtype)
-        label = (jnp.arange(n + n_test) % 2)[:, None]
+        label = (jnp.arange(n + n_test) % 2)[:, None] if chosen is None else jnp.asarray(chosen)
         x = jnp.where(label == 0, first(t), second(t)) + noise * jax.random.normal(key_noise, (n + n_test, 2), dtype)
         return split(x, label.astype(dtype), n)
 
@@ -36,13 +37,17 @@ def moons(
     noise: NonNegativeFloat = 0.1,
     n_test: NonNegativeInt = 100,
     loss: PlanarLoss = "cross_entropy",
+    positives: Positives = None,
 ) -> Task:
-    """Two interleaving half circles, as scikit-learn's `make_moons` has them, at random places along the curves."""
+    """Two interleaving half circles, as scikit-learn's `make_moons` has them, at random places along the curves.
+
+    `positives`: the share of the second class.
+    """
 
     def upper(t: Float[Array, " example"]) -> Float[Array, "example 2"]:
         return jnp.stack([jnp.cos(jnp.pi * t), jnp.sin(jnp.pi * t)], axis=1)
 
-    return _two_curves(upper, lambda t: jnp.array([1, 0.5], t.dtype) - upper(t), n, n_test, noise, loss)
+    return _two_curves(upper, lambda t: jnp.array([1, 0.5], t.dtype) - upper(t), n, n_test, noise, loss, positives)
 
 
 @task
@@ -53,11 +58,15 @@ def spirals(
     noise: NonNegativeFloat = 0.02,
     n_test: NonNegativeInt = 100,
     loss: PlanarLoss = "cross_entropy",
+    positives: Positives = None,
 ) -> Task:
-    """Two Archimedean spirals that wind `turns` times around the origin out to `radius`, one turned by half a circle."""
+    """Two Archimedean spirals that wind `turns` times around the origin out to `radius`, one turned by half a circle.
+
+    `positives`: the share of the second class.
+    """
 
     def arm(t: Float[Array, " example"]) -> Float[Array, "example 2"]:
         angle = 2 * jnp.pi * turns * t
         return radius * t[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
 
-    return _two_curves(arm, lambda t: -arm(t), n, n_test, noise, loss)
+    return _two_curves(arm, lambda t: -arm(t), n, n_test, noise, loss, positives)

@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from bench.losses.definition import LossName, OwnLoss
 from bench.models.activations import Activation, activation_function
 from bench.tasks import task
-from bench.tasks.definition import Data, Task, check_floor, least_squares_floor, split
+from bench.tasks.definition import Data, Positives, Task, check_floor, least_squares_floor, second_class, split
 
 Scales = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=0.5)]
@@ -80,15 +80,20 @@ def blobs(
     spread: PositiveFloat = 0.15,
     n_test: NonNegativeInt = 128,
     loss: Literal["cross_entropy", "mse"] | OwnLoss = "cross_entropy",
+    positives: Positives = None,
 ) -> Task:
     """Gaussian blobs of random classes, centers evenly spaced on a unit circle in the first two of `d` coordinates.
 
-    The circle is turned by a random angle per data seed; `spread` is the standard deviation of a blob.
+    The circle is turned by a random angle per data seed; `spread` is the standard deviation of a blob. `positives`: the share of the
+    second of two classes, rounded to whole examples.
     """
+    if positives is not None and classes != 2:
+        raise ValueError(f"positives = {positives:g}: the share of the second of two classes, but classes = {classes}")
+    second = None if positives is None else second_class(n, n_test, positives)
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
         key_x, key_angle, key_label = (jax.random.fold_in(key, i) for i in range(3))
-        label = jax.random.randint(key_label, (n + n_test,), 0, classes)
+        label = jax.random.randint(key_label, (n + n_test,), 0, classes) if second is None else jnp.asarray(second)
         angle = 2 * jnp.pi * (label / classes + jax.random.uniform(key_angle, (), dtype))
         center = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1).astype(dtype)
         center = jnp.pad(center[:, : min(d, 2)], ((0, 0), (0, max(d - 2, 0))))

@@ -56,7 +56,9 @@ TASKS = {
     "half_a_test": "test_x and test_y, which stand together",
     "bad_test": "test_y is float32 of shape (5, 2), which must be float32 of shape (5, 1)",
     "unknown_loss": "loss = 'hinge': allowed: cross_entropy, mse, output, players, rss, or package.module:name",
-    "arrays": "it returns a tuple",
+    "unequal_arrays": "x has 5 examples, y has 4",
+    "gives_none": "it returns a NoneType; what it may return: a Task, (x, y)",
+    "untargeted_table": "a table needs target = the name of the column to learn; it has a, b",
     "tuple_of_arrays": "its sample gives a tuple, which must be Data(x, y, test_x, test_y, floor)",
     "fails_to_sample": "ValueError: matmul",
 }
@@ -121,7 +123,7 @@ def test_a_probe_or_a_scheme_that_raises_is_named(changes: dict[str, Any], told:
         (".x:y", r"cannot be imported.*: TypeError"),
         (":y", r"cannot be imported.*: ValueError"),
         ("os:system", r"its argument 'command' has no value; write command = .*; an initializer is called as \(key, shape, dtype\)"),
-        ("jax.nn.initializers:variance_scaling", r"its argument 'scale' has no value; .*or it is called with its options alone and returns such a"),
+        ("jax.nn.initializers:variance_scaling", r"its argument 'scale' has no value; .*or it is called with its options alone and returns"),
         ("jax.random:bernoulli", r"it does not take dtype; an initializer is called as \(key, shape, dtype\)"),
     ],
 )  # fmt: skip

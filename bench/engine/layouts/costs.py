@@ -12,6 +12,7 @@ import jax
 from bench.engine.data_placement import data_placement
 from bench.engine.layouts.layout import Layout
 from bench.hardware import Hardware
+from bench.lane.data import MOST_CONSTANT_BYTES, data_bytes
 from bench.lane.program import Program
 from bench.lane.state import Inputs
 
@@ -28,7 +29,7 @@ def is_arithmetic(program: Program) -> bool:
 
     Minibatches and noise take more than arithmetic. A program whose lanes share held data gains nothing from another layout.
     """
-    return not (program.batch_size or program.noisy or data_placement(program).by_block)
+    return not (program.batch_size or program.noisy or data_placement(program).in_common)
 
 
 def item_bytes(program: Program) -> int:
@@ -69,6 +70,8 @@ def hessian_width(program: Program) -> int:
 def block_count(program: Program, layout: Layout, width: int, hardware: Hardware) -> int:
     """Return the number of blocks per device that the memory of a pool has room for; a block without lanes costs no time."""
     bytes_each = width * max(0 if layout.is_light else lane_bytes(program), slot_bytes(program))
+    data = data_bytes(program.data_shapes)
+    bytes_each += data if data_placement(program).by_block and data > MOST_CONSTANT_BYTES else 0
     return max(1, min(hardware.pool_bytes // bytes_each, hardware.max_blocks))
 
 
