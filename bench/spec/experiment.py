@@ -13,6 +13,7 @@ from bench.spec.checks import check_axes, check_condition, check_map, check_once
 from bench.spec.claims import Claim, Published
 from bench.spec.document import check_content, check_text, read_document, write_document
 from bench.spec.figures import Figure
+from bench.spec.functions import named
 from bench.spec.grid import Cell, axes_of, check_grid, expanded
 from bench.spec.hashing import digest
 from bench.spec.labels import check_labels
@@ -73,7 +74,7 @@ class Experiment(Part):
     @classmethod
     def _of_plain_values(cls, content: Any) -> Any:
         check_content(content)
-        return content
+        return named(content)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
