@@ -42,7 +42,7 @@ class Run(rows.Run):
     >>> import initbench as ib
     >>> found = ib.load("results/runs/small")
     >>> found
-    Run 'small': 40 training runs in 2 cells
+    Run 'small': 80 training runs in 2 cells
     results/runs/small
     >>> list(found.curves.columns)
     ['cell', 'data_seed', 'init_seed', 'step', 'loss']
@@ -59,8 +59,8 @@ class Run(rows.Run):
         >>> import initbench as ib
         >>> ib.load("results/runs/small").summary()[["initializer", "lanes", "stuck", "diverged"]]
              initializer  lanes  stuck  diverged
-        0          zeros     20    0.0       0.0
-        1  glorot_normal     20    0.0       0.0
+        0          zeros     40    1.0       0.0
+        1  glorot_normal     40    0.0       0.0
         """
         return self._summary.copy()
 
@@ -71,11 +71,13 @@ class Run(rows.Run):
         rows do not have.
 
         >>> import initbench as ib
-        >>> ib.load("results/runs/small").verdicts()[["claim", "where", "verdict", "estimate", "n_lanes"]]
-           claim                where    verdict  estimate  n_lanes
-        0  zeros  initializer = zeros  undecided       0.0       20
+        >>> ib.load("results/runs/small").verdicts()[["claim", "verdict", "n_lanes"]]
+            claim    verdict  n_lanes
+        0  random  supported       40
         """
-        return pd.DataFrame([_line(verdict) for verdict in self._verdicts], columns=["claim", "says", "where", *WORDS, *NUMBERS, "reason"])
+        return pd.DataFrame(
+            [_line(verdict) for verdict in self._verdicts], columns=["claim", "says", "condition", *WORDS, *NUMBERS, "reason"]
+        )
 
     def figure(self, name: str) -> Figure:
         """Return a figure of the experiment file, or of those that fit its grid if it declares none.
@@ -161,9 +163,9 @@ def _judged(folder: Path, run: Run) -> list[Verdict]:
 
 
 def _line(verdict: Verdict) -> dict[str, Any]:
-    where = ", ".join(f"{axis} = {value}" for axis, value in verdict.condition.items())
+    condition = ", ".join(f"{axis} = {value}" for axis, value in verdict.condition.items())
     fields = {name: getattr(verdict, name) for name in (*WORDS, *NUMBERS, "reason")}
-    return {"claim": verdict.id, "says": verdict.says, "where": where, **fields}
+    return {"claim": verdict.id, "says": verdict.says, "condition": condition, **fields}
 
 
 def _text(text: object) -> Text:

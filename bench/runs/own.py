@@ -61,7 +61,9 @@ def forget_changed(experiment: Experiment) -> bool:
     """
     modules = {name: path for name, path in own_modules(experiment).items() if name in sys.modules and not _installed(path)}
     digests = {name: _digest({path}) for name, path in modules.items()}
-    changed = [name for name, path in modules.items() if (_imported[name] != digests[name] if name in _imported else not _is_compiled(path))]
+    changed = [
+        name for name, path in modules.items() if (_imported[name] != digests[name] if name in _imported else not _is_compiled(path))
+    ]
     for name in modules if changed else ():
         del sys.modules[name]
     _imported.update(digests)

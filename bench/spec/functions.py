@@ -38,7 +38,9 @@ def _name(piece: Callable[..., Any], place: str) -> str:
             return name
     module, name = getattr(piece, "__module__", None) or "", getattr(piece, "__qualname__", "")
     if not name:
-        raise ValueError(f"{place}: {one_line(repr(piece), 100)} has no name of its own; {ADVICE}; options stand beside it, like name = function, scale = 2.0")
+        raise ValueError(
+            f"{place}: {one_line(repr(piece), 100)} has no name of its own; {ADVICE}; options stand beside it, like name = function, scale = 2.0"
+        )
     if not name.isidentifier():
         raise ValueError(f"{place}: '{one_line(name, 100)}' stands inside of another function or class, or is a lambda; {ADVICE}")
     home = sys.modules.get(module)

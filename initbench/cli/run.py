@@ -126,7 +126,7 @@ def _describe(experiment: "Experiment") -> None:
     for cell in experiment.cells:
         table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
     out.print(table)
-    seconds = f"about {plan.seconds:,.0f} s of training if every training run spends its budget"
+    seconds = f"about {plan.seconds:,.0f} s of training, if all training runs end as those of a trial did"
     if math.isnan(plan.seconds):
         seconds = "unknown time of training, since no training run of the trial made a step"
     tried = "" if plan.tried == plan.programs else f" (from a trial of {plan.tried} programs)"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bench.initializers import initializer
+from bench.runs.estimate import Trial
 from bench.spec import catalog
 from tests.commands import MINE, call
 
@@ -111,7 +112,7 @@ def test_a_dry_run_tries_few_programs_and_promises_nothing(mine: Path, monkeypat
     said = " ".join(done.output.split())
     assert "4 cells, 200 training runs, 2 programs; about" in said and "(from a trial of 1 programs)" in said and "at most" not in said
     # Where no training run steps nothing is promised at all.
-    monkeypatch.setattr("bench.runs.estimate._trial", lambda *arguments: (float("nan"), float("nan")))
+    monkeypatch.setattr("bench.runs.estimate._trial", lambda *arguments: Trial(*4 * [float("nan")]))
     assert "unknown time of training" in " ".join(call("run", mine, "--dry-run").output.split())
 
 
