@@ -16,6 +16,13 @@ def singular_values(matrix: Float[Array, "row column"]) -> Float[Array, " rank"]
 
 
 @sequential_vmap
+def decomposed(matrix: Float[Array, "row column"]) -> tuple[Float[Array, "row rank"], Float[Array, " rank"], Float[Array, "rank column"]]:
+    """Left singular vectors, singular values, largest first, and right singular vectors."""
+    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
+    return left, values, right
+
+
+@sequential_vmap
 def eigenvalues(symmetric: Float[Array, "n n"]) -> Float[Array, " n"]:
     """Eigenvalues of a symmetric matrix, smallest first."""
     return jnp.linalg.eigvalsh(symmetric)

@@ -3,25 +3,23 @@
 import importlib
 import inspect
 import pkgutil
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
 import jax
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter, create_model
 
+from bench.docstrings import summary
+from bench.imports import OURS, described, hint, import_place, imported, place, remedy
 from bench.messages import nearest, one_line
 
-OURS = ("bench", "analysis", "initbench")
-"""The import packages of initbench itself."""
-MOST_LETTERS = 400
-"""Length at which the text of a user's exception is cut."""
+WRITABLE = (bool, int, float, str, list, tuple, dict, type(None), type(inspect.Parameter.empty))
+"""Kinds of defaults that a file can write: an argument with another one, such as a function, is no option of a user's own piece."""
 
 
 class PieceError(ValueError):
@@ -95,11 +93,19 @@ class Entry:
     kind: str = ""
     contract: str = ""
     """How a piece of this kind is called and what it returns, in one sentence."""
+    found: Any = None
+    """The value of a user's name, of which the target was made."""
+    factory: bool = False
+    """Whether the target is called with the options alone, and what it returns is called with the supplied arguments."""
 
     @property
     def own(self) -> bool:
         """Whether the piece is a user's own, named `module:name`."""
         return ":" in self.name
+
+    def takes(self, argument: str) -> bool:
+        """Whether the target declares an argument of this name."""
+        return argument in inspect.signature(self.target).parameters
 
     @property
     def label(self) -> str:
@@ -109,12 +115,18 @@ class Entry:
     @property
     def summary(self) -> str:
         """First line of the docstring."""
-        return (inspect.getdoc(self.target) or "").partition("\n")[0]
+        return summary(self.target)
 
     def bind(self, options: dict[str, Any]) -> Callable[..., Any]:
         """The target with its options filled in; only the supplied arguments remain open. What a user's own raises is a `PieceError`."""
-        bound = partial(self.target, **options)
+        bound = partial(self._make_and_call, options) if self.factory else partial(self.target, **options)
         return self.guarded(bound) if self.own else bound
+
+    def _make_and_call(self, options: dict[str, Any], *supplied: Any) -> Any:
+        piece = self.target(**options)
+        if not callable(piece):
+            raise self.fault(f"called with its options it returns {_article(type(piece).__name__)}, which cannot be called")
+        return piece(*supplied)
 
     def guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, called in the context of `calling`."""
@@ -141,13 +153,13 @@ class Entry:
         except (Exception, SystemExit) as error:
             if not self.own:
                 raise
-            raise self.fault(_described(error), error) from error
+            raise self.fault(described(error), error) from error
 
     def fault(self, what: str, error: BaseException | None = None) -> PieceError:
         """The error that says what is wrong with a piece; a user's own is named with its file, line and contract."""
         if not self.own:
             return PieceError(f"{self.label}: {what}")
-        return PieceError(f"{self.label}{_place(self.target, error)}: {what}; {self.contract}")
+        return PieceError(f"{self.label}{place(self.target, error)}: {what}; {self.contract}")
 
 
 class Registry:
@@ -155,12 +167,23 @@ class Registry:
 
     `supplied` are the arguments that the suite passes; all other arguments of a registered function
     or class are its options, with their annotations as validation and their defaults as defaults. A user's own must take the arguments
-    that it `needs`, and `contract` says so in one sentence.
+    that it `needs`, and `contract` says so in one sentence. With `factories`, one that takes none of them is called with its options and
+    returns such a piece. `adapted` makes a function or class of what else a user's name may stand for.
     """
 
-    def __init__(self, kind: str, supplied: Iterable[str] = (), needs: Iterable[str] = (), contract: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        supplied: Iterable[str] = (),
+        needs: Iterable[str] = (),
+        contract: str = "",
+        factories: bool = False,
+        adapted: Callable[[Any], Any] = lambda found: found,
+    ) -> None:
         self.kind = kind
+        self._adapted = adapted
         self.contract = contract
+        self._factories = factories
         self._supplied = frozenset(supplied)
         self._needs = tuple(needs)
         self._entries: dict[str, Entry] = {}
@@ -203,92 +226,76 @@ class Registry:
         return name in self._entries
 
     def _entry(self, name: str, target: Callable[..., Any], traits: dict[str, Any]) -> Entry:
-        return Entry(name, target, self._options(name, target), traits, self.kind, self.contract)
+        entry = Entry(name, target, BaseModel, traits, self.kind, self.contract, found=target)
+        with entry.calling():
+            # The metaclass of flax modules hides the constructor's signature behind its own.
+            function: Any = target.__init__ if inspect.isclass(target) else target
+            parameters = inspect.signature(function, eval_str=True).parameters
+            factory = self._factories and entry.own and self._is_factory(parameters)
+            return replace(entry, factory=factory, options=self._options(entry, parameters, factory))
 
     def _imported(self, name: str) -> Entry:
         """A user's own piece, with the traits that a decorator has given it."""
         module_name, _, attribute = name.partition(":")
         shown = one_line(name, 100)
         try:
-            module = importlib.import_module(module_name)
+            module = imported(module_name)
         except (Exception, SystemExit) as error:
-            raise PieceError(f"{self.kind} '{shown}' cannot be imported{_import_place(error)}: {_described(error)}{_hint(name)}") from error
+            what = f"{described(error)}{remedy(error)}{hint(name)}"
+            raise PieceError(f"{self.kind} '{shown}' cannot be imported{import_place(error)}: {what}") from error
         target = getattr(module, attribute, None)
         if target is None:
             file = getattr(module, "__file__", None) or ", ".join(getattr(module, "__path__", [])) or "built in"
             missing = f"module {one_line(module_name, 100)} ({file}) has no '{one_line(attribute, 100)}'"
-            raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}{_hint(name)}")
-        if not callable(target):
-            raise PieceError(f"{self.kind} '{shown}' is not a function or class; {self.contract}")
+            raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}{hint(name)}")
         known = self._own.get(name)
-        if known is None or known.target is not target:
-            decorated = next((entry for entry in self._own.values() if entry.target is target), None)
-            known = replace(decorated, name=name) if decorated else self._entry(name, target, dict(getattr(target, "traits", {})))
-            self._own[name] = known
-        return known
+        if known is not None and known.found is target:
+            return known
+        found, target = target, self._adapted(target)
+        if not callable(target):
+            raise PieceError(f"{self.kind} '{shown}', of type {type(found).__name__}, is not a function or class; {self.contract}")
+        decorated = next((entry for entry in self._own.values() if entry.target is target), None)
+        known = replace(decorated, name=name) if decorated else self._entry(name, target, dict(getattr(target, "traits", {})))
+        self._own[name] = replace(known, found=found)
+        return self._own[name]
 
-    def _options(self, name: str, target: Callable[..., Any]) -> type[BaseModel]:
-        # The metaclass of flax modules hides the constructor's signature behind its own.
-        function: Any = target.__init__ if inspect.isclass(target) else target
-        own = Entry(name, target, BaseModel, kind=self.kind, contract=self.contract)
-        with own.calling():
-            parameters = inspect.signature(function, eval_str=True).parameters
-            any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-            missing = [needed for needed in self._needs if needed not in parameters]
-            if own.own and missing and not any_name:
-                raise own.fault(f"it does not take {', '.join(missing)}")
-            fields: dict[str, Any] = {}
-            for parameter in parameters.values():
-                if parameter.name in self._supplied or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                    continue
-                if own.own and parameter.name == "name":
-                    raise own.fault("an option cannot be called 'name', which is the name of the piece")
-                empty = parameter.annotation is parameter.empty
-                default = ... if parameter.default is parameter.empty else parameter.default
-                fields[parameter.name] = (Any if empty else parameter.annotation, default)
-            return create_model(name, __config__=STRICT, **fields)
+    def _is_factory(self, parameters: Mapping[str, inspect.Parameter]) -> bool:
+        """Tell from its signature whether a user's own takes none of the arguments that only the piece itself is called with."""
+        variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        takes_any = any(parameter.kind in variable for parameter in parameters.values())
+        # A factory may take a dtype as well.
+        return not takes_any and not set(self._needs) - {"dtype"} & set(parameters)
+
+    def _options(self, entry: Entry, parameters: Mapping[str, inspect.Parameter], factory: bool) -> type[BaseModel]:
+        any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        missing = [needed for needed in self._needs if needed not in parameters]
+        if entry.own and missing and not any_name and not factory:
+            raise entry.fault(f"it does not take {', '.join(missing)}")
+        fields: dict[str, Any] = {}
+        for parameter in parameters.values():
+            if parameter.name in self._supplied or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                continue
+            if entry.own and not isinstance(parameter.default, WRITABLE):
+                continue
+            if entry.own and parameter.name == "name":
+                raise entry.fault("an option cannot be called 'name', which is the name of the piece")
+            empty = parameter.annotation is parameter.empty or factory and not _is_checkable(parameter.annotation)
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (Any if empty else parameter.annotation, default)
+        return create_model(entry.name, __config__=STRICT, **fields)
 
 
-def _described(error: BaseException) -> str:
-    """Type and text of an exception, in one line."""
-    text = one_line(error, MOST_LETTERS)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _place(target: Callable[..., Any], error: BaseException | None) -> str:
-    """File and line of a piece's own file where an exception arose; of its definition if it arose elsewhere."""
-    found: Any = inspect.unwrap(target)
+def _is_checkable(annotation: Any) -> bool:
+    """Whether pydantic can check values against an annotation; those of a factory were not written for it."""
     try:
-        file = inspect.getsourcefile(found if hasattr(found, "__code__") or inspect.isclass(found) else type(found))
-        line = inspect.getsourcelines(found)[1]
-    except (OSError, TypeError):
-        return ""
-    for frame in traceback.extract_tb(error.__traceback__) if error else []:
-        line = frame.lineno or line if frame.filename == file else line
-    return f" ({_shown(str(file))}, line {line})"
+        TypeAdapter(annotation, config=STRICT)
+    except PydanticSchemaGenerationError:
+        return False
+    return not isinstance(annotation, str)
 
 
-def _import_place(error: BaseException) -> str:
-    """File and line of a module that cannot be imported; nothing where there is no such module."""
-    if isinstance(error, SyntaxError):
-        return f" ({_shown(str(error.filename))}, line {error.lineno})"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    inside = [frame for frame in frames if frame.filename not in (__file__, importlib.__file__)]
-    return f" ({_shown(inside[-1].filename)}, line {inside[-1].lineno})" if inside else ""
-
-
-def _shown(file: str) -> str:
-    """A file as a user would name it from where he works."""
-    try:
-        return str(Path(file).relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return file
-
-
-def _hint(name: str) -> str:
-    """Return the advice on a module that has the name of one of initbench's own packages."""
-    package = name.partition(":")[0].partition(".")[0]
-    return f"; '{package}' is a package of initbench itself, give your module another name" if package in OURS else ""
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def import_submodules(package: ModuleType) -> None:

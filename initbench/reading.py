@@ -47,7 +47,7 @@ def given(source: Experiment | Path | str | None, seeds: int | Mapping[str, Any]
 
 
 def _of_settings(settings: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of keyword arguments; without a name it is called after its cells, so that more seeds belong to the same run."""
+    """Return the experiment of keyword arguments; without a name it is called after its cells, so that more seeds are added to it."""
     try:
         experiment = Experiment.model_validate({"name": NAMELESS, **settings})
     except ValidationError as error:

@@ -46,7 +46,13 @@ def run(
     ...     training={"steps": 500, "solved_below": 0.1},
     ...     grid={"initializer": ["zeros", "glorot_normal"]},
     ...     claim=[
-    ...         {"id": "random", "says": "Random starts find XOR.", "where": {"initializer": "glorot_normal"}, "measure": "solved", "at_least": 0.3}
+    ...         {
+    ...             "id": "random",
+    ...             "says": "Random starts find XOR.",
+    ...             "where": {"initializer": "glorot_normal"},
+    ...             "measure": "solved",
+    ...             "at_least": 0.3,
+    ...         }
     ...     ],
     ...     seeds=40,
     ...     progress=False,
@@ -63,7 +69,7 @@ def run(
     """
     wanted = given(experiment, seeds, settings)
     if forget_changed(wanted):
-        wanted = given(experiment if experiment is None or not isinstance(experiment, Experiment) else experiment.text, seeds, settings)
+        wanted = given(experiment.text if isinstance(experiment, Experiment) else experiment, seeds, settings)
     check(wanted)
 
     def trained(watch: Watch) -> Path:

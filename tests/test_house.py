@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("bench", "analysis", "initbench")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("bench.messages", "bench.keys", "bench.hardware", "bench.startup", "bench.linalg"),
+    ("bench.messages", "bench.docstrings", "bench.option_texts", "bench.keys", "bench.hardware", "bench.startup", "bench.linalg"),
+    ("bench.imports",),
     ("bench.registry",),
     ("bench.initializers", "bench.models", "bench.losses", "bench.optimizers", "bench.probes"),
     ("bench.schemes", "bench.tasks"),

@@ -54,7 +54,8 @@ def test_an_initializer_survives_batching_on_two_devices(name: str) -> None:
 
 VARIANCES = {
     "lecun_normal": 1 / 300, "lecun_uniform": 1 / 300, "glorot_normal": 2 / 500, "glorot_uniform": 2 / 500,
-    "keras_default": 2 / 500, "he_normal": 2 / 300, "he_uniform": 2 / 300, "pytorch_default": 1 / 900,
+    "keras_default": 2 / 500, "he_normal": 2 / 300, "he_uniform": 2 / 300, "pytorch_default": 1 / 900, "flax_default": 1 / 300,
+    "small_init": 2 / 1000,
 }  # fmt: skip
 
 

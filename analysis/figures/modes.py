@@ -40,7 +40,7 @@ def _against_time(run: Run, axis: Axes, colors: dict) -> None:
         s = strengths_of(run, cell, rows)[0]
         color, mark = colors[name]
         times = np.geomspace(0.05, 30, 400)
-        loss = np.mean((s - mode_strength(times[:, None], s, cell.settings.initializer.gain**2)) ** 2, axis=1)
+        loss = np.mean((s - mode_strength(times[:, None], s, cell.settings.gain**2)) ** 2, axis=1)
         axis.plot(times, loss, color=color, lw=1)
         measured = time_of(curve["step"].to_numpy(float), float(rows["learning_rate"].iloc[0]), len(s))
         axis.plot(measured, curve["loss"], mark, color=color, ms=4, mfc="white", label=value_label(name))

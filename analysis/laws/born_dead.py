@@ -87,5 +87,5 @@ def _has_the_law(cell: Cell) -> bool:
         and initializer.bias_stddev == initializer.first_layer_offset == initializer.zero_fraction == 0
         and not initializer.zero_layers
         and initializer.scheme is None
-        and initializer.gain > 0
+        and cell.settings.gain > 0
     )

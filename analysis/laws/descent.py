@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import cells_of, law, starts
-from analysis.laws.oracle import ACTIVATIONS, cross_entropy, forward, layers_of, trained
+from analysis.laws.oracle import cross_entropy, forward, layers_of, trained
 from analysis.rows.load import Run
 from bench.spec import Cell
 
@@ -35,7 +35,6 @@ def _is_plain(cell: Cell) -> bool:
     settings = cell.settings
     return (
         settings.model.name == "mlp"
-        and settings.model.options["activation"] in ACTIVATIONS
         and settings.model.options["bias"]
         and settings.model.options["dropout"] == 0
         and settings.initializer.gain == 1

@@ -59,7 +59,7 @@ def halvings(run: Run) -> Iterator[list[tuple[Cell, pd.DataFrame]]]:
     """Groups of aligned cells with a fixed budget that end at the same time; in each, learning rates fall."""
     groups: dict[tuple[float, float], list[tuple[Cell, pd.DataFrame]]] = {}
     for cell, rows in cells_of(run, lambda cell: is_aligned(cell) and cell.settings.training.solved_below is None):
-        key = (round(cell.settings.optimizer.rate * cell.settings.training.steps, 9), cell.settings.initializer.gain)
+        key = (round(cell.settings.optimizer.rate * cell.settings.training.steps, 9), cell.settings.gain)
         groups.setdefault(key, []).append((cell, rows.sort_values("data_seed")))
     for group in groups.values():
         yield sorted(group, key=lambda pair: -pair[0].settings.optimizer.rate)
@@ -69,7 +69,7 @@ def distance_to_formula(run: Run, cell: Cell, rows: pd.DataFrame) -> Array:
     """Final loss minus that of the formula, by lane."""
     s = strengths_of(run, cell, rows)
     t = time_of(rows["steps_run"].to_numpy(float)[:, None], rows["learning_rate"].to_numpy(float)[:, None], s.shape[1])
-    a = mode_strength(t, s, cell.settings.initializer.gain**2)
+    a = mode_strength(t, s, cell.settings.gain**2)
     return rows["loss_final"].to_numpy(float) - np.mean((s - a) ** 2, axis=1)
 
 
@@ -83,7 +83,7 @@ def saxe_modes(run: Run, found: Evidence) -> None:
         lanes = lanes_of[cell.id]
         s = strengths_of(run, cell, lanes.rows)
         steps = np.nan_to_num(lanes["steps_run"])
-        predicted = _discrete_loss(s, cell.settings.initializer.gain, lanes["learning_rate"], steps)
+        predicted = _discrete_loss(s, cell.settings.gain, lanes["learning_rate"], steps)
         lanes.within("difference from the recursion", np.abs(lanes["loss_final"] - predicted) / lanes["loss_initial"], 1e-9)
     orders = []
     for group in halvings(run):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.integrate import quad
 from scipy.special import expit, log_softmax, softmax
 
 Array = np.ndarray
@@ -18,7 +19,9 @@ Layers = Sequence[tuple[Array, Array]]
 GELU_CUBIC = 0.044715
 """Coefficient of the cubic term in the tanh approximation of GELU (Hendrycks and Gimpel, 2016)."""
 LEAK = 0.01
-"""Slope of the leaky ReLU below 0."""
+"""Slope of the leaky ReLU below 0, if its name does not say another."""
+SELU_SCALE, SELU_FLOOR = 1.0507009873554804934193349852946, 1.7580993408473766
+"""Slope of SELU above 0, and the depth to which it falls (Klambauer et al., 2017)."""
 
 
 class Activation(NamedTuple):
@@ -43,19 +46,53 @@ def _gelu_slope(z: Array) -> Array:
     return (1 + t) / 2 + z / 2 * (1 - t**2) * np.sqrt(2 / np.pi) * (1 + 3 * GELU_CUBIC * z**2)
 
 
+def _exponential(scale: float, floor: float) -> Activation:
+    """A line of slope `scale` above 0, and below it an exponential that falls to -`floor`; at 0 the slope is that from below."""
+
+    def below(z: Array) -> Array:
+        return np.exp(np.minimum(z, 0))
+
+    return Activation(
+        lambda z: np.where(z > 0, scale * z, floor * np.expm1(np.minimum(z, 0))), lambda z: np.where(z > 0, scale, floor * below(z))
+    )
+
+
+def _leaky(leak: float) -> Activation:
+    return Activation(lambda z: np.where(z >= 0, z, leak * z), lambda z: np.where(z >= 0, 1.0, leak))
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "identity": Activation(lambda z: z, np.ones_like),
     "tanh": Activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2, lambda z: -2 * np.tanh(z) * (1 - np.tanh(z) ** 2)),
     "sigmoid": Activation(expit, _logistic, lambda z: _logistic(z) * (1 - 2 * expit(z))),
     "softplus": Activation(lambda z: np.logaddexp(0, z), expit, _logistic),
     "relu": Activation(lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
-    "leaky_relu": Activation(lambda z: np.where(z >= 0, z, LEAK * z), lambda z: np.where(z >= 0, 1.0, LEAK)),
+    "leaky_relu": _leaky(LEAK),
     "gelu": Activation(lambda z: z / 2 * (1 + _gelu_tanh(z)), _gelu_slope),
     "silu": Activation(lambda z: z * expit(z), lambda z: expit(z) * (1 + z * (1 - expit(z)))),
+    "sine": Activation(np.sin, np.cos, lambda z: -np.sin(z)),
+    "elu": _exponential(1.0, 1.0),
+    "selu": _exponential(SELU_SCALE, SELU_FLOOR),
+    "relu_squared": Activation(lambda z: np.maximum(z, 0) ** 2, lambda z: 2 * np.maximum(z, 0)),
 }
 """Activation functions by name."""
 ZERO_AT_ZERO = frozenset(name for name, activation in ACTIVATIONS.items() if activation.value(np.zeros(1))[0] == 0)
 """Activation functions with act(0) = 0."""
+FLAT_AT_ZERO = frozenset(name for name, activation in ACTIVATIONS.items() if activation.slope(np.zeros(1))[0] == 0)
+"""Activation functions whose slope at 0 is 0."""
+
+
+def function_of(name: str) -> Activation:
+    """The activation function of a name, or of `leaky_relu(SLOPE)`; KeyError if there is none."""
+    leaky = name.removeprefix("leaky_relu(").removesuffix(")")
+    return ACTIVATIONS[name] if leaky == name else _leaky(float(leaky))
+
+
+def gain(name: str) -> float:
+    """1 / sqrt(E f(z)^2) for z from N(0, 1), by adaptive quadrature."""
+    f = function_of(name).value
+    parts = [quad(lambda z: f(np.array([z]))[0] ** 2 * np.exp(-(z**2) / 2), *ends)[0] for ends in ((-np.inf, 0), (0, np.inf))]
+    return float((sum(parts) / np.sqrt(2 * np.pi)) ** -0.5)
 
 
 class Forward(NamedTuple):
@@ -69,10 +106,10 @@ class Forward(NamedTuple):
 
 def forward(layers: Layers, activation: str, x: Array) -> Forward:
     """Pass examples through the layers; the last one is linear."""
-    inputs, sums = [x], []
+    inputs, sums, function = [x], [], function_of(activation)
     for kernel, bias in layers:
         sums.append(inputs[-1] @ kernel + bias[..., None, :])
-        inputs.append(ACTIVATIONS[activation].value(sums[-1]))
+        inputs.append(function.value(sums[-1]))
     return Forward(inputs[:-1], sums)
 
 
@@ -93,7 +130,7 @@ def backward(layers: Layers, activation: str, passed: Forward, errors: Array) ->
     """The slope of the loss along the pre-activations of each layer, given that along the outputs (`errors`)."""
     slopes = [errors]
     for (kernel, _), sums in zip(layers[:0:-1], passed.sums[-2::-1], strict=True):
-        slopes.append(slopes[-1] @ kernel.swapaxes(-1, -2) * ACTIVATIONS[activation].slope(sums))
+        slopes.append(slopes[-1] @ kernel.swapaxes(-1, -2) * function_of(activation).slope(sums))
     return slopes[::-1]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.laws.law import SAMPLE, starts
-from analysis.laws.oracle import ACTIVATIONS, Forward, Layers, backward, cross_entropy, forward
+from analysis.laws.oracle import Forward, Layers, backward, cross_entropy, forward, function_of
 from analysis.rows.load import Run
 from bench.probes.symmetry import BREAK
 from bench.spec import Cell
@@ -60,7 +60,7 @@ class Quotient:
     def grow(self, errors: np.ndarray, passed: Forward) -> None:
         """One step of the differences, to first order, before that of the unit; they add up to 0, so the outputs do not change."""
         (_, _, v), (dw, db, dv) = self.unit, self.differences
-        shape, z = ACTIVATIONS[self.activation], passed.sums[0][:, :, 0]
+        shape, z = function_of(self.activation), passed.sums[0][:, :, 0]
         assert shape.curvature is not None
         pulled, slope = np.einsum("lnc,lc->ln", errors, v), shape.slope(z)
         dz = np.einsum("lnd,lhd->lnh", self.x, dw) + db[:, None]

@@ -10,13 +10,14 @@ from scipy import stats
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import cells_of, law
+from analysis.laws.oracle import gain
 from analysis.rows.load import Run
 from bench.runs.networks import task_of
-from bench.spec import Cell, InitializerSpec
+from bench.spec import Cell
 
 ROUNDING = 1e-4
 """Relative error of a squared norm that counts as rounding."""
-WITHOUT_CHANCE = ("constant", "identity", "orthogonal", "zero_hadamard")
+WITHOUT_CHANCE = ("constant", "idinit", "identity", "orthogonal", "zero_hadamard")
 """Initializers whose weights have the same norm in every draw."""
 
 Options = dict[str, Any]
@@ -26,6 +27,14 @@ def _copied(fan_in: int, fan_out: int) -> float:
     return min(fan_in, fan_out) / (fan_in * fan_out)
 
 
+FANS: dict[str, Callable[[int, int], float]] = {
+    "fan_in": lambda fan_in, fan_out: fan_in,
+    "fan_out": lambda fan_in, fan_out: fan_out,
+    "fan_avg": lambda fan_in, fan_out: float(np.mean([fan_in, fan_out])),
+    "fan_geo_avg": lambda fan_in, fan_out: float(stats.gmean([fan_in, fan_out])),
+}
+"""What the modes of `variance_scaling` divide by."""
+
 MEAN_SQUARES: dict[str, Callable[[Options, int, int], float]] = {
     "lecun": lambda options, fan_in, fan_out: 1 / fan_in,
     "he": lambda options, fan_in, fan_out: 2 / fan_in,
@@ -33,6 +42,10 @@ MEAN_SQUARES: dict[str, Callable[[Options, int, int], float]] = {
     "keras_default": lambda options, fan_in, fan_out: 2 / (fan_in + fan_out),
     "glorot_standard": lambda options, fan_in, fan_out: 1 / (3 * fan_in),
     "pytorch_default": lambda options, fan_in, fan_out: 1 / (3 * fan_in),
+    "flax_default": lambda options, fan_in, fan_out: 1 / fan_in,
+    "variance_scaling": lambda options, fan_in, fan_out: options["scale"] / FANS[options["mode"]](fan_in, fan_out),
+    "small_init": lambda options, fan_in, fan_out: 2 / (5 * min(fan_in, fan_out)),
+    "truncated_normal": lambda options, fan_in, fan_out: options["stddev"] ** 2 * stats.truncnorm(-2, 2).var(),
     "normal": lambda options, fan_in, fan_out: options["stddev"] ** 2,
     "uniform": lambda options, fan_in, fan_out: options["limit"] ** 2 / 3,
     "sparse": lambda options, fan_in, fan_out: min(options["connections"] / fan_in, 1) * options["stddev"] ** 2,
@@ -41,21 +54,23 @@ MEAN_SQUARES: dict[str, Callable[[Options, int, int], float]] = {
     "zero_hadamard": lambda options, fan_in, fan_out: (
         _copied(fan_in, fan_out) if fan_out <= fan_in else 2.0 ** -math.ceil(math.log2(fan_out))
     ),
+    "idinit": lambda options, fan_in, fan_out: options["scale"] ** 2 / min(fan_in, fan_out),
     "constant": lambda options, fan_in, fan_out: options["value"] ** 2,
 }
 """Expected square of a weight, averaged over a fully connected layer, by initializer without `_normal` and `_uniform`."""
 
 
-def _law_of(initializer: InitializerSpec) -> str:
-    name = initializer.name
+def law_of(name: str) -> str:
+    """The name in `MEAN_SQUARES` of an initializer, which need not be there."""
     return name if name in MEAN_SQUARES else name.removesuffix("_normal").removesuffix("_uniform")
 
 
 def weight_variances(cell: Cell) -> list[float]:
     """Expected square of a weight of each layer of a multilayer perceptron, with its gain."""
     initializer = cell.settings.initializer
-    of_fans = MEAN_SQUARES[_law_of(initializer)]
-    return [initializer.gain**2 * of_fans(initializer.options, *fans) for fans in layer_sizes(cell)]
+    of_fans = MEAN_SQUARES[law_of(initializer.name)]
+    size = gain(cell.settings.model.options["activation"]) if initializer.gain == "auto" else initializer.gain
+    return [size**2 * of_fans(initializer.options, *fans) for fans in layer_sizes(cell)]
 
 
 def layer_sizes(cell: Cell) -> list[tuple[int, int]]:
@@ -73,7 +88,7 @@ def weight_norms(run: Run, found: Evidence) -> None:
         expected = sum(math.prod(fans) * square for fans, square in zip(layer_sizes(cell), weight_variances(cell), strict=True))
         lanes = found.lanes(rows)
         ratio = lanes["weight_norm_initial"] ** 2 / expected
-        if _law_of(cell.settings.initializer) in WITHOUT_CHANCE:
+        if law_of(cell.settings.initializer.name) in WITHOUT_CHANCE:
             lanes.within("relative error of those without chance", np.abs(ratio - 1), ROUNDING)
         else:
             lanes.tests([stats.ttest_1samp(ratio, 1).pvalue])
@@ -82,4 +97,4 @@ def weight_norms(run: Run, found: Evidence) -> None:
 def _as_drawn(cell: Cell) -> bool:
     initializer = cell.settings.initializer
     changed = initializer.scheme or initializer.zero_layers or initializer.zero_fraction or initializer.first_layer_offset
-    return cell.settings.model.name == "mlp" and _law_of(initializer) in MEAN_SQUARES and not changed
+    return cell.settings.model.name == "mlp" and law_of(initializer.name) in MEAN_SQUARES and not changed

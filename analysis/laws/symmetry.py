@@ -6,7 +6,7 @@ from scipy.special import expit, softmax
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
-from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO
+from analysis.laws.oracle import ACTIVATIONS, FLAT_AT_ZERO, ZERO_AT_ZERO, function_of
 from analysis.laws.quotient import predicted_break, quotient_loss
 from analysis.rows.load import Run
 from bench.runs.networks import BREAK, NOISE
@@ -39,7 +39,7 @@ def _starts_in_the_stuck_set(cell: Cell) -> bool:
     if initializer.name != "zeros" or initializer.bias_law != "zeros" or cell.settings.training.weight_noise > 0:
         return False
     activation = model.options.get("activation")
-    return activation == "relu" if model.name == "neuron" else activation in ZERO_AT_ZERO - {"identity"}
+    return activation in FLAT_AT_ZERO if model.name == "neuron" else activation in ZERO_AT_ZERO - {"identity"}
 
 
 @law()
@@ -132,7 +132,7 @@ def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     x, y = np.moveaxis(start.data.x, 0, 2), np.moveaxis(start.data.y, 0, -1)
     first, last = start.params["layers"][0], start.params["layers"][1]
     w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
-    shape, steps = ACTIVATIONS[cell.settings.model.options["activation"]], rows["steps_run"].to_numpy(int)
+    shape, steps = function_of(cell.settings.model.options["activation"]), rows["steps_run"].to_numpy(int)
     rate, l2, n = rows["learning_rate"].to_numpy(w.dtype), w.dtype.type(cell.settings.training.l2), w.dtype.type(len(x))
     for step in range(steps.max(initial=0)):
         z = np.sum(x.swapaxes(0, 1)[:, :, None] * w[:, None], axis=0) + b

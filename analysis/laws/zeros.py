@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.laws.evidence import Evidence
 from analysis.laws.law import SAMPLE, cells_of, law, starts
-from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO, backward, cross_entropy, forward, layers_of
+from analysis.laws.oracle import FLAT_AT_ZERO, ZERO_AT_ZERO, backward, cross_entropy, forward, layers_of
 from analysis.rows.load import Run
 from bench.runs.networks import network
 from bench.spec import Cell
@@ -38,7 +38,7 @@ def moving_layers(cell: Cell) -> list[int] | None:
     if not zero:
         return None
     alone = len(zero) == 1
-    if cell.settings.model.options["activation"] == "relu":
+    if cell.settings.model.options["activation"] in FLAT_AT_ZERO:
         alone = alone and zero[0] == weight_layers(cell) - 1
     return [zero[0]] if alone else []
 
@@ -125,7 +125,6 @@ def _is_one_plain_step(cell: Cell) -> bool:
     settings = cell.settings
     return (
         settings.model.name == "mlp"
-        and settings.model.options["activation"] in ACTIVATIONS
         and settings.optimizer.is_gradient_descent
         and settings.training.steps == 1
         and settings.training.batch_size == 0

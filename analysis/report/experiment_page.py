@@ -143,6 +143,8 @@ def _about_cells(result: Result) -> str:
         "'never' if fewer than half do. Loss: median of the final training loss over all training runs, "
         "'diverged' where more than half did."
     )
+    if {"metric_median", "test_metric_median"} & set(result.summary):
+        text += " Metric: median of the final accuracy, or of R² in a regression; test metric: the same on test data."
     if "broken" in result.summary:
         text += " Tie broken: share of training runs whose equal units came apart, and the median step of those that did."
     if "distinct_minima" in result.summary:

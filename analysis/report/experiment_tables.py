@@ -95,8 +95,12 @@ def claim_frame(result: Result) -> pd.DataFrame:
 
 
 def _more(line: pd.Series) -> dict[str, str]:
-    """Columns that only some experiments have: ties that broke, and ends up to symmetries."""
+    """Columns that only some experiments have: metrics, ties that broke, and ends up to symmetries."""
     found = {}
+    for name in ("metric", "test metric"):
+        median = line.get(f"{name.replace(' ', '_')}_median", np.nan)
+        if not np.isnan(median):
+            found[name] = f"{median:.3f}" if np.isfinite(median) else "diverged"
     if "broken" in line:
         found["tie broken"] = f"{line['broken']:.3f} [{line['broken_low']:.3f}, {line['broken_high']:.3f}]"
         none = not np.isfinite(line["break_median"])

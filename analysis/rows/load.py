@@ -243,7 +243,9 @@ def _names_in(section: str, content: Any) -> list[str]:
     found = [str(content.get("name"))]
     if section == "initializer":
         layers = content.get("layers", {})
-        found += [str(content.get("scheme")), *(f"{layer}: {piece.get('name')}" for layer, piece in sorted(layers.items()))]
+        scheme = content.get("scheme")
+        scheme = scheme.get("name") if isinstance(scheme, dict) else scheme
+        found += [str(scheme), *(f"{layer}: {piece.get('name')}" for layer, piece in sorted(layers.items()))]
     return found
 
 

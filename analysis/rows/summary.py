@@ -25,6 +25,11 @@ ESTIMATORS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("steps_median", "steps_low", "steps_high"), ("steps_to_solve", STEPS)),
     **{f"loss_{name}": ("loss_final", f"quantile {share}; infinite where that lane diverged") for name, share in QUARTILES.items()},
     "loss_iqm": ("loss_final", "interquartile mean; infinite where more than a quarter of the lanes diverged"),
+    **{
+        f"{name}_{end}": (f"{name}_final", "median, 95% interval of order statistics over draws; -inf where more than half diverged")
+        for name in ("metric", "test_metric")
+        for end in ("median", "low", "high")
+    },
     **dict.fromkeys(("broken", "broken_low", "broken_high"), ("break_step", TIED)),
     **dict.fromkeys(("break_median", "break_low", "break_high"), ("break_step", "median of those that have one, 95% interval as above")),
     "distinct_minima": ("hidden_units_*", "number of different networks up to the symmetries of the hidden layer"),
@@ -46,8 +51,8 @@ def summarize(run: Run) -> pd.DataFrame:
     """The summary of a run: one line per cell, in the order of the grid.
 
     A line has the share of each outcome, the interval of the solved share, median steps to solve with their interval, quartiles and
-    interquartile mean of the final loss, and the numbers of lanes, data seeds and independent observations. A cell without an ended lane
-    has no line.
+    interquartile mean of the final loss, medians of the final metrics, and the numbers of lanes, data seeds and independent observations.
+    A cell without an ended lane has no line.
     """
     lines: list[dict[str, Any]] = []
     by_cell = dict(list(run.lanes.groupby("cell", sort=False)))
@@ -74,11 +79,24 @@ def summarize(run: Run) -> pd.DataFrame:
                 "steps_high": steps.high,
                 **{f"loss_{name}": quantile_interval(loss, share).estimate for name, share in QUARTILES.items()},
                 "loss_iqm": iqm(loss),
+                **_metrics(run, rows),
                 **_ties(run, rows),
                 **_orbits(cell, rows),
             }
         )
     return pd.DataFrame(lines)
+
+
+def _metrics(run: Run, rows: pd.DataFrame) -> dict[str, float]:
+    """Medians of the final metric (accuracy, or R^2) on training and test data, with 95% intervals, as far as the task has them."""
+    found: dict[str, float] = {}
+    ended = rows["outcome"] != "diverged"
+    for name in ("metric", "test_metric"):
+        column = f"{name}_final"
+        if column in rows and run.lanes[column].notna().any() and rows.loc[ended, column].notna().all():
+            estimate = clustered_median(with_worst(rows, column).to_numpy(), run.clusters.loc[rows.index].to_numpy())
+            found |= dict(zip((f"{name}_median", f"{name}_low", f"{name}_high"), estimate[:3], strict=True))
+    return found
 
 
 def _ties(run: Run, rows: pd.DataFrame) -> dict[str, float]:

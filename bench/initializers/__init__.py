@@ -1,7 +1,8 @@
 """Initializers: JAX's protocol `(key, shape, dtype) -> Array`, options as further keyword arguments.
 
 `shape` is `(fan_in, fan_out)` for a dense layer; for more axes all but the last count as fan-in. An initializer that ignores its key is
-registered with `random=False`; of a user's own that is measured as well, see `draws`.
+registered with `random=False`; of a user's own that is measured as well, see `draws`. A user's own may also be a function of options that
+returns such an initializer, in the manner of `jax.nn.initializers`: it is one if it takes neither key nor shape.
 """
 
 import sys
@@ -15,10 +16,11 @@ from bench.registry import Entry, PieceError, Registry, import_submodules
 
 initializer = Registry(
     "initializer",
-    supplied=("key", "shape", "dtype", "out_sharding"),
+    supplied=("self", "key", "shape", "dtype", "out_sharding"),
     needs=("key", "shape", "dtype"),
-    contract="an initializer is called as (key, shape, dtype) and returns an array of that shape and dtype; a function that makes "
-    "initializers is none",
+    contract="an initializer is called as (key, shape, dtype) and returns an array of that shape and dtype, or it is called with its "
+    "options alone and returns such a function",
+    factories=True,
 )
 
 import_submodules(sys.modules[__name__])

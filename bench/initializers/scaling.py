@@ -1,6 +1,7 @@
 """Random initializers: independent draws of a chosen scale, and random orthogonal matrices.
 
-Normal laws are not truncated, as in the papers and in PyTorch; Keras truncates at two standard deviations.
+Normal laws are not truncated, as in the papers and in PyTorch, unless their name says so; Flax and Keras truncate at two standard
+deviations.
 """
 
 import math
@@ -12,7 +13,7 @@ from jaxtyping import Array, Float, Key
 from pydantic import FiniteFloat, PositiveFloat
 
 from bench.initializers import initializer
-from bench.linalg import orthonormal
+from bench.linalg import orthonormal, singular_values
 
 KeyLike = Key[Array, ""]
 Weights = Float[Array, "..."]
@@ -35,71 +36,133 @@ def _uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, variance: f
     return math.sqrt(3 * variance) * jax.random.uniform(key, shape, dtype, -1.0, 1.0)
 
 
+TRUNCATED = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
+"""Standard deviation of a standard normal that is truncated at +-2."""
+
+
+def _corrected(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, variance: float) -> Weights:
+    return math.sqrt(variance) / TRUNCATED * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+
+
 @initializer
 def normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, stddev: PositiveFloat = 1.0) -> Weights:
-    """N(0, stddev^2), whatever the fan-in."""
+    """A normal law, whatever the fan-in.
+
+    Formula: W ~ N(0, stddev^2).
+    Law: the variance is stddev^2.
+    """
     return _normal(key, shape, dtype, stddev**2)
 
 
 @initializer
 def uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, limit: PositiveFloat = 0.1) -> Weights:
-    """U(-limit, limit), whatever the fan-in."""
+    """A uniform law, whatever the fan-in.
+
+    Formula: W ~ U(-limit, limit).
+    Law: the variance is limit^2 / 3.
+    """
     return _uniform(key, shape, dtype, limit**2 / 3)
 
 
 @initializer
 def lecun_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """N(0, 1 / fan_in) (LeCun et al., 1998)."""
+    """A linear layer keeps the variance of a signal.
+
+    Formula: W ~ N(0, 1 / fan_in).
+    Source: LeCun et al., 1998.
+    Law: the variance is 1 / fan_in.
+    """
     return _normal(key, shape, dtype, 1 / fans(shape)[0])
 
 
 @initializer
 def lecun_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """Uniform with variance 1 / fan_in (LeCun et al., 1998)."""
+    """As `lecun_normal`, of a uniform law.
+
+    Formula: W ~ U(-a, a), a = sqrt(3 / fan_in).
+    Source: LeCun et al., 1998.
+    Law: the variance is 1 / fan_in.
+    """
     return _uniform(key, shape, dtype, 1 / fans(shape)[0])
 
 
 @initializer
 def glorot_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """N(0, 2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """A compromise of keeping the variance of the signal and that of the gradient.
+
+    Formula: W ~ N(0, 2 / (fan_in + fan_out)).
+    Source: Glorot and Bengio, 2010.
+    Law: the variance is 2 / (fan_in + fan_out).
+    Limit: `lecun_normal` for a square layer.
+    """
     return _normal(key, shape, dtype, 2 / sum(fans(shape)))
 
 
 @initializer
 def glorot_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    """As `glorot_normal`, of a uniform law.
+
+    Formula: W ~ U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+    Source: Glorot and Bengio, 2010.
+    Law: the variance is 2 / (fan_in + fan_out).
+    Limit: `lecun_uniform` for a square layer.
+    """
     return _uniform(key, shape, dtype, 2 / sum(fans(shape)))
 
 
 @initializer
 def he_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """N(0, 2 / fan_in) (He et al., 2015)."""
+    """A layer of ReLU keeps the second moment of a signal.
+
+    Formula: W ~ N(0, 2 / fan_in).
+    Source: He et al., 2015.
+    Law: the variance is 2 / fan_in.
+    """
     return _normal(key, shape, dtype, 2 / fans(shape)[0])
 
 
 @initializer
 def he_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """Uniform with variance 2 / fan_in (He et al., 2015)."""
+    """As `he_normal`, of a uniform law.
+
+    Formula: W ~ U(-a, a), a = sqrt(6 / fan_in).
+    Source: He et al., 2015.
+    Law: the variance is 2 / fan_in.
+    """
     return _uniform(key, shape, dtype, 2 / fans(shape)[0])
 
 
 @initializer(bias="uniform_fan_in")
 def pytorch_default(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """`torch.nn.Linear`'s default: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), biases drawn likewise."""
+    """The default of `torch.nn.Linear`; biases are drawn likewise.
+
+    Formula: W, b ~ U(-a, a), a = 1 / sqrt(fan_in).
+    Source: PyTorch (Paszke et al., 2019).
+    Law: the variance is 1 / (3 fan_in).
+    Limit: `glorot_standard` with bias = "zeros".
+    """
     return _uniform(key, shape, dtype, 1 / (3 * fans(shape)[0]))
 
 
 @initializer
 def keras_default(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """`keras.layers.Dense`'s default: Glorot uniform weights, zero biases."""
+    """The default of `keras.layers.Dense`; biases are zero.
+
+    Formula: W ~ U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+    Source: Keras (Chollet et al., 2015).
+    Law: the variance is 2 / (fan_in + fan_out).
+    Limit: `glorot_uniform`, of which it has the same draws.
+    """
     return glorot_uniform(key, shape, dtype)
 
 
 @initializer
 def glorot_standard(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)) with zero biases, the "standard" that Glorot and Bengio (2010) argue against.
+    """The "standard" that Glorot and Bengio argue against: a linear layer passes on a third of its input's variance.
 
-    Its variance is 1 / (3 fan_in): a linear layer passes on a third of its input's variance.
+    Formula: W ~ U(-a, a), a = 1 / sqrt(fan_in).
+    Source: Glorot and Bengio, 2010.
+    Law: the variance is 1 / (3 fan_in).
     """
     return _uniform(key, shape, dtype, 1 / (3 * fans(shape)[0]))
 
@@ -110,19 +173,87 @@ def variance_scaling(
     shape: tuple[int, ...],
     dtype: DTypeLike,
     scale: PositiveFloat = 1.0,
-    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
-    distribution: Literal["normal", "uniform"] = "normal",
+    mode: Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"] = "fan_in",
+    distribution: Literal["normal", "truncated_normal", "uniform"] = "normal",
 ) -> Weights:
-    """Variance `scale / fan`: LeCun is 1 of fan_in, He 2 of fan_in, Glorot 1 of fan_avg (the mean of both)."""
+    """The family of LeCun's, Glorot's and He's initializers, as in `jax.nn.initializers.variance_scaling`.
+
+    `fan_avg` is the arithmetic and `fan_geo_avg` the geometric mean of fan_in and fan_out. `truncated_normal` draws within two standard
+    deviations and divides by .87963, the standard deviation that is left, so that the variance is that of the formula.
+
+    Formula: W of variance scale / fan, from a normal law, one truncated at 2 standard deviations and corrected, or a uniform one.
+    Source: He et al., 2015.
+    Law: the variance is scale / fan; truncated weights are at most 2.2737 standard deviations.
+    Limit: LeCun is scale 1 of fan_in, He scale 2 of fan_in, Glorot scale 1 of fan_avg.
+    """
     fan_in, fan_out = fans(shape)
-    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
-    draw = _normal if distribution == "normal" else _uniform
+    means = {"fan_avg": (fan_in + fan_out) / 2, "fan_geo_avg": math.sqrt(fan_in * fan_out)}
+    fan = {"fan_in": fan_in, "fan_out": fan_out, **means}[mode]
+    draw = {"normal": _normal, "truncated_normal": _corrected, "uniform": _uniform}[distribution]
     return draw(key, shape, dtype, scale / fan)
 
 
 @initializer
+def flax_default(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
+    """The default of `flax.nnx.Linear`, and of Flax's convolutions: LeCun's law, truncated and corrected; biases are zero.
+
+    Formula: W = N(0, 1) truncated at +-2, over .87963 sqrt(fan_in).
+    Source: Flax (Heek et al., 2020).
+    Law: the variance is 1 / fan_in; no weight is larger than 2.2737 / sqrt(fan_in).
+    Limit: `variance_scaling` with distribution = "truncated_normal".
+    """
+    return _corrected(key, shape, dtype, 1 / fans(shape)[0])
+
+
+@initializer
+def truncated_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, stddev: PositiveFloat = 1.0) -> Weights:
+    """A normal law without its tails and without a correction, as in `jax.nn.initializers.truncated_normal`.
+
+    Formula: W = stddev N(0, 1) truncated at +-2.
+    Source: JAX (Bradbury et al., 2018).
+    Law: the variance is .77374 stddev^2, .87963 of the standard deviation; no weight is larger than 2 stddev.
+    """
+    return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
+
+
+@initializer
+def small_init(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
+    """Every layer of a transformer of width d as small as its largest ones under Glorot's law, d to 4 d.
+
+    The width d is the smaller one of fan_in and fan_out.
+
+    Formula: W ~ N(0, 2 / (5 d)).
+    Source: Nguyen and Salazar, 2019.
+    Law: the variance is 2 / (5 min(fan_in, fan_out)).
+    Limit: `glorot_normal` for a layer from d to 4 d or back.
+    """
+    return _normal(key, shape, dtype, 2 / (5 * min(fans(shape))))
+
+
+@initializer
+def spectral(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
+    """A normal matrix of the spectral norm with which features of every width are learned at the same rate.
+
+    The receptive field of a convolution counts among its inputs.
+
+    Formula: W = sqrt(fan_out / fan_in) N / |N|, N ~ N(0, 1), |.| the largest singular value.
+    Source: Yang et al., 2023.
+    Law: the largest singular value is sqrt(fan_out / fan_in).
+    Limit: for a wide square layer `normal` with stddev = 1 / (2 sqrt(fan_in)).
+    """
+    matrix = jax.random.normal(key, (math.prod(shape[:-1]), shape[-1]), dtype)
+    target = math.sqrt(matrix.shape[1] / matrix.shape[0])
+    return (target * matrix / singular_values(matrix)[0]).reshape(shape)
+
+
+@initializer
 def orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, scale: FiniteFloat = 1.0) -> Weights:
-    """Random orthonormal rows or columns, uniform over the orthogonal group (Saxe et al., 2014)."""
+    """Random orthonormal rows or columns, uniform over the orthogonal group.
+
+    Formula: W = scale Q, Q^T Q = 1 or Q Q^T = 1.
+    Source: Saxe et al., 2014.
+    Law: every singular value is |scale|.
+    """
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = orthonormal(jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype))
     return scale * (tall if rows >= columns else tall.T).reshape(shape)

@@ -36,17 +36,26 @@ def identity(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     """1 on the main diagonal, 0 elsewhere: each unit copies one input, as far as there are inputs and units.
 
     A convolution copies channels: the identity is at the center of its kernel ("Dirac"), zeros around it.
+
+    Formula: W_ij = 1 if i = j, else 0.
+    Source: Le et al., 2015, for recurrent weights.
+    Law: every singular value is 1, but a widening layer leaves the added units at 0.
     """
     return _at_center(jnp.eye(_rows(shape[-2:]), shape[-1], dtype=dtype), shape)
 
 
 @initializer(random=False)
 def zero_hadamard(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """ZerO: the identity where a layer does not widen, else the corner of an orthonormal Hadamard matrix (Zhao et al., 2022).
+    """ZerO: the identity where a layer does not widen, else the corner of an orthonormal Hadamard matrix.
 
     A widening identity would leave the new units at 0 and the network in the span of its inputs; +-2^(-m/2) in every entry,
     with 2^m the least power of two that holds the width, does not. The scale is that of the authors' code. A convolution has it
     at the center of its kernel, for its channels, and zeros around it.
+
+    Formula: W = 1 if fan_out <= fan_in, else the first fan_in x fan_out numbers of 2^(-m/2) H_(2^m), 2^m >= fan_out.
+    Source: Zhao et al., 2022.
+    Law: every entry of a widening layer is +-2^(-m/2); every singular value is 1 if fan_out is a power of two.
+    Limit: `identity` for a layer that does not widen.
     """
     fan_in, fan_out = _rows(shape[-2:]), shape[-1]
     if fan_out <= fan_in:
@@ -58,23 +67,49 @@ def zero_hadamard(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Wei
 
 @initializer
 def delta_orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, scale: FiniteFloat = 1.0) -> Weights:
-    """A random orthogonal matrix at the center of a convolution's kernel, zeros around it (Xiao et al., 2018).
+    """A random orthogonal matrix at the center of a convolution's kernel, zeros around it.
 
     The convolution keeps the length of what stands at each position, as long as there are no fewer units than channels; with fewer
-    it projects on as many directions as there are units (`jax.nn.initializers.delta_orthogonal` refuses). Without a receptive
-    field it is `orthogonal`.
+    it projects on as many directions as there are units (`jax.nn.initializers.delta_orthogonal` refuses).
+
+    Formula: W = scale Q at the center of the receptive field, 0 around it, Q^T Q = 1 or Q Q^T = 1.
+    Source: Xiao et al., 2018.
+    Law: every singular value of the center is |scale|, all other weights are 0.
+    Limit: `orthogonal` without a receptive field.
     """
     return _at_center(orthogonal(key, shape[-2:], dtype, scale), shape)
 
 
 @initializer
 def sparse(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, connections: PositiveInt = 15, stddev: PositiveFloat = 1.0) -> Weights:
-    """Each unit has `connections` incoming weights from N(0, stddev^2), the others are 0 (Martens, 2010).
+    """Each unit has a fixed number of incoming weights that are not 0.
 
-    With fewer inputs than `connections` it is `normal`.
+    Formula: `connections` weights of each unit from N(0, stddev^2), the others 0.
+    Source: Martens, 2010.
+    Law: every unit has min(connections, fan_in) weights that are not 0, and these have the variance stddev^2.
+    Limit: `normal` for a layer of no more inputs than `connections`.
     """
     lot = jax.random.uniform(jax.random.fold_in(key, 1), (_rows(shape), shape[-1]))
     # The rank of each lot among its unit's; equal lots are told apart by their place, so that the number is exact.
     rank = jnp.argsort(jnp.argsort(lot, axis=0), axis=0)
     weights = stddev * jax.random.normal(key, shape, dtype)
     return jnp.where((rank < connections).reshape(shape), weights, jnp.zeros_like(weights))
+
+
+@initializer(random=False)
+def idinit(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, scale: FiniteFloat = 1.0) -> Weights:
+    """A padded identity: where a layer widens or narrows, the identity is repeated, so that no unit and no input is left out.
+
+    The receptive field of a convolution counts among its inputs. The paper sets `scale` to 1 and, in the last layer of a residual branch
+    and in the output layer, to 1e-6 ("IDIZ"): `layers = { "*.second" = { name = "idinit", scale = 1e-6 } }`. It adds a small noise
+    to convolutions, which is left out here.
+
+    Formula: W_ij = scale if i = j modulo min(fan_in, fan_out), else 0.
+    Source: Pan et al., 2025.
+    Law: the singular values are scale sqrt(n), n the number of copies of each row or column.
+    Limit: `identity` for a square layer.
+    """
+    rows, columns = _rows(shape), shape[-1]
+    short = min(rows, columns)
+    copies = np.arange(rows)[:, None] % short == np.arange(columns) % short
+    return scale * jnp.asarray(copies, dtype).reshape(shape)

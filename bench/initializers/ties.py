@@ -19,16 +19,25 @@ Weights = Float[Array, "..."]
 def constant_noise(
     key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, value: FiniteFloat = 0.5, eps: NonNegativeFloat = 1e-3
 ) -> Weights:
-    """`value` + N(0, eps^2): all weights equal up to noise; exactly `constant` if `eps` is 0."""
+    """All weights equal up to noise.
+
+    Formula: W ~ N(value, eps^2).
+    Law: the variance around `value` is eps^2.
+    Limit: `constant` for eps = 0.
+    """
     return value + eps * jax.random.normal(key, shape, dtype)
 
 
 @initializer(random=False)
 def distinct(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """Fixed weights without ties, evenly spread over U(-1, 1) sqrt(3 / fan_in), so of variance 1 / fan_in.
+    """Fixed weights without ties, evenly spread over U(-1, 1) sqrt(3 / fan_in).
 
     The incoming weights of unit j are a point of Richtmyer's low-discrepancy sequence (1951): u_ij = frac((j + 1) sqrt(p_i)) with p_i
     the i-th prime; as square roots of primes are irrational and independent over the rationals, no two units agree in any weight.
+
+    Formula: W_ij = sqrt(3 / fan_in) (2 u_ij - 1).
+    Source: Richtmyer, 1951, for the sequence.
+    Law: no two units have a weight in common; the variance approaches 1 / fan_in as the layer grows.
     """
     fan_in, fan_out = math.prod(shape[:-1]), shape[-1]
     u = np.outer(np.sqrt(primes(fan_in)), np.arange(1, fan_out + 1)) % 1

@@ -5,28 +5,37 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from bench.imports import MOST_LETTERS
 from bench.initializers import draws, initializer
+from bench.keys import root
 from bench.lane.contracts import check_initializer, check_values, depends_on_axes
 from bench.lane.data import data_bytes, sampled
-from bench.lane.initial import laws
-from bench.lane.network import Network, dotted, leaves
+from bench.lane.initial import initial_parameters, laws, parameter_keys
+from bench.lane.network import Network, Noise, dotted, leaves
 from bench.lane.objective import MAX_HESSIAN, Recipe
 from bench.lane.start import Variant
 from bench.lane.state import Params, Path
 from bench.lane.update import averaging, optimizer_of
 from bench.losses import loss
 from bench.messages import one_line
-from bench.models.protocol import check_axes, check_names, check_rows, check_trace
+from bench.models.protocol import check_axes, check_moved, check_names, check_outputs, check_rows, check_trace
 from bench.optimizers import asks_for_function, asks_for_loss, check_keys, optimizer
 from bench.optimizers.found import REFUSALS
-from bench.registry import MOST_LETTERS, PieceError
-from bench.spec import Cell, Settings, TaskSpec
+from bench.registry import PieceError
+from bench.schemes import scheme
+from bench.spec import Cell, InitializerSpec, Settings, TaskSpec
+from bench.startup import HASTY
 from bench.tasks import task
 from bench.tasks.definition import Data
 
 SAMPLES, SAMPLES_BYTES = 64, 1 << 26
 """Number of data sets of a user's own task that are checked before training, and their largest size together."""
+
+
+MOST_EXAMPLES = 64
+"""Most examples on which a user's own model is tried before training."""
 
 
 def check_training(recipe: Recipe) -> None:
@@ -45,14 +54,18 @@ def check_training(recipe: Recipe) -> None:
         )
     if network.players and recipe.noisy:
         raise ValueError(f"training: no noise for '{name}', whose parts are trained on losses of their own")
+    if network.players and network.moving:
+        raise ValueError(f"model '{name}': it moves {dotted(network.moving[0])}, and its parts are trained on losses of their own")
+    if network.moving and network.model.whole_batch and training.dropconnect > 0:
+        raise ValueError(f"training.dropconnect: '{name}' takes the whole batch, in which examples have no weights of their own")
     if network.players and asks_for_loss(optimizer.name, optimizer.options):
         raise ValueError(f"optimizer.name = '{optimizer.name}': it asks for the one loss that '{name}' has not")
     if training.updates == "alternating" and not network.players:
         raise ValueError(f"training.updates = 'alternating': all of '{name}' is trained on one loss")
-    if recipe.noisy and asks_for_function(optimizer.name, optimizer.options):
+    if recipe.measured_apart and asks_for_function(optimizer.name, optimizer.options):
+        what = "noise in training" if recipe.noisy else "what the model does in training alone"
         raise ValueError(
-            f"optimizer.name = '{optimizer.name}': it compares values of the loss at several points, and noise in training "
-            "would be in one of them alone"
+            f"optimizer.name = '{optimizer.name}': it compares values of the loss at several points, and {what} would be in one of them"
         )
 
 
@@ -92,6 +105,11 @@ def check_update(recipe: Recipe) -> None:
         if wanted.learning_rates and (averages or asks_for_function(wanted.name, wanted.options)):
             why = "measures averages of its parameters" if averages else "searches along its updates"
             raise ValueError(f"optimizer.learning_rates: '{wanted.name}' {why}, which factors would falsify")
+        if averages and network.moving:
+            raise ValueError(
+                f"optimizer.name = '{wanted.name}': it measures averages of its parameters, and '{network.entry.name}' moves "
+                f"{dotted(network.moving[0])} by itself"
+            )
 
 
 def _described(tree: Any, dtypes: bool = True) -> Any:
@@ -113,6 +131,10 @@ def check_start(network: Network, cells: Iterable[Cell], variants: Iterable[Vari
     for variant in variants:
         if variant.relative_rate and network.players:
             raise ValueError(f"optimizer.learning_rate: '{network.entry.name}' has a loss for each player, and no curvature")
+        if variant.relative_rate and network.moving:
+            raise ValueError(
+                f"optimizer.learning_rate: '{network.entry.name}' moves {dotted(network.moving[0])}, and has no curvature without it"
+            )
         if variant.relative_rate and network.n_parameters > MAX_HESSIAN:
             raise ValueError(
                 f"optimizer.learning_rate in units of 1/curvature: at most {MAX_HESSIAN} parameters, not {network.n_parameters}"
@@ -144,7 +166,7 @@ def _check_layers(network: Network, cell: Cell) -> None:
 
 def _check_name(network: Network, place: str, name: str) -> None:
     if not network.matching(name):
-        known = ", ".join(map(dotted, network.paths))
+        known = ", ".join(dotted(path) for path in network.paths if path not in network.moving)
         raise ValueError(f"{place}: '{name}' is no parameter of {network.entry.name}; it has {known}")
 
 
@@ -166,8 +188,11 @@ def check_model(network: Network, outputs: int, dtype: str) -> None:
         with network.calling():
             return jax.eval_shape(call, params, *([jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))] if shape else []))
 
-    example = jax.ShapeDtypeStruct((1, inputs), jnp.dtype(dtype))
-    check_trace(entry, jax.eval_shape(network.unchecked_trace, params, example), outputs, dtype)
+    check_trace(entry, jax.eval_shape(network.unchecked_trace, params, network.model.examples(1, dtype=dtype)), outputs, dtype)
+    if network.moving:
+        several, key = network.model.examples(3, dtype=dtype), jax.eval_shape(root)
+        moved = jax.eval_shape(lambda params, x, key: network.in_training(params, x, Noise(key))[1], params, several, key)
+        check_moved(entry, {dotted(path): leaf for path, leaf in leaves(params) if path in network.moving}, moved)
     check_rows(entry, "units", network.unit_shapes)
     if network.offers("heads"):
         check_rows(entry, "heads", given("heads"))
@@ -176,6 +201,20 @@ def check_model(network: Network, outputs: int, dtype: str) -> None:
             check_axes(entry, method, given(method, inputs), axes)
     check_names(entry, "players", [name for name in network.players if name not in network.shapes])
     check_names(entry, "frozen", [name for name in network.frozen if not network.matching(name)])
+
+
+def check_first_outputs(recipe: Recipe, spec: TaskSpec) -> None:
+    """Check that a user's own model gives finite outputs with the weights that it builds itself; `PieceError` if it does not."""
+    network = recipe.network
+    if not network.entry.own:
+        return
+    values, tree = network.model.as_built(), jax.tree.structure(network.shapes)
+
+    def outputs(params: list[jax.Array]) -> jax.Array:
+        return network.trace(jax.tree.unflatten(tree, params), sampled(spec, 0, recipe.dtype).x[:MOST_EXAMPLES])[0]
+
+    params = [jnp.asarray(values[path], recipe.dtype) for path in network.paths]
+    check_outputs(network.entry, np.asarray(jax.jit(outputs, compiler_options=HASTY)(params)))
 
 
 def check_loss(recipe: Recipe, shapes: Data) -> None:
@@ -204,13 +243,29 @@ def check_initializers(network: Network, variants: Iterable[Variant], dtype: str
             entry = initializer[law.name]
             if entry.own:
                 draws(law.name, law.options)
-                check_initializer(entry, law.options, {shapes[path] for path in paths}, dtype)
+                check_initializer(entry, law.options, {network.drawn_shape(path) for path in paths}, dtype)
             unclear = next((path for path in paths if path in network.unclear_paths), None)
             if unclear and (start.bias_law == "uniform_fan_in" or depends_on_axes(entry, law.options)):
                 raise network.entry.fault(
                     f"its weight '{dotted(unclear)}' has the shape {shapes[unclear]}, and nobody knows which axes are inputs, as "
-                    f"initializer '{law.name}' has to know; a weight has two axes, or is an nnx.Conv's"
+                    f"initializer '{law.name}' has to know; a weight has two axes, or belongs to a layer of flax.nnx that tells"
                 )
+
+
+def check_schemes(recipe: Recipe, variants: Iterable[Variant], shapes: Data) -> None:
+    """Check that the schemes of these variants fit the network and the data; ValueError if one does not, `PieceError` of a user's own."""
+    network, dtype = recipe.network, jnp.dtype(recipe.dtype)
+    for start in (variant.initializer for variant in variants):
+        if start.scheme_name is None:
+            continue
+        entry = scheme[start.scheme_name]
+        if entry.traits.get("classes") and recipe.task.kind != "classification":
+            raise ValueError(f"{entry.name}: it needs a classification, and the task '{recipe.settings.task.name}' is none")
+
+        def begun(keys: Any, data: Data, start: InitializerSpec = start) -> Params:
+            return initial_parameters(network, start, keys, jnp.ones((), dtype), jnp.zeros((), dtype), dtype, data)
+
+        jax.eval_shape(begun, parameter_keys(network, 0), shapes)
 
 
 def check_task(recipe: Recipe, spec: TaskSpec, shapes: Data, constant: Data | None) -> bool:

@@ -24,7 +24,7 @@ def check_data(entry: Entry, task: Task, data: Any, dtype: str) -> None:
         n = len(x) if x.ndim else 0
         if n == 0:
             raise entry.fault(f"its data have no examples: {of_x} has the shape {x.shape}")
-        _check_shape(entry, of_x, x, (n, task.inputs), (dtype,))
+        _check_shape(entry, of_x, x, (n, task.inputs), (dtype,) if str(x.dtype) not in INTEGERS else INTEGERS)
         if not task.loss.predicts:
             if len(y) != n:
                 raise entry.fault(f"{of_y} has the shape {y.shape}, which must have as many rows as {of_x}, {n}")

@@ -45,6 +45,11 @@ def data_shapes(spec: TaskSpec, dtype: str) -> Data:
     return shapes
 
 
+def is_of_symbols(data: Data) -> bool:
+    """Return whether the examples of a data set are integers, as symbols of a sequence are."""
+    return jnp.issubdtype(data.x.dtype, jnp.integer)
+
+
 def data_bytes(data: Data) -> int:
     """Return the size of a data set, or of its shapes."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(data))

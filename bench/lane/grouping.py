@@ -9,8 +9,18 @@ from collections.abc import Iterable
 import jax
 
 from bench.hardware import precision
-from bench.lane.checks import check_initializers, check_loss, check_model, check_start, check_task, check_training, check_update
-from bench.lane.data import constant_data, data_shapes, problem
+from bench.lane.checks import (
+    check_first_outputs,
+    check_initializers,
+    check_loss,
+    check_model,
+    check_schemes,
+    check_start,
+    check_task,
+    check_training,
+    check_update,
+)
+from bench.lane.data import constant_data, data_shapes, is_of_symbols, problem
 from bench.lane.initial import zeroed_parameters
 from bench.lane.measure import measurable
 from bench.lane.network import Network
@@ -76,7 +86,7 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
     n_examples = len(shapes.x)
     behind = (settings.training.batch_size or n_examples) >= EXAMPLES_LAST
     with precision("float32"):
-        network = Network(settings.model, task.inputs, task.outputs, examples_last=behind)
+        network = Network(settings.model, task.inputs, task.outputs, behind, symbols=is_of_symbols(shapes))
     recipe = Recipe(network, task, settings, n_examples)
     variants = list({repr(variant): variant for variant in (Variant.of(cell.settings) for cell in cells)}.values())
     tasks = list({repr(variant.task): variant.task for variant in variants}.values())
@@ -85,9 +95,11 @@ def _program(cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str
     with precision(dtype):
         seeded = [check_task(recipe, spec, shapes, constant) for spec in tasks]
         check_model(network, len(network.players) or task.outputs, dtype)
+        check_first_outputs(recipe, settings.task)
         check_loss(recipe, shapes)
         check_update(recipe)
         check_initializers(network, variants, dtype)
+        check_schemes(recipe, variants, shapes)
         measured = measurable(recipe, probe if probes is None else probes, optional=probes is not None)
         tracked = measurable(recipe, track, optional=True)
     return Program(

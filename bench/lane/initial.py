@@ -15,7 +15,7 @@ from bench.lane.network import Network, dotted, leaves
 from bench.lane.state import Params, Path
 from bench.schemes import scheme
 from bench.spec import InitializerSpec, Piece
-from bench.tasks.definition import Examples
+from bench.tasks.definition import Data
 
 
 def parameter_keys(network: Network, init_seed: Seed) -> Key[Array, " key"]:
@@ -31,24 +31,24 @@ def initial_parameters(
     gain: Array | np.floating,
     zero_fraction: Array | np.floating,
     dtype: jnp.dtype,
-    x: Examples | None = None,
+    data: Data | None = None,
     first_layer_offset: Array | np.floating | float = 0.0,
     zeroed: Bool[Array, " parameter"] | None = None,
 ) -> Params:
     """Return the initial parameters of one lane from its `parameter_keys`.
 
-    The numbers may be traced, so that a sweep over them needs one compilation. `x` are the examples that a scheme looks at. `zeroed` tells
-    which parameters start at zero, where that differs from the `zero_layers` of `spec`. `PieceError` if a user's own initializer or scheme
-    breaks its contract.
+    The numbers may be traced, so that a sweep over them needs one compilation. `data` is what a scheme looks at. `zeroed` tells which
+    parameters start at zero, where that differs from the `zero_layers` of `spec`. `PieceError` if a user's own initializer or scheme breaks
+    its contract.
     """
+    piece = spec.scheme_piece
+    draws = piece is not None and scheme[piece.name].takes("key")
     law = {path: piece for one, paths in laws(network, spec) for piece in [initializer[one.name].bind(one.options)] for path in paths}
     special = {path for name in spec.layers for path in network.matching(name)}
     drawn = _drawn(network, law, keys, dtype)
 
     def value(path: Path, shape: tuple[int, ...]) -> Array:
-        if path in network.weight_paths:
-            return weights(path, gain * drawn[path])
-        if path in special:
+        if path in network.weight_paths or path in special:
             return drawn[path]
         if path in network.built_values:
             return jnp.asarray(network.built_values[path], dtype)
@@ -61,11 +61,20 @@ def initial_parameters(
             return drawn
         return _with_zeros(drawn, keys[len(network.paths) + network.paths.index(path)], zero_fraction)
 
+    def whole(values: list[Array]) -> Params:
+        return jax.tree.unflatten(jax.tree.structure(network.shapes), values)
+
     values = [value(path, leaf.shape) for path, leaf in leaves(network.shapes)]
+    if piece and draws:
+        anew = jax.tree.leaves(_changed(network, piece, whole(values), data, keys))
+        values = [old if path in special else new for path, old, new in zip(network.paths, values, anew, strict=True)]
+    values = [
+        weights(path, gain * leaf) if path in network.weight_paths else leaf for path, leaf in zip(network.paths, values, strict=True)
+    ]
     zeros = zeroed_parameters(network, spec) if zeroed is None else zeroed
     kept = [jnp.where(zero, jnp.zeros_like(leaf), leaf) for zero, leaf in zip(zeros, values, strict=True)]
-    params = jax.tree.unflatten(jax.tree.structure(network.shapes), kept)
-    return _changed(network, spec.scheme, params, x) if spec.scheme else params
+    params = whole(kept)
+    return _changed(network, piece, params, data, keys) if piece and not draws else params
 
 
 def laws(network: Network, spec: InitializerSpec) -> list[tuple[Piece, list[Path]]]:
@@ -91,7 +100,7 @@ def zeroed_layers(network: Network, spec: InitializerSpec) -> list[int]:
 
 def _drawn(network: Network, law: dict[Path, Callable[..., Array]], keys: Key[Array, " key"], dtype: jnp.dtype) -> dict[Path, Array]:
     """Draw each of these parameters; those of one initializer and shape together, which leaves less to compile."""
-    shapes = {path: leaf.shape for path, leaf in leaves(network.shapes)}
+    shapes = {path: network.drawn_shape(path) for path in law}
     alike: dict[Any, list[Path]] = {}
     for path in filter(law.__contains__, network.paths):
         alike.setdefault((law[path], shapes[path]), []).append(path)
@@ -99,7 +108,7 @@ def _drawn(network: Network, law: dict[Path, Callable[..., Array]], keys: Key[Ar
     for (one, shape), paths in alike.items():
         chosen = keys[np.array([network.paths.index(path) for path in paths])]
         drawn.update(zip(paths, jax.vmap(lambda key, one=one, shape=shape: one(key, shape, dtype))(chosen), strict=True))
-    return drawn
+    return {path: network.formed(path, array) for path, array in drawn.items()}
 
 
 def _with_zeros(drawn: Array, key: Any, zero_fraction: Array | np.floating) -> Array:
@@ -121,16 +130,20 @@ def _bias_without_spread(network: Network, law: str | float, key: Any, path: Pat
     if law != "uniform_fan_in":
         return jnp.full(shape, 0.0 if isinstance(law, str) else law, dtype)
     # A bias without weights of its own, as after a normalization, has no fan-in.
-    beside = (leaf for other, leaf in leaves(network.shapes) if other[: len(path) - 1] == path[:-1] and other in network.weight_paths)
+    beside = (other for other in network.paths if other[: len(path) - 1] == path[:-1] and other in network.weight_paths)
     kernel = next(beside, None)
-    limit = 0.0 if kernel is None else fans(kernel.shape)[0] ** -0.5
+    limit = 0.0 if kernel is None else fans(network.drawn_shape(kernel))[0] ** -0.5
     return jax.random.uniform(key, shape, dtype, -limit, limit)
 
 
-def _changed(network: Network, name: str, params: Params, x: Any) -> Params:
+def _changed(network: Network, piece: Piece, params: Params, data: Data | None, keys: Key[Array, " key"]) -> Params:
     """Return the parameters as a scheme changes them; `PieceError` if it returns others than it was given."""
-    entry = scheme[name]
-    changed = entry.bind({})(params, network, x)
+    entry = scheme[piece.name]
+    x, y = (None, None) if data is None else (data.x, data.y)
+    declared: dict[str, Any] = {"y": y} if entry.takes("y") else {}
+    if entry.takes("key"):
+        declared["key"] = named(keys[0], "scheme")
+    changed = entry.bind(piece.options)(params, network, x, **declared)
     before, after = (jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), tree) for tree in (params, changed))
     if before != after:
         raise entry.fault("it returns parameters of other names, shapes or dtypes than it was given")

@@ -1,7 +1,6 @@
 """A flax.nnx module as pure functions of a nested dict of parameters."""
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,11 +12,12 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from bench.keys import KeyScalar, named, root
+from bench.lane.model import Model, key_of_each
 from bench.lane.order import use
-from bench.lane.state import Params, Path
-from bench.models import model
-from bench.models.activations import Forward, Hidden, dropped
-from bench.models.protocol import check_module, check_variables
+from bench.lane.state import Params, Path, dotted, leaves
+from bench.models.activations import PLAIN, Forward, Hidden, dropped
+from bench.models.axes import Form, drawn_shape, form_of, formed, plain
+from bench.models.bridges import Bridged
 from bench.spec import ModelSpec
 from bench.tasks.definition import Examples
 
@@ -39,41 +39,32 @@ SILENT = Noise()
 class Network:
     """The functional view of a model (`bench.models.protocol`): its parameters apart from the computation with them."""
 
-    def __init__(self, spec: ModelSpec, inputs: int, outputs: int, examples_last: bool = False) -> None:
+    def __init__(self, spec: ModelSpec, inputs: int, outputs: int, examples_last: bool = False, symbols: bool = False) -> None:
         """Trace the model's shapes; `PieceError` if it breaks the protocol.
 
         `examples_last`: whether a model that can do so works on arrays (feature, example) and not (example, feature).
+        `symbols`: whether examples are integers.
         """
-        self.entry = model[spec.name]
-        self.calling = self.entry.calling
-        """The context in which methods of the module are called."""
-        self.inputs = inputs
-        build = self.entry.bind({**spec.options, "inputs": inputs, "outputs": outputs})
-        with self.calling():
-            self.built = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(root())))
-            """The module with shapes in place of parameters."""
-            check_module(self.entry, self.built)
-            self._graph, self._state = nnx.split(self.built)
-            trace = getattr(self.built, "trace", None)
-            self.takes_forward = trace is not None and "forward" in inspect.signature(trace).parameters
-            """Whether the model can drop hidden units, and give the gradient in their pre-activations."""
-        check_variables(self.entry, self._state)
-        self.shapes: Params = nnx.to_pure_dict(self._state)
+        self.model = Model(spec, inputs, outputs, symbols)
+        self.entry, self.calling, self.inputs, self.built = self.model.entry, self.model.calling, inputs, self.model.built
+        self.takes_forward = self.model.takes_forward
+        self.moving = self.model.modes.moving
+        """Paths of what training moves without a gradient, such as the running averages of a batch normalization."""
+        self.shapes: Params = self.model.shapes
         self._leaves: dict[Path, Any] = dict(leaves(self.shapes))
         self.paths = list(self._leaves)
-        self._traces = trace is not None
-        self._whole_batch: bool = getattr(self.built, "whole_batch", False)
         self._examples_last: bool = examples_last and getattr(self.built, "examples_last", False)
         self.players: tuple[str, ...] = getattr(self.built, "players", ())
         """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; empty: one loss for all."""
         self.frozen: tuple[str, ...] = getattr(self.built, "frozen", ())
         """Names of parameters that the model itself does not train."""
         order = self._order_of_use()
-        self.draws = len(self.paths) in order
+        self.draws = len(self.paths) in order or self.model.modes.draws
         """Whether the model has a noise of its own in training."""
         self.weight_paths = [self.paths[place] for place in order if place < len(self.paths) and self._is_weight(self.paths[place])]
         """Paths of the weight layers, in the order in which an example meets them."""
-        self.unclear_paths = [path for path in self.weight_paths if self.entry.own and not self._has_known_inputs(path)]
+        self._forms = {path: self._form(path) for path in self.weight_paths}
+        self.unclear_paths = [path for path, form in self._forms.items() if form is None]
         """Weight layers of a user's own model of which nobody knows which axes are inputs."""
         idle = [path for path in self.paths if self._is_weight(path) and path not in self.weight_paths]
         if idle:
@@ -81,22 +72,36 @@ class Network:
         last = self.weight_paths[-1:]
         self.output_paths = [path for path in self.weight_paths if last and _layer(path) == _layer(last[0])]
         """Weights of the last layer: one matrix, or several of which it is made."""
-        self.bias_paths = [path for path in self.paths if path not in self.weight_paths and path[-1] == "bias"]
-        self.built_values = self._values_of_others(build)
-        """Values that the model builds for parameters that are neither weights nor biases, such as the scale of a normalization."""
+        self.bias_paths = [path for path in self.paths if path not in (*self.weight_paths, *self.moving) and path[-1] == "bias"]
+        self.built_values = self._values_of_others()
+        """Values that the model builds for what is neither weight nor bias, such as the scale of a normalization."""
         self.unit_shapes = jax.eval_shape(self._unchecked_units, self.shapes)
         self.is_layered = len(self.weight_paths) == len(self.unit_shapes) + 1 > 1
         """Whether hidden layers follow one another, with one weight layer between two."""
 
     def _is_weight(self, path: Path) -> bool:
-        return path[-1] != "bias" and self._leaves[path].ndim >= 2
+        return path[-1] != "bias" and self._leaves[path].ndim >= 2 and path not in self.moving
 
-    def _has_known_inputs(self, path: Path) -> bool:
-        """Tell whether all axes but the last are known to be a weight's inputs: it has two axes, or is a convolution of flax."""
-        owner: Any = self.built
+    def _form(self, path: Path) -> Form | None:
+        """Return how a weight is drawn; None if nobody knows which of its axes are inputs."""
+        ndim, owner = self._leaves[path].ndim, self.built
+        if not self.entry.own:
+            return plain(ndim)
+        if isinstance(owner, Bridged):
+            return owner.form(path)
         for name in path[:-1]:
-            owner = owner[name] if isinstance(name, int) or isinstance(owner, nnx.Dict) else getattr(owner, name)
-        return self._leaves[path].ndim == 2 or isinstance(owner, (nnx.Conv, nnx.ConvTranspose))
+            owner = owner[name] if isinstance(name, int) or isinstance(owner, nnx.Dict | dict) else getattr(owner, name)
+        return form_of(owner, path[-1], ndim)
+
+    def drawn_shape(self, path: Path) -> tuple[int, ...]:
+        """Return the shape in which an initializer draws a parameter: its last axis counts units, the others are inputs."""
+        shape, form = self._leaves[path].shape, self._forms.get(path)
+        return shape if form is None else drawn_shape(form, shape)
+
+    def formed(self, path: Path, drawn: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Return a parameter from the array of its `drawn_shape`."""
+        form = self._forms.get(path)
+        return drawn if form is None else formed(form, drawn, self._leaves[path].shape)
 
     def _order_of_use(self) -> list[int]:
         """Return the places of the parameters in the order in which one example meets them; the last place is that of the noise key."""
@@ -104,39 +109,29 @@ class Network:
         def forward(arguments: list[Any], x: Array) -> Any:
             *values, key = arguments
             module = self.module(jax.tree.unflatten(jax.tree.structure(self.shapes), values))
-            return module.trace(x[None]) if self._whole_batch else self._one(module, x, Forward(key))
+            return self.model.one(module, x[None], PLAIN) if self.model.whole_batch else self.model.one(module, x, Forward(key))
 
         def alike(leaf: Any) -> Any:
             # Under 64 bits a model may build parameters of both precisions, which do not go together in a loop.
             return jax.ShapeDtypeStruct(leaf.shape, jnp.float32 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf.dtype)
 
         shapes = [alike(leaf) for leaf in jax.tree.leaves(self.shapes)]
-        with self.calling():
-            return use(forward, [*shapes, jax.eval_shape(root)], jax.ShapeDtypeStruct((self.inputs,), jnp.float32))
+        return self.model.told_of_batches(lambda: use(forward, [*shapes, jax.eval_shape(root)], self.model.examples()))
 
-    def _values_of_others(self, build: Callable[..., Any]) -> dict[Path, np.ndarray]:
+    def _values_of_others(self) -> dict[Path, np.ndarray]:
         named_already = {*self.weight_paths, *self.bias_paths}
         if len(named_already) == len(self.paths):
             return {}
-        with jax.ensure_compile_time_eval():
-            values = leaves(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(root())), nnx.Param)))
-            return {path: np.asarray(value) for path, value in values if path not in named_already}
+        values = self.model.as_built()
+        return {path: values[path] for path in self.paths if path not in named_already}
 
     def offers(self, name: str) -> bool:
         """Tell whether the model has an optional method or attribute of the protocol."""
         return hasattr(self.built, name)
 
     def module(self, params: Params) -> Any:
-        """Return the flax module with these parameters."""
-        state = jax.tree.map(lambda leaf: leaf, self._state)
-        nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(self._graph, state)
-
-    def _one(self, module: Any, x: Array, forward: Forward) -> Any:
-        """Return what a model gives for one example; a model without `trace` shows no hidden layers."""
-        if not self._traces:
-            return module(x), []
-        return module.trace(x, forward) if self.takes_forward else module.trace(x)
+        """Return the flax module with these parameters, as it is measured."""
+        return self.model.module(params)
 
     def trace(self, params: Params, x: Examples, noise: Noise = SILENT) -> tuple[Float[Array, "example output"], list[Hidden]]:
         """Return the outputs, and what each hidden layer did with each example."""
@@ -146,25 +141,36 @@ class Network:
         """Return what the model gives for these examples, which may be another thing than `trace` promises: `check_trace` looks at it."""
 
         def one(example: Any, key: Any, shifts: Any) -> Any:
-            connected = params
-            if key is not None and noise.dropconnect > 0:
-                connected = self.on_weights(lambda name, leaf: dropped(named(key, name), leaf, noise.dropconnect), params)
-            module = self.module(connected)
-            if self._whole_batch:
+            module = self.module(self._connected(params, noise, key))
+            if self.model.whole_batch:
                 # A batch of this one example.
                 example, shifts = jax.tree.map(lambda leaf: leaf[None], (example, shifts))
-                return jax.tree.map(lambda leaf: leaf[0], module.trace(example, Forward(None, shifts)))
-            return self._one(module, example, Forward(key, shifts))
+                return jax.tree.map(lambda leaf: leaf[0], self.model.one(module, example, Forward(None, shifts)))
+            return self.model.one(module, example, Forward(key, shifts))
 
         with self.calling():
-            if self._whole_batch and noise.dropconnect == 0:
-                return self.module(params).trace(x, Forward(None, noise.shifts))
+            if self.model.whole_batch and noise.dropconnect == 0:
+                return self.model.one(self.module(params), x, Forward(None, noise.shifts))
             if self._examples_last and noise.key is None:
                 x, shifts = jax.tree.map(jnp.transpose, (x, noise.shifts))
                 return jax.tree.map(jnp.transpose, self.module(params).trace(x, Forward(None, shifts)))
-            whole = noise.key
-            keys = None if whole is None else jax.vmap(lambda i: jax.random.fold_in(whole, i))(jnp.arange(len(x)))
-            return jax.vmap(one)(x, keys, noise.shifts)
+            return jax.vmap(one)(x, key_of_each(noise.key, len(x)), noise.shifts)
+
+    def in_training(self, params: Params, x: Examples, noise: Noise = SILENT) -> tuple[Float[Array, "example output"], dict[str, Array]]:
+        """Return the outputs of a pass in training, and the new values of what the model moves, by their names."""
+        if not self.model.modes.differ:
+            return self.trace(params, x, noise)[0], {}
+
+        def connected(key: Any) -> Params:
+            return self._connected(params, noise, key)
+
+        return self.model.passed(connected, x, noise.key, self.moving, training=True, apart=noise.dropconnect > 0)
+
+    def _connected(self, params: Params, noise: Noise, key: Any) -> Params:
+        """Return the parameters of the example with this key, some of whose weights dropconnect drops."""
+        if key is None or noise.dropconnect == 0:
+            return params
+        return self.on_weights(lambda name, leaf: dropped(named(key, name), leaf, noise.dropconnect), params)
 
     def units(self, params: Params) -> list[Float[Array, "hidden feature"]]:
         """Return one array per hidden layer with a row per unit; an empty list if the model does not tell."""
@@ -184,12 +190,12 @@ class Network:
     @cached_property
     def hidden_shapes(self) -> list[Hidden]:
         """Shapes of what the hidden layers do with one example (1, hidden)."""
-        return jax.eval_shape(self.trace, self.shapes, jax.ShapeDtypeStruct((1, self.inputs), jnp.float32))[1]
+        return jax.eval_shape(self.trace, self.shapes, self.model.examples(1))[1]
 
     @cached_property
     def n_parameters(self) -> int:
         """Number of single parameters."""
-        return sum(leaf.size for leaf in self._leaves.values())
+        return sum(leaf.size for path, leaf in self._leaves.items() if path not in self.moving)
 
     @property
     def weight_names(self) -> list[str]:
@@ -198,7 +204,8 @@ class Network:
 
     def matching(self, name: str) -> list[Path]:
         """Return the paths that a name stands for: a dotted path, the beginning of one, or a pattern like `blocks.*.second`."""
-        return [path for path in self.paths if fnmatchcase(dotted(path), name) or fnmatchcase(dotted(path), f"{name}.*")]
+        found = [path for path in self.paths if fnmatchcase(dotted(path), name) or fnmatchcase(dotted(path), f"{name}.*")]
+        return [path for path in found if path not in self.moving]
 
     def on(self, paths: Iterable[Path], function: Callable[[str, Array], Array], params: Params) -> Params:
         """Return the parameters with those at `paths` replaced by a function of their name and value."""
@@ -217,14 +224,3 @@ class Network:
 def _layer(path: Path) -> Path:
     """Return the layer of the model that a parameter belongs to: its first name, and its number if that name is a list."""
     return path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1]
-
-
-def dotted(path: Path) -> str:
-    """Return a parameter's name, such as `layers.0.kernel`."""
-    return ".".join(map(str, path))
-
-
-def leaves(tree: Params) -> Iterator[tuple[Path, Any]]:
-    """Yield paths and leaves in the order in which JAX flattens the tree."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield tuple(entry.key for entry in path), leaf

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -53,10 +53,16 @@ class Recipe:
         """Whether the gradients of training are random."""
         return self.network.draws or any(getattr(self.settings.training, name) > 0 for name in NOISE)
 
+    @property
+    def measured_apart(self) -> bool:
+        """Whether training computes something else than what is measured, as with noise or batch statistics."""
+        return self.noisy or self.network.model.modes.differ
+
     @cached_property
     def frozen(self) -> list[Path]:
-        """Paths of the parameters that are not trained, by the model's own wish or by the experiment's."""
-        return [path for name in (*self.network.frozen, *self.settings.training.frozen) for path in self.network.matching(name)]
+        """Paths of what has no gradient: parameters, by the model's own wish or by the experiment's, and what the model moves itself."""
+        names = (*self.network.frozen, *self.settings.training.frozen)
+        return [*(path for name in names for path in self.network.matching(name)), *self.network.moving]
 
 
 def training_loss(recipe: Recipe, params: Params, x: Examples, y: Targets, data: Data, l2: Array) -> Float[Array, ""]:
@@ -70,10 +76,20 @@ def loss_of_outputs(recipe: Recipe, outputs: Array, params: Params, y: Targets, 
     return recipe.task.loss(outputs, y) - data.floor + l2 / 2 * penalty
 
 
-def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Examples, y: Targets, key: Any = None) -> tuple[Array, Array, Params]:
-    """Return loss, outputs and gradient on these examples, with the noise of training if there is a key.
+class Gradient(NamedTuple):
+    """The gradient of the loss on some examples, and what was computed on the way; it costs nothing if it is dropped."""
 
-    The loss costs nothing if the caller drops it.
+    loss: Float[Array, ""]
+    outputs: Float[Array, "example output"]
+    gradients: Params
+    moved: dict[str, Array]
+    """New values of what the model moves in training, by their names."""
+
+
+def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Examples, y: Targets, key: Any = None, training: bool = False) -> Gradient:
+    """Return the gradient on these examples, with the noise of training if there is a key.
+
+    `training`: whether the model computes as in training, not as it is measured.
     """
     network = recipe.network
     noise = SILENT if key is None else Noise(key, recipe.settings.training.dropconnect)
@@ -81,16 +97,17 @@ def gradient(recipe: Recipe, params: Params, fixed: Fixed, x: Examples, y: Targe
         y = with_label_noise(recipe, named(key, "labels"), y)
         params = with_weight_noise(recipe, named(key, "weights"), params)
 
-    def loss(params: Params) -> tuple[Array, tuple[Array, Array]]:
+    def loss(params: Params) -> tuple[Array, tuple[Array, Array, dict[str, Array]]]:
         params = network.on(recipe.frozen, lambda name, leaf: jax.lax.stop_gradient(leaf), params)
         if network.players:
-            return _losses_of_players(recipe, params, fixed, x, y)
-        outputs, _ = network.trace(params, x, noise)
+            total, (first, outputs) = _losses_of_players(recipe, params, fixed, x, y)
+            return total, (first, outputs, {})
+        outputs, moved = network.in_training(params, x, noise) if training else (network.trace(params, x, noise)[0], {})
         value = loss_of_outputs(recipe, outputs, params, y, fixed.data, fixed.inputs.l2)
-        return value, (value, outputs)
+        return value, (value, outputs, moved)
 
-    gradients, (value, outputs) = jax.grad(loss, has_aux=True)(params)
-    return value, outputs, gradients
+    gradients, (value, outputs, moved) = jax.grad(loss, has_aux=True)(params)
+    return Gradient(value, outputs, gradients, moved)
 
 
 def _losses_of_players(recipe: Recipe, params: Params, fixed: Fixed, x: Examples, y: Targets) -> tuple[Array, tuple[Array, Array]]:

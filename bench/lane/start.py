@@ -59,7 +59,7 @@ def inputs_of(network: Network, zeroings: list[tuple[bool, ...]], cell: Cell, da
         data_seed=data_seed,
         init_seed=init_seed,
         learning_rate=settings.optimizer.rate,
-        gain=settings.initializer.gain,
+        gain=settings.gain,
         zero_fraction=settings.initializer.zero_fraction,
         zeroing=zeroings.index(zeroed_parameters(network, settings.initializer)),
         first_layer_offset=settings.initializer.first_layer_offset,
@@ -95,7 +95,7 @@ def begin(
         inputs.gain,
         inputs.zero_fraction,
         jnp.dtype(recipe.dtype),
-        data.x,
+        data,
         inputs.first_layer_offset,
         jnp.asarray(zeroings)[inputs.zeroing],
     )

@@ -3,17 +3,30 @@
 A lane is one training run as the device sees it. No value here has a lane axis; the engine adds it.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+import jax
 from jaxtyping import Array, Float, Int
 
 Params = dict[Any, Any]
-"""Parameters of a model: a nested dict of arrays."""
+"""Parameters of a model, and what it moves itself in training: a nested dict of arrays."""
 Path = tuple[Any, ...]
 """Keys that lead to one parameter in `Params`."""
 Scalar = Any
 """A number of one lane: traced on the device, a NumPy array over lanes on the host, a shape while compiling."""
+
+
+def dotted(path: Path) -> str:
+    """Return a parameter's name, such as `layers.0.kernel`."""
+    return ".".join(map(str, path))
+
+
+def leaves(tree: Params) -> Iterator[tuple[Path, Any]]:
+    """Yield paths and leaves in the order in which JAX flattens the tree."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        yield tuple(entry.key for entry in path), leaf
 
 
 class Status(IntEnum):

@@ -102,18 +102,19 @@ def advance(
 def _by_full_batch(
     recipe: Recipe, track: dict[str, Probe], fixed: Fixed, state: State, running: Array, over_block: OverBlock | None, loops_ask_host: bool
 ) -> _Checked:
-    """Take one step on all examples; the loss at the check is that of its gradient, unless that is noisy."""
+    """Take one step on all examples; the loss at the check is that of its gradient, unless training computes something else."""
     inputs, data = fixed.inputs, fixed.data
     key = noise_key(inputs.init_seed, inputs.data_seed, state.step) if recipe.noisy else None
-    loss, outputs, gradients = gradient(recipe, state.params, fixed, data.x, data.y, key)
-    new = updated(recipe, state, fixed, data.x, data.y, loss, gradients)
+    found = gradient(recipe, state.params, fixed, data.x, data.y, key, training=True)
+    loss, outputs = found.loss, found.outputs
+    new = updated(recipe, state, fixed, data.x, data.y, found)
     # With noise, an update that changes nothing proves nothing about the next one.
     fixed_point = jnp.zeros((), bool) if recipe.noisy else _same(new, (state.params, state.optimizer), over_block)
     shown = evaluated(recipe, state)
-    if recipe.noisy or shown is not state:
+    if recipe.measured_apart or shown is not state:
         outputs = recipe.network.trace(shown.params, data.x)[0]
+        loss = loss_of_outputs(recipe, outputs, shown.params, data.y, data, inputs.l2)
     if over_block is None:
-        loss = loss if shown is state else loss_of_outputs(recipe, outputs, shown.params, data.y, data, inputs.l2)
         seen = {"loss": loss, **probed(track, Views(recipe, shown.params, fixed))}
     else:
         seen, loss = _seen_if_due(recipe, track, fixed, shown, lambda: outputs, fixed_point, over_block, loops_ask_host)
@@ -183,8 +184,8 @@ def _epoch(recipe: Recipe, fixed: Fixed, state: State, steps: Array, loops_ask_h
         # Data that are part of the program are arrays of NumPy, which a traced index cannot enter.
         x, y = jnp.asarray(data.x)[batch], jnp.asarray(data.y)[batch]
         noise = noise_key(inputs.init_seed, inputs.data_seed, state.step + i) if recipe.noisy else None
-        loss, _, gradients = gradient(recipe, now.params, fixed, x, y, noise)
-        return chosen(state.step + i < inputs.budget, updated(recipe, now, fixed, x, y, loss, gradients), carried)
+        found = gradient(recipe, now.params, fixed, x, y, noise, training=True)
+        return chosen(state.step + i < inputs.budget, updated(recipe, now, fixed, x, y, found), carried)
 
     start = state.params, state.optimizer
     if loops_ask_host:

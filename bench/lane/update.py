@@ -12,7 +12,7 @@ import optax.contrib
 from jaxtyping import Array, Bool, Float
 
 from bench.lane.network import dotted, leaves
-from bench.lane.objective import Recipe, gradient, training_loss
+from bench.lane.objective import Gradient, Recipe, gradient, training_loss
 from bench.lane.state import Fixed, Params, Path, State
 from bench.losses import Targets
 from bench.optimizers import LearningRate, make_optimizer, schedules
@@ -73,14 +73,14 @@ def evaluated(recipe: Recipe, state: State) -> State:
     return state._replace(params={**state.params, **dict(zip(players, averages, strict=True))} if players else averages[0])
 
 
-def updated(recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, loss: Array, gradients: Params) -> tuple[Params, Any]:
-    """Return parameters and optimizer state after one update with this loss and these gradients on the examples `x`, `y`."""
+def updated(recipe: Recipe, state: State, fixed: Fixed, x: Examples, y: Targets, found: Gradient) -> tuple[Params, Any]:
+    """Return parameters and optimizer state after one update with the gradient that was found on the examples `x`, `y`."""
     step = _players_updated if recipe.network.players else _updated
-    params, optimizer = step(recipe, state, fixed, x, y, loss, gradients)
+    params, optimizer = step(recipe, state, fixed, x, y, found.loss, found.gradients)
     network = recipe.network
     if recipe.frozen:
         before = {dotted(path): leaf for path, leaf in leaves(state.params)}
-        params = network.on(recipe.frozen, lambda name, new: before[name], params)
+        params = network.on(recipe.frozen, lambda name, new: found.moved.get(name, before[name]), params)
     if recipe.settings.training.freeze_zeros:
         # Weights that are 0 began at 0, but for those that arrive at 0 to the last bit, which hardly happens.
         old = dict(zip(network.weight_names, network.weights(state.params), strict=True))
@@ -107,7 +107,7 @@ def _players_updated(
     params, optimizer = state.params, state.optimizer
     for player in recipe.network.players:
         if params is not state.params and recipe.settings.training.updates == "alternating":
-            gradients = gradient(recipe, params, fixed, x, y)[2]
+            gradients = gradient(recipe, params, fixed, x, y).gradients
         update = optimizer_of(recipe, fixed.inputs.learning_rate, (player,)).update
         updates, own = update(gradients[player], optimizer[player], params[player])
         params = {**params, player: optax.apply_updates(params[player], updates)}

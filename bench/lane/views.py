@@ -112,7 +112,7 @@ class Views:
     def gradient(self) -> Params:
         """Gradient of the training loss in all parameters, without noise; no probe looks at it as a whole."""
         data = self._fixed.data
-        return gradient(self._recipe, self._params, self._fixed, data.x, data.y)[2]
+        return gradient(self._recipe, self._params, self._fixed, data.x, data.y).gradients
 
     @view(_any)
     def gradients(self) -> list[Array]:

@@ -5,14 +5,16 @@
 
 import sys
 
+from bench.models.bridges import adapted
 from bench.registry import Registry, import_submodules
 
 model = Registry(
     "model",
-    supplied=("self", "inputs", "outputs", "rngs"),
-    needs=("inputs", "outputs", "rngs"),
-    contract="a model is a flax.nnx module built with (inputs, outputs, rngs); __call__(x) gives the outputs of one example, or trace(x) "
-    "gives them and a list of what its hidden layers did",
+    supplied=("self", "inputs", "outputs", "rngs", "key"),
+    adapted=adapted,
+    contract="a model is a class or function that builds a flax.nnx module (or one of flax.linen or equinox, or a pair init, apply) from "
+    "inputs, outputs, rngs and options; __call__(x) gives the outputs of one example, or trace(x) gives them and a list of what its hidden "
+    "layers did",
 )
 
 import_submodules(sys.modules[__name__])

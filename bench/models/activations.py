@@ -1,28 +1,173 @@
 """Activation functions by name, and the values of a hidden layer that probes look at."""
 
+import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from functools import cache, partial
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
+from pydantic import AfterValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-Activation = Literal["identity", "tanh", "sigmoid", "softplus", "relu", "leaky_relu", "gelu", "silu"]
+from bench.messages import nearest
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "identity": lambda x: x,
-    "tanh": jax.numpy.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
+Function = Callable[..., Array]
+
+
+def identity(x: Array) -> Array:
+    """No activation function at all: layers of it are one linear map.
+
+    Formula: x.
+    """
+    return x
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent.
+
+    Formula: tanh(x).
+    """
+    return jnp.tanh(x)
+
+
+def sigmoid(x: Array) -> Array:
+    """The logistic function, which is 1/2 at 0.
+
+    Formula: 1 / (1 + exp(-x)).
+    """
+    return jax.nn.sigmoid(x)
+
+
+def softplus(x: Array) -> Array:
+    """A smooth ReLU, which is ln 2 at 0.
+
+    Formula: ln(1 + exp(x)).
+    Source: Dugas et al., 2001.
+    """
+    return jax.nn.softplus(x)
+
+
+def relu(x: Array) -> Array:
+    """The rectified linear unit; its slope at 0 is 0.
+
+    Formula: max(x, 0).
+    Source: Nair and Hinton, 2010.
+    """
     # jax.nn.relu has gradient 0 at 0; jnp.maximum(x, 0) would have 0.5.
-    "relu": jax.nn.relu,
-    "leaky_relu": jax.nn.leaky_relu,
-    "gelu": jax.nn.gelu,
-    "silu": jax.nn.silu,
+    return jax.nn.relu(x)
+
+
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """A ReLU with a slope below 0, which is 0.01 or, as in `leaky_relu(0.2)`, another number; its slope at 0 is 1.
+
+    Formula: x if x >= 0, else slope x.
+    Source: Maas et al., 2013.
+    """
+    return jax.nn.leaky_relu(x, slope)
+
+
+def gelu(x: Array) -> Array:
+    """The Gaussian error linear unit in its approximation by tanh.
+
+    Formula: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+    Source: Hendrycks and Gimpel, 2016.
+    """
+    return jax.nn.gelu(x)
+
+
+def silu(x: Array) -> Array:
+    """The sigmoid linear unit, also called swish.
+
+    Formula: x / (1 + exp(-x)).
+    Source: Elfwing et al., 2018.
+    """
+    return jax.nn.silu(x)
+
+
+def sine(x: Array) -> Array:
+    """The sine, for which the scheme `siren` is made.
+
+    Formula: sin(x).
+    Source: Sitzmann et al., 2020.
+    """
+    return jnp.sin(x)
+
+
+def elu(x: Array) -> Array:
+    """The exponential linear unit, which ends at -1 below.
+
+    Formula: x if x > 0, else exp(x) - 1.
+    Source: Clevert et al., 2016.
+    """
+    return jax.nn.elu(x)
+
+
+def selu(x: Array) -> Array:
+    """The scaled exponential linear unit: it keeps mean 0 and variance 1 of a normal signal.
+
+    Formula: 1.0507 x if x > 0, else 1.7581 (exp(x) - 1).
+    Source: Klambauer et al., 2017.
+    """
+    return jax.nn.selu(x)
+
+
+def relu_squared(x: Array) -> Array:
+    """The square of a ReLU.
+
+    Formula: max(x, 0)^2.
+    Source: So et al., 2021.
+    """
+    return jnp.square(jax.nn.relu(x))
+
+
+ACTIVATIONS: dict[str, Function] = {
+    function.__name__: function
+    for function in (identity, tanh, sigmoid, softplus, relu, leaky_relu, gelu, silu, sine, elu, selu, relu_squared)
 }
+"""Activation functions by name; `leaky_relu` also has a slope, see `activation_function`."""
+_SLOPED = re.compile(r"leaky_relu\(([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\)")
+
+
+def activation_function(name: str) -> Function:
+    """Return the activation function of a name, or of `leaky_relu(SLOPE)`; KeyError if there is none."""
+    sloped = _SLOPED.fullmatch(name)
+    return partial(leaky_relu, slope=float(sloped[1])) if sloped else ACTIVATIONS[name]
+
+
+def _known(name: str) -> str:
+    if name not in ACTIVATIONS and not _SLOPED.fullmatch(name):
+        # The error that pydantic reports with the option and its value.
+        raise PydanticCustomError("unknown_activation", "{hint}", {"hint": nearest(name, [*ACTIVATIONS, "leaky_relu(SLOPE)"])})
+    return name
+
+
+Activation = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(ACTIVATIONS)})]
+"""The name of an activation function, as an option of a model."""
+
+_EDGE, _NODES = 12, 200
+"""Where the quadrature of `second_moment_gain` ends, and the number of its nodes on either side of 0."""
+
+
+@cache
+def second_moment_gain(name: str) -> float:
+    """Return 1 / sqrt(E f(z)^2) for z from N(0, 1): with weights of this gain over sqrt(fan_in), a wide layer keeps the second moment 1.
+
+    It is computed in float64 by Gauss-Legendre quadrature on both sides of 0, where some functions have a kink; beyond 12 standard
+    deviations a normal has less than 1e-32 of its mass.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    z = np.concatenate([_EDGE / 2 * (nodes - 1), _EDGE / 2 * (nodes + 1)])
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        values = np.asarray(activation_function(name)(jnp.asarray(z)))
+    return float((_EDGE / 2 * np.sum(np.tile(weights, 2) * density * values**2)) ** -0.5)
+
 
 BOUNDS: dict[str, tuple[float, float]] = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
-"""Lower and upper bound of the activation functions that are bounded on both sides."""
+"""Lower and upper bound of the activation functions that level off on both sides."""
 
 ZERO_AT_ZERO = frozenset(name for name in ACTIVATIONS if name not in ("sigmoid", "softplus"))
 """Activation functions that are 0 at 0."""
@@ -39,7 +184,7 @@ class Hidden(NamedTuple):
 
 def activate(name: str, pre_activation: Float[Array, " hidden *example"]) -> Hidden:
     """Apply a named activation function, and return the values that probes look at."""
-    value = ACTIVATIONS[name](pre_activation)
+    value = activation_function(name)(pre_activation)
     saturation = None
     if name in BOUNDS:
         low, high = BOUNDS[name]

@@ -1,7 +1,20 @@
 """The protocol of models: what a model must be, what it may offer, and the checks of both.
 
-Required: a `flax.nnx.Module` that is built with the keyword arguments `inputs`, `outputs` and `rngs`, whose variables are all `nnx.Param`
-of float32 or float64, and whose `__call__(x)` maps one example (input,) to its outputs (output,).
+Required: a `flax.nnx.Module` whose parameters, `nnx.Param`, are float32 or float64, and whose `__call__(x)` maps one example (input,) to
+its outputs (output,); x is an integer array where the task's examples are integers. It is built by a class or function, which is given
+`inputs`, `outputs`, `rngs` and `key`, a key of JAX, as far as it declares them; its other arguments are options. `bench.models.bridges`
+makes such a module of one of flax.linen or equinox, and of a pair of functions `init` and `apply`; a pair computes the same in training as
+when it is measured.
+
+A model is measured, at every check of the loss and for all probes and tests, after `eval()`, and trains after `train()`: `nnx.Dropout`
+drops and `nnx.BatchNorm` takes the statistics of the batch in training alone. In training:
+
+- Random streams, `nnx.Rngs` and `nnx.RngStream`, begin with a key of the training run, the step and the example. A model that draws when it
+  is measured is refused.
+- Other variables that a pass changes, such as the running averages of a batch normalization, move with the training run: they are kept,
+  compared and hashed like parameters, but no initializer, gradient or name in an experiment file reaches them. They have one value for all
+  examples, whose axis is called `example`: `nnx.BatchNorm` averages over it, and `jax.lax.pmean(value, "example")` does.
+- Variables that no pass changes stay as the model builds them, which is the same for all training runs.
 
 Optional, written for one example as well; each one unlocks what stands behind it:
 
@@ -16,17 +29,19 @@ Optional, written for one example as well; each one unlocks what stands behind i
 - `generated(x)` -> a point (coordinate,): the views `generated`, `real` and `mode`.
 - `players`, names of parts of the parameters, as many as there are outputs: output i is the loss on which part i is trained.
 - `frozen`, names or patterns of parameters that are not trained.
-- `whole_batch = True`: `trace` takes all examples (example, input) at once, and its results have a leading example axis.
+- `whole_batch = True`: `__call__` or `trace` takes all examples (example, input) at once, and its results have a leading example axis.
 - `examples_last = True`: `trace` takes one example, or several as an array (input, example).
 
 A parameter's name is its path, like `layers.0.kernel`. A parameter called `bias` is a bias; another one with two axes or more is a weight,
-and its last axis counts units. Any other parameter starts as the model builds it. The order of the weight layers is that in which an
-example meets them in the traced program (`bench.lane.order`), not that of their names.
+and its last axis counts units, unless the layer that owns it tells otherwise (`bench.models.axes`). Any other parameter starts as the model
+builds it. The order of the weight layers is that in which an example meets them in the traced program (`bench.lane.order`), not that of
+their names.
 """
 
 import math
 from typing import Any
 
+import numpy as np
 from flax import nnx
 
 from bench.models.activations import Hidden
@@ -46,8 +61,8 @@ def check_module(entry: Entry, module: Any) -> None:
 
 
 def check_variables(entry: Entry, state: Any) -> None:
-    """Check that a model holds nothing but parameters, in a precision in which it can be trained; `PieceError` if it does not."""
-    variables = list(nnx.to_flat_state(state))
+    """Check that a model has parameters, in a precision in which they can be trained; `PieceError` if it does not."""
+    variables = [(path, variable) for path, variable in nnx.to_flat_state(state) if isinstance(variable, nnx.Param)]
     if not variables:
         raise entry.fault("it has no parameters")
     size = sum(math.prod(variable.get_value().shape) for _, variable in variables)
@@ -55,10 +70,45 @@ def check_variables(entry: Entry, state: Any) -> None:
         raise entry.fault(f"its parameters would be {size:.3g} numbers; at most {MOST_NUMBERS:,}")
     for path, variable in variables:
         name = ".".join(map(str, path))
-        if not isinstance(variable, nnx.Param):
-            raise entry.fault(f"'{name}' is a {type(variable).__name__}; a model may hold nothing but parameters, nnx.Param")
         if str(variable.get_value().dtype) not in PRECISIONS:
-            raise entry.fault(f"'{name}' is {variable.get_value().dtype}; parameters are float32, and trained as training.dtype says")
+            raise entry.fault(
+                f"'{name}' is {variable.get_value().dtype}; parameters are float32, and trained as training.dtype says: build it with "
+                "param_dtype = jnp.float32, or as nnx.Variable if it is no parameter"
+            )
+
+
+def check_modes(entry: Entry, draws_measured: bool, moving: dict[str, Any]) -> None:
+    """Check that a model can be measured without chance, and moves numbers alone in training; `PieceError` if not.
+
+    `moving` are the shapes of what it moves, by their names.
+    """
+    if draws_measured:
+        raise entry.fault(
+            "it draws random numbers when it is measured as well; a layer of noise has an attribute deterministic, which eval() sets, and "
+            "draws nothing while it is True"
+        )
+    for name, leaf in moving.items():
+        if str(leaf.dtype) not in PRECISIONS:
+            raise entry.fault(f"'{name}' is {leaf.dtype}, and training changes it; what a model moves itself is float32")
+
+
+def check_moved(entry: Entry, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Check that what training moves keeps its shape and dtype; `PieceError` if it does not."""
+    for name, old in before.items():
+        new = after[name]
+        if (new.shape, new.dtype) != (old.shape, old.dtype):
+            raise entry.fault(f"'{name}' is {old.dtype} of shape {old.shape}, and training makes it {new.dtype} of shape {new.shape}")
+
+
+def check_outputs(entry: Entry, outputs: np.ndarray) -> None:
+    """Check that the outputs of some examples are finite; `PieceError` if they are not."""
+    wrong = ~np.isfinite(outputs)
+    if np.any(wrong):
+        rows = int(np.sum(np.any(wrong, axis=1)))
+        raise entry.fault(
+            f"with the weights that it builds itself, {rows} of {len(outputs)} examples have outputs that are not finite, "
+            f"{outputs[wrong][0]} among them"
+        )
 
 
 def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
@@ -72,7 +122,12 @@ def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
         raise entry.fault("its trace gives hidden layers that are no list of bench.models.activations.Hidden")
     shape, found = getattr(traced[0], "shape", (1,))[1:], getattr(traced[0], "dtype", type(traced[0]).__name__)
     if shape != (outputs,) or found != dtype:
-        raise entry.fault(f"for one example its output is a {found} of shape {shape}, which must be a {dtype} of shape {(outputs,)}")
+        remedy = "" if shape == (outputs,) else f"; its last layer has {outputs} outputs, and one number has the shape (1,), not ()"
+        if found != dtype:
+            remedy += "; write outputs.astype(x.dtype), and param_dtype = jnp.float32 in its layers"
+        raise entry.fault(
+            f"for one example its output is a {found} of shape {shape}, which must be a {dtype} of shape {(outputs,)}{remedy}"
+        )
     for layer in traced[1]:
         if layer.pre_activation.ndim != 2 or layer.activation.ndim != 2:
             shapes = layer.pre_activation.shape[1:], layer.activation.shape[1:]

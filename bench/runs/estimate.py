@@ -84,7 +84,7 @@ class Trial(NamedTuple):
 
 
 def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> Trial:
-    """Train some runs of as many cells as possible: first for more and more steps, then more and more runs, until that takes long enough."""
+    """Train some runs of as many cells as possible: first for more and more steps, then more and more runs, until it takes long enough."""
     room = pool.devices * pool.width
     lanes = _sample(table, program, cells, room)
     most = max(cell.settings.training.steps for cell in program.cells)
@@ -134,7 +134,7 @@ def _block_steps(steps: np.ndarray, room: int) -> float:
 
 
 def _steps_left(steps: np.ndarray, budget: np.ndarray, limit: int) -> np.ndarray:
-    """Return how many steps lanes of a trial of `limit` steps would still have made, if they go on to end as often as in its second half."""
+    """Return how many more steps lanes would make after a trial of `limit` steps, if they ended as often as in its second half."""
     left = np.where(steps >= limit, budget - np.minimum(budget, limit), 0)
     late = np.maximum(steps - limit / 2, 0)
     rate = np.sum((late > 0) & (steps < np.minimum(budget, limit))) / max(late.sum(), 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.hardware import precision
 from bench.lane import initial
-from bench.lane.data import problem
+from bench.lane.data import data_shapes, is_of_symbols, problem
 from bench.lane.network import Network, Noise
 from bench.lane.objective import NOISE
 from bench.probes.symmetry import BREAK
@@ -25,7 +25,7 @@ class NetworkView:
 
     def __init__(self, model: ModelSpec, task: TaskSpec) -> None:
         sizes = problem(task)
-        self._network = Network(model, sizes.inputs, sizes.outputs)
+        self._network = Network(model, sizes.inputs, sizes.outputs, symbols=is_of_symbols(data_shapes(task, "float32")))
 
     @property
     def weight_names(self) -> list[str]:

@@ -13,8 +13,12 @@ from bench.schemes import scheme
 def antisymmetric(params: dict[Any, Any], network: Any, x: Float[Array, "example input"]) -> dict[Any, Any]:
     """The second half of the last hidden layer copies the first, with outgoing weights of the opposite sign, and no output bias.
 
-    The network is the zero function at the start, to rounding of a sum, though none of its weights has to be 0 (Zhang et al.,
-    2020, who double the whole network). The last hidden layer must have an even number of units.
+    The network is the zero function at the start, to rounding of a sum, though none of its weights has to be 0; the paper doubles the
+    whole network. The last hidden layer must have an even number of units.
+
+    Formula: W_last = [U, U], W_out = [V; -V], b_out = 0.
+    Source: Zhang et al., 2020.
+    Law: the outputs are 0 for every x.
     """
     if not network.is_layered:
         raise ValueError("antisymmetric: it needs a model whose hidden layers follow one another")

@@ -14,8 +14,8 @@ from bench.schemes import scheme
 from bench.tasks import task
 
 ADVICE = (
-    "a run folder names its pieces, and others have to find this one by its name: define it at the top of a file of its own (in a notebook, "
-    "by a cell that begins with %%writefile my_pieces.py), import it from there, and pass it"
+    "a run folder names its pieces, and others have to find this one by its name: define it at the top level of a file of its own (in a "
+    "notebook, by a cell that begins with %%writefile my_pieces.py), import it from there, and pass it"
 )
 
 
@@ -38,9 +38,7 @@ def _name(piece: Callable[..., Any], place: str) -> str:
             return name
     module, name = getattr(piece, "__module__", None) or "", getattr(piece, "__qualname__", "")
     if not name:
-        raise ValueError(
-            f"{place}: {one_line(repr(piece), 100)} has no name of its own; {ADVICE}; options stand beside it, like name = function, scale = 2.0"
-        )
+        raise ValueError(f"{place}: {one_line(repr(piece), 100)} has no name of its own; {ADVICE}; its options stand beside its name")
     if not name.isidentifier():
         raise ValueError(f"{place}: '{one_line(name, 100)}' stands inside of another function or class, or is a lambda; {ADVICE}")
     home = sys.modules.get(module)

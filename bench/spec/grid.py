@@ -110,6 +110,7 @@ class _Sections:
         settings = Settings.model_construct(**parts)
         check_sizes(numbers, settings.training.dtype)
         settings.optimizer.check_steps(settings.training.steps)
+        settings.check_gain()
         return settings, text_digest(f"{{{','.join(sorted(texts))}}}", 12)
 
     def _section(self, section: str, case: int, places: Sequence[int]) -> tuple[Any, str, list[tuple[str, float]]]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError, field_validator, model_validator
 
 from bench.initializers import draws, initializer
 from bench.messages import explain, nearest
@@ -41,6 +41,11 @@ class Piece(Part):
         try:
             options = entry.options.model_validate(given).model_dump()
         except ValidationError as error:
+            missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
+            if entry.own and missing:
+                raise entry.fault(
+                    f"its argument '{missing[0]}' has no value; write {missing[0]} = ... beside its name, or give it a default"
+                ) from error
             raise ValueError(explain(error, entry.options, also=settings)) from error
         return {**own, "options": options}
 
@@ -89,11 +94,20 @@ class LayerInitializer(Piece):
         return cls.gather(initializer, raw)
 
 
+class SchemeSpec(Piece):
+    """A scheme with options of its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:
+        return cls.gather(scheme, raw)
+
+
 class InitializerSpec(Piece):
     """How all parameters are initialized."""
 
-    gain: NonNegativeFloat = 1.0
-    """Multiplies the standard deviation (and any constant)."""
+    gain: NonNegativeFloat | Literal["auto"] = 1.0
+    """Multiplies the standard deviation (and any constant); "auto": 1 / sqrt(E f(z)^2) of the model's activation function f."""
     bias: Literal["zeros", "uniform_fan_in"] | float | None = None
     """Biases: zero, U(+-1/sqrt(fan_in)), or a number; None: the initializer's own convention."""
     bias_stddev: NonNegativeFloat = 0.0
@@ -106,19 +120,37 @@ class InitializerSpec(Piece):
     """Share of single weights set to zero at the start."""
     first_layer_offset: float = 0.0
     """Added to every weight of the first layer."""
-    scheme: str | None = None
-    """Applied last, to all parameters: a function that sees the network and the data."""
+    scheme: str | SchemeSpec | None = None
+    """A function that sees the network and the data and changes the parameters, by its name or with options."""
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, raw: Any) -> Any:
         return cls.gather(initializer, raw)
 
+    @field_validator("scheme", mode="before")
+    @classmethod
+    def _scheme_with_options(cls, value: Any) -> Any:
+        try:
+            return SchemeSpec.model_validate(value) if isinstance(value, dict) else value
+        except ValidationError as error:
+            raise ValueError(explain(error, SchemeSpec)) from error
+
     @model_validator(mode="after")
     def _known_scheme(self) -> Self:
-        if self.scheme is not None and not is_opaque(self.scheme) and not is_opaque(self.name):
-            scheme[self.scheme]  # noqa: B018  (looks the name up)
+        if isinstance(self.scheme, str) and not is_opaque(self.scheme) and not is_opaque(self.name):
+            self._scheme_with_options({"name": self.scheme})
         return self
+
+    @property
+    def scheme_piece(self) -> SchemeSpec | None:
+        """The scheme with its options."""
+        return SchemeSpec.model_validate(self.scheme) if isinstance(self.scheme, str) else self.scheme
+
+    @property
+    def scheme_name(self) -> str | None:
+        """The name of the scheme."""
+        return self.scheme.name if isinstance(self.scheme, SchemeSpec) else self.scheme
 
     @property
     def bias_law(self) -> str | float:
@@ -131,5 +163,7 @@ class InitializerSpec(Piece):
     def random(self) -> bool:
         """Whether two seeds give different parameters."""
         random = any(draws(one.name, one.options) for one in (self, *self.layers.values()))
-        draws_weights = random and self.gain > 0 and self.zero_fraction < 1
+        if self.scheme_name is not None and not is_opaque(self.scheme_name):
+            random = random or scheme[self.scheme_name].takes("key")
+        draws_weights = random and self.gain != 0 and self.zero_fraction < 1
         return draws_weights or self.bias_law == "uniform_fan_in" or self.bias_stddev > 0

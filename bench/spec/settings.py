@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from bench.messages import explain
+from bench.models.activations import second_moment_gain
 from bench.registry import is_opaque
 from bench.spec.optimizer import OptimizerSpec
 from bench.spec.part import Names, Part
@@ -51,6 +52,18 @@ class Settings(Part):
     optimizer: OptimizerSpec = OptimizerSpec()
     training: Training = Training()
 
+    def check_gain(self) -> None:
+        """Check that a gain that follows the activation function has one to follow; ValueError if the model has none."""
+        if self.initializer.gain == "auto" and not is_opaque(self.model.name) and "activation" not in self.model.options:
+            raise ValueError(f"initializer.gain = 'auto': model '{self.model.name}' has no option 'activation' that it could follow")
+
+    @property
+    def gain(self) -> float:
+        """The number by which initial weights are multiplied."""
+        if self.initializer.gain == "auto":
+            return second_moment_gain(self.model.options["activation"])
+        return self.initializer.gain
+
     def identity(self) -> dict[str, Any]:
         """The settings that differ from the defaults: the same after new options were added, so that stored runs keep their ids."""
         found = {section: section_identity(section, getattr(self, section)) for section in SECTIONS}
@@ -66,7 +79,7 @@ class Settings(Part):
             ("model", self.model.name),
             ("initializer", self.initializer.name),
             *layers,
-            ("initializer.scheme", self.initializer.scheme or ""),
+            ("initializer.scheme", self.initializer.scheme_name or ""),
             ("optimizer", self.optimizer.name),
         )
         yield from ((kind, name) for kind, name in pieces if ":" in name)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, Real
 
 from bench.linalg import orthonormal
 from bench.losses import Targets
@@ -17,8 +17,8 @@ LEAST_SQUARES = ("mse", "rss")
 """Losses whose minimum over affine maps is that of least squares."""
 
 
-Examples = Float[Array | np.ndarray, "example input"]
-"""Examples of a data set: an array of NumPy where the data are part of a program."""
+Examples = Real[Array | np.ndarray, "example input"]
+"""Examples of a data set, numbers or integer symbols: an array of NumPy where the data are part of a program."""
 
 
 class Data(NamedTuple):
@@ -27,7 +27,7 @@ class Data(NamedTuple):
     x: Examples
     y: Targets
     """Targets: (example, output) values or probabilities, or (example,) integer classes."""
-    test_x: Float[Array | np.ndarray, "test input"] | None
+    test_x: Real[Array | np.ndarray, "test input"] | None
     test_y: Targets | None
     floor: Float[Array | np.ndarray, ""]
     """The number from which the reported loss is counted: 0, or the least loss that any parameters reach."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Key
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from bench.losses.definition import LossName, OwnLoss
-from bench.models.activations import ACTIVATIONS, Activation
+from bench.models.activations import Activation, activation_function
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, check_floor, least_squares_floor, split
 
@@ -118,7 +118,7 @@ def teacher_neuron(
         key_x, key_w, key_b = (jax.random.fold_in(key, i) for i in range(3))
         x = jax.random.normal(key_x, (n + n_test, d), dtype)
         z = x @ jax.random.normal(key_w, (d, 1), dtype) + jax.random.normal(key_b, (), dtype)
-        value = ACTIVATIONS[activation](z)
+        value = activation_function(activation)(z)
         if loss == "mse":
             return split(x, value, n)
         logit = {"sigmoid": z, "tanh": 2 * z}.get(activation, value)

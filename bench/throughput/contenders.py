@@ -103,7 +103,7 @@ def one_run(program: Program, cell: Cell) -> Callable[[Any], Any]:
             network,
             settings.initializer,
             parameter_keys(network, seed),
-            jnp.float32(settings.initializer.gain),
+            jnp.float32(settings.gain),
             jnp.float32(0),
             jnp.dtype("float32"),
         )

@@ -123,6 +123,33 @@ def test_list_names_everything_as_json() -> None:
     assert {"tasks", "models", "probes", "optimizers", "laws"} < set(json.loads(call("list", "--json").stdout))
 
 
+def test_list_says_formula_source_law_and_options_of_a_piece() -> None:
+    [found] = [entry for entry in json.loads(call("list", "initializers", "--json").stdout) if entry["name"] == "normal"]
+    assert found["formula"] == "W ~ N(0, stddev^2)." and found["options"] == "stddev (number > 0, default 1)"
+    told = {kind: " ".join(call("list", kind, "--long").stdout.split()) for kind in ("initializers", "schemes", "activations")}
+    assert "formula: W ~ N(0, 2 / fan_in). source: He et al., 2015. law: the variance is 2 / fan_in." in told["initializers"]
+    assert "source: Tallec and Ollivier, 2018." in told["schemes"] and "formula: max(x, 0)^2." in told["activations"]
+    assert "formula" not in call("list", "initializers").stdout
+
+
+def test_list_shows_options_of_any_kind_of_thing() -> None:
+    def options(name: str) -> str:
+        [[entry]] = json.loads(call("list", name, "--json").stdout).values()
+        assert entry["name"] == name
+        return entry["options"]
+
+    assert "b1 (number, default 0.9)" in options("adam") and "nesterov (true or false, default false)" in options("adam")
+    assert "learning_rate" not in options("adamw") and "mask" not in options("adamw")
+    schedule = options("warmup_cosine_decay_schedule")
+    assert schedule.startswith("peak (number, required)") and 'decay_steps (whole number, default "training.steps")' in schedule
+    assert "dropout (number >= 0 and < 1, default 0)" in options("mlp") and "test_share (number" in options("digits")
+    assert "Needs x: an axis of the grid" in " ".join(call("list", "phase").stdout.split())
+    for kind in ("optimizers", "schedules", "clippings", "models", "tasks", "probes", "losses", "figures", "laws"):
+        assert call("list", kind, "--long").exit_code == 0
+    missed = call("list", "he_norml")
+    assert missed.exit_code == 2 and "did you mean 'he_normal'?" in missed.stderr
+
+
 def test_doctor_passes_its_self_test() -> None:
     done = call("doctor")
     assert done.exit_code == 0

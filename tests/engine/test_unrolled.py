@@ -92,6 +92,8 @@ def test_storing_a_value_changes_no_bit() -> None:
 
 SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {"model": {"name": "mlp", "widths": [3], "activation": name}} for name in ACTIVATIONS},
+    # From step 40 on the training is unstable, and rounding grows to 1e-2 by step 60.
+    "relu_squared": {"model": {"name": "mlp", "widths": [3], "activation": "relu_squared"}, "training": {"steps": 20}},
     "adam": {"optimizer": {"name": "adam", "learning_rate": 0.05}},
     "momentum": {"optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}},
     "own data": {"task": "teacher_neuron", "model": {"name": "neuron", "activation": "tanh"}, "track": []},

@@ -5,6 +5,8 @@ from typing import Any
 from analysis.laws.evidence import TESTS
 from tests.laws.wrong import Misled, Wrong, changed, stretched
 
+AUTO = {"name": "flax_default", "gain": "auto"}
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "weight_norms": {
         "task": {"name": "digits", "n_train": 16},
@@ -13,7 +15,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "seeds": {"init": 100},
         "probes": ["weight_norm"],
         "track": [],
-        "grid": {"initializer": ["he_normal", "he_uniform", "pytorch_default", "orthogonal", "zero_hadamard", "sparse"]},
+        "grid": {"initializer": ["he_normal", "he_uniform", "pytorch_default", "orthogonal", "zero_hadamard", "sparse", AUTO]},
     },
 }
 

@@ -62,9 +62,9 @@ def of_gradient(change: Callable[[Any], Any]) -> Mutation:
     def mutate(patch: pytest.MonkeyPatch) -> None:
         true = step_module.gradient
 
-        def gradient(*arguments: Any) -> Any:
-            loss, outputs, gradients = true(*arguments)
-            return loss, outputs, change(gradients)
+        def gradient(*arguments: Any, **options: Any) -> Any:
+            found = true(*arguments, **options)
+            return found._replace(gradients=change(found.gradients))
 
         patch.setattr(step_module, "gradient", gradient)
 

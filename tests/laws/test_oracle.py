@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO, cross_entropy, forward, gradients, trained
+from analysis.laws.oracle import ACTIVATIONS, ZERO_AT_ZERO, cross_entropy, forward, function_of, gain, gradients, trained
 from bench.models import activations
 
 POINTS = np.linspace(-4, 4, 17)
@@ -17,13 +17,24 @@ def test_every_activation_function_is_in_the_table() -> None:
     assert ZERO_AT_ZERO == activations.ZERO_AT_ZERO
 
 
-@pytest.mark.parametrize("name", list(ACTIVATIONS))
-def test_activations_and_slopes_are_those_of_the_models(name: str) -> None:
-    theirs = activations.ACTIVATIONS[name]
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky_relu(0.2)"])
+def test_activations_slopes_and_gains_are_those_of_the_models(name: str) -> None:
+    theirs, ours = activations.activation_function(name), function_of(name)
     with jax.enable_x64(True):
         points = jnp.asarray(POINTS)
-        np.testing.assert_allclose(ACTIVATIONS[name].value(POINTS), theirs(points), rtol=1e-12, atol=1e-15)
-        np.testing.assert_allclose(ACTIVATIONS[name].slope(POINTS), jax.vmap(jax.grad(theirs))(points), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(ours.value(POINTS), theirs(points), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(ours.slope(POINTS), jax.vmap(jax.grad(theirs))(points), rtol=1e-12, atol=1e-15)
+    assert activations.second_moment_gain(name) == pytest.approx(gain(name), rel=1e-8)
+
+
+def test_gains_are_those_that_can_be_worked_out_by_hand() -> None:
+    exact = {"identity": 1, "relu": np.sqrt(2), "leaky_relu(0.2)": np.sqrt(2 / 1.04), "relu_squared": np.sqrt(2 / 3)}
+    exact |= {"sine": (np.exp(-1) * np.sinh(1)) ** -0.5, "selu": 1}
+    for name, expected in exact.items():
+        assert activations.second_moment_gain(name) == pytest.approx(expected, rel=1e-9)
+    published = {"tanh": 1.5925, "gelu": 1.5335, "silu": 1.6765, "elu": 1.2452, "softplus": 1.0419, "sigmoid": 1.8462, "sine": 1.5209}
+    for name, expected in published.items():
+        assert activations.second_moment_gain(name) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name, activation in ACTIVATIONS.items() if activation.curvature])

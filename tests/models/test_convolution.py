@@ -19,6 +19,7 @@ from bench.lane.objective import Noise
 from bench.lane.state import Params
 from bench.models.convolution import convolve, mean_pooled
 from bench.spec import InitializerSpec, ModelSpec
+from bench.tasks.definition import Data
 from tests.conftest import Rows, experiment
 from tests.engine.comparison import layout_of
 
@@ -36,7 +37,9 @@ def network(name: str, **options: object) -> Network:
 def drawn(net: Network, start: str = "he_normal", **options: object) -> Params:
     """Initial parameters; biases are drawn too unless they are asked for otherwise."""
     spec = InitializerSpec.model_validate({"name": start, "bias_stddev": 0.3, **options})
-    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    zero = jnp.zeros(())
+    data = Data(X, X, None, None, zero)
+    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), zero, jnp.dtype("float32"), data)
 
 
 def lax_convolution(images: jax.Array, kernel: jax.Array) -> jax.Array:

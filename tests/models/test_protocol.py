@@ -64,12 +64,6 @@ class Iced(Called):
     frozen = ("z.*.kernel",)
 
 
-class Tracked(Called):
-    def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> None:
-        super().__init__(inputs, outputs, rngs=rngs)
-        self.count = nnx.BatchStat(jnp.zeros(()))
-
-
 @pytest.fixture(autouse=True)
 def imported() -> Iterator[None]:
     with importing():
@@ -139,7 +133,6 @@ def test_a_plain_call_is_enough(rows: Rows) -> None:
     [
         ({"initializer": {"name": "zeros", "zero_layers": [0]}}, "Called have names, not numbers"),
         ({"initializer": {"name": "zeros", "first_layer_offset": 1.0}}, "has no one first layer"),
-        ({"model": own(Tracked)}, "'count' is a BatchStat; a model may hold nothing but parameters, nnx.Param"),
         ({"model": own(Parallel)}, r"its heads\(\) gives \[\(10,\)\], which must be a list of arrays with two axes"),
         ({"model": own(Imagined)}, r"its generated\(x\) gives \(\), which must be an array with the axes \(coordinate\)"),
         ({"model": own(Iced)}, r"its frozen names z\.\*\.kernel, which it does not have"),

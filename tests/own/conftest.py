@@ -17,6 +17,8 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "pieces.py").write_text(PIECES)
     (folder / "pieces_too.py").write_text("import jax.numpy as jnp\ndef largest_unit(units):\n    return jnp.min(units)\n")
     (folder / "raising.py").write_text("import os\n\nraise ZeroDivisionError('as it is imported')\n")
+    (folder / "ring.py").write_text("from ring_too import other\n\n\ndef init(key, shape, dtype):\n    return other\n")
+    (folder / "ring_too.py").write_text("from ring import init\n\nother = init\n")
     (folder / "leaving.py").write_text("import sys\nsys.exit(5)\n")
     (folder / "spelled.py").write_text("def init(key, shape, dtype):\n    return (\n")
     sys.path.insert(0, str(folder))

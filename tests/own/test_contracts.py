@@ -22,8 +22,18 @@ MODELS = {
     "Two": "its output is a float32 of shape (2,), which must be a float32 of shape (1,)",
     "Half": "its output is a bfloat16 of shape (1,)",
     "Alone": "outputs and hidden layers",
-    "Normed": "'norm.mean' is a BatchStat; a model may hold nothing but parameters",
-    "Dropped": "a model may hold nothing but parameters",
+    "Batched": "x is one example, of shape (2,), and it takes a batch of them; write it for one, or say whole_batch = True",
+    "Chancy": "it draws random numbers when it is measured as well; a layer of noise has an attribute deterministic",
+    "Counted": "'count' is int32, and training changes it",
+    "Apart": "a variable that it changes has another value for each example; take jax.lax.pmean(value, 'example')",
+    "Unbounded": "4 of 4 examples have outputs that are not finite, nan among them",
+    "Branching": "write jnp.where or jax.lax.cond",
+    "Indexing": "write jnp.take or jax.lax.fori_loop",
+    "Numpy": "write jax.numpy in place of numpy",
+    "Whole": "'steps' is int32; parameters are float32",
+    "NoModule": "it makes a NoModule, which is no flax.nnx.Module, no module of flax.linen or equinox",
+    "Owned": "its weight 'query' has the shape (4, 2, 2), and nobody knows",
+    "Required": "its argument 'depth' has no value; write depth = ... beside its name, or give it a default",
     "Half16": "'head.bias' is float16",
     "Idle": "its weights spare.kernel have no part in its outputs",
     "Broken": "TypeError: ",
@@ -32,6 +42,7 @@ MODELS = {
     "Mute": "it has neither __call__(x) nor trace(x)",
     "Flat": "its units() gives [(4,)], which must be a list of arrays with two axes, a row for each of its units",
     "made_of_nothing": "it makes a dict, which is no flax.nnx.Module",
+    "no_pair": "it makes a tuple, which is no flax.nnx.Module",
 }
 TASKS = {
     "flat_targets": "y is float32 of shape (5,), which must be float32 of shape (5, 1)",
@@ -92,9 +103,8 @@ def test_the_line_is_that_which_raised() -> None:
     ],
 )
 def test_a_probe_or_a_scheme_that_raises_is_named(changes: dict[str, Any], told: str) -> None:
-    [program] = planned(**changes)
     with pytest.raises(ValueError, match=told):
-        program.measured  # noqa: B018  (traces one training run)
+        planned(**changes)[0].measured  # noqa: B018  (traces one training run)
 
 
 @pytest.mark.parametrize(
@@ -104,14 +114,15 @@ def test_a_probe_or_a_scheme_that_raises_is_named(changes: dict[str, Any], told:
         ("leaving:init", r"leaving\.py, line 2\): SystemExit: 5"),
         ("spelled:init", r"spelled\.py, line 2\): SyntaxError: "),
         ("nowhere:init", r"cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        ("ring:init", r"ring_too\.py, line 1\): ImportError: .*; two modules import each other: let one of them import inside"),
         ("pieces:nothing", r"module pieces \(.*pieces\.py\) has no 'nothing'"),
         ("pieces:X", r"is not a function or class"),
         ("analysis:siren", r"analysis/__init__\.py\) has no 'siren'; 'analysis' is a package of initbench itself, give your"),
         (".x:y", r"cannot be imported.*: TypeError"),
         (":y", r"cannot be imported.*: ValueError"),
-        ("os:system", r"it does not take key, shape, dtype; an initializer is called as \(key, shape, dtype\)"),
-        ("jax.nn.initializers:variance_scaling", r"does not take key, shape; .*a function that makes initializers is none"),
-        ("jax.nn.initializers:he_normal", r"does not take key, shape; .*a function that makes initializers is none"),
+        ("os:system", r"its argument 'command' has no value; write command = .*; an initializer is called as \(key, shape, dtype\)"),
+        ("jax.nn.initializers:variance_scaling", r"its argument 'scale' has no value; .*or it is called with its options alone and returns such a"),
+        ("jax.random:bernoulli", r"it does not take dtype; an initializer is called as \(key, shape, dtype\)"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_imported_is_told_in_one_line(name: str, message: str) -> None:
@@ -123,6 +134,13 @@ def test_what_cannot_be_imported_is_told_in_one_line(name: str, message: str) ->
 def test_jax_s_own_initializers_that_are_no_factories_are_taken() -> None:
     [program] = planned(initializer="jax.nn.initializers:ones")
     assert not program.cells[0].settings.initializer.random
+
+
+def test_a_model_that_is_built_already_is_no_model() -> None:
+    with pytest.raises(ValueError, match="model 'pieces:made', of type Plain, is not a function or class; a model is"):
+        planned(model="pieces:made")
+    # A name stands for what it is bound to, also for a lambda, and for what is no option because no file can write it.
+    assert planned(model="pieces:short")[0].network.weight_names == ["hidden.kernel", "head.kernel"]
 
 
 def test_a_probe_of_something_that_nobody_shows_is_named() -> None:

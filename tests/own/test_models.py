@@ -71,13 +71,20 @@ def test_noise_of_an_own_model_is_seen() -> None:
     assert noisy.noisy and not quiet.noisy
 
 
-def test_a_kernel_with_several_axes_needs_an_initializer_that_does_not_ask_which_are_inputs() -> None:
+def test_a_weight_with_several_axes_needs_an_initializer_that_does_not_ask_which_are_inputs() -> None:
     for name in ("zeros", "normal", "constant"):
-        planned(model="pieces:Heads", initializer=name)
+        planned(model="pieces:Owned", initializer=name)
     for start in ("glorot_normal", "orthogonal", "identity", {"name": "zeros", "bias": "uniform_fan_in"}):
-        with pytest.raises(ValueError, match=r"its weight 'query.kernel' has the shape \(4, 2, 2\), and nobody knows"):
-            planned(model="pieces:Heads", initializer=start)
-    # The bias of four numbers in two axes is none of the weights; the convolution's kernel is known.
+        with pytest.raises(ValueError, match=r"its weight 'query' has the shape \(4, 2, 2\), and nobody knows"):
+            planned(model="pieces:Owned", initializer=start)
+    assert network("pieces:Owned").unclear_paths == [("query",)]
+
+
+def test_a_layer_of_flax_tells_which_axes_of_its_weights_are_inputs() -> None:
+    # The bias of four numbers in two axes is none of the weights.
     net = network("pieces:Heads")
-    assert "query.bias" not in net.weight_names and "image.kernel" in net.weight_names
-    assert ("query", "bias") in net.bias_paths and net.unclear_paths == [("query", "kernel")]
+    assert "query.bias" not in net.weight_names and ("query", "bias") in net.bias_paths and net.unclear_paths == []
+    start = InitializerSpec.model_validate({"name": "orthogonal"})
+    drawn = initial_parameters(net, start, parameter_keys(net, 0), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"))
+    matrix = np.asarray(drawn["query"]["kernel"]).reshape(4, 4)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(4), atol=1e-5)

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import tomlkit
 
 from analysis.figures.check import check_figures
 from analysis.rows.load import load
 from bench import Experiment, run
-from bench.initializers import draws, initializer
+from bench.initializers import drawn, draws, initializer
 from bench.registry import trusting
 from bench.spec import InitializerSpec
 from tests.conftest import XOR, experiment
@@ -102,3 +105,65 @@ def test_figures_and_reports_know_the_columns_of_own_probes() -> None:
 def test_a_compiled_probe_is_measured() -> None:
     [program] = planned(probes=["pieces:largest_unit"])
     assert "largest_unit" in program.measured
+
+
+def test_a_factory_s_options_make_the_initializer_that_is_called() -> None:
+    """Functions and classes that take neither key nor shape are called with the options alone, jax's and flax's own among them."""
+
+    def kernels(name: str, **options: Any) -> np.ndarray:
+        [program] = planned(initializer={"name": name, **options})
+        start = program.cells[0].settings.initializer
+        return drawn(initializer[name], start.options, 3, (4, 6))
+
+    key = jax.random.key(3, impl="threefry2x32")
+    scaling = {"scale": 3.0, "mode": "fan_out", "distribution": "uniform", "in_axis": [-1], "out_axis": -2, "batch_axis": []}
+    expected = jax.nn.initializers.variance_scaling(3.0, "fan_out", "uniform", -1, -2)(key, (4, 6))
+    np.testing.assert_array_equal(kernels("jax.nn.initializers:variance_scaling", **scaling), expected)
+    np.testing.assert_array_equal(kernels("jax.nn.initializers:he_normal"), jax.nn.initializers.he_normal()(key, (4, 6)))
+    np.testing.assert_array_equal(kernels("flax.nnx.initializers:constant", value=2.5), np.full((4, 6), 2.5))
+    np.testing.assert_array_equal(kernels("pieces:Filled", size=3.0), np.full((4, 6), 3.0))
+    assert not InitializerSpec.model_validate("flax.nnx.initializers:ones_init").random
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        (
+            "jax.nn.initializers:variance_scaling",
+            {"scale": 1.0, "mode": "fan", "distribution": "normal"},
+            "initializer: mode = 'fan': Input",
+        ),
+        ("jax.nn.initializers:he_normal", {"scale": 2.0}, "unknown key 'scale'"),
+        ("os:getcwd", {}, r"'os:getcwd': called with its options it returns a str, which cannot be called; an initializer is called as"),
+        ("pieces:returns_a_pair", {}, r"pieces\.py, line \d+\): called with its options it returns a tuple, which cannot be called"),
+        ("pieces:makes_what_takes_nothing", {}, r"TypeError: .*positional arguments.*; an initializer is called as \(key, shape, dtype\)"),
+    ],
+)
+def test_what_is_neither_initializer_nor_factory_is_told_in_one_line(name: str, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told) as caught:
+        planned(initializer={"name": name, **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scheme_sees_the_targets_and_has_options_and_a_key_if_it_declares_them() -> None:
+    def start(**spec: Any) -> list[np.ndarray]:
+        [program] = planned(initializer={"name": "zeros", **spec})
+        inputs = program.inputs_of(program.cells[0], np.array([0, 0]), np.array([5, 6]))
+        one = [jax.tree.map(lambda leaf, i=i: leaf[i], inputs) for i in range(2)]
+        found = [jax.tree.leaves(program.start(program.variants[0], lane)[1].params) for lane in one]
+        assert program.cells[0].settings.initializer.random == any(bool(jnp.any(a != b)) for a, b in zip(*found, strict=True))
+        return list(map(np.asarray, found[0]))
+
+    # Half of the targets of XOR are 1.
+    for leaf in start(scheme={"name": "pieces:scheme_of_the_targets", "size": 3.0}):
+        np.testing.assert_allclose(leaf, 1.5)
+    for leaf in start(scheme="pieces:scheme_of_the_targets"):
+        np.testing.assert_allclose(leaf, 0.5)
+    plain, scaled, part = (
+        start(scheme="pieces:scheme_that_draws", **more) for more in ({}, {"gain": 3.0}, {"layers": {"layers.0": {"name": "zeros"}}})
+    )
+    weights = [leaf.ndim == 2 for leaf in plain]
+    assert [bool(np.all(leaf)) for leaf in plain] == [True] * 4
+    # A scheme that draws comes before the gain, and leaves what has an initializer of its own.
+    np.testing.assert_allclose([np.max(b / a) for a, b in zip(plain, scaled, strict=True)], np.where(weights, 3, 1), rtol=1e-6)
+    assert [bool(np.any(leaf)) for leaf in part] == [False, False, True, True]

@@ -1,36 +1,81 @@
 """Schemes keep what they promise on networks and data of several kinds."""
 
+import json
+from functools import cache
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from bench.docstrings import facts
 from bench.initializers.fixed import listed
 from bench.initializers.structured import identity, sparse, zero_hadamard
 from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network
 from bench.schemes import scheme
 from bench.spec import InitializerSpec, ModelSpec
+from bench.startup import HASTY
+from bench.tasks.definition import Data
 
 X = jax.random.normal(jax.random.key(2), (50, 5)) * jnp.array([1.0, 2.0, 0.1, 5.0, 1.0])
+Y = jnp.arange(50) % 7 % 3
+DATA = Data(X, Y, None, None, jnp.zeros(()))
 KEY = jax.random.key(7)
+MODELS = (
+    {"name": "mlp", "widths": [6, 4], "activation": "relu"},
+    {"name": "resmlp", "gated": True},
+    {"name": "transformer", "features": 1, "width": 64, "mlp_width": 128, "blocks": 3},
+    {"name": "lstm", "features": 1},
+)
+"""Models of which each scheme fits one."""
 
 
-def network(name: str = "mlp", **options: object) -> Network:
-    return Network(ModelSpec.model_validate({"name": name, **options}), 5, 3)
+def network(name: str = "mlp", **options: Any) -> Network:
+    """A network of five inputs and three outputs."""
+    return _network(json.dumps({"name": name, **options}))
 
 
-def drawn(net: Network, scheme_name: str | None, initializer: str = "orthogonal") -> dict:
-    spec = InitializerSpec.model_validate({"name": initializer, "scheme": scheme_name})
-    return initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+@cache
+def _network(model: str) -> Network:
+    return Network(ModelSpec.model_validate(json.loads(model)), 5, 3)
+
+
+def drawn(net: Network, scheme: str | dict | None, initializer: str = "orthogonal", seed: int = 3, data: Data = DATA) -> dict:
+    return _start(net, json.dumps({"name": initializer, "scheme": scheme}))(parameter_keys(net, seed), data)
+
+
+@cache
+def _start(net: Network, initializer: str) -> Any:
+    spec = InitializerSpec.model_validate(json.loads(initializer))
+
+    def start(keys: jax.Array, data: Data) -> dict:
+        return initial_parameters(net, spec, keys, jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), data)
+
+    return jax.jit(start, compiler_options=HASTY)
 
 
 @pytest.mark.parametrize("name", scheme)
-def test_a_scheme_keeps_shapes_and_dtypes_and_repeats(name: str) -> None:
-    net = network("resmlp") if name == "fixup" else network(widths=[6, 4])
-    first = drawn(net, name)
-    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), first) == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), net.shapes)
-    jax.tree.map(np.testing.assert_array_equal, first, drawn(net, name))
+def test_a_scheme_keeps_shapes_and_dtypes_repeats_and_says_where_it_does_not_fit(name: str) -> None:
+    fitting: list[Network] = []
+    for options in MODELS:
+        net = network(**options)
+        try:
+            first = drawn(net, name, "zeros")
+        except ValueError as error:
+            assert str(error).startswith(f"{name}: ")
+            continue
+        if fitting:
+            continue
+        fitting.append(net)
+        assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), first) == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), net.shapes)
+        jax.tree.map(np.testing.assert_array_equal, first, drawn(net, name, "zeros"))
+        other = drawn(net, name, "zeros", seed=4)
+        differs = any(bool(jnp.any(a != b)) for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True))
+        assert differs == scheme[name].takes("key") == InitializerSpec.model_validate({"name": "zeros", "scheme": name}).random
+    assert fitting
+    assert {"formula", "source", "law"} <= set(facts(scheme[name].target))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
@@ -68,7 +113,7 @@ def test_antisymmetric_pairs_cancel(activation: str, widths: list[int]) -> None:
 def test_antisymmetric_without_an_output_bias_of_its_own() -> None:
     net = network(widths=[6])
     spec = InitializerSpec.model_validate({"name": "pytorch_default", "scheme": "antisymmetric"})
-    params = initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), X)
+    params = initial_parameters(net, spec, parameter_keys(net, 3), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), DATA)
     assert np.any(params["layers"][0]["bias"]) and not np.any(params["layers"][1]["bias"])
 
 
