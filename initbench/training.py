@@ -1,6 +1,7 @@
 """Training and reading from Python, with the same checks beforehand as on the command line."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,8 @@ def run(
         wanted = given(experiment.text if isinstance(experiment, Experiment) else experiment, seeds, settings)
     check(wanted)
 
-    def trained(watch: Watch) -> Path:
-        return train.run(wanted, out, devices, watch, mixed, fresh)
-
-    if progress:
-        with Told(wanted.name, Path(out) / wanted.name, Terminal()) as told:
-            folder = trained(_both(told.watch, watch) if watch else told.watch)
-    else:
-        folder = trained(watch or (lambda progress: None))
+    with Told(wanted.name, Path(out) / wanted.name, Terminal()) if progress else nullcontext() as told:
+        folder = train.run(wanted, out, devices, _all_of(told.watch if told else None, watch), mixed, fresh)
     return load(folder, modules_named(wanted, figures=True))
 
 
@@ -96,9 +91,12 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     return Run.of(rows.load(folder, trust, interim))
 
 
-def _both(first: Watch, second: Watch) -> Watch:
+def _all_of(*watches: Watch | None) -> Watch:
+    """Return a watch that tells all of these that there are."""
+
     def watch(progress: Progress) -> None:
-        first(progress)
-        second(progress)
+        for one in watches:
+            if one is not None:
+                one(progress)
 
     return watch

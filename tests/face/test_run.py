@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 import pytest
 
 import initbench
+from bench.initializers import drawn, initializer
 from bench.models.mlp import MLP
+from bench.runs.own import own_digests
 from bench.spec import Experiment
 from initbench.reading import given
 from tests.conftest import XOR
@@ -120,14 +123,24 @@ def test_wrong_input_is_told_in_one_line(source: Any, seeds: Any, settings: dict
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_that_was_edited_in_the_session_trains_as_it_stands(pieces: Any, tmp_path: Path) -> None:
-    """The weights are those of the source whose digest the rows carry, although the session still has the old function."""
+def test_a_file_that_was_edited_in_the_session_trains_as_it_stands(pieces: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are those of the source whose digest the rows will carry, although the session still has the old function."""
     source = Path("own_pieces.py")
-    source.write_text(PIECES.format(scale=1000.0))
-    settings = {**XOR, "initializer": pieces.small, "training": {"steps": 1}, "seeds": {"init": 4}, "probes": ["weight_norm"], "track": []}
-    run = initbench.run(None, tmp_path / "runs", progress=False, **settings)
-    assert (run.lanes["weight_norm_initial"] > 500).all()
-    assert run.manifest.latest.own["own_pieces"] == hashlib.sha256(source.read_bytes()).hexdigest()
+
+    class Reached(Exception):
+        pass
+
+    def trained(experiment: Experiment, *options: Any) -> None:
+        raise Reached(drawn(initializer["own_pieces:small"], {}, 0, (4, 4)), own_digests(experiment)["own_pieces"])
+
+    monkeypatch.setattr("bench.runs.train.run", trained)
+    for scale in (1000.0, 30.0):
+        source.write_text(PIECES.format(scale=scale))
+        with pytest.raises(Reached) as reached:
+            initbench.run(**{**XOR, "initializer": pieces.small, "seeds": 4})
+        weights, digest = reached.value.args
+        assert 0.2 * scale < np.std(weights) < 5 * scale
+        assert digest == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def test_progress_is_told_unless_it_is_not_wanted(small: initbench.Run, capsys: pytest.CaptureFixture[str]) -> None:
