@@ -38,7 +38,15 @@ Values = Annotated[tuple[Any, ...], BeforeValidator(_spelled_out), Field(strict=
 
 
 class Experiment(Part):
-    """A question, the grid of settings that is run to answer it, and the claims that it settles."""
+    """A question, the grid of settings that is run to answer it, and the claims that it settles.
+
+    In Python a function or class stands for its name.
+
+    >>> import initbench as ib
+    >>> experiment = ib.Experiment(name="mine", task="xor", model="mlp", grid={"initializer": ["zeros", "he_normal"]})
+    >>> [cell.axes for cell in experiment.cells]
+    [{'initializer': 'zeros'}, {'initializer': 'he_normal'}]
+    """
 
     name: Name
     question: str = ""
