@@ -87,7 +87,10 @@ def _empty() -> Figure:
 @contextmanager
 def _style() -> Iterator[None]:
     """The fonts and lines of all figures. A script that the font lacks is drawn as boxes, and labels without room overlap."""
-    with mpl.rc_context(rc()), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Settings of a session, such as a notebook's, are none of a report's.
+        mpl.rcdefaults()
+        mpl.rcParams.update(rc())
         for message in ("Glyph .* missing from font", "constrained_layout not applied"):
             warnings.filterwarnings("ignore", message, UserWarning)
         yield

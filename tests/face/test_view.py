@@ -62,3 +62,14 @@ def test_a_figure_is_given_and_the_users_own_stay_open(small: initbench.Run) -> 
         small.figure("sovled")
     assert plt.get_fignums() == [mine.number]
     plt.close(mine)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_settings_of_the_session_do_not_reach_a_report(small: initbench.Run) -> None:
+    def drawn() -> bytes:
+        small.figure("solved").savefig("drawn.png", dpi=50, facecolor="white")
+        return Path("drawn.png").read_bytes()
+
+    before = drawn()
+    with plt.rc_context({"font.weight": "bold", "axes.xmargin": 0.4}):
+        assert drawn() == before
