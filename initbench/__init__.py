@@ -7,10 +7,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from analysis import Run, judge, load, summarize
+    from analysis import judge, summarize
     from analysis.judging.numbers import judge_file
     from bench import Experiment
-    from initbench.training import run
+    from initbench.training import load, run
+    from initbench.view import Run
 else:
 
     def __getattr__(name: str) -> object:
@@ -23,7 +24,12 @@ else:
 
 __all__ = ["Experiment", "Run", "judge", "judge_file", "load", "run", "summarize"]
 
-_HOMES = {"Experiment": "bench", "judge_file": "analysis.judging.numbers", "run": "initbench.training"}
+_HOMES = {
+    "Experiment": "bench",
+    "Run": "initbench.view",
+    "judge_file": "analysis.judging.numbers",
+    **dict.fromkeys(("load", "run"), "initbench.training"),
+}
 """Modules of the names; all others come from `analysis`."""
 
 

@@ -15,6 +15,8 @@ LOGGED = r"[EF]\d{4} [^\]]*\] (.*)"
 
 def main() -> None:
     """Refuse flags that XLA would abort at, and devices that JAX does not find, and hand over to the command line."""
+    # A command draws into files, also from the cell of a notebook, whose backend it would inherit.
+    os.environ["MPLBACKEND"] = "Agg"
     if os.environ.get("XLA_FLAGS") and (fault := flags_fault()):
         say(fault)
         raise SystemExit(2)

@@ -11,6 +11,11 @@ def judge(run: Run) -> tuple[list[Law], list[Verdict]]:
     """The laws that the experiment rests on, and a verdict for each claim and condition.
 
     Verdicts are corrected over their families within the experiment. All are withheld if a law of the experiment fails.
+
+    >>> import initbench as ib
+    >>> laws, verdicts = ib.judge(ib.load("results/runs/small"))
+    >>> [(verdict.id, verdict.verdict) for verdict in verdicts]
+    [('random', 'supported')]
     """
     experiment = run.experiment
     names = dict.fromkeys([*experiment.laws, *(claim.law for claim in experiment.claim if claim.law)])

@@ -81,6 +81,13 @@ def judge_file(
     Columns that are not named are guessed. With `solved_above` or `solved_below` the share of runs beyond that value is judged. A setting
     is better, or worse, than another if it is so by more than `margin`, in the units of the metric or of the share. ValueError with one
     line if the table cannot be judged, OSError if it cannot be read.
+
+    >>> import initbench as ib
+    >>> from pathlib import Path
+    >>> lines = [f"{setting},{seed},{accuracy + seed / 1000}" for setting, accuracy in (("a", 0.8), ("b", 0.9)) for seed in range(20)]
+    >>> _ = Path("runs.csv").write_text("\\n".join(["setting,seed,accuracy", *lines]))
+    >>> [question.verdict for question in ib.judge_file("runs.csv", metric="accuracy").questions]
+    ['better']
     """
     if not 0 < alpha <= 0.5:
         raise ValueError(f"--alpha {alpha:g}: allowed: above 0, at most 0.5")

@@ -26,33 +26,54 @@ FORMATS: dict[str, dict[str, Any]] = {
 }
 """Options of each format; none of them writes a date."""
 
-# Figures are files: no window is ever opened.
-mpl.use("Agg")
+if mpl.get_backend(auto_select=False) is None:
+    # Figures are files, and no window is opened; a notebook has chosen a backend of its own.
+    mpl.use("Agg")
 
 
 def draw(
     run: Run, figure: FigureSpec, path: Path, formats: Collection[str], size: tuple[float, float] | None = None, data: Path | None = None
 ) -> None:
-    """Draw a figure of the experiment file and write it; ValueError with one line if its kind does not fit these rows.
+    """Draw a figure as `drawn` does, and write it in these formats. `data`: a file for the numbers that it shows, as CSV."""
+    drawing = drawn(run, figure, size, data)
+    with _misfit_told(figure):
+        _write(drawing, path, formats)
 
-    `size`: width and height in inches; None: one or two columns of a journal. `data`: a file for the numbers that it shows, as CSV. A run
-    that is not complete may lack the rows that the figure needs; a note is then written in its place.
+
+def drawn(run: Run, figure: FigureSpec, size: tuple[float, float] | None = None, data: Path | None = None) -> Figure:
+    """Return a figure of the experiment file, of which pyplot no longer knows; ValueError with one line if it does not fit these rows.
+
+    `size`: width and height in inches; None: one or two columns of a journal. A run that is not complete may lack the rows that the figure
+    needs; a note is then drawn in its place.
     """
-    kind = figure_kind[figure.kind]
     try:
-        with _style():
-            drawing = kind.target(run, figure)
-        if data is not None:
-            write_whole(data, csv_text(numbers_of(drawing)).encode())
-        save(drawing, path, formats, run.interim, size)
+        with _misfit_told(figure):
+            with _style():
+                drawing = figure_kind[figure.kind].target(run, figure)
+            if data is not None:
+                write_whole(data, csv_text(numbers_of(drawing)).encode())
+            _lay_out(drawing, run.interim, size)
+    except ValueError:
+        if not run.interim:
+            raise
+        drawing = _empty()
+        _lay_out(drawing, run.interim, size)
+    plt.close(drawing)
+    return drawing
+
+
+@contextmanager
+def _misfit_told(figure: FigureSpec) -> Iterator[None]:
+    """Tell errors of drawing a figure in one line (ValueError), and close what was drawn until then."""
+    before = plt.get_fignums()
+    try:
+        yield
     except OSError:
         raise
     except Exception as error:
         # A kind may need more of a model or task than its keys say, which cannot be listed: any error means a misfit.
-        plt.close("all")
-        if run.interim:
-            save(_empty(), path, formats, run.interim, size)
-            return
+        for number in set(plt.get_fignums()) - set(before):
+            plt.close(number)
         raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
 
 
@@ -66,19 +87,28 @@ def _empty() -> Figure:
 @contextmanager
 def _style() -> Iterator[None]:
     """The fonts and lines of all figures. A script that the font lacks is drawn as boxes, and labels without room overlap."""
-    with mpl.rc_context(rc()), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Settings of a session, such as a notebook's, are none of a report's.
+        mpl.rcdefaults()
+        mpl.rcParams.update(rc())
         for message in ("Glyph .* missing from font", "constrained_layout not applied"):
             warnings.filterwarnings("ignore", message, UserWarning)
         yield
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "", size: tuple[float, float] | None = None) -> None:
-    """Write a figure in these formats, with `note` in a line below it, and close it; the same figure gives the same files.
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
+    """Write a figure in these formats, with `note` in a line below it, and close it; the same figure gives the same files."""
+    _lay_out(drawing, note)
+    _write(drawing, path, formats)
+    plt.close(drawing)
+
+
+def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None = None) -> None:
+    """Give a figure its size and ticks, and `note` in a line below it; its layout is then the same in all formats.
 
     `size`: width and height in inches; None: the width of one or two columns of a journal.
     """
     with _style():
-        # All formats have the same layout.
         if size is None:
             to_columns(drawing)
         else:
@@ -88,8 +118,11 @@ def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: 
             note_below(drawing, note)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
+
+
+def _write(drawing: Figure, path: Path, formats: Collection[str]) -> None:
+    with _style():
         for kind in formats:
             content = io.BytesIO()
             drawing.savefig(content, format=kind, **FORMATS[kind])
             write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())
-    plt.close(drawing)

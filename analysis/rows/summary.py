@@ -53,6 +53,10 @@ def summarize(run: Run) -> pd.DataFrame:
     A line has the share of each outcome, the interval of the solved share, median steps to solve with their interval, quartiles and
     interquartile mean of the final loss, medians of the final metrics, and the numbers of lanes, data seeds and independent observations.
     A cell without an ended lane has no line.
+
+    >>> import initbench as ib
+    >>> ib.summarize(ib.load("results/runs/small"))["initializer"].tolist()
+    ['zeros', 'glorot_normal']
     """
     lines: list[dict[str, Any]] = []
     by_cell = dict(list(run.lanes.groupby("cell", sort=False)))

@@ -51,7 +51,7 @@ def _peak(name: str) -> str | None:
     return next((key for key in PEAKS if key in _parameters(name)), None)
 
 
-def _arguments(name: str) -> dict[str, Parameter]:
+def arguments_of(name: str) -> dict[str, Parameter]:
     """The parameters of a schedule that a file can give: all but its peak."""
     return {key: parameter for key, parameter in _parameters(name).items() if key != _peak(name)}
 
@@ -64,7 +64,7 @@ def checked(given: Options, place: str) -> dict[str, Any]:
     if not isinstance(name, str) or name not in _names():
         raise ValueError(f"{place}.schedule = {shown(name)}: {nearest(str(name), map(_short, schedules()))}")
     name = _names()[name]
-    arguments = _arguments(name)
+    arguments = arguments_of(name)
     options = {key: value for key, value in given.items() if key != "schedule"}
     for key, value in options.items():
         if key not in arguments:
@@ -102,7 +102,7 @@ def _short(name: str) -> str:
 
 def _horizon(name: str) -> str | None:
     """The number of steps of a schedule's last phase, which optax takes for no schedule at all where it is 0."""
-    return next((key for key in reversed(_arguments(name)) if key.endswith("_steps")), None)
+    return next((key for key in reversed(arguments_of(name)) if key.endswith("_steps")), None)
 
 
 def _allowed(parameter: Parameter, value: Any, at_least_one: bool) -> str:
@@ -141,7 +141,7 @@ def _is_scale(value: Any) -> bool:
 def settled(options: Options, steps: int) -> dict[str, Any]:
     """Return all that a schedule (as `checked` gives it) is made of in a training of this many steps, but for its peak."""
     name = options["schedule"]
-    arguments = _arguments(name)
+    arguments = arguments_of(name)
     if name == JOIN:
         return {**options, "schedules": [settled(one, steps) for one in options["schedules"]]}
     given = {key: value for key, value in options.items() if key != "schedule"}

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ TRIAL_SECONDS = 0.5
 """A trial takes more steps until it lasts this long."""
 FIRST_STEPS = 64
 """Most steps of the first trial: an epoch of minibatches of many examples has more."""
-ALL_TRIALS_SECONDS = 20.0
+ALL_TRIALS_SECONDS = 10.0
 """After this long no other program is compiled: the rest is estimated from those that were tried."""
 
 
@@ -34,7 +35,7 @@ class Estimate:
     memory_bytes: int
     """Bytes of all lane slots, and of data that lanes share."""
     seconds: float
-    """Seconds of training if every training run spends its budget; NaN if no training run of the trial made a step."""
+    """Seconds of training, if training runs end as those of the trial did; NaN if none of these made a step."""
     compile_seconds: float
 
 
@@ -59,14 +60,15 @@ def estimate(experiment: Experiment) -> Estimate:
         blocks, placement = block_count(program, layout, width, hardware), data_placement(program)
         held = 0 if placement.by_lane else placement.sets(width * blocks, blocks) * data_bytes(program.data_shapes)
         memory = max(memory, mesh.size * (width * blocks * lane_bytes(program) + held))
-        passes = -(-len(experiment.seeds) // (mesh.size * width))
-        steps = sum(cell.settings.training.steps for cell in program.cells)
-        work.append(passes * width * steps * program.n_parameters * (program.batch_size or program.n_examples))
+        slots, lanes = mesh.size * width, len(program.cells) * len(experiment.seeds)
+        steps = sum(cell.settings.training.steps for cell in program.cells) / len(program.cells)
+        work.append(max(lanes, slots) * steps * program.n_parameters * (program.batch_size or program.n_examples))
         if not seconds or time.perf_counter() - started < ALL_TRIALS_SECONDS:
             # With a given width the pool does not test whether the bits depend on the position, which may take longer than all else.
             pool = Pool(program, mesh, width)
-            each, beside = _trial(pool, table, program, cells)
-            seconds.append(passes * (steps * each + len(cells) * beside))
+            tried = _trial(pool, table, program, cells)
+            passes = -(-lanes // slots)
+            seconds.append(max(lanes / slots * tried.steps, tried.most) * tried.each + passes * tried.beside)
             compiling += pool.costs.compile_seconds
     rates = np.array(seconds) / work[: len(seconds)]
     usual = float(np.nanmean(rates)) if not np.isnan(rates).all() else np.nan
@@ -74,32 +76,72 @@ def estimate(experiment: Experiment) -> Estimate:
     return Estimate(len(work), len(seconds), memory, float(np.dot(work, known)), compiling * len(work) / len(seconds))
 
 
-def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> tuple[float, float]:
-    """Measure the seconds of one step with a block on every device, and of the start and end of such a block; NaN if no lane steps."""
-    # Lanes that start at random do not stop at once, as those that start at zero may.
-    cell = next((one for one in cells if table.experiment.cells[one].settings.initializer.random), cells[0])
-    count = min(pool.devices * pool.width, table.seeds)
-    lanes = table.lanes(program, cell * table.seeds + np.arange(count))
-    budget = table.experiment.cells[cell].settings.training.steps
-    endless = lanes.inputs._replace(solved_below=np.full_like(lanes.inputs.solved_below, -np.inf))
+class Trial(NamedTuple):
+    """How some training runs of a program, one block on every device, were trained."""
 
-    def trained(steps: int) -> tuple[float, int]:
-        """Return the seconds of this many steps, and the most steps that a lane made."""
-        before = pool.costs.run_seconds
-        inputs = endless._replace(budget=np.full_like(endless.budget, steps))
-        batches = list(pool.run(Lanes(lanes.ids, lanes.variant, inputs, lanes.logged), np.array([0])))
-        return pool.costs.run_seconds - before, max(int(batch.columns["step"].max()) for batch in batches)
+    each: float
+    """Seconds of one step; NaN if no training run made one."""
+    beside: float
+    """Seconds of the start and the end of a block."""
+    steps: float
+    """Mean number of steps until a training run ends."""
+    most: float
+    """Number of steps until the last one of them ends."""
 
-    least = min(program.check_every, FIRST_STEPS)
-    first, taken = trained(min(least, budget))
-    seconds, most = first, taken
-    while seconds < TRIAL_SECONDS + first and most < budget:
-        steps = min(4 * max(most, least), budget)
-        seconds, most = trained(steps)
-        if most < steps:
+
+def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> Trial:
+    """Train some runs of as many cells as possible: first for more and more steps, then more and more runs, until it takes long enough."""
+    room = pool.devices * pool.width
+    lanes = _sample(table, program, cells, room)
+    most = max(cell.settings.training.steps for cell in program.cells)
+    limit = min(program.check_every, FIRST_STEPS, most)
+    _trained(pool, lanes, limit)
+    # Now everything that is made at the first use is there.
+    first, steps = _trained(pool, lanes, limit)
+    seconds, before = first, _block_steps(steps, room)
+    while seconds < TRIAL_SECONDS + first:
+        if steps.max() == limit < most:
+            limit = min(4 * limit, most)
+        elif len(lanes) < len(cells) * table.seeds:
+            lanes = _sample(table, program, cells, 4 * len(lanes))
+        else:
             break
-    if most == 0:
-        return np.nan, np.nan
-    # The cost of a block beside its steps follows from two trials of different length.
-    each = max(seconds - first, 0.0) / (most - taken) if most > taken else seconds / most
-    return each, max(seconds - each * most, 0.0)
+        seconds, steps = _trained(pool, lanes, limit)
+    made = _block_steps(steps, room)
+    if made == 0:
+        return Trial(np.nan, np.nan, np.nan, np.nan)
+    # The cost of a block beside its steps follows from two trials of different size.
+    each = max(seconds - first, 0.0) / (made - before) if made > before else seconds / made
+    whole = steps + _steps_left(steps, np.asarray(lanes.inputs.budget), limit)
+    return Trial(each, max(seconds - each * made, 0.0) / -(-len(lanes) // room), whole.mean(), whole.max())
+
+
+def _sample(table: LaneTable, program: Program, cells: list[int], count: int) -> Lanes:
+    """Return about this many lanes of a program, from as many of its cells as possible."""
+    chosen = [cells[place] for place in np.linspace(0, len(cells) - 1, min(count, len(cells))).astype(int)]
+    seeds = np.arange(min(max(count // len(chosen), 1), table.seeds))
+    lanes = table.lanes(program, np.concatenate([cell * table.seeds + seeds for cell in chosen]))
+    return Lanes(np.arange(len(lanes)), lanes.variant, lanes.inputs, lanes.logged)
+
+
+def _trained(pool: Pool, lanes: Lanes, limit: int) -> tuple[float, np.ndarray]:
+    """Train lanes for at most this many steps; returns the seconds that it took, and the steps that each lane made."""
+    before, budget = pool.costs.run_seconds, np.asarray(lanes.inputs.budget)
+    inputs = lanes.inputs._replace(budget=np.minimum(budget, limit).astype(budget.dtype))
+    steps = np.zeros(len(lanes), int)
+    for batch in pool.run(Lanes(lanes.ids, lanes.variant, inputs, lanes.logged), np.array([0])):
+        steps[batch.columns["lane"]] = batch.columns["step"]
+    return pool.costs.run_seconds - before, steps
+
+
+def _block_steps(steps: np.ndarray, room: int) -> float:
+    """Return the number of steps of a block on every device in which lanes make these steps, if `room` of them are trained at a time."""
+    return max(float(steps.sum()) / room, float(steps.max()))
+
+
+def _steps_left(steps: np.ndarray, budget: np.ndarray, limit: int) -> np.ndarray:
+    """Return how many more steps lanes would make after a trial of `limit` steps, if they ended as often as in its second half."""
+    left = np.where(steps >= limit, budget - np.minimum(budget, limit), 0)
+    late = np.maximum(steps - limit / 2, 0)
+    rate = np.sum((late > 0) & (steps < np.minimum(budget, limit))) / max(late.sum(), 1)
+    return left if rate == 0 else (1 - np.exp(-rate * left)) / rate

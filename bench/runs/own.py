@@ -7,10 +7,12 @@ constants of their source or options of the experiment name. If a module compute
 import ast
 import hashlib
 import re
+import struct
 import sys
 import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,8 @@ def own_digests(experiment: Experiment) -> dict[str, str]:
 
     No path of this machine is among the names.
     """
-    texts = [text for cell in experiment.cells for text in _texts(cell.settings.model_dump(mode="json"))]
-    texts += [*(experiment.probes or ()), *experiment.track]
-    modules: dict[str, Path] = {}
+    texts, modules = _named_texts(experiment), own_modules(experiment)
     found: list[tuple[str, Path]] = []
-    named = list(dict.fromkeys(match[1] for text in texts if (match := NAMED.fullmatch(text))))
-    for name in named:
-        _follow(name, {one.partition(".")[0] for one in named}, modules)
     for text in dict.fromkeys(texts):
         found += _data_file(text, Path())
     for path in modules.values():
@@ -70,6 +67,53 @@ def _array_digests(experiment: Experiment) -> Iterator[tuple[str, str]]:
             digest = problem(spec).digest
             if digest is not None:
                 yield spec.data or spec.name, digest()
+
+
+def own_modules(experiment: Experiment) -> dict[str, Path]:
+    """Return the source file of each own module that the experiment names, and of those that these import."""
+    modules: dict[str, Path] = {}
+    named = list(dict.fromkeys(match[1] for text in _named_texts(experiment) if (match := NAMED.fullmatch(text))))
+    for name in named:
+        _follow(name, {one.partition(".")[0] for one in named}, modules)
+    return modules
+
+
+def forget_changed(experiment: Experiment) -> bool:
+    """Make Python import own modules anew if the file of one of them has changed since it was imported; returns whether one has.
+
+    Rows carry the digests of the files, so these have to be what trains, also in a session in which a file is edited between two runs.
+    Installed modules stay as they are.
+    """
+    modules = {name: path for name, path in own_modules(experiment).items() if name in sys.modules and not _installed(path)}
+    digests = {name: _digest(path) for name, path in modules.items()}
+    changed = [
+        name for name, path in modules.items() if (_imported[name] != digests[name] if name in _imported else not _is_compiled(path))
+    ]
+    for name in modules if changed else ():
+        del sys.modules[name]
+    _imported.update(digests)
+    return bool(changed)
+
+
+_imported: dict[str, str] = {}
+"""Digests of the files that own modules were imported from, as far as that is known."""
+
+
+def _is_compiled(path: Path) -> bool:
+    """Whether Python's compiled copy of a file, which it made when it imported the module last, is of the file as it stands now."""
+    state = path.stat()
+    try:
+        head = Path(cache_from_source(str(path))).read_bytes()[:16]
+    except (OSError, NotImplementedError):
+        return False
+    # After the version and the flags: the time of the last change and the size.
+    return head[8:] == struct.pack("<II", int(state.st_mtime) & 0xFFFFFFFF, state.st_size & 0xFFFFFFFF)
+
+
+def _named_texts(experiment: Experiment) -> list[str]:
+    """Return all texts of an experiment that may name a module or a file."""
+    texts = [text for cell in experiment.cells for text in _texts(cell.settings.model_dump(mode="json"))]
+    return [*texts, *(experiment.probes or ()), *experiment.track]
 
 
 def _texts(content: Any) -> Iterator[str]:

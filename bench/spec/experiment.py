@@ -13,6 +13,7 @@ from bench.spec.checks import check_axes, check_condition, check_map, check_once
 from bench.spec.claims import Claim, Published
 from bench.spec.document import check_content, check_text, read_document, write_document
 from bench.spec.figures import Figure
+from bench.spec.functions import named
 from bench.spec.grid import Cell, axes_of, check_grid, expanded
 from bench.spec.hashing import digest
 from bench.spec.labels import check_labels
@@ -37,7 +38,15 @@ Values = Annotated[tuple[Any, ...], BeforeValidator(_spelled_out), Field(strict=
 
 
 class Experiment(Part):
-    """A question, the grid of settings that is run to answer it, and the claims that it settles."""
+    """A question, the grid of settings that is run to answer it, and the claims that it settles.
+
+    In Python a function or class stands for its name.
+
+    >>> import initbench as ib
+    >>> experiment = ib.Experiment(name="mine", task="xor", model="mlp", grid={"initializer": ["zeros", "he_normal"]})
+    >>> [cell.axes for cell in experiment.cells]
+    [{'initializer': 'zeros'}, {'initializer': 'he_normal'}]
+    """
 
     name: Name
     question: str = ""
@@ -73,7 +82,7 @@ class Experiment(Part):
     @classmethod
     def _of_plain_values(cls, content: Any) -> Any:
         check_content(content)
-        return content
+        return named(content)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -22,19 +22,28 @@ SELF_TEST = (
 
 @clean
 def list_things(
-    kind: Annotated[str | None, typer.Argument(help="One kind, for example initializers or laws.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="[KIND or NAME]", help="One kind, for example initializers or laws; or one thing by its name.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_long: Annotated[bool, typer.Option("--long", help="Print formula, source, law and options as well.")] = False,
 ) -> None:
-    """What there is to name in an experiment file."""
+    """What there is to name in an experiment file; of one thing also its formula, source, law and options."""
     from bench.messages import nearest
+    from initbench.cli.listing import kinds
 
-    things = _things()
-    if kind is not None and kind not in things:
-        raise ValueError(f"unknown kind '{kind}'; {nearest(kind, things)}")
-    chosen = things if kind is None else {kind: things[kind]}
+    known = kinds()
+    if what is None or what in known:
+        chosen = {kind: [one.entry(name) for name in one.names] for kind, one in known.items() if what in (None, kind)}
+    else:
+        chosen = {kind: [one.entry(what)] for kind, one in known.items() if what in one.names}
+        as_long = True
+    if not chosen:
+        raise ValueError(
+            f"unknown kind or name '{what}'; {nearest(what or '', [*known, *(name for one in known.values() for name in one.names)])}"
+        )
     if as_json:
-        sys.stdout.write(json.dumps(chosen if kind is None else chosen[kind], indent=2) + "\n")
+        sys.stdout.write(json.dumps(chosen[what] if what in chosen else chosen, indent=2) + "\n")
         return
     for title, entries in chosen.items():
         table = plain_table(title)
@@ -80,44 +89,3 @@ def _digests(seeds: int, devices: list[Any] | None) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         where = train(Experiment.parse(SELF_TEST, overrides={"seeds.init": seeds}), Path(scratch), devices)
         return read_rows(where, read_manifest(where))["params_digest"].tolist()
-
-
-def _things() -> dict[str, list[dict[str, str]]]:
-    """Return name, summary, facts and options of everything that an experiment file can name, by kind."""
-    from analysis.figures import figure_kind
-    from analysis.figures.check import keys_of
-    from analysis.laws import law_text, laws
-    from analysis.report.catalogue import described
-    from bench.initializers import initializer
-    from bench.losses import loss
-    from bench.models import model
-    from bench.models.activations import ACTIVATIONS
-    from bench.optimizers import optimizers
-    from bench.optimizers.clipping import clippings
-    from bench.optimizers.schedules import schedules
-    from bench.probes import probe
-    from bench.schemes import scheme
-    from bench.spec import catalog
-    from bench.tasks import task
-
-    def entries(registry: Any) -> list[dict[str, str]]:
-        return [described(name, registry[name].target, registry[name].options) for name in registry]
-
-    def of_optax(functions: dict[str, Any]) -> list[dict[str, str]]:
-        return [{"name": name, "summary": (one.__doc__ or "").strip().partition("\n")[0]} for name, one in sorted(functions.items())]
-
-    return {
-        "activations": [described(name, function) for name, function in ACTIVATIONS.items()],
-        "clippings": of_optax(clippings()),
-        "experiments": [{"name": name, "summary": catalog.read(name).question} for name in catalog.names()],
-        "figures": [{"name": name, "summary": f"{figure_kind[name].summary} Needs {keys_of(figure_kind[name])}."} for name in figure_kind],
-        "initializers": entries(initializer),
-        "laws": [{"name": name, "summary": law_text(name)} for name in laws()],
-        "losses": entries(loss),
-        "models": entries(model),
-        "optimizers": of_optax(optimizers()),
-        "probes": entries(probe),
-        "schedules": of_optax(schedules()),
-        "schemes": entries(scheme),
-        "tasks": entries(task),
-    }

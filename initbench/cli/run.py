@@ -12,7 +12,7 @@ from initbench.cli.errors import clean
 from initbench.cli.options import Fresh, Mixed, Seeds
 from initbench.cli.progress import Told
 from initbench.cli.report import write_and_print
-from initbench.cli.tables import out
+from initbench.cli.tables import err, out
 from initbench.stop import Stoppable, Stopped, leave, say
 
 if TYPE_CHECKING:
@@ -70,18 +70,13 @@ def read_experiment(name: str, seeds: int | None, settings: list[str]) -> "Exper
     """
     from analysis.judging.checks import check
     from bench.spec import catalog
+    from initbench.reading import seeded
 
     overrides: dict[str, Any] = {}
     for setting in settings:
         key, value = key_and_value(setting, "--set", "training.steps=100")
         overrides[key] = value
-    if seeds is not None:
-        overrides["seeds.init"] = seeds
-    experiment = catalog.read(name, overrides)
-    if seeds is not None and experiment.seeds.map is not None:
-        # A map has whole lattices, so the next power of four is taken.
-        overrides["seeds.init"] = 4 ** (((seeds - 1).bit_length() + 1) // 2)
-        experiment = catalog.read(name, overrides)
+    experiment = seeded(lambda values: catalog.read(name, values), seeds, overrides)
     check(experiment)
     return experiment
 
@@ -102,7 +97,7 @@ def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> P
     from bench import run as train_experiment
 
     where = folder / experiment.name
-    with Stoppable() as check, Told(experiment.name, where) as told:
+    with Stoppable() as check, Told(experiment.name, where, err) as told:
 
         def watch(progress: "Progress") -> None:
             told.watch(progress)
@@ -131,7 +126,7 @@ def _describe(experiment: "Experiment") -> None:
     for cell in experiment.cells:
         table.add_row(cell.id, *(str(cell.axes[axis]) for axis in experiment.axes), f"{len(experiment.seeds):,}")
     out.print(table)
-    seconds = f"about {plan.seconds:,.0f} s of training if every training run spends its budget"
+    seconds = f"about {plan.seconds:,.0f} s of training, if all training runs end as those of a trial did"
     if math.isnan(plan.seconds):
         seconds = "unknown time of training, since no training run of the trial made a step"
     tried = "" if plan.tried == plan.programs else f" (from a trial of {plan.tried} programs)"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from bench.initializers import initializer
+from bench.runs.estimate import Trial
 from bench.spec import catalog
 from tests.commands import MINE, call
 
@@ -111,7 +112,7 @@ def test_a_dry_run_tries_few_programs_and_promises_nothing(mine: Path, monkeypat
     said = " ".join(done.output.split())
     assert "4 cells, 200 training runs, 2 programs; about" in said and "(from a trial of 1 programs)" in said and "at most" not in said
     # Where no training run steps nothing is promised at all.
-    monkeypatch.setattr("bench.runs.estimate._trial", lambda *arguments: (float("nan"), float("nan")))
+    monkeypatch.setattr("bench.runs.estimate._trial", lambda *arguments: Trial(*4 * [float("nan")]))
     assert "unknown time of training" in " ".join(call("run", mine, "--dry-run").output.split())
 
 
@@ -129,6 +130,24 @@ def test_list_says_formula_source_law_and_options_of_a_piece() -> None:
     assert "formula: W ~ N(0, 2 / fan_in). source: He et al., 2015. law: the variance is 2 / fan_in." in told["initializers"]
     assert "source: Tallec and Ollivier, 2018." in told["schemes"] and "formula: max(x, 0)^2." in told["activations"]
     assert "formula" not in call("list", "initializers").stdout
+
+
+def test_list_shows_options_of_any_kind_of_thing() -> None:
+    def options(name: str) -> str:
+        [[entry]] = json.loads(call("list", name, "--json").stdout).values()
+        assert entry["name"] == name
+        return entry["options"]
+
+    assert "b1 (number, default 0.9)" in options("adam") and "nesterov (true or false, default false)" in options("adam")
+    assert "learning_rate" not in options("adamw") and "mask" not in options("adamw")
+    schedule = options("warmup_cosine_decay_schedule")
+    assert schedule.startswith("peak (number, required)") and 'decay_steps (whole number, default "training.steps")' in schedule
+    assert "dropout (number >= 0 and < 1, default 0)" in options("mlp") and "test_share (number" in options("digits")
+    assert "Needs x: an axis of the grid" in " ".join(call("list", "phase").stdout.split())
+    for kind in ("optimizers", "schedules", "clippings", "models", "tasks", "probes", "losses", "figures", "laws"):
+        assert call("list", kind, "--long").exit_code == 0
+    missed = call("list", "he_norml")
+    assert missed.exit_code == 2 and "did you mean 'he_normal'?" in missed.stderr
 
 
 def test_doctor_passes_its_self_test() -> None:

@@ -136,7 +136,10 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a line of the page": (lambda r: changed(r / "mine" / "README.md", "supported", "refuted"), "mine/README.md: line"),
     "a table": (lambda r: changed(r / "mine" / "tables" / "cells.tex", "24", "25"), "cells.tex: line"),
     "a figure": (lambda r: changed(r / "mine" / "figures" / "time.svg", "M ", "M 1"), "time.svg: shows something else"),
-    "a table as CSV": (lambda r: changed(r / "mine" / "tables" / "cells.csv", "24", "25"), "cells.csv: line 2, lanes: 25, recomputed 24"),
+    "a table as CSV": (
+        lambda r: changed(r / "mine" / "tables" / "cells.csv", "24", "25"),
+        "cells.csv: line 2, training runs: 25, recomputed 24",
+    ),
     "a stranger's claim": (
         lambda r: changed(r / "mine" / "claims.json", '"condition": {}', '"condition": [1]'),
         "condition: [1], recomputed {}",
