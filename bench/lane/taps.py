@@ -48,6 +48,8 @@ class Branch(NamedTuple):
     before: Any
     added: Any
     after: Any
+    closing: tuple[int, ...]
+    """Places of the parameters that end the branch: no function stands between them and the sum."""
 
 
 class Inside(NamedTuple):
@@ -197,7 +199,9 @@ class _Run:
             return
         for stream, branch in (data, data[::-1]):
             if stream.seen and stream.seen & branch.seen == stream.seen and branch.params - stream.params:
-                self.branches.append(Branch(*(jnp.mean(jnp.square(node.value)) for node in (stream, branch, result))))
+                squares = (jnp.mean(jnp.square(node.value)) for node in (stream, branch, result))
+                closing = sorted({place for tap in branch.origins for place in self.taps[tap].parameters})
+                self.branches.append(Branch(*squares, tuple(closing)))
                 return
 
 

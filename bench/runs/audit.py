@@ -9,16 +9,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 
 from bench.hardware import precision
 from bench.keys import named, root
 from bench.lane.data import data_shapes, is_of_symbols, problem, sampled
-from bench.lane.state import dotted
+from bench.lane.state import dotted, leaves
 from bench.lane.subject import Subject
 from bench.lane.taps import Tap, inside, per_example
 from bench.models.axes import drawn_shape
 from bench.registry import PieceError
-from bench.spec import ModelSpec, TaskSpec
+from bench.runs.starts import Starts
+from bench.spec import Cell, ModelSpec, TaskSpec
 from bench.startup import HASTY
 
 SETS, EXAMPLES = 6, 32
@@ -29,7 +31,7 @@ STEP = 0.05
 """Length of a step of gradient descent, by the length of all parameters."""
 ROUNDING = 100
 """Change in units of the largest one's last place below which it is rounding."""
-MOST_NUMBERS, FEWEST_STARTS, MOST_STARTS = 1 << 22, 4, 32
+MOST_NUMBERS, FEWEST_STARTS, MOST_STARTS = 1 << 22, 4, 64
 """Largest size of the starts together, and how many of them there are."""
 
 
@@ -76,15 +78,22 @@ class Numbers:
     input_signal: float
     branches: np.ndarray
     """Mean squares of residual connections (data set, branch, 3): the stream before, what the branch adds, and the sum."""
+    closing: list[list[str]]
+    """Names of the parameters that end each branch."""
     steps: int
 
 
 def audit_numbers(
-    spec: ModelSpec, shape: tuple[int, ...] | None, outputs: int = 1, symbols: int = 0, task: TaskSpec | None = None
+    spec: ModelSpec,
+    shape: tuple[int, ...] | None,
+    outputs: int = 1,
+    symbols: int = 0,
+    task: TaskSpec | None = None,
+    given: dict[str, np.ndarray] | None = None,
 ) -> Numbers:
     """Look at a model as it builds itself, on standard normal examples of a shape (or symbols below a number), or on a task's data.
 
-    Without a task the loss is the squared error from normal targets. `PieceError` or ValueError if the model cannot be built or called.
+    `given` are starts of its parameters by name (start, ...) in place of its own. Without a task the loss is the squared error from normal targets. `PieceError` or ValueError if the model cannot be built or called.
     """
     if task is not None:
         sizes = problem(task)
@@ -96,12 +105,20 @@ def audit_numbers(
     size = sum(int(np.prod(subject.start_shape(path))) for path in subject.paths)
     count = int(np.clip(MOST_NUMBERS // max(size, 1), FEWEST_STARTS, MOST_STARTS))
     with precision("float64"):
-        starts = subject.starts(max(count, SETS))
+        own = subject.starts(max(count, SETS)) if given is None else [given[dotted(path)] for path in subject.paths]
+        starts = [leaf[np.arange(max(len(leaf), SETS)) % len(leaf)] for leaf in own]
         try:
             return _Audit(subject, starts, symbols, task, "float64").numbers()
         except PieceError:
             # Layers that begin a loop with float32 do not go on in float64.
             return _Audit(subject, starts, symbols, task, "float32").numbers()
+
+
+def audit_of_cell(cell: Cell, rows: pd.DataFrame) -> Numbers:
+    """Look at the model of a cell at the starts of training runs with these seeds (columns `data_seed` and `init_seed`)."""
+    params = Starts([cell]).of(cell, rows.head(MOST_STARTS)).params
+    given = {dotted(path): np.asarray(leaf) for path, leaf in leaves(params)}
+    return audit_numbers(cell.settings.model, None, task=cell.settings.task, given=given)
 
 
 class _Audit:
@@ -121,9 +138,12 @@ class _Audit:
         values = [[jnp.asarray(start[number], self._dtype) for start in self._starts] for number in range(SETS)]
         data = [self._data(number) for number in range(SETS)]
         taps: list[Tap] = []
+        closing: list[list[str]] = []
 
         def traced(values: Any, x: Any) -> Any:
-            taps[:] = inside(subject.forward, values, x).taps
+            found = inside(subject.forward, values, x)
+            taps[:] = found.taps
+            closing[:] = [[dotted(subject.paths[place]) for place in branch.closing] for branch in found.branches]
             return [tap.value for tap in taps]
 
         shifts = [jnp.zeros(shape.shape, shape.dtype) for shape in jax.eval_shape(traced, values[0], data[0][0])]
@@ -143,7 +163,7 @@ class _Audit:
         parameters.sort(key=lambda one: (one.order < 0, one.order))
         branches = np.array([[[*branch] for branch in each["branches"]] for each in before]).reshape(SETS, -1, 3)
         signal = 1.0 if self._symbols else float(np.mean([np.mean(np.square(x)) for x, _ in data]))
-        return Numbers(subject.entry.name, subject.batch, self._dtype, parameters, signal, branches, self._steps)
+        return Numbers(subject.entry.name, subject.batch, self._dtype, parameters, signal, branches, closing, self._steps)
 
     def _data(self, number: int) -> tuple[Any, Any]:
         """Return examples and targets of one data set; without a task the targets are a key of which they are drawn."""
@@ -164,7 +184,7 @@ class _Audit:
         def loss(shifts: Any) -> Any:
             found = inside(self._subject.forward, values, x, shifts)
             taps = [tap.value for tap in found.taps]
-            return jnp.sum(self._each(per_example(found.outputs), y)), (taps, list(found.branches))
+            return jnp.sum(self._each(per_example(found.outputs), y)), (taps, [branch[:3] for branch in found.branches])
 
         slopes, (taps, branches) = jax.grad(loss, has_aux=True)(shifts)
         rows = [tap.reshape(-1, tap.shape[-1]) for tap in taps]
