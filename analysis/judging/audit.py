@@ -198,6 +198,9 @@ def layer_frame(audit: Audit) -> pd.DataFrame:
     lines = []
     for layer in audit.layers:
         one, start = layer.parameter, layer.start
+        if one.order < 0 and start.kind == "constant" and not layer.never_moves:
+            # The scale of a normalization, which says nothing here.
+            continue
         moves = "frozen" if not one.trained else "never" if layer.never_moves else "yes"
         shape = " x ".join(map(str, one.shape)) or "1"
         texts = start.words + (f"; bias {layer.bias}" if layer.bias not in ("", "zero") else "")

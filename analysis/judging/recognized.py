@@ -65,13 +65,13 @@ def recognized(starts: np.ndarray, fans_known: bool, layer: str = "") -> Start:
         if found is not None and _is_identity(found):
             size = found[0, 0]
             return Start("identity", "identity" if size == 1 else f"{size:.4g} x identity", stddev, fan_in, fan_out)
-        return Start("fixed", f"the same numbers at every start, standard deviation {stddev:.4g}", stddev, fan_in, fan_out)
+        return Start("fixed", f"the same numbers at every start, stddev {stddev:.3g}", stddev, fan_in, fan_out)
     matrices = [_matrix_of(start, fan_in) for start in starts]
     if all(matrix is not None and min(matrix.shape) > 1 and _is_orthogonal(matrix) for matrix in matrices):
         size = float(np.linalg.norm(matrices[0], 2))
         return Start("orthogonal", f"orthogonal, gain {size:.4g}", stddev, fan_in, fan_out)
     kind = _law(starts.ravel(), stddev)
-    words = f"{kind}, standard deviation {stddev:.4g}"
+    words = f"{kind}, stddev {stddev:.3g}"
     name = _name(kind, stddev, fan_in, fan_out, starts.size, layer)
     return Start(kind, f"{name} ({words})" if name else words, stddev, fan_in, fan_out)
 

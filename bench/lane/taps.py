@@ -148,6 +148,9 @@ class _Run:
         self._name_activation(equation, operands)
         origins = self._origins(name, operands, values[0])
         nodes = [self._like(operands, value, origins) for value in values]
+        if name in MOVES and len(operands) == 1:
+            # A stream that is only moved or converted is still the same stream.
+            nodes[0].seen = operands[0].seen
         if name in ("add", "add_any"):
             self._note_branch(operands, nodes[0])
         for tap in origins if inside and name in ("add", "add_any") else ():

@@ -3,7 +3,7 @@ and `judge`, other people's numbers."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from analysis.judging.audit import Audit
     from analysis.judging.numbers import Judged
     from bench.runs.audit import Numbers
+    from bench.spec import ModelSpec, TaskSpec
+
+Spec = TypeVar("Spec", "ModelSpec", "TaskSpec")
 
 COLUMNS = 80
 """Width of what is printed."""
@@ -99,8 +102,7 @@ def audit(
     else:
         given = dict(key_and_value(option, "--option", "widths=[64]") for option in options)
         with importing():
-            spec = ModelSpec.model_validate({"name": name, **given})
-            data = None if task is None else TaskSpec.model_validate(task)
+            spec, data = _read(ModelSpec, {"name": name, **given}), None if task is None else _read(TaskSpec, task)
             found = audited(audit_numbers(spec, _shape(shape), outputs, symbols, data))
     if folder is not None:
         from analysis.figures.audited import audit_figure
@@ -131,6 +133,18 @@ def _of_folder(folder: Path, cell: str, trust: list[str]) -> "Numbers":
     return audit_of_cell(chosen[0], rows)
 
 
+def _read(kind: "type[Spec]", raw: Any) -> "Spec":
+    """Read the name and the options of a piece; ValueError with one line if something is wrong."""
+    from pydantic import ValidationError
+
+    from bench.messages import explain
+
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError(explain(error, kind)) from error
+
+
 def _shape(text: str | None) -> tuple[int, ...] | None:
     """Read a shape such as 28x28x1; ValueError if it is none."""
     parts = [] if text is None else text.lower().replace(",", "x").split("x")
@@ -153,6 +167,36 @@ def _print_audit(found: "Audit") -> None:
         out.print(line, highlight=False)
     if not found.faults:
         out.print("no fault found", highlight=False)
+
+
+MARKS = {"kept": "✓", "broken": "✗", "untried": "–"}
+"""Marks of contracts."""
+
+
+@clean
+def check(
+    name: Annotated[str, typer.Argument(metavar="MODULE:NAME", help="A piece of your own.")],
+    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Its kind, such as initializer or model; else guessed.")] = None,
+    options: Annotated[list[str], typer.Option("--option", metavar="KEY=VALUE", help="An option of it; repeatable.")] = [],  # noqa: B006
+    inputs: Annotated[int, typer.Option("--inputs", min=1, help="Inputs of a model.")] = 4,
+    outputs: Annotated[int, typer.Option("--outputs", min=1, help="Outputs of a model.")] = 2,
+) -> None:
+    """Try every contract that a piece of yours must keep; exit code 1 if one is broken, 2 if the piece cannot be imported."""
+    from bench.runs.contracts import contracts, kind_of
+
+    guessed = kind or kind_of(name)
+    out.print(f"{name}: {guessed}{'' if kind else ' (guessed; else say --kind)'}", soft_wrap=True, highlight=False)
+    given = dict(key_and_value(option, "--option", "gain=2.0") for option in options)
+    found, lacking = contracts(guessed, name, given, inputs, outputs)
+    for contract in found:
+        why = f": {contract.why}" if contract.why else ""
+        out.print(f"{MARKS[contract.state]} {contract.says}{why}", soft_wrap=True, highlight=False)
+    for view, probes in lacking.items():
+        out.print(f"  without {view}: no {', '.join(probes)}", soft_wrap=True, highlight=False)
+    if lacking:
+        out.print("How to offer what is missing: the beginning of bench/models/protocol.py.", soft_wrap=True)
+    if any(contract.state == "broken" for contract in found):
+        raise typer.Exit(1)
 
 
 @clean
