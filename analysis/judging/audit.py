@@ -16,8 +16,8 @@ HE = (*RECTIFIERS, "leaky_relu", "elu", "gelu", "silu", "swish", "mish", "softpl
 """Activation functions for which He's scale is the nearer one."""
 HALF = 0.5
 """Share of a layer's units from which on dead or tied ones are a finding."""
-MANY = 100.0
-"""Change of a variance from the first to the last layer from which on it is a finding."""
+MANY = 1000.0
+"""Change of the mean square of the signal, or of the length of the gradient, from the first to the last layer from which on it is a finding."""
 GROWTH = math.e
 """Growth of a residual stream that branches of 1 / (number of branches) of its variance stay below: (1 + 1/n)^n < e."""
 KINDS = ("stuck", "tied", "dead", "vanishing", "exploding", "residual", "zero")
@@ -158,14 +158,14 @@ def _depth(numbers: Numbers, layers: list[Layer]) -> list[Finding]:
     if len(seen) < 3:
         return []
     found = []
-    for word, values, backwards in (("signal", "signal", False), ("gradient", "slope", True)):
+    for word, values, backwards in (("signal", "signal", False), ("gradient", "slope_length", True)):
         ends = [float(getattr(layer.parameter, values).mean()) for layer in (seen[0], seen[-1])]
         start, end = ends[::-1] if backwards else ends
         if start <= 0 or end <= 0 or 1 / MANY <= end / start <= MANY:
             continue
         small = end < start
         way = f"from {seen[-1].name} back to {seen[0].name}" if backwards else f"from {seen[0].name} to {seen[-1].name}"
-        what = f"the variance of the {word} {'falls' if small else 'grows'} by a factor of {max(start / end, end / start):.3g} {way}"
+        what = f"the mean square of the {word} {'falls' if small else 'grows'} by a factor of {max(start / end, end / start):.3g} {way}"
         standard = seen[len(seen) // 2].standard
         advice = f"draw the layers between with {standard}'s scale for the function that follows, or normalize"
         found.append(
@@ -175,12 +175,12 @@ def _depth(numbers: Numbers, layers: list[Layer]) -> list[Finding]:
 
 
 def _residual(numbers: Numbers, layers: list[Layer]) -> list[Finding]:
-    count = numbers.branches.shape[1]
+    first, last, growth = _longest_growth(numbers.branches)
+    count = last - first
     if count < 2:
         return []
-    growth = float(np.mean(numbers.branches[:, -1, 2] / np.maximum(numbers.branches[:, 0, 0], 1e-300)))
     gains = {layer.name: layer.start.stddev * math.sqrt(layer.start.fan_in) for layer in layers if layer.start.fan_in}
-    closing = sorted({name for names in numbers.closing for name in names})
+    closing = sorted({name for names in numbers.closing[first:last] for name in names})
     ending, others = ([gain for name, gain in gains.items() if (name in closing) == here] for here in (True, False))
     scaled = bool(ending and others) and float(np.median(ending)) <= 1.25 / math.sqrt(count) * float(np.median(others))
     if growth <= GROWTH or scaled:
@@ -188,6 +188,19 @@ def _residual(numbers: Numbers, layers: list[Layer]) -> list[Finding]:
     what = f"{count} residual branches multiply the variance of the stream by {growth:.3g}, and what ends them is not scaled down"
     advice = f"multiply what ends each branch by 1/sqrt({count}) = {count**-0.5:.3g}, or start it at zero"
     return [Finding("residual", tuple(closing), what, advice, ("C11", "C20"))]
+
+
+def _longest_growth(branches: np.ndarray) -> tuple[int, int, float]:
+    """Return first and last place of the stream that grows most, and its growth; a normalization between two branches ends a stream."""
+    best, first = (0, 0, 1.0), 0
+    for place in range(branches.shape[1]):
+        before, after = branches[:, place, 0], branches[:, place, 2]
+        if place and not np.allclose(before, branches[:, place - 1, 2], rtol=1e-4):
+            first = place
+        growth = float(np.mean(after / np.maximum(branches[:, first, 0], 1e-300)))
+        if growth > best[2] and np.all(before > 0):
+            best = first, place + 1, growth
+    return best
 
 
 COLUMNS = ("layer", "shape", "fan_in", "fan_out", "starts as", "then", "x He", "x Glorot", "signal", "gradient", "tied", "dead", "moves")

@@ -39,7 +39,7 @@ class Subject:
             check_module(self.entry, module)
             check_variables(self.entry, nnx.state(module))
             self._owner = module
-            self._graph, params, self._rest = _split(module)
+            self._graph, params, self._rest = _split(module, EXAMPLE)
         self._params = params
         self.paths: list[Path] = [path for path, _ in nnx.to_flat_state(params)]
         frozen = getattr(module, "frozen", ())
@@ -51,7 +51,7 @@ class Subject:
     def start(self, key: KeyScalar) -> list[Any]:
         """Return the parameters as the model builds them with this key."""
         with self.entry.calling():
-            return [leaf.get_value() for _, leaf in nnx.to_flat_state(_split(self._make(key))[1])]
+            return [leaf.get_value() for _, leaf in nnx.to_flat_state(_split(self._make(key), None)[1])]
 
     def starts(self, count: int) -> list[np.ndarray]:
         """Return for each parameter its values at this many starts (start, ...)."""
@@ -114,12 +114,14 @@ class Subject:
 
     def _takes_batches(self, module: Any) -> bool:
         if getattr(module, "whole_batch", False):
+            self._graph = _split(module, None)[0]
             return True
         if not self.entry.own:
             return False
         faults = []
         for batch in (False, True):
             self.batch = batch
+            self._graph = _split(module, None if batch else EXAMPLE)[0]
             x = jax.ShapeDtypeStruct((EXAMPLES, *self.shape), "int32" if self.symbols else "float32")
             values = [leaf.get_value() for _, leaf in nnx.to_flat_state(self._params)]
             try:
@@ -133,12 +135,13 @@ class Subject:
         raise self.entry.fault(f"{what}: {faults[0].__cause__}" if faults else what, faults[0].__cause__ if faults else None)
 
 
-def _split(module: Any) -> tuple[Any, Any, Any]:
-    """Split a module into graph, parameters and the rest; batch statistics are those of the batch, and nothing is dropped."""
+def _split(module: Any, axis: str | None) -> tuple[Any, Any, Any]:
+    """Split a module into graph, parameters and the rest; batch statistics are those over this axis, and nothing is dropped."""
     module.eval()
     for _, part in nnx.iter_modules(module):
         if isinstance(part, nnx.BatchNorm):
             part.use_running_average = False
+            part.axis_name = axis
     return nnx.split(module, nnx.Param, ...)
 
 

@@ -3,6 +3,7 @@
 Everything is computed in float64, or float32 where a model knows no other, on several data sets, with a new start of the model on each. Nothing here judges.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from bench.runs.starts import Starts
 from bench.spec import Cell, ModelSpec, TaskSpec
 from bench.startup import HASTY
 
-SETS, EXAMPLES = 6, 32
+SETS, EXAMPLES = 4, 32
 """Number of data sets, each with a start of its own, and of their examples."""
 STEPS_BEYOND = 6
 """Steps of gradient descent beyond the number of parameters that start at zero: each step can free one more layer."""
@@ -58,6 +59,8 @@ class Parameter:
     """Mean square of the pre-activations (data set,); empty without a signal."""
     slope: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """Mean square of the gradient of each example's loss in the pre-activations (data set,)."""
+    slope_length: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """Mean square of the length of that gradient, over all units and places (data set,)."""
     units: int = 0
     off: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """Number of units whose pre-activation is not above zero on any example (data set,)."""
@@ -104,7 +107,9 @@ def audit_numbers(
     subject = Subject(spec, shape, outputs, symbols > 0)
     size = sum(int(np.prod(subject.start_shape(path))) for path in subject.paths)
     count = int(np.clip(MOST_NUMBERS // max(size, 1), FEWEST_STARTS, MOST_STARTS))
-    with precision("float64"):
+    with precision("float64"), warnings.catch_warnings():
+        # A layer that computes in float32 has gradients of both precisions.
+        warnings.simplefilter("ignore", FutureWarning)
         own = subject.starts(max(count, SETS)) if given is None else [given[dotted(path)] for path in subject.paths]
         starts = [leaf[np.arange(max(len(leaf), SETS)) % len(leaf)] for leaf in own]
         try:
@@ -191,6 +196,7 @@ class _Audit:
         return {
             "signal": [jnp.mean(jnp.square(tap)) for tap in taps],
             "slope": [jnp.mean(jnp.square(slope)) for slope in slopes],
+            "slope_length": [jnp.sum(jnp.square(slope)) / len(x) for slope in slopes],
             "top": [jnp.max(row, axis=0) for row in rows],
             "twins": [_twins(row) for row in rows],
             "branches": branches,
@@ -237,8 +243,9 @@ class _Audit:
             return
         parameter.order = own[0]
         parameter.activation = next((taps[number].activation for number in own if taps[number].activation), "")
-        parameter.signal, parameter.slope = (
-            np.array([np.mean([each[name][number] for number in own]) for each in before]) for name in ("signal", "slope")
+        parameter.signal, parameter.slope, parameter.slope_length = (
+            np.array([combine([each[name][number] for number in own]) for each in before])
+            for name, combine in (("signal", np.mean), ("slope", np.mean), ("slope_length", np.sum))
         )
         parameter.units = taps[own[0]].value.shape[-1]
 
