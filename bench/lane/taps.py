@@ -84,6 +84,8 @@ class _Run:
         self.taps: list[Tap] = []
         self.branches: list[Branch] = []
         self._made = 0
+        self._bits: list[int] = []
+        """For each tap the bit of its signal."""
 
     def through(self, jaxpr: core.Jaxpr, consts: Any, arguments: list[_Node]) -> list[_Node]:
         """Run a program on these values."""
@@ -136,9 +138,11 @@ class _Run:
         return _Node(value, any(node.data for node in nodes), params, seen, origins)
 
     def _operation(self, equation: Any, operands: list[_Node], inside: bool) -> list[_Node]:
-        given = {atom: node.value for atom, node in zip(equation.invars, operands, strict=True) if not isinstance(atom, core.Literal)}
-        alone = core.Jaxpr([], list(given), equation.outvars, [equation])
-        values = core.jaxpr_as_fun(core.ClosedJaxpr(alone, []))(*given.values())
+        found = equation.primitive.get_bind_params(equation.params)
+        # JAX before 0.10 gives the functions that an operation calls apart.
+        functions, parameters = found if isinstance(found, tuple) else ((), found)
+        values = equation.primitive.bind(*functions, *[node.value for node in operands], **parameters)
+        values = list(values) if equation.primitive.multiple_results else [values]
         name = equation.primitive.name
         if inside:
             weights = [node for node in operands if node.params and not node.data and getattr(node.value, "ndim", 0) >= 1]
@@ -164,7 +168,9 @@ class _Run:
         if self._shifts is not None:
             value = value + self._shifts[place]
         self.taps.append(Tap(parameters, value, ""))
-        return self._like(operands, value, frozenset({place}))
+        node = self._like(operands, value, frozenset({place}))
+        self._bits.append(1 << self._made)
+        return node
 
     def _name_activation(self, equation: Any, operands: list[_Node]) -> None:
         name = equation.primitive.name
@@ -189,9 +195,13 @@ class _Run:
             return data[0].origins
         first, second = data
         for one, other in ((first, second), (second, first)):
-            if one.seen & other.seen == one.seen and one.seen:
-                # A residual connection ends a signal; a normalization by the signal's own moments does not.
-                return frozenset() if name in ("add", "add_any") else one.origins
+            if name in ("add", "add_any"):
+                # A residual connection ends a signal.
+                if one.seen and one.seen & other.seen == one.seen:
+                    return frozenset()
+            elif one.origins and all(self._bits[tap] & other.seen for tap in one.origins):
+                # A normalization by the signal's own moments does not.
+                return one.origins
         if name in ("add", "add_any"):
             return first.origins | second.origins
         return first.origins & second.origins
