@@ -147,7 +147,9 @@ def _dead(layers: list[Layer]) -> list[Finding]:
     for layer in layers:
         if layer.dead >= HALF and not layer.start.zero:
             what = f"{layer.dead:.0%} of its units are below zero on every example, where {layer.parameter.activation} lets nothing through"
-            advice = "start its bias at zero" if layer.bias not in ("", "zero") else "center its inputs, or draw its weights with He's scale"
+            advice = (
+                "start its bias at zero" if layer.bias not in ("", "zero") else "center its inputs, or draw its weights with He's scale"
+            )
             found.append(Finding("dead", (layer.name,), what, advice, ("C10", "C13")))
     return found
 

@@ -115,13 +115,13 @@ def _name(kind: str, stddev: float, fan_in: int | None, fan_out: int | None, cou
     if fan_in is None or fan_out is None or kind == "random":
         return ""
     scales = {"LeCun": 1 / fan_in, "He": 2 / fan_in, "Glorot": 2 / (fan_in + fan_out), "PyTorch's default": 1 / (3 * fan_in)}
-    close = [name for name, variance in scales.items() if abs(stddev / math.sqrt(variance) - 1) < 4 / math.sqrt(2 * count) + 0.005]
     if kind != "uniform":
-        close = [name for name in close if name != "PyTorch's default"]
-    if kind == "uniform" and "Glorot" in close:
-        return "Glorot"
-    if not close:
+        del scales["PyTorch's default"]
+    far = {name: round(abs(stddev / math.sqrt(variance) - 1), 9) for name, variance in scales.items()}
+    # Where fan_in = fan_out, LeCun's and Glorot's scales are one.
+    nearest = min(far, key=lambda name: (far[name], (name == "LeCun") == (kind == "uniform")))
+    if far[nearest] >= 4 / math.sqrt(2 * count) + 0.005:
         return ""
-    if close[0] == "LeCun" and (kind == "normal" if layer == "Embed" else kind == "truncated normal"):
+    if nearest == "LeCun" and (kind == "normal" if layer == "Embed" else kind == "truncated normal"):
         return "LeCun, Flax's default"
-    return close[0]
+    return nearest

@@ -32,6 +32,8 @@ STEP = 0.05
 """Length of a step of gradient descent, by the length of all parameters."""
 ROUNDING = 100
 """Change in units of the largest one's last place below which it is rounding."""
+PRINTS = 4
+"""Number of random sums over the examples by which equal units are found."""
 MOST_NUMBERS, FEWEST_STARTS, MOST_STARTS = 1 << 22, 4, 64
 """Largest size of the starts together, and how many of them there are."""
 
@@ -198,7 +200,7 @@ class _Audit:
             "slope": [jnp.mean(jnp.square(slope)) for slope in slopes],
             "slope_length": [jnp.sum(jnp.square(slope)) / len(x) for slope in slopes],
             "top": [jnp.max(row, axis=0) for row in rows],
-            "twins": [_twins(row) for row in rows],
+            "prints": [jax.random.normal(jax.random.key(0), (PRINTS, len(row)), row.dtype) @ row for row in rows],
             "branches": branches,
         }
 
@@ -249,19 +251,18 @@ class _Audit:
         )
         parameter.units = taps[own[0]].value.shape[-1]
 
-        def over(name: str, looks: list[Any], combine: Any) -> np.ndarray:
-            return np.array([combine.reduce([each[name][number] for number in own]) for each in looks])
+        parameter.off = np.array([(np.max([each["top"][number] for number in own], axis=0) <= 0).sum() for each in before])
+        parameter.tied = np.array(
+            [
+                _twins(np.concatenate([each["prints"][number] for each in pair for number in own]))
+                for pair in zip(before, after, strict=True)
+            ]
+        )
 
-        parameter.off = (over("top", before, np.maximum) <= 0).sum(axis=1)
-        parameter.tied = (over("twins", before, np.logical_and) & over("twins", after, np.logical_and)).sum(axis=1)
 
-
-def _twins(rows: Any) -> Any:
-    """Return for each unit whether an earlier one has the same pre-activations (up to rounding) on all examples."""
-    scale = jnp.max(jnp.abs(rows), initial=0.0)
-
-    def twin(unit: Any) -> Any:
-        alike = jnp.max(jnp.abs(rows - jax.lax.dynamic_slice_in_dim(rows, unit, 1, 1)), axis=0) <= 1e-9 * scale
-        return jnp.any(alike & (jnp.arange(rows.shape[1]) < unit))
-
-    return jax.lax.map(twin, jnp.arange(rows.shape[1]))
+def _twins(prints: np.ndarray) -> int:
+    """Return how many units equal an earlier one up to rounding; `prints` are random sums (sum, unit) of their pre-activations."""
+    ordered = prints[:, np.argsort(prints[0])]
+    scale = np.max(np.abs(prints), axis=1, keepdims=True)
+    near = np.abs(np.diff(ordered, axis=1)) <= ROUNDING**2 * np.finfo(prints.dtype).eps * scale
+    return int(np.sum(np.all(near, axis=0)))

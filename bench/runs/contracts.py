@@ -92,7 +92,9 @@ def kind_of(name: str) -> str:
     ):
         if needed <= names:
             return kind
-    required = {one.name for one in parameters.values() if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)}
+    required = {
+        one.name for one in parameters.values() if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    }
     if required and required <= set(VIEWS):
         return "probe"
     if names & {"rngs", "inputs"}:
@@ -231,8 +233,9 @@ def _model(name: str, options: dict[str, Any], inputs: int, outputs: int) -> Ite
             raise Untried(f"nobody knows which axes of {where} are inputs, as initializers with a fan-in must; give them two axes")
 
     yield f"it builds a module whose weights all have a part in its outputs ({inputs} inputs, {outputs} outputs)", built
-    yield "one example gives outputs of the right shape and dtype, and what it offers beside has the right shape", lambda: check_model(
-        made[0], outputs, "float32"
+    yield (
+        "one example gives outputs of the right shape and dtype, and what it offers beside has the right shape",
+        lambda: check_model(made[0], outputs, "float32"),
     )
     yield "the same in float64", lambda: _within("float64", lambda: check_model(made[0], outputs, "float64"))
     yield "with the weights that it builds itself its outputs are finite", finite

@@ -176,7 +176,9 @@ MARKS = {"kept": "✓", "broken": "✗", "untried": "–"}
 @clean
 def check(
     name: Annotated[str, typer.Argument(metavar="MODULE:NAME", help="A piece of your own.")],
-    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Its kind, such as initializer or model; else guessed.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Its kind, such as initializer or model; else guessed.")
+    ] = None,
     options: Annotated[list[str], typer.Option("--option", metavar="KEY=VALUE", help="An option of it; repeatable.")] = [],  # noqa: B006
     inputs: Annotated[int, typer.Option("--inputs", min=1, help="Inputs of a model.")] = 4,
     outputs: Annotated[int, typer.Option("--outputs", min=1, help="Outputs of a model.")] = 2,

@@ -17,7 +17,9 @@ class Chain(nnx.Module):
         sizes = [8, *[WIDTH] * (depth - 1), 3]
         laws: list[Any] = [{"kernel_init": ZEROS} if number in zero else {} for number in range(depth)]
         start = nnx.initializers.constant(bias)
-        self.layers = nnx.List([nnx.Linear(a, b, bias_init=start, rngs=rngs, **law) for a, b, law in zip(sizes, sizes[1:], laws, strict=False)])
+        self.layers = nnx.List(
+            [nnx.Linear(a, b, bias_init=start, rngs=rngs, **law) for a, b, law in zip(sizes, sizes[1:], laws, strict=False)]
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         for layer in self.layers[:-1]:

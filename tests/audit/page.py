@@ -39,7 +39,9 @@ The models below have the layers and sizes of those that Flax's documentation de
 COLUMNS = ["layer", "shape", "starts as", "then", "x He", "x Glorot", "tied", "dead", "moves"]
 
 
-def audit_of(name: str, module: str = "tests.audit.documented", shape: tuple[int, ...] = (8,), symbols: int = 0, **options: object) -> Audit:
+def audit_of(
+    name: str, module: str = "tests.audit.documented", shape: tuple[int, ...] = (8,), symbols: int = 0, **options: object
+) -> Audit:
     """Audit a model of a module of the tests."""
     with importing():
         return audited(audit_numbers(ModelSpec.model_validate({"name": f"{module}:{name}", **options}), shape, symbols=symbols))
@@ -52,7 +54,9 @@ def section(name: str) -> str:
     frame: pd.DataFrame = layer_frame(audit)[COLUMNS]
     # Estimates differ in their last digits between processors.
     frame["starts as"] = frame["starts as"].str.replace(r", stddev [\d.e-]+", "", regex=True)
-    found = [f"- {'safe' if one.kind == 'zero' else one.kind}: {one.what}; {one.advice} ({', '.join(one.claims)})" for one in audit.findings]
+    found = [
+        f"- {'safe' if one.kind == 'zero' else one.kind}: {one.what}; {one.advice} ({', '.join(one.claims)})" for one in audit.findings
+    ]
     parts = [f"## {name}", summary(getattr(documented, name)), markdown(frame), "\n".join(found) or "No fault found."]
     return "\n\n".join(parts) + "\n"
 
