@@ -126,7 +126,7 @@ def _moving_zeros(layers: list[Layer]) -> list[Finding]:
     for layer in zeros:
         free = bool(layer.parameter.first_gradient.all())
         when = "it has a gradient from the first step" if free else "it moves once the layers that hold it have moved"
-        where = "the last layer" if signals and layer.name == signals[-1] else "a single layer"
+        where = "the last layer" if signals and layer.name == signals[-1] else "a layer"
         claims = ("C20",) if signals and layer.name == signals[-1] else ("C19", "C20")
         advice = "safe as it is" if not layer.tied >= HALF else "its units stay equal: draw it at random"
         found.append(Finding("zero", (layer.name,), f"{where} at zero: {when}", advice, claims))

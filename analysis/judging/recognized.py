@@ -68,7 +68,7 @@ def recognized(starts: np.ndarray, fans_known: bool, layer: str = "") -> Start:
         return Start("fixed", f"the same numbers at every start, stddev {stddev:.3g}", stddev, fan_in, fan_out)
     matrices = [_matrix_of(start, fan_in) for start in starts]
     if all(matrix is not None and min(matrix.shape) > 1 and _is_orthogonal(matrix) for matrix in matrices):
-        size = float(np.linalg.norm(matrices[0], 2))
+        size = float(np.linalg.norm(np.asarray(matrices[0]), 2))
         return Start("orthogonal", f"orthogonal, gain {size:.4g}", stddev, fan_in, fan_out)
     kind = _law(starts.ravel(), stddev)
     words = f"{kind}, stddev {stddev:.3g}"

@@ -142,7 +142,8 @@ def _split(module: Any, axis: str | None) -> tuple[Any, Any, Any]:
         if isinstance(part, nnx.BatchNorm):
             part.use_running_average = False
             part.axis_name = axis
-    return nnx.split(module, nnx.Param, ...)
+    graph, params, rest = nnx.split(module, nnx.Param, ...)
+    return graph, params, rest
 
 
 def _matches(path: Path, pattern: str) -> bool:

@@ -212,9 +212,9 @@ class _Run:
             return
         for stream, branch in (data, data[::-1]):
             if stream.seen and stream.seen & branch.seen == stream.seen and branch.params - stream.params:
-                squares = (jnp.mean(jnp.square(node.value)) for node in (stream, branch, result))
+                before, added, after = (jnp.mean(jnp.square(node.value)) for node in (stream, branch, result))
                 closing = sorted({place for tap in branch.origins for place in self.taps[tap].parameters})
-                self.branches.append(Branch(*squares, tuple(closing)))
+                self.branches.append(Branch(before, added, after, tuple(closing)))
                 return
 
 
@@ -223,7 +223,7 @@ def _called(equation: Any) -> str:
     body = next((equation.params[name] for name in BODIES if name in equation.params), None)
     name = equation.params.get("name")
     if name is None and equation.primitive.name.startswith("custom"):
-        called = [inner.params.get("name") for inner in getattr(body, "jaxpr", body).eqns]
+        called = [inner.params.get("name") for inner in getattr(getattr(body, "jaxpr", body), "eqns", ())]
         name = called[0] if len(called) == 1 else None
     return name or ""
 

@@ -82,7 +82,10 @@ def kind_of(name: str) -> str:
         return "model"
     if not callable(found):
         return "model"
-    parameters = inspect.signature(found.__init__ if inspect.isclass(found) else found).parameters
+    try:
+        parameters = inspect.signature(found.__init__ if inspect.isclass(found) else found).parameters
+    except ValueError as error:
+        raise ValueError(f"'{name}': {error}; say which kind it is: --kind KIND") from error
     names = set(parameters)
     for kind, needed in (
         ("loss", {"outputs", "targets"}),
@@ -250,7 +253,7 @@ def _within(dtype: str, function: Callable[[], None]) -> None:
 def _lacking(name: str, options: dict[str, Any], inputs: int, outputs: int) -> dict[str, list[str]]:
     """Return the views that a model does not offer, each with the probes that cannot be measured without it."""
     network = Network(ModelSpec.model_validate({"name": name, **options}), inputs, outputs)
-    lacking = {view: [] for view in missing(network, tuple(VIEWS))}  # type: dict[str, list[str]]
+    lacking: dict[str, list[str]] = {view: [] for view in missing(network, tuple(VIEWS))}
     for one in probe:
         for view in set(inspect.signature(inspect.unwrap(probe[one].target)).parameters) & set(lacking):
             lacking[view].append(one)

@@ -10,7 +10,7 @@ import typer
 from initbench.cli.errors import clean
 from initbench.cli.options import Fresh, Mixed, Seeds, Trust
 from initbench.cli.run import key_and_value, train
-from initbench.cli.tables import frame_table, out
+from initbench.cli.tables import err, frame_table, out
 
 if TYPE_CHECKING:
     from analysis.judging.audit import Audit
@@ -129,7 +129,7 @@ def _of_folder(folder: Path, cell: str, trust: list[str]) -> "Numbers":
         raise ValueError(f"--cell {cell}: {folder} has the cells {', '.join(one.id for one in run.experiment.cells)}")
     run.check_trusted(chosen[:1])
     rows = run.lanes[run.lanes["cell"] == chosen[0].id]
-    out.print(f"cell {chosen[0].id}, {len(run.experiment.cells)} in all", highlight=False)
+    err.print(f"cell {chosen[0].id}, {len(run.experiment.cells)} in all", highlight=False)
     return audit_of_cell(chosen[0], rows)
 
 

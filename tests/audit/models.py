@@ -50,7 +50,8 @@ class Adapter(nnx.Module):
 
     def __init__(self, rngs: nnx.Rngs, both: bool = True) -> None:
         self.base = nnx.Linear(8, 3, rngs=rngs)
-        self.down = nnx.Linear(8, 2, use_bias=False, rngs=rngs, **({"kernel_init": ZEROS} if both else {}))
+        law: dict[str, Any] = {"kernel_init": ZEROS} if both else {}
+        self.down = nnx.Linear(8, 2, use_bias=False, rngs=rngs, **law)
         self.up = nnx.Linear(2, 3, use_bias=False, kernel_init=ZEROS, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -4,7 +4,6 @@ import pytest
 
 from tests.audit.page import INTRODUCTION, MODELS, PAGE, section
 
-
 FAST = ("MLP", "AutoEncoder", "MiniGPT")
 """Models that are audited again; the others take as long as all of these."""
 
