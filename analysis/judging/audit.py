@@ -17,7 +17,8 @@ HE = (*RECTIFIERS, "leaky_relu", "elu", "gelu", "silu", "swish", "mish", "softpl
 HALF = 0.5
 """Share of a layer's units from which on dead or tied ones are a finding."""
 MANY = 1000.0
-"""Change of the mean square of the signal, or of the length of the gradient, from the first to the last layer from which on it is a finding."""
+"""Change of the mean square of the signal, or of the length of the gradient, from the first to the last layer from which on it is a
+finding."""
 GROWTH = math.e
 """Growth of a residual stream that branches of 1 / (number of branches) of its variance stay below: (1 + 1/n)^n < e."""
 KINDS = ("stuck", "tied", "dead", "vanishing", "exploding", "residual", "zero")

@@ -1,6 +1,7 @@
 """The numbers of an audit: the starts of a model, its signals and gradients layer by layer, and what gradient descent moves.
 
-Everything is computed in float64, or float32 where a model knows no other, on several data sets, with a new start of the model on each. Nothing here judges.
+Everything is computed in float64, or float32 where a model knows no other, on several data sets, with a new start of the model on each.
+Nothing here judges.
 """
 
 import warnings
@@ -98,7 +99,8 @@ def audit_numbers(
 ) -> Numbers:
     """Look at a model as it builds itself, on standard normal examples of a shape (or symbols below a number), or on a task's data.
 
-    `given` are starts of its parameters by name (start, ...) in place of its own. Without a task the loss is the squared error from normal targets. `PieceError` or ValueError if the model cannot be built or called.
+    `given` are starts of its parameters by name (start, ...) in place of its own. Without a task the loss is the squared error from
+    normal targets. `PieceError` or ValueError if the model cannot be built or called.
     """
     if task is not None:
         sizes = problem(task)

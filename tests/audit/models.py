@@ -1,5 +1,6 @@
 """Small models whose starts are known."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ WIDTH = 12
 class Chain(nnx.Module):
     """Layers one after another; those whose numbers are in `zero` start at zero."""
 
-    def __init__(self, rngs: nnx.Rngs, zero: list[int] = [], depth: int = 4, bias: float = 0.0) -> None:
+    def __init__(self, rngs: nnx.Rngs, zero: Sequence[int] = (), depth: int = 4, bias: float = 0.0) -> None:
         sizes = [8, *[WIDTH] * (depth - 1), 3]
         laws: list[Any] = [{"kernel_init": ZEROS} if number in zero else {} for number in range(depth)]
         start = nnx.initializers.constant(bias)
@@ -30,7 +31,7 @@ class Chain(nnx.Module):
 class Residual(nnx.Module):
     """Layers x + tanh(x) W, of which those in `zero` start at zero, between two others."""
 
-    def __init__(self, rngs: nnx.Rngs, zero: list[int] = [1, 2], depth: int = 4) -> None:
+    def __init__(self, rngs: nnx.Rngs, zero: Sequence[int] = (1, 2), depth: int = 4) -> None:
         self.first = nnx.Linear(8, WIDTH, rngs=rngs)
         laws: list[Any] = [{"kernel_init": ZEROS} if number in zero else {} for number in range(depth)]
         self.blocks = nnx.List([nnx.Linear(WIDTH, WIDTH, use_bias=False, rngs=rngs, **law) for law in laws])
