@@ -142,8 +142,8 @@ def _split(module: Any, axis: str | None) -> tuple[Any, Any, Any]:
         if isinstance(part, nnx.BatchNorm):
             part.use_running_average = False
             part.axis_name = axis
-    graph, params, rest = nnx.split(module, nnx.Param, ...)
-    return graph, params, rest
+    parts: Any = nnx.split(module, nnx.Param, ...)
+    return parts
 
 
 def _matches(path: Path, pattern: str) -> bool:
