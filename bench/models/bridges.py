@@ -65,19 +65,21 @@ class Bridged(nnx.Module):
         return found
 
 
-def maker(entry: Entry, options: dict[str, Any], inputs: int, outputs: int, example: jax.ShapeDtypeStruct) -> Callable[[], nnx.Module]:
+def maker(entry: Entry, options: dict[str, Any], inputs: int, outputs: int, example: jax.ShapeDtypeStruct) -> Callable[..., nnx.Module]:
     """Return a function that builds a model as a flax.nnx module, given of `inputs`, `outputs`, `rngs` and `key` what it declares.
 
-    `example` is the shape of one example. `PieceError` if it builds something else.
+    Every model is built with the same key unless the function is given another one. `example` is the shape of one example. `PieceError` if
+    it builds something else.
     """
     function = entry.target.__init__ if inspect.isclass(entry.target) else entry.target
     declared = {} if function is object.__init__ else inspect.signature(function).parameters
     any_name = entry.own and any(one.kind is one.VAR_KEYWORD for one in declared.values())
 
-    def make() -> nnx.Module:
-        given = {"inputs": inputs, "outputs": outputs, "rngs": nnx.Rngs(root()), "key": root()}
+    def make(key: KeyScalar | None = None) -> nnx.Module:
+        key = root() if key is None else key
+        given = {"inputs": inputs, "outputs": outputs, "rngs": nnx.Rngs(key), "key": key}
         named = {name: value for name, value in given.items() if name in declared or any_name and name != "key"}
-        return _bridged(entry, entry.bind({**options, **named})(), example)
+        return _bridged(entry, entry.bind({**options, **named})(), example, key)
 
     return make
 
@@ -112,21 +114,21 @@ def _pair(found: Any) -> tuple[Any, Any] | None:
     return pair if not inspect.isclass(found) and all(map(callable, pair)) else None
 
 
-def _bridged(entry: Entry, made: Any, example: jax.ShapeDtypeStruct) -> nnx.Module:
+def _bridged(entry: Entry, made: Any, example: jax.ShapeDtypeStruct, key: KeyScalar) -> nnx.Module:
     equinox = sys.modules.get("equinox")
     if isinstance(made, nnx.Module):
         return made
     if isinstance(made, linen.Module):
-        return _of_linen(made, example)
+        return _of_linen(made, example, key)
     if equinox is not None and isinstance(made, equinox.Module):
         return _of_equinox(entry, equinox, made)
     pair = _pair(made)
     if pair is None:
         raise entry.fault(f"it makes a {type(made).__name__}, {KINDS}")
-    return _of_pair(entry, *pair, example)
+    return _of_pair(entry, *pair, example, key)
 
 
-def _of_linen(module: linen.Module, example: jax.ShapeDtypeStruct) -> Bridged:
+def _of_linen(module: linen.Module, example: jax.ShapeDtypeStruct, key: KeyScalar) -> Bridged:
     whole = bool(getattr(module, "whole_batch", False))
     modes = {name: value for name, value in IN_TRAINING.items() if name in inspect.signature(type(module).__call__).parameters}
     layers: dict[tuple[Any, ...], Any] = {}
@@ -143,7 +145,7 @@ def _of_linen(module: linen.Module, example: jax.ShapeDtypeStruct) -> Bridged:
 
     x = jnp.zeros((1, *example.shape) if whole else example.shape, example.dtype)
     with linen.intercept_methods(seen):
-        variables = flatten_dict(meta.unbox(module.init(root(), x, **flags(False))))
+        variables = flatten_dict(meta.unbox(module.init(key, x, **flags(False))))
 
     def named(path: tuple[Any, ...]) -> tuple[Any, ...]:
         return path[1:] if path[0] == "params" else path
@@ -214,11 +216,11 @@ def _equinox_form(equinox: Any, module: Any, path: tuple[Any, ...], ndim: int) -
     return None
 
 
-def _of_pair(entry: Entry, init: Any, apply: Any, example: jax.ShapeDtypeStruct) -> Bridged:
+def _of_pair(entry: Entry, init: Any, apply: Any, example: jax.ShapeDtypeStruct, key: KeyScalar) -> Bridged:
     if "input_shape" in inspect.signature(init).parameters:
-        params = init(root(), example.shape)[1]
+        params = init(key, example.shape)[1]
     else:
-        params = init(root(), jnp.zeros(example.shape, example.dtype))
+        params = init(key, jnp.zeros(example.shape, example.dtype))
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
     for path, leaf in leaves:
         if not isinstance(leaf, jax.Array | np.ndarray):

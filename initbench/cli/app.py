@@ -6,7 +6,7 @@ import typer
 
 from initbench.cli.about import doctor, list_things
 from initbench.cli.inspect import compare, replay, throughput
-from initbench.cli.own import judge, league, new
+from initbench.cli.own import audit, check, judge, league, new
 from initbench.cli.report import figure, report, verify
 from initbench.cli.run import reproduce, run
 
@@ -32,7 +32,7 @@ def initbench(
     """Measure what an initialization changes, over thousands of seeds."""
 
 
-for command in (run, report, reproduce, figure, compare, replay, verify, throughput, new, league, judge):
+for command in (run, report, reproduce, figure, compare, replay, verify, throughput, new, league, check, audit, judge):
     app.command()(command)
 app.command("list")(list_things)
 app.command()(doctor)

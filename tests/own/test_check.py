@@ -1,0 +1,51 @@
+"""`initbench check`: the kind of a piece, its contracts one by one, and the exit code."""
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.registry import PieceError
+from bench.runs.contracts import contracts, kind_of
+from initbench.cli.app import app
+
+KINDS = {
+    "pieces:same": "initializer",
+    "jax.nn.initializers:he_normal": "initializer",
+    "pieces:Plain": "model",
+    "pieces_too:largest_unit": "probe",
+    "optax:sgd": "optimizer",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_kind_is_guessed(name: str) -> None:
+    assert kind_of(name) == KINDS[name]
+
+
+def test_what_is_no_piece_or_cannot_be_imported_is_told() -> None:
+    with pytest.raises(ValueError, match="--kind KIND"):
+        kind_of("math:hypot")
+    with pytest.raises(PieceError, match="cannot be imported"):
+        kind_of("pieces:missing")
+
+
+def states(kind: str, name: str) -> list[str]:
+    return [one.state for one in contracts(kind, name, {}, 2, 1)[0]]
+
+
+def test_a_broken_contract_leaves_those_behind_it_untried() -> None:
+    assert states("initializer", "pieces:same") == ["kept"] * 6
+    assert states("initializer", "pieces:flat") == ["broken"] + ["untried"] * 5
+    assert states("initializer", "pieces:contradicts") == ["kept"] * 5 + ["broken"]
+    assert states("model", "pieces:Scalar")[:2] in (["kept", "broken"], ["kept", "kept"])
+    assert "broken" in [one.state for one in contracts("model", "pieces:Scalar", {}, 2, 2)[0]]
+
+
+def test_what_a_model_does_not_offer_names_the_probes() -> None:
+    found, lacking = contracts("model", "pieces:Plain", {}, 2, 1)
+    assert {one.state for one in found} == {"kept"}
+    assert "hidden_units" not in lacking.get("units", []) and lacking["heads"] == ["distinct_heads", "untied_heads"]
+
+
+def test_the_exit_code_tells() -> None:
+    run = CliRunner().invoke
+    assert [run(app, ["check", name]).exit_code for name in ("pieces:same", "pieces:flat", "pieces:missing")] == [0, 1, 2]
