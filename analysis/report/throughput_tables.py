@@ -113,7 +113,7 @@ def growth_table(growth: pd.DataFrame) -> pd.DataFrame:
     """Time and memory along lanes, steps, width and devices, as text."""
     lines = [
         {
-            "along": row["along"],
+            "along": "training runs" if row["along"] == "lanes" else row["along"],
             "value": f"{row['value']:,}",
             "contender": LOOKS[row["contender"]][0],
             "workload": f"{row['workload']}, {row['lanes']:,} training runs x {row['steps']:,} steps",
