@@ -14,7 +14,7 @@ LOOKS = {
     "torch_vmap": ("torch.func.vmap", "#009E73", "^"),
     "torch_loop": ("PyTorch loop", "#CC79A7", "v"),
 }
-CENSUSES = {"10^6 training runs": 1e6, "10^9 lanes": 1e9, "10^9 on 8 such devices": 1e9 / 8, "10^9 on 64": 1e9 / 64}
+CENSUSES = {"10^6 training runs": 1e6, "10^9 training runs": 1e9, "10^9 on 8 such devices": 1e9 / 8, "10^9 on 64": 1e9 / 64}
 
 
 def speeds(measured: dict[str, Any]) -> pd.DataFrame:
