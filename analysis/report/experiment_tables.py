@@ -119,7 +119,7 @@ def cell_frame(result: Result) -> pd.DataFrame:
         lines.append(
             {
                 **{axis: value_words(line[axis]) for axis in result.run.experiment.axes},
-                "training runs": f"{line['lanes']:,}",
+                "runs": f"{line['lanes']:,}",
                 "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
                 "stuck": f"{line['stuck']:.3f}",
                 "diverged": f"{line['diverged']:.3f}",

@@ -82,7 +82,7 @@ def too_much_variance(patch: pytest.MonkeyPatch) -> None:
 
 def no_momentum(patch: pytest.MonkeyPatch) -> None:
     true = update_module.make_optimizer
-    patch.setattr(update_module, "make_optimizer", lambda name, options, rate: true(name, {**options, "momentum": 0.0}, rate))
+    patch.setattr(update_module, "make_optimizer", lambda name, options, *rest: true(name, {**options, "momentum": 0.0}, *rest))
 
 
 def loss_of_the_step_before(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.report.write import standing
-from analysis.report.written import LIST, publish, read_list, staging
+from analysis.report.written import ANSWER, LIST, publish, read_list, staging
 from bench import Experiment, run
 from bench.runs.files import write_whole
 from tests.commands import call
@@ -150,6 +150,9 @@ def test_a_report_from_before_there_were_lists_is_renewed(reported: Path, tmp_pa
     shutil.copytree(reported, out)
     for folder in (out, out / "mine"):
         (folder / LIST).unlink()
+    # Every front page had this title then.
+    _, _, rest = (out / "README.md").read_text().partition("\n")
+    (out / "README.md").write_text(f"{ANSWER}\n{rest}")
     (out / "mine" / "figures" / "own.svg").write_text("mine")
     assert call("report", out / "mine", "--out", out).exit_code == 0
     assert read_list(out) == read_list(reported) and read_list(out / "mine") == read_list(reported / "mine")
