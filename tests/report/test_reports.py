@@ -138,7 +138,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a figure": (lambda r: changed(r / "mine" / "figures" / "time.svg", "M ", "M 1"), "time.svg: shows something else"),
     "a table as CSV": (
         lambda r: changed(r / "mine" / "tables" / "cells.csv", "24", "25"),
-        "cells.csv: line 2, training runs: 25, recomputed 24",
+        "cells.csv: line 2, runs: 25, recomputed 24",
     ),
     "a stranger's claim": (
         lambda r: changed(r / "mine" / "claims.json", '"condition": {}', '"condition": [1]'),
