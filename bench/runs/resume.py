@@ -43,6 +43,10 @@ def of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Pr
     if store.new:
         return stock
     found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
+    if store.manifest.in_use and store.manifest.spec_hash == table.experiment.training_hash:
+        # Only cells that join may bring code and data of their own; those that have joined already are listed without rows, too.
+        known = {name for made in store.manifest.provenance.values() for name in made.own}
+        found += [f"'{name}' was not used before" for name in sorted(here.own.keys() - known)]
     if not found:
         return stock
     named = first_few(found)

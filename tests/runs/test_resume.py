@@ -190,3 +190,29 @@ def test_layers_in_another_order_are_another_experiment(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"initializer\.layers stand in another order"):
         again(folder, {"grid": {}, "initializer": {**start, "layers": dict(reversed(layers.items()))}, "training": {"steps": 2}})
     assert again(folder, {"grid": {}, "initializer": start, "training": {"steps": 2}}) == []
+
+
+OWN_LATE = """
+import jax
+
+
+def signs(key, shape, dtype, table: str = "late.csv"):
+    return jax.random.rademacher(key, shape, dtype)
+"""
+
+
+def test_own_code_and_data_join_with_new_cells_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("own_late.py").write_text(OWN_LATE)
+    folder, short = tmp_path / "xor-test", {"training": {"steps": 2}}
+    again(folder, {**short, "grid": {"initializer": ["zeros"]}})
+    grown = {**short, "grid": {"initializer": ["zeros", "own_late:signs"]}}
+    again(folder, grown)
+    old, new = read_manifest(folder).provenance.values()
+    assert list(old.own) == [] and list(new.own) == ["own_late"] and read_manifest(folder).mixed == []
+    assert again(folder, {**grown, "seeds": {"init": 44}}) == []
+    # The same cells with a data file that was not there before are another matter.
+    Path("late.csv").write_text("1")
+    with pytest.raises(ValueError, match=r"made otherwise \('late\.csv' was not used before\)"):
+        again(folder, {**grown, "seeds": {"init": 48}})
