@@ -47,7 +47,7 @@ def estimate(experiment: Experiment) -> Estimate:
     mesh = lane_mesh()
     hardware = Hardware.of(mesh)
     planned = plan(experiment)
-    check_memory(planned.programs, len(experiment.seeds), mesh)
+    check_memory(planned.programs, mesh)
     table = planned.lanes
     started = time.perf_counter()
     seconds: list[float] = []

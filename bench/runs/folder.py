@@ -7,24 +7,24 @@ exist. At its end a run puts its rows in order: by cell, data seed, init seed.
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bench.runs.files import write_whole
 from bench.runs.lock import locked
 from bench.runs.manifest import Manifest, Part, is_manifest, read_repairable
+from bench.runs.order import Numbers, slices
 from bench.runs.parquet import LANE, parquet_bytes, read_table
 from bench.runs.provenance import differences
 from bench.runs.record import PART_NAME
 
-ROWS_PER_PART = 1 << 17
 KINDS = ("lanes", "curves")
 WRITTEN = re.compile(rf"\.?{PART_NAME}(\.[0-9]+)?")
 """Names of parts, and of the temporary files that they are written to."""
@@ -84,8 +84,7 @@ class RunFolder:
 
     def change(self, **changes: object) -> None:
         """Write the manifest with these fields changed."""
-        fields = {name: getattr(self.manifest, name) for name in Manifest.model_fields}
-        self.save(Manifest(**{**fields, **changes}))
+        self.save(self.manifest.changed(**changes))
 
     def write_experiment(self, text: str) -> None:
         """Write the experiment file."""
@@ -124,54 +123,52 @@ class RunFolder:
                 found.append(table.take(pa.array(here)).append_column("place", pa.array(known[here])))
         return pa.concat_tables(found).sort_by("place").drop_columns("place")
 
-    def keep(self, lanes: pd.DataFrame) -> None:
-        """Rewrite the parts so that only the rows and curves of these training runs are left; unfinished curves of others go as well."""
+    def keep(self, kept: Callable[[pd.DataFrame], np.ndarray]) -> None:
+        """Rewrite the parts so that only rows and curves are left of training runs (columns LANE) for which `kept` says so."""
         parts: list[Part] = []
         for part in self.manifest.parts:
             table = read_table(self.folder, part)
-            known = table.select(LANE).to_pandas().merge(lanes[LANE].assign(kept=True), how="left", on=LANE)["kept"].notna().to_numpy()
+            known = kept(table.select(LANE).to_pandas())
             if known.all():
                 parts.append(part)
             elif known.any():
                 parts.append(self._write(part.kind, table.filter(pa.array(known)), part.provenance))
         self.change(parts=parts, complete=False)
 
-    def append(self, lanes: pa.Table, curves: pa.Table, provenance: str, **changes: object) -> None:
-        """Add rows as new parts and list them."""
-        # Curves are written first, so that a training run that is listed has its curve.
-        parts = [self._write(kind, rows, (provenance,)) for kind, rows in (("curves", curves), ("lanes", lanes)) if len(rows)]
+    def append(self, rows: Mapping[str, pa.Table], provenance: tuple[str, ...], **changes: object) -> None:
+        """Add the rows of some kinds as new parts and list them, in the order of `rows`: a listed training run needs its curve."""
+        parts = [self._write(kind, table, provenance) for kind, table in rows.items() if len(table)]
         known = {part.file for part in parts}
         self.change(parts=[*(part for part in self.manifest.parts if part.file not in known), *parts], **changes)
 
-    def put_in_order(self, order: list[str]) -> None:
-        """Rewrite the parts in the order of the cells and seeds; the same rows then give the same files.
+    def put_in_order(self, numbers: Numbers) -> None:
+        """Rewrite the parts in the order of the numbers of their training runs; the same rows then give the same files.
 
         Rows of provenances that differ in what can change bits stay in parts of their own, one provenance after the other.
-        FileNotFoundError or ValueError if a part is gone, or not as it was written. All rows of a kind are in memory at once.
+        FileNotFoundError or ValueError if a part is gone, or not as it was written.
         """
         parts: list[Part] = []
         for kind in KINDS:
             first = 0
             for alike in _alike(self.manifest):
                 old = [part for part in self.manifest.parts if part.kind == kind and part.provenance[0] in alike]
-                if not old:
-                    continue
                 made = tuple(dict.fromkeys(name for part in old for name in part.provenance))
-                rows = pa.concat_tables([read_table(self.folder, part) for part in old]).combine_chunks()
-                parts += self._write_slices(kind, rows, _places_in_order(kind, rows, order), made, first)
+                parts += self._write_slices(kind, slices(self.folder, old, numbers), made, first)
                 first = sum(part.kind == kind for part in parts)
         self.change(parts=parts)
         self.remove_unlisted()
 
-    def _write_slices(self, kind: str, rows: pa.Table, places: np.ndarray, made: tuple[str, ...], number: int) -> Iterator[Part]:
-        """Write the rows at these places as parts, which are numbered from `number` on."""
-
-        def write(first: int) -> Part:
-            part = rows.take(pa.array(places[first : first + ROWS_PER_PART]))
-            return self._write(kind, part, made, f"{number + first // ROWS_PER_PART:06d}-")
-
-        with ThreadPoolExecutor(os.cpu_count()) as at_once:
-            yield from at_once.map(write, range(0, len(places), ROWS_PER_PART))
+    def _write_slices(self, kind: str, rows: Iterator[pa.Table], made: tuple[str, ...], number: int) -> Iterator[Part]:
+        """Write tables as parts, which are numbered from `number` on, a few of them at a time."""
+        at_once = os.cpu_count() or 1
+        writing: deque[Future[Part]] = deque()
+        with ThreadPoolExecutor(at_once) as threads:
+            for place, table in enumerate(rows, number):
+                writing.append(threads.submit(self._write, kind, table, made, f"{place:06d}-"))
+                if len(writing) > at_once:
+                    yield writing.popleft().result()
+            for part in writing:
+                yield part.result()
 
     def remove_unlisted(self) -> None:
         """Remove the files of parts that are not listed; other files, and links, stay."""
@@ -201,14 +198,3 @@ def _alike(manifest: Manifest) -> list[list[str]]:
         else:
             known.append(provenance.id)
     return groups
-
-
-def _places_in_order(kind: str, rows: pa.Table, order: list[str]) -> np.ndarray:
-    """Return the places of the rows in the order of cells, seeds and steps, each row once."""
-    names = ["data_seed", "init_seed", *(["step"] if kind == "curves" else [])]
-    cells = pc.index_in(rows["cell"], pa.array(order, rows["cell"].type)).to_numpy()
-    keys = [cells, *(rows[name].to_numpy() for name in names)]
-    places = np.lexsort(keys[::-1])
-    # A training run that was cut off and ran again has left the beginning of its curve twice.
-    first = np.any([np.diff(key[places], prepend=-1) != 0 for key in keys], axis=0)
-    return places[first]

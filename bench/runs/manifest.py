@@ -129,6 +129,10 @@ class Manifest(Record):
             raise ValueError("ended: a complete run has an end")
         return self
 
+    def changed(self, **changes: object) -> "Manifest":
+        """Return the manifest with these fields changed, and checked again."""
+        return Manifest(**{**{name: getattr(self, name) for name in Manifest.model_fields}, **changes})
+
     @property
     def of_report(self) -> bool:
         """Whether the rows are a report's copy, which may leave out columns and curves."""

@@ -12,6 +12,7 @@ from bench.engine.scheduler import Batch, joined
 from bench.runs.folder import RunFolder
 from bench.runs.parquet import LANE
 from bench.runs.rows import LaneTable
+from bench.runs.spans import Spans
 
 FLUSH_SECONDS = 10.0
 """Ended lanes are written as a part of their own when the last part is older than this."""
@@ -23,11 +24,12 @@ class PartWriter:
     A lane that ran again because its curve was lost must end as its row says: ValueError if it does not.
     """
 
-    def __init__(self, store: RunFolder, table: LaneTable, lost: np.ndarray, widths: list[int]) -> None:
+    def __init__(self, store: RunFolder, table: LaneTable, lost: Spans, widths: list[int]) -> None:
         """`lost`: numbers of the lanes that run again for their curves; `widths`: of the blocks of each program, listed with each part."""
         self._store, self._table, self._lost, self._widths = store, table, lost, widths
         self._made_under = store.manifest.latest.id
-        self._stored = store.rows(table.seeds_of(lost)) if len(lost) else None
+        self._lost_numbers = lost.numbers()
+        self._stored = store.rows(table.seeds_of(self._lost_numbers)) if lost else None
         self._pending: list[Batch] = []
         self._flushed = time.perf_counter()
         self._thread = ThreadPoolExecutor(1)
@@ -67,11 +69,11 @@ class PartWriter:
     def _write(self, batches: list[Batch], widths: list[int]) -> None:
         batch = joined(batches)
         lanes = batch.columns["lane"]
-        rows, again = self._table.rows(batch), np.isin(lanes, self._lost)
+        rows, again = self._table.rows(batch), self._lost.contains(lanes)
         if self._stored is not None and again.any():
-            self._check_again(rows.filter(pa.array(again)), self._stored.take(np.searchsorted(self._lost, lanes[again])))
+            self._check_again(rows.filter(pa.array(again)), self._stored.take(np.searchsorted(self._lost_numbers, lanes[again])))
             rows = rows.filter(pa.array(~again))
-        self._store.append(rows, self._table.curves(batch), self._made_under, block_width=widths)
+        self._store.append({"curves": self._table.curves(batch), "lanes": rows}, (self._made_under,), block_width=widths)
 
     def _check_again(self, rows: pa.Table, stored: pa.Table) -> None:
         """Check that lanes that ran again have ended as their rows say; ValueError names the first that has not."""

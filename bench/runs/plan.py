@@ -15,9 +15,6 @@ from bench.runs.rows import LaneTable
 from bench.spec import Cell, Experiment
 from bench.tasks.making import forget
 
-ROW_BYTES = 40
-"""Least bytes that the row of a training run takes on the host while all rows are put in order: cell, seeds, place in the order."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -45,12 +42,8 @@ def bare_programs(cells: Iterable[Cell]) -> list[Program]:
     return programs(cells, (), ())
 
 
-def check_memory(programs: Sequence[Program], seeds: int, mesh: Mesh) -> None:
-    """Check that a run fits this machine; `seeds` is the number of training runs per cell.
-
-    ValueError if the smallest pool of a program is larger than the memory of the devices, or the rows of all training runs are larger than
-    that of the host.
-    """
+def check_memory(programs: Sequence[Program], mesh: Mesh) -> None:
+    """Raise ValueError if the smallest pool of a program is larger than the memory of the devices."""
     device = mesh.devices.flat[0]
     host = host_bytes()
     is_host = Hardware.of(mesh).is_host
@@ -62,11 +55,6 @@ def check_memory(programs: Sequence[Program], seeds: int, mesh: Mesh) -> None:
                 f"model '{program.cells[0].settings.model.name}' of {program.n_parameters:,} parameters: the fewest training runs that "
                 f"stand side by side need {_gib(needed)} GiB, {'this machine' if is_host else device.device_kind} has {_gib(available)} GiB"
             )
-    lanes = seeds * sum(len(program.cells) for program in programs)
-    if host is not None and ROW_BYTES * lanes > host:
-        raise ValueError(
-            f"seeds: the rows of {lanes:,} training runs need at least {_gib(ROW_BYTES * lanes)} GiB, this machine has {_gib(host)} GiB"
-        )
 
 
 def _gib(size: float) -> str:

@@ -33,7 +33,7 @@ def train_again(experiment: Experiment, lane: pd.Series, block_width: tuple[int,
         raise ValueError(f"run.json has {len(block_width)} widths of blocks for {len(planned.programs)} programs")
     number = next(index for index, one in enumerate(planned.programs) if lane["cell"] in [cell.id for cell in one.cells])
     program, table = planned.programs[number], planned.lanes
-    lanes = table.lanes(program, table.numbers(pd.DataFrame([lane[LANE]])))
+    lanes = table.lanes(program, table.numbering.of(pd.DataFrame([lane[LANE]])))
     pool = Pool(program, lane_mesh(), block_width[number])
     batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
     return Again(as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch)))

@@ -11,6 +11,7 @@ from bench.runs.manifest import CellRecord
 from bench.runs.progress import Progress
 from bench.runs.provenance import Provenance, differences
 from bench.runs.rows import LaneTable, axis_type
+from bench.runs.spans import Spans
 from bench.runs.stock import Stock, take_stock
 from bench.spec import Cell, Experiment
 
@@ -34,7 +35,9 @@ def check_same(store: RunFolder, experiment: Experiment) -> None:
     )
 
 
-def of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Provenance, mixed: bool, progress: Progress) -> Stock:
+def of_one_provenance(
+    store: RunFolder, table: LaneTable, wanted: Spans, stock: Stock, here: Provenance, mixed: bool, progress: Progress
+) -> Stock:
     """Return the stock that a run goes on with whose missing rows will be made under the provenance `here`.
 
     ValueError if rows in the folder were made under one that differs in what can change bits, unless `mixed` allows that. Rows without
@@ -57,8 +60,9 @@ def of_one_provenance(store: RunFolder, table: LaneTable, stock: Stock, here: Pr
         )
     progress.said.append(f"mixed with training runs that were made otherwise ({named})")
     # A curve must not begin under one provenance and end under another, so unfinished curves go as well.
-    store.keep(table.seeds_of(np.setdiff1d(stock.done, stock.lost)))
-    return take_stock(store, table)
+    kept = stock.done - stock.lost
+    store.keep(lambda lanes: kept.contains(table.numbering.of(lanes)))
+    return take_stock(store, table, wanted)
 
 
 def grown(store: RunFolder, experiment: Experiment, stock: Stock) -> Experiment:

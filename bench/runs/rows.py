@@ -1,7 +1,6 @@
 """Cells and seeds as lanes of the engine, and ended lanes as rows of the file format."""
 
 import binascii
-from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -13,14 +12,12 @@ from bench.hardware import precision
 from bench.lane.program import Program
 from bench.lane.state import Inputs, Status
 from bench.probes import breaking
+from bench.runs.numbering import Numbering
+from bench.runs.spans import Spans
 from bench.spec import COMMON, ROW_COLUMNS, Experiment
 
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
-PIECE = 1 << 20
-"""Most lanes of a program that are planned at a time, so that memory does not grow with the number of lanes that have not run yet."""
-FOREIGN, BEYOND = -1, -2
-"""Stand for a lane's number where its cell, or its seeds, are not of this experiment."""
 
 
 class LaneTable:
@@ -29,6 +26,7 @@ class LaneTable:
     def __init__(self, experiment: Experiment, programs: list[Program]) -> None:
         self.experiment = experiment
         self.seeds = len(experiment.seeds)
+        self.numbering = Numbering([cell.id for cell in experiment.cells], experiment.seeds)
         position = {cell.id: index for index, cell in enumerate(experiment.cells)}
         measured = [name for program in programs for name in program.measured]
         self.probes = [name for name in dict.fromkeys(measured) if name not in COMMON]
@@ -61,29 +59,9 @@ class LaneTable:
             logged=np.concatenate([part.logged for part in parts]),
         )
 
-    def missing(self, cells: list[int], done: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the numbers of the lanes of these cells that are not among `done` (sorted), in order, at most `PIECE` at a time."""
-        pieces: list[np.ndarray] = []
-        waiting = 0
-        for cell in cells:
-            for first in range(0, self.seeds, PIECE):
-                numbers = np.arange(first, min(first + PIECE, self.seeds)) + cell * self.seeds
-                place = np.searchsorted(done, numbers)
-                numbers = numbers[done[np.minimum(place, len(done) - 1)] != numbers] if len(done) else numbers
-                if pieces and waiting + len(numbers) > PIECE:
-                    yield np.concatenate(pieces)
-                    pieces, waiting = [], 0
-                if len(numbers):
-                    pieces.append(numbers)
-                    waiting += len(numbers)
-        if pieces:
-            yield np.concatenate(pieces)
-
-    def numbers(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return the number of the lane of each row, by its cell and seeds; FOREIGN or BEYOND where the experiment has no such lane."""
-        cell = pd.Index([one.id for one in self.experiment.cells]).get_indexer(pd.Index(rows["cell"]))
-        seed = self.experiment.seeds.places(rows["data_seed"].to_numpy(np.int64), rows["init_seed"].to_numpy(np.int64))
-        return np.where(cell < 0, FOREIGN, np.where(seed < 0, BEYOND, cell * self.seeds + seed))
+    def of_program(self, index: int) -> Spans:
+        """Return the numbers of all lanes of a program."""
+        return Spans.joined(Spans.between(cell * self.seeds, (cell + 1) * self.seeds) for cell in self.cells[index])
 
     def seeds_of(self, numbers: np.ndarray) -> pd.DataFrame:
         """Return the cells and seeds of the lanes of these numbers."""

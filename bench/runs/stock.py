@@ -1,5 +1,6 @@
 """The stock of a run folder: which training runs of an experiment are there, which have lost their curves, which parts are given up."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,19 +9,21 @@ import pandas as pd
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Part
 from bench.runs.parquet import LANE
-from bench.runs.rows import BEYOND, FOREIGN, LaneTable
+from bench.runs.numbering import FOREIGN
+from bench.runs.rows import LaneTable
+from bench.runs.spans import Spans
 
 
 @dataclass
 class Stock:
-    """The training runs of an experiment that are on disk, by the numbers of their lanes (sorted)."""
+    """The training runs of an experiment that are on disk, by the numbers of their lanes."""
 
-    done: np.ndarray
+    done: Spans
     """Lanes whose row is there."""
-    lost: np.ndarray
+    lost: Spans
     """Lanes among `done` whose curve should be there and is not whole."""
-    missing: bool
-    """Whether a lane has to run, be it for its curve alone."""
+    missing: Spans
+    """Lanes that have to run, be it for their curves alone."""
     whole: bool
     """Whether nothing is missing, and the rows are in order."""
     solved: int
@@ -29,72 +32,82 @@ class Stock:
     faults: list[str] = field(default_factory=list)
 
 
-def take_stock(store: RunFolder, table: LaneTable) -> Stock:
+def take_stock(store: RunFolder, table: LaneTable, wanted: Spans) -> Stock:
     """Read all parts, take those off the list that are damaged or not of this experiment, and count the rest.
 
-    ValueError if the folder was begun with seeds that the experiment does not have, and is not complete. OSError if a part cannot be read.
+    `wanted` are the numbers of the lanes that the folder is to hold. No more than one part is in memory at a time, beside the curves'
+    steps. ValueError if the folder was begun with seeds that the experiment does not have, and is not complete. OSError if a part cannot be
+    read.
     """
-    nothing = np.zeros(0, np.int64)
+    none = Spans.between(0, 0)
     if store.new:
-        return Stock(nothing, nothing, True, False, 0, False)
-    lost_parts: list[Part] = []
-    faults: list[str] = []
-    rows, curves = (_sound(store, table, kind, lost_parts, faults) for kind in ("lanes", "curves"))
-    if lost_parts:
-        store.give_up(lost_parts)
-    lanes = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame({"lane": nothing, "outcome": [], "steps_run": nothing})
-    beyond = bool((lanes["lane"] == BEYOND).any())
-    lanes = lanes[lanes["lane"] >= 0].sort_values("lane")
-    done = lanes["lane"].to_numpy(np.int64)
-    total = table.experiment.lanes
-    lost = _without_curve(table, lanes, curves)
-    missing = len(done) < total or len(lost) > 0
+        return Stock(none, none, wanted, False, 0, False)
+    counted = _Counted(store, table)
+    if counted.given_up:
+        store.give_up(counted.given_up)
+    missing = (wanted - counted.done) | counted.lost
     whole = not missing and store.manifest.complete
-    if beyond and not whole:
+    if counted.beyond and not whole:
         raise ValueError(
             f"{store.folder}: was begun with more seeds than this experiment has ({store.manifest.lanes:,} training runs, this makes "
-            f"{total:,}); take at least as many, or --fresh trains anew"
+            f"{table.experiment.lanes:,}); take at least as many, or --fresh trains anew"
         )
-    return Stock(done, lost, missing, whole, int((lanes["outcome"] == "solved").sum()), beyond, faults)
+    return Stock(counted.done, counted.lost, missing, whole, counted.solved, counted.beyond, counted.faults)
 
 
-def _sound(store: RunFolder, table: LaneTable, kind: str, lost: list[Part], faults: list[str]) -> list[pd.DataFrame]:
-    """Return the rows of the parts of a kind that can be kept, with the numbers of their lanes; `lost` and `faults` get the other parts."""
-    kept: list[tuple[Part, pd.DataFrame]] = []
+class _Counted:
+    """What the parts of a run folder hold, counted part by part."""
 
-    def give_up(part: Part, why: str) -> None:
-        lost.append(part)
-        faults.append(f"{why}; what is lost with it is made anew")
+    def __init__(self, store: RunFolder, table: LaneTable) -> None:
+        self._store, self._table = store, table
+        self.given_up: list[Part] = []
+        self.faults: list[str] = []
+        self.done = Spans.between(0, 0)
+        self.beyond, self.solved = False, 0
+        logged = self._count_lanes()
+        self.lost = _without_curve(table, logged, self._sound("curves", ["step"]))
 
-    for part, rows in store.intact(kind, [*LANE, *(["outcome", "steps_run"] if kind == "lanes" else ["step"])]):
-        if isinstance(rows, str):
-            give_up(part, rows)
-            continue
-        lane = FOREIGN if rows[LANE].isna().any(axis=None) else table.numbers(rows)
-        rows = rows.assign(lane=lane).drop(columns=LANE)
-        if (rows["lane"] == FOREIGN).any():
-            give_up(part, f"{store.folder / part.file}: has training runs that are not of this experiment")
-        else:
-            kept.append((part, rows))
-    if kind == "lanes" and kept:
-        numbers = pd.concat([rows["lane"] for _, rows in kept])
-        again = (numbers.duplicated() & (numbers >= 0)).to_numpy()
-        edges = np.cumsum([len(rows) for _, rows in kept])[:-1]
-        twice = [part for (part, _), here in zip(kept, np.split(again, edges), strict=True) if here.any()]
-        for part in twice:
-            give_up(part, f"{store.folder / part.file}: has training runs twice, or that stand in another part as well")
-        kept = [(part, rows) for part, rows in kept if part not in twice]
-    return [rows for _, rows in kept]
+    def _count_lanes(self) -> pd.DataFrame:
+        """Count the training runs; return the steps of those that should have a curve, by the numbers of their lanes."""
+        logged = [pd.DataFrame({"lane": np.zeros(0, np.int64), "steps_run": np.zeros(0, np.int64)})]
+        for part, rows in self._sound("lanes", ["outcome", "steps_run"]):
+            numbers = rows["lane"].to_numpy()
+            known = numbers[numbers >= 0]
+            here = Spans.of(known)
+            if len(here) < len(known) or here & self.done:
+                self._give_up(part, f"{self._store.folder / part.file}: has training runs twice, or that stand in another part as well")
+                continue
+            self.done |= here
+            self.beyond |= len(known) < len(numbers)
+            rows = rows[numbers >= 0]
+            self.solved += int((rows["outcome"] == "solved").sum())
+            logged.append(rows.loc[self._table.logged(known), ["lane", "steps_run"]])
+        return pd.concat(logged, ignore_index=True)
+
+    def _sound(self, kind: str, columns: list[str]) -> Iterator[tuple[Part, pd.DataFrame]]:
+        """Yield the parts of a kind that can be kept, with these columns and the numbers of their lanes; the others are given up."""
+        for part, rows in self._store.intact(kind, [*LANE, *columns]):
+            if isinstance(rows, str):
+                self._give_up(part, rows)
+                continue
+            lane = np.full(len(rows), FOREIGN) if rows[LANE].isna().any(axis=None) else self._table.numbering.of(rows)
+            if (lane == FOREIGN).any():
+                self._give_up(part, f"{self._store.folder / part.file}: has training runs that are not of this experiment")
+            else:
+                yield part, rows[columns].assign(lane=lane)
+
+    def _give_up(self, part: Part, why: str) -> None:
+        self.given_up.append(part)
+        self.faults.append(f"{why}; what is lost with it is made anew")
 
 
-def _without_curve(table: LaneTable, lanes: pd.DataFrame, curves: list[pd.DataFrame]) -> np.ndarray:
+def _without_curve(table: LaneTable, logged: pd.DataFrame, curves: Iterable[tuple[Part, pd.DataFrame]]) -> Spans:
     """Return the lanes that should have a curve, and have none from step 0 to the lane's end with every logged step between."""
-    numbers = lanes["lane"].to_numpy(np.int64)
-    wanted = lanes[table.logged(numbers)].set_index("lane")["steps_run"]
-    points = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame({"lane": [], "step": []}, dtype=np.int64)
+    wanted = logged.set_index("lane")["steps_run"].sort_index()
+    points = pd.concat([pd.DataFrame({"step": [], "lane": []}, dtype=np.int64), *(rows for _, rows in curves)], ignore_index=True)
     found = points.drop_duplicates().groupby("lane")["step"].agg(["size", "min", "max"]).reindex(wanted.index, fill_value=-1)
     expected = pd.Series(0, index=wanted.index)
     for cell, group in wanted.groupby(wanted.index // table.seeds):
         expected[group.index] = np.searchsorted(table.log_steps[cell], group.to_numpy(), "left") + 1
     whole = (found["size"] == expected) & (found["min"] == 0) & (found["max"] == wanted)
-    return wanted.index[~whole.to_numpy()].to_numpy(np.int64)
+    return Spans.of(wanted.index[~whole.to_numpy()].to_numpy(np.int64))

@@ -22,6 +22,7 @@ from bench.lane.network import Network
 from bench.lane.program import Program
 from bench.optimizers import make_optimizer
 from bench.registry import Registry
+from bench.runs.here import PIECE
 from bench.runs.plan import bare_programs, plan
 from bench.spec import Cell, Experiment, ModelSpec
 
@@ -38,14 +39,13 @@ def engine(experiment: Experiment) -> Train:
     """initbench: `initbench.run` without the files."""
     planned = plan(experiment)
     table = planned.lanes
-    none = np.zeros(0, np.int64)
     pools = [Pool(program, lane_mesh()) for program in planned.programs]
 
     def train() -> np.ndarray:
         losses = []
-        for program, cells, pool in zip(planned.programs, table.cells, pools, strict=True):
-            for numbers in table.missing(cells, none):
-                batches = pool.run(table.lanes(program, numbers), program.log_steps)
+        for index, (program, pool) in enumerate(zip(planned.programs, pools, strict=True)):
+            for piece in table.of_program(index).pieces(PIECE):
+                batches = pool.run(table.lanes(program, piece.numbers()), program.log_steps)
                 losses += [table.rows(batch)["loss_final"].to_numpy() for batch in batches]
         return np.concatenate(losses)
 

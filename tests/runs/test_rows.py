@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 import bench.runs.folder
-import bench.runs.rows
+import bench.runs.here
+from bench.runs.here import PIECE
 from bench.runs.plan import plan
+from bench.runs.spans import Spans
 from bench.spec import Seeds
 from tests.conftest import experiment
 from tests.runs.small import again, sums
 
 
 def test_lanes_planned_in_pieces_are_the_same(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.runs.rows, "PIECE", 16)
+    monkeypatch.setattr(bench.runs.here, "PIECE", 16)
     assert again(tmp_path / finished.name) == []
     assert sums(tmp_path / finished.name) == sums(finished)
 
@@ -23,14 +25,14 @@ def test_two_thousand_million_seeds_take_no_memory_before_they_run() -> None:
     wanted = experiment(seeds={"init": 2_000_000_000}, grid={"initializer": ["zeros", "glorot_normal"]})
     planned = plan(wanted)
     table = planned.lanes
-    done = np.arange(1_000, 3_000_000_000, 999_983)
-    first = next(table.missing([0, 1], done))
-    lanes = table.lanes(planned.programs[0], first)
-    assert len(lanes) <= bench.runs.rows.PIECE and lanes.ids[0] == 0 and 1_000 not in lanes.ids
+    done = Spans.of(np.arange(1_000, 3_000_000_000, 999_983))
+    first = next((table.of_program(0) - done).pieces(PIECE))
+    lanes = table.lanes(planned.programs[0], first.numbers())
+    assert len(lanes) == PIECE and lanes.ids[0] == 0 and 1_000 not in lanes.ids
     far = table.lanes(planned.programs[0], np.array([1_999_999_999, 3_999_999_999]))
     assert far.inputs.init_seed.tolist() == [1_999_999_999] * 2 and far.variant.tolist() == [0, 1]
     rows = table.seeds_of(np.array([5, 3_999_999_999]))
-    assert table.numbers(rows).tolist() == [5, 3_999_999_999]
+    assert table.numbering.of(rows).tolist() == [5, 3_999_999_999]
 
 
 def test_places_of_seeds_are_those_of_their_pairs() -> None:

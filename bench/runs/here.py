@@ -1,7 +1,8 @@
-"""Training of the lanes that a run folder lacks, program by program."""
+"""Training in this process of the lanes that a run folder lacks, program by program."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import jax
 import numpy as np
@@ -11,21 +12,46 @@ from bench.engine.pool import Pool
 from bench.engine.scheduler import Batch
 from bench.hardware import Hardware
 from bench.lane.state import Status
+from bench.runs.environment import current_provenance
 from bench.runs.folder import RunFolder
 from bench.runs.memory import peak_bytes
 from bench.runs.part_writer import PartWriter
-from bench.runs.plan import Plan
+from bench.runs.plan import Plan, check_memory
 from bench.runs.progress import Progress, Watch
+from bench.runs.provenance import Provenance
 from bench.runs.stock import Stock
+from bench.spec import Experiment
+
+PIECE = 1 << 20
+"""Most lanes of a program that are taken up at a time, so that memory does not grow with the number of lanes that have not run yet."""
 
 
-class Trainer:
+@dataclass(frozen=True)
+class Here:
+    """The executor of a run that is this process, with the devices of a mesh."""
+
+    mesh: Mesh
+
+    def check(self, plan: Plan) -> None:
+        """Raise ValueError if a plan does not fit this machine."""
+        check_memory(plan.programs, self.mesh)
+
+    def provenance(self, experiment: Experiment) -> Provenance:
+        """Return the provenance of rows that are made here."""
+        return current_provenance(list(self.mesh.devices.flat), experiment)
+
+    def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
+        """Train what is missing and write it part by part; an exception keeps the lanes that have ended."""
+        _Training(store, plan, stock, self.mesh, progress, watch).train()
+
+
+class _Training:
     """One pass over the programs of a plan that trains what is missing from a folder and tells how far it is."""
 
     def __init__(self, store: RunFolder, plan: Plan, stock: Stock, mesh: Mesh, progress: Progress, watch: Watch) -> None:
-        self._store, self._plan, self._lost, self._mesh = store, plan, stock.lost, mesh
+        self._store, self._plan, self._mesh = store, plan, mesh
+        self._missing, self._lost = stock.missing, stock.lost
         self._progress, self._watch = progress, watch
-        self._have = np.setdiff1d(stock.done, stock.lost)
         before = store.manifest
         self._widths = list(before.block_width)
         self._spent = {name: getattr(before, name) for name in ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")}
@@ -35,7 +61,7 @@ class Trainer:
 
     def train(self) -> None:
         """Train all missing lanes and write them part by part; an exception keeps those that have ended."""
-        left = self._unfinished_programs()
+        left = [index for index in range(len(self._plan.programs)) if self._plan.lanes.of_program(index) & self._missing]
         # On an accelerator a program is compiled while the one before it runs. On a CPU, which they would share, both took longer.
         early = not Hardware.of(self._mesh).is_host
         ahead = ThreadPoolExecutor(1)
@@ -52,16 +78,10 @@ class Trainer:
                     writer.flush()
             finally:
                 ahead.shutdown(wait=False, cancel_futures=True)
-        if len(self._lost):
+        if self._lost:
             count = f"{len(self._lost):,} training runs"
             self._progress.said.append(f"made the curves of {count} anew; the runs ended as their rows say, bit by bit")
         self._write_costs()
-
-    def _unfinished_programs(self) -> list[int]:
-        """Return the numbers of the programs of which a lane is missing."""
-        table = self._plan.lanes
-        counts = np.bincount(self._have // table.seeds, minlength=len(table.experiment.cells))
-        return [index for index, cells in enumerate(table.cells) if any(counts[cell] < table.seeds for cell in cells)]
 
     def _compiled(self, index: int) -> Pool:
         return Pool(self._plan.programs[index], self._mesh, self._widths[index])
@@ -82,8 +102,8 @@ class Trainer:
         pool.after_segment = lambda: self._tell(pool)
         self._widths[index] = pool.width
         progress.note = ""
-        for numbers in table.missing(table.cells[index], self._have):
-            for batch in pool.run(table.lanes(program, numbers), program.log_steps):
+        for piece in (table.of_program(index) & self._missing).pieces(PIECE):
+            for batch in pool.run(table.lanes(program, piece.numbers()), program.log_steps):
                 writer.add(batch)
                 progress.note = pool.note
                 self._count(batch)
@@ -98,7 +118,7 @@ class Trainer:
 
     def _count(self, batch: Batch) -> None:
         """Count the lanes of a batch that did not run for their curves alone."""
-        new = ~np.isin(batch.columns["lane"], self._lost)
+        new = ~self._lost.contains(batch.columns["lane"])
         self._progress.done += int(np.sum(new))
         self._progress.solved += int(np.sum(batch.columns["status"][new] == Status.SOLVED))
 

@@ -1,0 +1,24 @@
+"""What trains the training runs that a run folder lacks: this process (`bench.runs.here`) or a cluster (`bench.cluster`)."""
+
+from typing import Protocol
+
+from bench.runs.folder import RunFolder
+from bench.runs.plan import Plan
+from bench.runs.progress import Progress, Watch
+from bench.runs.provenance import Provenance
+from bench.runs.stock import Stock
+from bench.spec import Experiment
+
+
+class Executor(Protocol):
+    """Trains lanes and writes their rows to a run folder."""
+
+    def check(self, plan: Plan) -> None:
+        """Raise ValueError if a plan cannot be trained there."""
+
+    def provenance(self, experiment: Experiment) -> Provenance:
+        """Return the provenance of rows that are made there."""
+        ...
+
+    def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
+        """Train what is missing from the folder and write it part by part; an exception keeps the lanes that have ended."""
