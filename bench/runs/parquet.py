@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -99,6 +100,23 @@ def _text_type(kind: pa.DataType) -> pa.DataType | None:
     """The type of the texts in a column, which may be one of categories; None if there are no texts in it."""
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
     return plain if plain in _TEXTS else None
+
+
+class Packed(NamedTuple):
+    """Rows as the content of a part."""
+
+    content: bytes
+    rows: int
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows; an error of Arrow if the content is broken."""
+        return plain_table(self.content, self.rows, _TYPES)
+
+
+def packed(rows: pa.Table) -> Packed:
+    """Return rows as the content of a part."""
+    return Packed(parquet_bytes(rows), len(rows))
 
 
 def parquet_bytes(rows: pd.DataFrame | pa.Table) -> bytes:

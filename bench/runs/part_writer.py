@@ -4,13 +4,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from bench.engine.scheduler import Batch, joined
+from bench.runs.again import Again
 from bench.runs.folder import RunFolder
-from bench.runs.parquet import LANE
 from bench.runs.rows import LaneTable
 from bench.runs.spans import Spans
 
@@ -26,10 +22,9 @@ class PartWriter:
 
     def __init__(self, store: RunFolder, table: LaneTable, lost: Spans, widths: list[int]) -> None:
         """`lost`: numbers of the lanes that run again for their curves; `widths`: of the blocks of each program, listed with each part."""
-        self._store, self._table, self._lost, self._widths = store, table, lost, widths
+        self._store, self._table, self._widths = store, table, widths
         self._made_under = store.manifest.latest.id
-        self._lost_numbers = lost.numbers()
-        self._stored = store.rows(table.seeds_of(self._lost_numbers)) if lost else None
+        self._again = Again(store, table, lost)
         self._pending: list[Batch] = []
         self._flushed = time.perf_counter()
         self._thread = ThreadPoolExecutor(1)
@@ -68,22 +63,5 @@ class PartWriter:
 
     def _write(self, batches: list[Batch], widths: list[int]) -> None:
         batch = joined(batches)
-        lanes = batch.columns["lane"]
-        rows, again = self._table.rows(batch), self._lost.contains(lanes)
-        if self._stored is not None and again.any():
-            self._check_again(rows.filter(pa.array(again)), self._stored.take(np.searchsorted(self._lost_numbers, lanes[again])))
-            rows = rows.filter(pa.array(~again))
-        self._store.append({"curves": self._table.curves(batch), "lanes": rows}, (self._made_under,), block_width=widths)
-
-    def _check_again(self, rows: pa.Table, stored: pa.Table) -> None:
-        """Check that lanes that ran again have ended as their rows say; ValueError names the first that has not."""
-        for name in stored.column_names:
-            if not rows[name].equals(stored[name]):
-                same = pc.fill_null(pc.equal(rows[name], stored[name]), False).to_numpy()
-                both = pc.and_(rows[name].is_null(), stored[name].is_null()).to_numpy()
-                place = int(np.flatnonzero(~(same | both))[0])
-                lane = ":".join(str(stored[key][place]) for key in LANE)
-                raise ValueError(
-                    f"{self._store.folder}: training run {lane} ran again because its curve was lost, and differs from its row: {name} is "
-                    f"{rows[name][place]}, stored {stored[name][place]}; --fresh trains all of them anew"
-                )
+        rows = {"curves": self._table.curves(batch), "lanes": self._again.checked(self._table.rows(batch))}
+        self._store.append(rows, (self._made_under,), block_width=widths)

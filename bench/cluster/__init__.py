@@ -1,0 +1,1 @@
+"""The same training runs on many processes and machines, by dask.distributed."""

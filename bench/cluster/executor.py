@@ -1,0 +1,227 @@
+"""The executor of a run on a dask cluster: hands out chunks, and is the only one that writes their rows to the run folder."""
+
+import queue
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from distributed import Client, Future, KilledWorker
+
+from bench.cluster.task import TOPIC, Done, Order, Refused, Trained, provenance_here, train_chunk
+from bench.imports import described
+from bench.messages import first_few, one_line
+from bench.runs.again import Again
+from bench.runs.chunks import chunks
+from bench.runs.folder import RunFolder
+from bench.runs.plan import Plan
+from bench.runs.progress import Progress, Watch
+from bench.runs.provenance import Provenance
+from bench.runs.spans import Spans
+from bench.runs.stock import Stock
+from bench.spec import Experiment
+
+AHEAD = 2
+"""Chunks that are handed out for each worker: the one that it trains, and the next."""
+WAIT_SECONDS = 0.2
+"""Longest time between two looks at signals and at the workers."""
+PATIENCE_SECONDS = 600.0
+"""Longest time without any worker, as when a batch system has none to give, before the run gives up."""
+PREEMPTIONS, FAILURES = 1000, 1
+"""How many times a chunk is handed out again because its worker went away, and how many times because its training raised an error."""
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """The executor of a run that is a dask cluster; `mixed` allows workers that differ in what can change bits."""
+
+    client: Client
+    mixed: bool = False
+
+    def check(self, plan: Plan) -> None:
+        """Do nothing: each worker checks for itself whether a program fits it."""
+
+    def provenance(self, experiment: Experiment) -> Provenance:
+        """Return the provenance of the rows that some worker makes; OSError if there is none for long."""
+        asked = self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1})
+        try:
+            return asked.result(timeout=PATIENCE_SECONDS)
+        except TimeoutError as error:
+            raise OSError(f"{self.client.scheduler.address}: has no worker since {PATIENCE_SECONDS:.0f} s") from error
+
+    def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
+        """Train what is missing from the folder and write it chunk by chunk; an exception keeps the chunks that have been written."""
+        dealer = _Dealer(self, store, plan, stock, progress)
+        try:
+            while dealer.goes_on():
+                watch(progress)
+        finally:
+            dealer.leave()
+
+
+@dataclass
+class _Dealt:
+    """A chunk that was handed out, and how many times it was before."""
+
+    order: Order
+    preempted: int = 0
+    failed: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the task: the scheduler knows a chunk that is handed out again as another one."""
+        return f"initbench-{self.order.key}-{self.preempted + self.failed}"
+
+
+class _Dealer:
+    """The chunks of one pass over a run folder: those that wait, those at workers, and those that come back."""
+
+    def __init__(self, executor: OnCluster, store: RunFolder, plan: Plan, stock: Stock, progress: Progress) -> None:
+        self._client, self._mixed = executor.client, executor.mixed
+        self._store, self._plan, self._progress = store, plan, progress
+        self._again = Again(store, plan.lanes, stock.lost)
+        self._lost = stock.lost
+        self._waiting = self._orders(stock.missing)
+        self._dealt: dict[Future, _Dealt] = {}
+        self._back: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._copies = _Copies()
+        self._client.subscribe_topic(TOPIC, self._copies.hear)
+        self._redone = 0
+        self._started = self._last_seen = time.perf_counter()
+
+    def goes_on(self) -> bool:
+        """Hand out what the workers can take and take in what has come back; false once nothing is left to do."""
+        workers = self._workers()
+        while len(self._dealt) < AHEAD * max(workers, 1) and (order := next(self._waiting, None)):
+            self._deal(_Dealt(order))
+        if not self._dealt:
+            return False
+        running = min(workers, len(self._dealt))
+        redone = f", {self._redone} handed out again" if self._redone else ""
+        self._progress.note = f"{workers} workers, {running} chunks under way{redone}"
+        try:
+            self._take(self._back.get(timeout=WAIT_SECONDS))
+        except queue.Empty:
+            pass
+        self._copies.check()
+        self._progress.seconds = time.perf_counter() - self._started
+        return True
+
+    def leave(self) -> None:
+        """Take back what the workers have not begun or ended."""
+        self._client.unsubscribe_topic(TOPIC)
+        for future in self._dealt:
+            future.release()
+        if self._copies.again:
+            self._progress.said.append(f"{self._copies.again} chunks were trained twice, with the same rows to the last bit")
+
+    def _orders(self, missing: Spans) -> Iterator[Order]:
+        text = self._plan.experiment.text
+        for chunk in chunks(self._plan):
+            lanes = chunk.lanes & missing
+            if lanes:
+                manifest = self._store.manifest
+                expected = None if self._mixed else manifest.latest
+                yield Order(chunk._replace(lanes=lanes).key(self._plan), text, chunk.program, lanes, manifest.block_width[chunk.program], expected)
+
+    def _deal(self, dealt: _Dealt) -> None:
+        # The width may have been chosen since the order was written.
+        order = dealt.order._replace(width=self._store.manifest.block_width[dealt.order.program])
+        future = self._client.submit(train_chunk, order, key=dealt.name, pure=False, resources={"DEVICE": 1}, retries=0)
+        self._dealt[future] = _Dealt(order, dealt.preempted, dealt.failed)
+        future.add_done_callback(self._back.put)
+
+    def _workers(self) -> int:
+        """Return the number of workers; OSError if the scheduler is gone, or there was no worker for long."""
+        if self._client.status != "running":
+            raise OSError("the scheduler of the cluster is gone; what was written is kept, and the same command goes on with the rest")
+        count = len(self._client.nthreads())
+        if count:
+            self._last_seen = time.perf_counter()
+        elif time.perf_counter() - self._last_seen > PATIENCE_SECONDS:
+            raise OSError(f"the cluster has no worker since {PATIENCE_SECONDS:.0f} s; the same command goes on with the rest")
+        return count
+
+    def _take(self, future: Future) -> None:
+        """Take in a chunk that came back, with its rows or with an error."""
+        dealt = self._dealt.pop(future)
+        if future.status == "finished":
+            found = future.result()
+            future.release()
+            if isinstance(found, Refused):
+                self._dismiss(found)
+                self._deal(_Dealt(dealt.order, dealt.preempted + 1, dealt.failed))
+            else:
+                self._enter(dealt.order, found)
+            return
+        error = future.exception() if future.status == "error" else None
+        self._redone += 1
+        if error is None or isinstance(error, KilledWorker):
+            if dealt.preempted == PREEMPTIONS:
+                raise OSError(f"a chunk was handed out {PREEMPTIONS:,} times to workers that went away")
+            self._deal(_Dealt(dealt.order, dealt.preempted + 1, dealt.failed))
+        elif dealt.failed < FAILURES:
+            self._deal(_Dealt(dealt.order, dealt.preempted, dealt.failed + 1))
+        else:
+            raise ValueError(one_line(f"a worker could not train a chunk: {described(error)}")) from error
+
+    def _dismiss(self, refused: Refused) -> None:
+        """Send a worker away whose rows would differ from those of the others."""
+        text = f"the worker {refused.address} on {refused.host} is not used: {first_few(refused.differences)}; --mixed allows and marks it"
+        if text not in self._progress.said:
+            self._progress.said.append(text)
+        self._client.retire_workers([refused.address], close_workers=True, remove=True)
+
+    def _enter(self, order: Order, done: Done) -> None:
+        """Write the rows of a chunk."""
+        manifest = self._store.manifest
+        widths = list(manifest.block_width)
+        if widths[order.program] not in (0, done.width):
+            raise ValueError(f"{done.host}: trained in blocks of {done.width} lanes, the others in blocks of {widths[order.program]}")
+        widths[order.program] = done.width
+        rows: dict[str, Any] = dict(done.rows)
+        if self._again:
+            rows["lanes"] = self._again.checked(rows["lanes"].table)
+        costs = done.costs
+        self._store.append(
+            rows,
+            (done.provenance.id,),
+            provenance=manifest.provenance | {done.provenance.id: done.provenance},
+            block_width=widths,
+            compilations=manifest.compilations + costs.compilations,
+            programs=manifest.programs + (costs.compilations > 0),
+            compile_seconds=manifest.compile_seconds + costs.compile_seconds,
+            run_seconds=(run_seconds := manifest.run_seconds + costs.run_seconds),
+            seed_steps=(seed_steps := manifest.seed_steps + costs.seed_steps),
+            seed_steps_per_second=seed_steps / run_seconds if run_seconds else 0.0,
+            peak_memory_bytes=max(manifest.peak_memory_bytes, costs.peak_memory_bytes),
+        )
+        self._progress.done += len(order.lanes - self._lost)
+        self._progress.solved += done.solved
+        self._progress.seed_steps += costs.seed_steps
+
+
+class _Copies:
+    """What workers tell of the chunks that they have trained: a chunk that was trained twice must have the same rows."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Trained] = {}
+        self._differ: list[tuple[Trained, Trained]] = []
+        self.again = 0
+
+    def hear(self, event: tuple[float, Any]) -> None:
+        """Take in what a worker has told; called by the client's thread."""
+        told = Trained(*event[1])
+        before = self._first.setdefault(told.key, told)
+        if before is not told:
+            self.again += 1
+            if before.digest != told.digest:
+                self._differ.append((before, told))
+
+    def check(self) -> None:
+        """Raise ValueError if two copies of a chunk differ."""
+        for first, second in self._differ:
+            raise ValueError(
+                f"chunk {first.key}: its rows from {first.host} and from {second.host} differ; one of the two computes wrongly, so neither "
+                "can be trusted: initbench replay says which"
+            )
