@@ -79,7 +79,7 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
     """
     with dask.config.set(SETTINGS), ExitStack() as stack:
         if local := LOCAL.fullmatch(on):
-            found: Any = stack.enter_context(_local(int(local[1] or os.cpu_count() or 1)))
+            found: Any = stack.enter_context(_local(int(local[1] or cores())))
         elif on.endswith(".toml"):
             found = stack.enter_context(_batch(Path(on), tls))
         else:
@@ -115,6 +115,16 @@ def address(on: str, tls: Tls, insecure: bool) -> str:
     return on
 
 
+def dashboard_address(client: Client) -> str | None:
+    """Return the address of the cluster's dashboard; None if there is none."""
+    return client.dashboard_link if "dashboard" in client.scheduler_info(n_workers=0).get("services", {}) else None
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def worker_environment(devices: int) -> dict[str, str]:
     """Return the environment variables of a worker with so many CPU devices; they must be set before JAX is imported."""
     return {ENVIRONMENT: str(devices), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -123,7 +133,6 @@ def worker_environment(devices: int) -> dict[str, str]:
 @contextmanager
 def _local(workers: int) -> Iterator[LocalCluster]:
     """Start worker processes that share the cores of this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
@@ -131,7 +140,7 @@ def _local(workers: int) -> Iterator[LocalCluster]:
         host="127.0.0.1",
         memory_limit=0,
         resources={"DEVICE": 1},
-        env=worker_environment(max(1, cores // workers)),
+        env=worker_environment(max(1, cores() // workers)),
         dashboard_address="127.0.0.1:0" if _has_dashboard() else None,
     ) as started:
         yield started

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from initbench.cli.about import doctor, list_things
+from initbench.cli.cluster import worker
 from initbench.cli.inspect import compare, replay, throughput
 from initbench.cli.own import audit, check, judge, league, new
 from initbench.cli.report import figure, report, verify
@@ -32,7 +33,7 @@ def initbench(
     """Measure what an initialization changes, over thousands of seeds."""
 
 
-for command in (run, report, reproduce, figure, compare, replay, verify, throughput, new, league, check, audit, judge):
+for command in (run, report, reproduce, figure, compare, replay, verify, throughput, new, league, check, audit, judge, worker):
     app.command()(command)
 app.command("list")(list_things)
 app.command()(doctor)

@@ -2,6 +2,8 @@
 
 import math
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +11,8 @@ import typer
 from rich.table import Table
 
 from initbench.cli.errors import clean
-from initbench.cli.options import Fresh, Mixed, Seeds
+from initbench.cli.cluster import needs_dask
+from initbench.cli.options import Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
 from initbench.cli.progress import Told
 from initbench.cli.report import write_and_print
 from initbench.cli.tables import err, out
@@ -17,6 +20,7 @@ from initbench.stop import Stoppable, Stopped, leave, say
 
 if TYPE_CHECKING:
     from bench import Experiment, Progress
+    from bench.runs.executor import Executor
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
@@ -33,14 +37,24 @@ def run(
     ] = False,
     mixed: Mixed = False,
     fresh: Fresh = False,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="CLUSTER", help="local:N, tcp://HOST:PORT, tls://HOST:PORT, scheduler.json, or slurm.toml; none: here."),
+    ] = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    insecure: Insecure = False,
 ) -> None:
     """Train an experiment; resumes, repairs what is damaged, and computes only what is not there yet."""
     experiments = [read_experiment(name, seeds, settings) for name in names]
-    for experiment in experiments:
-        if dry_run:
+    if dry_run:
+        for experiment in experiments:
             _describe(experiment)
-        else:
-            train(experiment, folder, mixed, fresh)
+        return
+    with executor(on, (tls_ca, tls_cert, tls_key), insecure, mixed) as place:
+        for experiment in experiments:
+            train(experiment, folder, mixed, fresh, place)
 
 
 @clean
@@ -92,7 +106,22 @@ def key_and_value(text: str, option: str, example: str) -> tuple[str, Any]:
         return key, value
 
 
-def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> Path:
+@contextmanager
+def executor(on: str | None, tls: tuple[Path | None, ...], insecure: bool, mixed: bool) -> Iterator["Executor | None"]:
+    """Give the executor that `--on` names; None stands for this process. Errors as from `bench.cluster.connect.cluster`."""
+    if on is None:
+        yield None
+        return
+    with needs_dask("--on"):
+        from bench.cluster.connect import Tls, cluster, dashboard_address
+        from bench.cluster.executor import OnCluster
+    with cluster(on, Tls(*tls), insecure) as client:
+        if dashboard := dashboard_address(client):
+            err.print(f"dashboard: {dashboard}", highlight=False, soft_wrap=True)
+        yield OnCluster(client, mixed)
+
+
+def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool, place: "Executor | None" = None) -> Path:
     """Train an experiment into a folder of its name and show how far it is; a signal keeps the training runs that have ended."""
     from bench import run as train_experiment
 
@@ -104,7 +133,7 @@ def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool) -> P
             check()
 
         try:
-            return train_experiment(experiment, folder, watch=watch, mixed=mixed, fresh=fresh)
+            return train_experiment(experiment, folder, watch=watch, mixed=mixed, fresh=fresh, executor=place)
         except Stopped as stopped:
             now = told.now
             kept = f"{now.done:,} of {now.lanes:,} training runs" if now else "all training runs that were there"
