@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import bench.runs.part_writer
-from tests.faults import child, damage, interruptions, mutations, surroundings
+from tests.faults import child, clusters, damage, interruptions, mutations, surroundings
 from tests.faults.record import families
 
-__all__ = ["damage", "interruptions", "mutations", "surroundings"]
+__all__ = ["clusters", "damage", "interruptions", "mutations", "surroundings"]
 
 CHEAP = {
     "failing_operations": 4,

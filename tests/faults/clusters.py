@@ -1,0 +1,177 @@
+"""Runs on a cluster whose workers, scheduler or client go away, or whose workers are not what they should be."""
+
+import random
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from bench.runs.manifest import read_manifest
+from tests.faults import child
+from tests.faults.processes import Cluster, cluster, kill_all, trainer_of, wait_until
+from tests.faults.record import Record, family
+from tests.faults.rows import NAME, Reference, one_line, same_as
+
+EXPERIMENT = f"""
+name = "{NAME}"
+question = "What does a lost machine cost?"
+task = "xor"
+initializer = "glorot_normal"
+[model]
+name = "mlp"
+widths = [4]
+[optimizer]
+learning_rate = 0.5
+[training]
+steps = 4_000_000    # never spent, but it makes the chunks small
+solved_below = 0.05
+[seeds]
+init = 6000
+"""
+SAME = "the same bytes as in one process"
+
+
+def reference(scratch: Path) -> Reference:
+    """The run of many chunks, in one process."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    file, whole = scratch / "cluster.toml", scratch / "whole"
+    file.write_text(EXPERIMENT, encoding="utf-8")
+    run = child.train(scratch / "whole.txt", file, whole)
+    if run.ended():
+        raise RuntimeError(f"the run without faults failed: {run.printed[-2000:]}")
+    return Reference(file, whole / NAME)
+
+
+def rows_in(folder: Path) -> int:
+    """Return the number of training runs that a run folder lists."""
+    try:
+        return sum(part.rows for part in read_manifest(folder).parts if part.kind == "lanes")
+    except ValueError:
+        return 0
+
+
+def ended(record: Record, running: Cluster, client: subprocess.Popen[bytes], good: Reference, out: Path, tries: int) -> None:
+    """Wait for the command, and count its faults if the rows are those of one process."""
+    if client.wait():
+        record.breaks(f"exit {client.returncode}", running.printed()[-400:])
+        return
+    for _ in range(tries):
+        same_as(record, SAME, out / NAME, good)
+
+
+@family(tries=20, quick=2)
+def lost_workers(scratch: Path, tries: int) -> Record:
+    """Workers are killed while they train."""
+    record = Record("worker lost", "`kill -9` of one of two workers at random moments of one run; every second time with its nanny, and another joins")
+    good, out = reference(scratch), scratch / "out"
+    rng = random.Random(3)
+    with cluster(scratch / "cluster", workers=2) as running:
+        client = running.run(good.file, out)
+        killed = 0
+        while killed < tries and client.poll() is None:
+            before = rows_in(out / NAME)
+            # Each time some chunks have come back since the last kill.
+            wait_until(lambda: rows_in(out / NAME) > before or client.poll() is not None)
+            victim = rng.choice([worker for worker in running.workers if worker.poll() is None])
+            trainer = trainer_of(victim)
+            if trainer is None or client.poll() is not None:
+                continue
+            if killed % 2:
+                kill_all(victim)
+                running.start_worker()
+            else:
+                trainer.kill()
+            killed += 1
+        ended(record, running, client, good, out, killed)
+    return record
+
+
+@family(tries=3, quick=1)
+def lost_schedulers(scratch: Path, tries: int) -> Record:
+    """The scheduler is killed, and the same command goes on with another one."""
+    record = Record("scheduler lost", "`kill -9` of the scheduler of a run under way; then the same command with a new scheduler and new workers")
+    good, out = reference(scratch), scratch / "out"
+    for number in range(tries):
+        with cluster(scratch / f"cluster-{number}", workers=2) as running:
+            client = _until_chunks_came(running, good, out)
+            assert running.scheduler is not None
+            kill_all(running.scheduler)
+            code = client.wait()
+            if code != 2 or (fault := one_line(running.printed())):
+                record.breaks(f"exit {code}", fault if code == 2 else running.printed()[-400:])
+    with cluster(scratch / "cluster-again", workers=2) as running:
+        ended(record, running, running.run(good.file, out), good, out, tries - record.tried)
+    return record
+
+
+@family(tries=3, quick=1)
+def lost_clients(scratch: Path, tries: int) -> Record:
+    """The command that runs an experiment is killed, and given again to the same cluster."""
+    record = Record("client lost", "`kill -9` of the command under way; then the same command on the same scheduler and workers")
+    good, out = reference(scratch), scratch / "out"
+    with cluster(scratch / "cluster", workers=2) as running:
+        for _ in range(tries):
+            kill_all(_until_chunks_came(running, good, out))
+        ended(record, running, running.run(good.file, out), good, out, tries)
+    return record
+
+
+@family(tries=4, quick=0)
+def odd_workers(scratch: Path, tries: int) -> Record:
+    """Workers come late, leave, have other versions, or compute another bit."""
+    record = Record("odd worker", "a worker joins late; one leaves by SIGTERM; one has another version of jax; one returns rows that differ in a bit")
+    good = reference(scratch)
+    for kind in (joins, leaves, has_another_version, computes_another_bit)[:tries]:
+        out = scratch / kind.__name__
+        with cluster(scratch / f"cluster-{kind.__name__}", workers=0) as running:
+            kind(record, running, good, out)
+    return record
+
+
+def joins(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+    """A worker joins while another one trains."""
+    running.start_worker()
+    client = _until_chunks_came(running, good, out)
+    running.start_worker()
+    ended(record, running, client, good, out, 1)
+
+
+def leaves(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+    """One of two workers is told to end."""
+    for _ in range(2):
+        running.start_worker()
+    client = _until_chunks_came(running, good, out)
+    running.workers[0].send_signal(signal.SIGTERM)
+    ended(record, running, client, good, out, 1)
+
+
+def has_another_version(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+    """A worker that differs from the run is refused by name, and the run goes on with the others."""
+    running.start_worker()
+    client = _until_chunks_came(running, good, out)
+    running.start_worker("-m", "tests.faults.odd_worker", "version")
+    ended(record, running, client, good, out, 1)
+    if not re.search(r"the worker tcp://\S+ on \S+ is not used: jax \S+, now 0\.0\.1; --mixed", running.printed()):
+        record.note("not refused by name", running.printed()[-400:])
+
+
+def computes_another_bit(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+    """A worker trains a chunk with another bit, and goes away before its rows have come; the chunk's next copy shows it."""
+    running.start_worker("-m", "tests.faults.odd_worker", "bit")
+    client = running.run(good.file, out)
+    running.workers[0].wait()
+    running.start_worker()
+    code = client.wait()
+    said = running.printed()
+    if code == 2 and re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) and not one_line(said):
+        record.keeps("the run ends with one line that names both hosts")
+    else:
+        record.breaks(f"exit {code}", said[-400:])
+
+
+def _until_chunks_came(running: Cluster, good: Reference, out: Path) -> subprocess.Popen[bytes]:
+    """Start the command and return it once more rows are there than before."""
+    before = rows_in(out / NAME)
+    client = running.run(good.file, out)
+    wait_until(lambda: rows_in(out / NAME) > before or client.poll() is not None)
+    return client
