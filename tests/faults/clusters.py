@@ -19,14 +19,14 @@ task = "xor"
 initializer = "glorot_normal"
 [model]
 name = "mlp"
-widths = [4]
+widths = [16]
 [optimizer]
-learning_rate = 0.5
+learning_rate = 1.0
 [training]
 steps = 4_000_000    # never spent, but it makes the chunks small
 solved_below = 0.05
 [seeds]
-init = 6000
+init = 3000
 """
 SAME = "the same bytes as in one process"
 
