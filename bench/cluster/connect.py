@@ -116,8 +116,8 @@ def address(on: str, tls: Tls, insecure: bool) -> str:
 
 
 def dashboard_address(client: Client) -> str | None:
-    """Return the address of the cluster's dashboard; None if there is none."""
-    return client.dashboard_link if "dashboard" in client.scheduler_info(n_workers=0).get("services", {}) else None
+    """Return the address of the cluster's dashboard; None if bokeh, which draws it, is not installed."""
+    return client.dashboard_link if _has_dashboard() else None
 
 
 def cores() -> int:

@@ -1,0 +1,104 @@
+"""Runs on worker processes of this machine: the same files as in one process, whatever happened on the way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client
+
+import bench.runs.chunks
+from bench import Experiment, run
+from bench.cluster.connect import Tls, cluster
+from bench.cluster.executor import OnCluster, _Copies
+from bench.cluster.task import Trained
+from bench.runs.manifest import read_manifest
+from bench.runs.progress import Progress
+from tests.conftest import experiment
+from tests.runs.small import SMALL, change, lost_curves, removed_lanes, sums
+
+CHUNK_LANES = 16
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with cluster("local:2", Tls(), insecure=False) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.runs.chunks, "MOST_LANES", CHUNK_LANES)
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Experiment:
+    # Workers read the text of an experiment, so this one is read from its text, too.
+    return Experiment.parse(experiment(**SMALL).text)
+
+
+@pytest.fixture(scope="module")
+def here(wanted: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(wanted, tmp_path_factory.mktemp("here"))
+
+
+def test_a_cluster_leaves_the_files_that_one_process_leaves(client: Client, wanted: Experiment, here: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+
+    def watch(progress: Progress) -> None:
+        notes.append(progress.note)
+
+    folder = run(wanted, tmp_path, executor=OnCluster(client), watch=watch)
+    assert sums(folder) == sums(here)
+    there, ours = read_manifest(folder), read_manifest(here)
+    assert there.complete and there.block_width == ours.block_width and not there.mixed
+    assert there.seed_steps == ours.seed_steps and there.compilations > 0 and there.peak_memory_bytes > 0
+    assert any(note.startswith("2 workers, ") for note in notes)
+    # Whatever is damaged is trained anew on the cluster, curves too.
+    for damage in (lost_curves, removed_lanes):
+        damage(folder)
+        change(folder, complete=False)
+        run(wanted, tmp_path, executor=OnCluster(client))
+        assert sums(folder) == sums(here)
+
+
+def test_a_run_of_one_process_goes_on_on_a_cluster(client: Client, wanted: Experiment, here: Path, tmp_path: Path) -> None:
+    fewer = Experiment.parse(wanted.text, overrides={"seeds.init": 12})
+    run(fewer, tmp_path)
+    folder = run(wanted, tmp_path, executor=OnCluster(client))
+    assert sums(folder) == sums(here)
+
+
+def test_a_worker_that_would_compute_otherwise_is_sent_away(client: Client, wanted: Experiment, tmp_path: Path) -> None:
+    """The folder's rows were made with another version of jax, so that here all workers are the wrong ones."""
+    folder = run(Experiment.parse(wanted.text, overrides={"seeds.init": 12}), tmp_path)
+    manifest = read_manifest(folder)
+    made = manifest.latest.model_copy(update={"versions": {**manifest.latest.versions, "jax": "0.0.1"}})
+    parts = [part.model_copy(update={"provenance": (made.id,)}) for part in manifest.parts]
+    (folder / "run.json").write_text(manifest.changed(provenance={made.id: made}, parts=parts).text)
+    with pytest.raises(ValueError, match=r"were made otherwise \(jax 0\.0\.1, now "):
+        run(wanted, tmp_path, executor=OnCluster(client))
+    mixed = run(wanted, tmp_path, executor=OnCluster(client, mixed=True), mixed=True)
+    assert read_manifest(mixed).mixed and read_manifest(mixed).complete
+
+
+def test_two_copies_of_a_chunk_are_a_check() -> None:
+    copies = _Copies()
+    for key, digest, host in (("a", "1", "one"), ("b", "2", "one"), ("a", "1", "two")):
+        copies.hear((0.0, tuple(Trained(key, digest, host))))
+    copies.check()
+    assert copies.again == 1
+    copies.hear((0.0, ("b", "3", "two")))
+    with pytest.raises(ValueError, match="chunk b: its rows from one and from two differ"):
+        copies.check()
+
+
+def test_an_error_of_a_worker_is_one_line(client: Client, wanted: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import bench.cluster.executor
+
+    def spoiled(order: Any) -> Any:
+        raise RuntimeError(f"nothing\nworks for {order.program}")
+
+    monkeypatch.setattr(bench.cluster.executor, "train_chunk", spoiled)
+    with pytest.raises(ValueError, match="^a worker could not train a chunk: RuntimeError: nothing works for 0$"):
+        run(wanted, tmp_path, executor=OnCluster(client))
