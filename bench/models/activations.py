@@ -73,7 +73,7 @@ def gelu(x: Array) -> Array:
     """The Gaussian error linear unit in its approximation by tanh.
 
     Formula: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
-    Source: Hendrycks and Gimpel, 2016.
+    Source: Hendrycks and Gimpel, 2016, arXiv 1606.08415.
     """
     return jax.nn.gelu(x)
 
@@ -82,7 +82,7 @@ def silu(x: Array) -> Array:
     """The sigmoid linear unit, also called swish.
 
     Formula: x / (1 + exp(-x)).
-    Source: Elfwing et al., 2018.
+    Source: Elfwing et al., 2018, arXiv 1702.03118.
     """
     return jax.nn.silu(x)
 
@@ -91,7 +91,7 @@ def sine(x: Array) -> Array:
     """The sine, for which the scheme `siren` is made.
 
     Formula: sin(x).
-    Source: Sitzmann et al., 2020.
+    Source: Sitzmann et al., 2020, arXiv 2006.09661.
     """
     return jnp.sin(x)
 
@@ -100,7 +100,7 @@ def elu(x: Array) -> Array:
     """The exponential linear unit, which ends at -1 below.
 
     Formula: x if x > 0, else exp(x) - 1.
-    Source: Clevert et al., 2016.
+    Source: Clevert et al., 2016, arXiv 1511.07289.
     """
     return jax.nn.elu(x)
 
@@ -109,7 +109,7 @@ def selu(x: Array) -> Array:
     """The scaled exponential linear unit: it keeps mean 0 and variance 1 of a normal signal.
 
     Formula: 1.0507 x if x > 0, else 1.7581 (exp(x) - 1).
-    Source: Klambauer et al., 2017.
+    Source: Klambauer et al., 2017, arXiv 1706.02515.
     """
     return jax.nn.selu(x)
 
@@ -118,7 +118,7 @@ def relu_squared(x: Array) -> Array:
     """The square of a ReLU.
 
     Formula: max(x, 0)^2.
-    Source: So et al., 2021.
+    Source: So et al., 2021, arXiv 2109.08668.
     """
     return jnp.square(jax.nn.relu(x))
 
