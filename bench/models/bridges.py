@@ -124,7 +124,7 @@ def _bridged(entry: Entry, made: Any, example: jax.ShapeDtypeStruct, key: KeySca
         return _of_equinox(entry, equinox, made)
     pair = _pair(made)
     if pair is None:
-        raise entry.fault(f"it makes a {type(made).__name__}, {KINDS}")
+        raise entry.fault(f"it makes a {type(made).__name__}, {KINDS}", fix="write class Net(nnx.Module) from flax, and return Net(...)")
     return _of_pair(entry, *pair, example, key)
 
 
