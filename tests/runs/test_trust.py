@@ -89,6 +89,18 @@ def test_nothing_that_a_folder_names_runs(kind: str, folder: Path) -> None:
     assert not Path("pwned").exists() and "stranger" not in sys.modules
 
 
+@pytest.mark.parametrize("kind", ["model", "initializer of a layer", "task by its module"])
+def test_an_audit_of_a_folder_imports_nothing_that_it_names(kind: str, folder: Path) -> None:
+    forged(folder, **KINDS[kind])
+    done = call("audit", folder)
+    assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1 and "--trust " in done.stderr
+    assert not Path("pwned").exists() and "stranger" not in sys.modules
+    if kind == "task by its module":
+        # Negative control: with trust it is imported, and leaves its mark.
+        call("audit", folder, "--trust", "stranger")
+        assert Path("pwned").exists()
+
+
 def test_a_kind_of_figure_that_a_folder_names_does_not_run(folder: Path) -> None:
     forged(folder, figure=[{"name": "mine", "kind": "stranger:piece", "caption": "Mine."}])
     done = call("report", folder, "--out", "reports")
