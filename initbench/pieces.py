@@ -81,8 +81,8 @@ def check(
     unless it is said. `inputs` and `outputs` are those of a model.
 
     >>> import initbench as ib
-    >>> ib.check("jax.nn.initializers:glorot_normal").table()["state"].unique()
-    array(['kept'], dtype=object)
+    >>> ib.check("jax.nn.initializers:glorot_normal").table()["state"].unique().tolist()
+    ['kept']
 
     ValueError with one line if the piece cannot be imported, or its kind cannot be guessed.
     """
@@ -99,8 +99,8 @@ class Audit(judging.Audit):
     >>> found = ib.audit("mlp", 8, options={"widths": [4]})
     >>> [layer.name for layer in found.layers]
     ['layers.0.kernel', 'layers.1.kernel']
-    >>> found.table()["moves"].unique()
-    array(['yes'], dtype=object)
+    >>> found.table()["moves"].unique().tolist()
+    ['yes']
     """
 
     cell: str = ""
