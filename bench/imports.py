@@ -41,6 +41,8 @@ TRACED: tuple[tuple[type[Exception], str, str], ...] = (
     ),
 )
 """What JAX's errors about control flow mean, and what to write instead."""
+MEND = "mend that line; called by itself in Python it shows the whole traceback"
+"""What to do about an exception whose type does not tell."""
 INSTALL = {"equinox": "pip install equinox", "haiku": "pip install dm-haiku"}
 """How libraries of models are installed."""
 
@@ -60,7 +62,8 @@ def imported(name: str) -> ModuleType:
 def described(error: BaseException) -> str:
     """Type and text of an exception, in one line."""
     meaning = next((meaning for kind, meaning, _ in TRACED if isinstance(error, kind)), None)
-    text = meaning or one_line(error, MOST_LETTERS)
+    # The text of a syntax error ends with file and line, which its place tells.
+    text = meaning or one_line(error.msg if isinstance(error, SyntaxError) else error, MOST_LETTERS)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -103,6 +106,8 @@ def remedy(error: BaseException) -> str:
         return f"install it, or put {one_line(str(error.name).partition('.')[0], 100)}.py into the current folder"
     if isinstance(error, ImportError) and "partially initialized module" in str(error):
         return "two modules import each other: let one of them import inside of the function that needs it"
+    if isinstance(error, SyntaxError):
+        return "mend that line"
     return next((fix for kind, _, fix in TRACED if isinstance(error, kind)), "")
 
 

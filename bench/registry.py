@@ -15,7 +15,7 @@ import jax
 from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter, create_model
 
 from bench.docstrings import summary
-from bench.imports import OURS, described, hint, import_place, imported, place, remedy
+from bench.imports import MEND, OURS, described, hint, import_place, imported, place, remedy
 from bench.messages import nearest, one_line
 
 WRITABLE = (bool, int, float, str, list, tuple, dict, type(None), type(inspect.Parameter.empty))
@@ -180,7 +180,7 @@ class Entry:
         except (Exception, SystemExit) as error:
             if not self.own:
                 raise
-            raise self.fault(described(error), error, remedy(error)) from error
+            raise self.fault(described(error), error, remedy(error) or MEND) from error
 
     def fault(self, what: str, error: BaseException | None = None, fix: str = "") -> PieceError:
         """The error that says what is wrong with a piece and how to `fix` it; a user's own is named with its file, line and contract."""

@@ -37,7 +37,10 @@ def drawn(entry: Entry, options: dict[str, Any], seed: int, shape: tuple[int, ..
     value = entry.bind(options)(jax.random.key(seed, impl="threefry2x32"), shape, jnp.dtype(dtype))
     got = (tuple(getattr(value, "shape", ())), str(getattr(value, "dtype", type(value).__name__)))
     if got != (shape, dtype):
-        raise entry.fault(f"it returns a {got[1]} of shape {got[0]} when asked for a {dtype} of shape {shape}", fix=AS_ASKED)
+        raise entry.fault(
+            f"it returns a{'n' * got[1].startswith('int')} {got[1]} of shape {got[0]} when asked for a {dtype} of shape {shape}",
+            fix=AS_ASKED,
+        )
     array = np.asarray(value)
     if not np.all(np.isfinite(array)):
         what = f"it returns numbers that are not finite, {array[~np.isfinite(array)][0]} among them, for shape {shape}"

@@ -229,7 +229,10 @@ def check_loss(recipe: Recipe, shapes: Data) -> None:
     found = jax.eval_shape(task.loss.each, outputs, shapes.y)
     got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
     if got != ((n,), recipe.dtype):
-        raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
+        what = f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}"
+        raise loss[task.loss.name].fault(
+            what, fix="sum over the outputs alone, axis=1, and leave the mean over the examples to the trait total"
+        )
     numbers = {"reduction": jax.eval_shape(task.loss.total, found)}
     if task.loss.measure is not None:
         numbers["metric"] = jax.eval_shape(task.loss.measure, outputs, shapes.y)

@@ -148,7 +148,7 @@ def activation_function(name: str) -> Function:
 
 
 def _checked(name: str) -> Function:
-    """Return a user's own activation function; `PieceError` if it needs options, or where it gives another shape or dtype than that of x."""
+    """Return a user's own activation function; `PieceError` if it needs options, or where its values have another shape or dtype than x."""
     entry = own_activation[name]
     required = [option for option, field in entry.options.model_fields.items() if field.is_required()]
     if required:

@@ -225,6 +225,8 @@ def _of_equinox(entry: Entry, equinox: Any, module: Any, state: Any) -> Bridged:
         if not moved:
             return found, {}
         outputs, after = found
+        if not training:
+            return outputs, {}
         return outputs, {path: new.astype(values[path].dtype) for path, new in zip(moved, jax.tree.leaves(after), strict=True)}
 
     kinds = {

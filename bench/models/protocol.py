@@ -127,9 +127,15 @@ def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
     if not isinstance(traced[1], list | tuple) or not all(isinstance(layer, Hidden) for layer in traced[1]):
         what = "its trace gives hidden layers that are no list of bench.models.activations.Hidden"
         raise entry.fault(what, fix="write activate('tanh', z) of bench.models.activations for each of them, or return outputs, []")
+    if isinstance(traced[0], tuple | list | dict):
+        what = f"for one example it returns a {type(traced[0]).__name__} of {len(traced[0])} parts, not an array of shape {(outputs,)}"
+        raise entry.fault(what, fix="return the outputs alone, joined by jnp.concatenate if there are several")
     shape, found = getattr(traced[0], "shape", (1,))[1:], getattr(traced[0], "dtype", type(traced[0]).__name__)
     if shape != (outputs,) or found != dtype:
-        fixes = [] if shape == (outputs,) else [f"its last layer has {outputs} outputs, and one number has the shape (1,), not ()"]
+        number = f"{outputs} output{'s' * (outputs != 1)}"
+        fixes = (
+            [] if shape == (outputs,) else [f"give its last layer {number}, and return an array of shape {(outputs,)}, also for one number"]
+        )
         if found != dtype:
             fixes.append("write outputs.astype(x.dtype), and param_dtype = jnp.float32 in its layers")
         what = f"for one example its output is a {found} of shape {shape}, which must be a {dtype} of shape {(outputs,)}"

@@ -13,8 +13,7 @@ from flax import linen, nnx
 
 from bench.imports import described, imported
 from bench.lane.views import VIEWS
-from bench.models import model
-from bench.registry import PieceError, importing
+from bench.registry import PieceError, Registry, importing
 from bench.runs.trials import KINDS, Trial, Untried, lacking, trials
 from bench.tasks.definition import Task
 
@@ -69,10 +68,10 @@ def kind_of(name: str) -> str:
 
 
 def _found(name: str) -> Any:
-    """Import the value of a name; `PieceError` as the registry of models tells it."""
+    """Import the value of a name; `PieceError` if it cannot be imported."""
     with importing():
         try:
-            model[name]
+            _PIECE[name]
         except PieceError as error:
             module, _, attribute = name.partition(":")
             if "cannot be imported" in str(error):
@@ -80,6 +79,10 @@ def _found(name: str) -> Any:
             return getattr(imported(module), attribute)
     module, _, attribute = name.partition(":")
     return getattr(imported(module), attribute)
+
+
+_PIECE = Registry("piece")
+"""Pieces whose kind is not known yet."""
 
 
 def _kind_of_result(name: str, found: Any) -> str:

@@ -45,9 +45,8 @@ class Piece(Part):
         except ValidationError as error:
             missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
             if entry.own and missing:
-                raise entry.fault(
-                    f"its argument '{missing[0]}' has no value; write {missing[0]} = ... beside its name, or give it a default"
-                ) from error
+                fix = f"write {missing[0]} = ... beside its name, or give it a default"
+                raise entry.fault(f"its argument '{missing[0]}' has no value", fix=fix) from error
             raise ValueError(explain(error, entry.options, also=settings)) from error
         return {**own, "options": options}
 

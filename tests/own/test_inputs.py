@@ -63,7 +63,8 @@ def test_what_does_not_fit_is_told_in_one_line_before_it_trains(changes: dict[st
 
 
 def test_they_are_no_part_of_the_identity_of_a_model_without_them() -> None:
-    plain, shaped = (planned(model=model)[0].cells[0].settings.identity()["model"] for model in ("pieces:Called", {"name": "pieces:Called", "input_shape": [2]}))  # fmt: skip
+    models: tuple[Any, ...] = ("pieces:Called", {"name": "pieces:Called", "input_shape": [2]})
+    plain, shaped = (planned(model=model)[0].cells[0].settings.identity()["model"] for model in models)
     assert plain == {"name": "pieces:Called", "options": {}} and shaped == {**plain, "input_shape": [2]}
 
 

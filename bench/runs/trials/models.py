@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -32,6 +33,7 @@ class _Tried:
         self._inputs, self._outputs = inputs, outputs
         self._module: Any = None
         self._network: Network | None = None
+        self._fits = False
 
     def built(self) -> None:
         spec: ModelSpec = read("model", self._raw)
@@ -55,6 +57,7 @@ class _Tried:
     def shaped(self) -> None:
         if self._network is not None:
             check_model(self._network, self._outputs, "float32")
+            self._fits = True
             return
         check_trace(self._entry, (jax.eval_shape(self._outputs_of, self._examples(1)), []), self._outputs, "float32")
 
@@ -62,8 +65,11 @@ class _Tried:
         check_outputs(self._entry, np.asarray(self._outputs_of(self._examples(MOST_EXAMPLES))))
 
     def doubled(self) -> None:
+        network = self._trained
+        if not self._fits:
+            raise Untried("it does not fit in float32")
         with precision("float64"):
-            check_model(self._trained, self._outputs, "float64")
+            check_model(network, self._outputs, "float64")
 
     def clear(self) -> None:
         unclear = ", ".join(map(dotted, self._trained.unclear_paths))
@@ -89,6 +95,11 @@ class _Tried:
 
     def _outputs_of(self, x: jax.Array) -> Any:
         """Outputs of examples with the weights that it builds itself; without any, there is nothing to look at."""
+        if self._network is not None:
+            values = self._network.model.as_built()
+            params = [jnp.asarray(values[path]) for path in self._network.paths]
+            given = jax.tree.unflatten(jax.tree.structure(self._network.shapes), params), x.reshape(len(x), -1)
+            return self._network.unchecked_trace(*given)[0]
         module = self._needed
         try:
             with self._entry.calling():
