@@ -1,7 +1,8 @@
 """The protocol of models: what a model must be, what it may offer, and the checks of both.
 
 Required: a `flax.nnx.Module` whose parameters, `nnx.Param`, are float32 or float64, and whose `__call__(x)` maps one example (input,) to
-its outputs (output,); x is an integer array where the task's examples are integers. It is built by a class or function, which is given
+its outputs (output,); x has the shape `model.input_shape` if the experiment file gives one, and is an integer array where the task's
+examples are integers or the file says `model.symbols`. It is built by a class or function, which is given
 `inputs`, `outputs`, `rngs` and `key`, a key of JAX, as far as it declares them; its other arguments are options. `bench.models.bridges`
 makes such a module of one of flax.linen or equinox, and of a pair of functions `init` and `apply`; a pair computes the same in training as
 when it is measured.

@@ -1,5 +1,7 @@
 """Models of a user's own from equinox."""
 
+from typing import Literal
+
 import equinox
 import jax
 import jax.numpy as jnp
@@ -36,7 +38,7 @@ class Normed(equinox.Module):
     norm: equinox.nn.BatchNorm
     head: equinox.nn.Linear
 
-    def __init__(self, inputs: int, outputs: int, mode: str = "batch", *, key: jax.Array) -> None:
+    def __init__(self, inputs: int, outputs: int, mode: Literal["ema", "batch"] = "batch", *, key: jax.Array) -> None:
         first, second = jax.random.split(key)
         self.hidden = equinox.nn.Linear(inputs, 3, key=first)
         self.norm = equinox.nn.BatchNorm(3, "batch", momentum=0.9, mode=mode)

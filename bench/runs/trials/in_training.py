@@ -52,13 +52,14 @@ class _Tried:
 
     def planned(self) -> None:
         named = {"name": self._name, **self._options}
-        changed: dict[str, Any] = {
-            "probe": lambda: {"probes": [self._name]},
-            "loss": lambda: {"task": {**BASE["task"], "loss": self._name}},
-            "scheme": lambda: {"initializer": {**BASE["initializer"], "scheme": named}},
-            "optimizer": lambda: {"optimizer": {"learning_rate": 0.1, **named}},
-        }[self._kind]()
-        experiment = Experiment.parse(tomlkit.dumps({**BASE, **changed}), "check")
+        changed: dict[str, dict[str, Any]] = {
+            "probe": {"probes": [self._name]},
+            "loss": {"task": {**BASE["task"], "loss": self._name}},
+            "scheme": {"initializer": {**BASE["initializer"], "scheme": named}},
+            "optimizer": {"optimizer": {"learning_rate": 0.1, **named}},
+        }
+        raw = {**BASE, **changed[self._kind]}
+        experiment = Experiment.parse(tomlkit.dumps(raw), "check")
         [self._program] = programs(experiment.cells, experiment.probes, experiment.track)
 
     def finite(self) -> None:
