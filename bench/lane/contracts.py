@@ -11,6 +11,9 @@ from bench.tasks.definition import Data, Task
 
 INTEGERS = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 
+MOST_SYMBOLS = 1 << 24
+"""The number up to which float32 holds every whole number."""
+
 
 def check_data(entry: Entry, task: Task, data: Any, dtype: str) -> None:
     """Check that data (or their shapes) are as the task says, in shape and dtype; `PieceError` if they are not."""
@@ -60,13 +63,13 @@ def check_finite(entry: Entry, data: Data) -> None:
 
 
 def check_symbols(data: Data) -> None:
-    """Check that examples which a model takes as symbols are whole numbers from 0 on; ValueError if they are not."""
+    """Check that examples which a model takes as symbols are whole numbers from 0 to 2^24; ValueError if they are not."""
     for name, x in (("x", data.x), ("test_x", data.test_x)):
         numbers = np.zeros(0) if x is None else np.asarray(x)
-        wrong = numbers[(numbers < 0) | (numbers != np.round(numbers))]
+        wrong = numbers[(numbers < 0) | (numbers > MOST_SYMBOLS) | (numbers != np.round(numbers))]
         if len(wrong):
             raise ValueError(
-                f"model.symbols = true: {name} holds {wrong[0]:.6g}, and symbols are whole numbers from 0 on; a task that has an option "
+                f"model.symbols = true: {name} holds {wrong[0]:.6g}, and symbols are whole numbers from 0 to 2^24; a task with an option "
                 "standardize leaves them as they are with standardize = false"
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 from bench.initializers import initializer
 from bench.models import model
 from bench.registry import Registry
-from bench.runs.trials import in_training as training
+from bench.runs.trials.in_training import REGISTRIES, in_training
 from bench.runs.trials.initializers import of_initializer
 from bench.runs.trials.models import lacking, of_model
 from bench.runs.trials.tasks import of_task
@@ -18,7 +18,7 @@ from bench.tasks import task
 
 __all__ = ["KINDS", "Trial", "Untried", "lacking", "trials"]
 
-KINDS: dict[str, Registry] = {"initializer": initializer, "model": model, "task": task, **training.REGISTRIES}
+KINDS: dict[str, Registry] = {"initializer": initializer, "model": model, "task": task, **REGISTRIES}
 """The kinds of pieces that can be tried."""
 
 
@@ -28,4 +28,4 @@ def trials(kind: str, name: str, options: dict[str, Any], inputs: int, outputs: 
         return of_model(name, options, inputs, outputs)
     if kind == "initializer":
         return of_initializer(name, options)
-    return of_task(name, options) if kind == "task" else training.in_training(kind, name, options)
+    return of_task(name, options) if kind == "task" else in_training(kind, name, options)

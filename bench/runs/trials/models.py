@@ -37,14 +37,12 @@ class _Tried:
 
     def built(self) -> None:
         spec: ModelSpec = read("model", self._raw)
-        self._shape = spec.example_shape(self._inputs)
-        self._dtype = "int32" if spec.symbols else "float32"
-        example = jax.ShapeDtypeStruct(self._shape, self._dtype)
+        example = jax.ShapeDtypeStruct(spec.example_shape(self._inputs), "int32" if spec.symbols else "float32")
         with self._entry.calling():
             module = maker(self._entry, spec.options, self._inputs, self._outputs, example)()
             check_module(self._entry, module)
             module.eval()
-        self._module, self._spec = module, spec
+        self._module, self._spec, self._example = module, spec, example
 
     def holding(self) -> None:
         check_variables(self._entry, nnx.state(self._needed))
@@ -90,8 +88,9 @@ class _Tried:
 
     def _examples(self, count: int) -> jax.Array:
         """Standard normal examples, or symbols 0 and 1."""
-        key, shape = named(root(), "examples"), (count, *self._shape)
-        return jax.random.normal(key, shape) if self._dtype == "float32" else jax.random.randint(key, shape, 0, 2)
+        _ = self._needed
+        key, shape = named(root(), "examples"), (count, *self._example.shape)
+        return jax.random.normal(key, shape) if self._example.dtype == jnp.float32 else jax.random.randint(key, shape, 0, 2)
 
     def _outputs_of(self, x: jax.Array) -> Any:
         """Outputs of examples with the weights that it builds itself; without any, there is nothing to look at."""
