@@ -18,16 +18,31 @@ MOST_LETTERS = 400
 """Length at which the text of a user's exception is cut."""
 
 
-TRACED: tuple[tuple[type[Exception], str], ...] = (
-    (jax.errors.TracerBoolConversionError, "if, while, and, or or not on a value that JAX traces; write jnp.where or jax.lax.cond"),
+TRACED: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        jax.errors.TracerBoolConversionError,
+        "if, while, and, or or not on a value that JAX traces",
+        "write jnp.where or jax.lax.cond in its place",
+    ),
     (
         jax.errors.TracerIntegerConversionError,
-        "a value that JAX traces as an index or a range of Python; write jnp.take or jax.lax.fori_loop",
+        "a value that JAX traces as an index or a range of Python",
+        "write jnp.take or jax.lax.fori_loop in its place",
     ),
-    (jax.errors.TracerArrayConversionError, "a function of NumPy on a value that JAX traces; write jax.numpy in place of numpy"),
-    (jax.errors.ConcretizationTypeError, "float, int or bool of a value that JAX traces; leave it an array, or make it an option"),
+    (
+        jax.errors.TracerArrayConversionError,
+        "a function of NumPy on a value that JAX traces",
+        "write jax.numpy in place of numpy",
+    ),
+    (
+        jax.errors.ConcretizationTypeError,
+        "float, int or bool of a value that JAX traces",
+        "leave it an array, or make it an option",
+    ),
 )
 """What JAX's errors about control flow mean, and what to write instead."""
+MEND = "mend that line; called by itself in Python it shows the whole traceback"
+"""What to do about an exception whose type does not tell."""
 INSTALL = {"equinox": "pip install equinox", "haiku": "pip install dm-haiku"}
 """How libraries of models are installed."""
 
@@ -46,8 +61,9 @@ def imported(name: str) -> ModuleType:
 
 def described(error: BaseException) -> str:
     """Type and text of an exception, in one line."""
-    meaning = next((meaning for kind, meaning in TRACED if isinstance(error, kind)), None)
-    text = meaning or one_line(error, MOST_LETTERS)
+    meaning = next((meaning for kind, meaning, _ in TRACED if isinstance(error, kind)), None)
+    # The text of a syntax error ends with file and line, which its place tells.
+    text = meaning or one_line(error.msg if isinstance(error, SyntaxError) else error, MOST_LETTERS)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -83,14 +99,19 @@ def shown(file: str) -> str:
 
 
 def remedy(error: BaseException) -> str:
-    """Return the advice on a module that another one needs: install it, or break a circle of imports."""
+    """Return what to do about an exception of a user's own code, as far as its type tells; else nothing."""
     if isinstance(error, ModuleNotFoundError) and error.name in INSTALL:
-        return f"; {INSTALL[error.name]}"
-    is_circle = isinstance(error, ImportError) and "partially initialized module" in str(error)
-    return "; two modules import each other: let one of them import inside of the function that needs it" if is_circle else ""
+        return INSTALL[error.name]
+    if isinstance(error, ModuleNotFoundError):
+        return f"install it, or put {one_line(str(error.name).partition('.')[0], 100)}.py into the current folder"
+    if isinstance(error, ImportError) and "partially initialized module" in str(error):
+        return "two modules import each other: let one of them import inside of the function that needs it"
+    if isinstance(error, SyntaxError):
+        return "mend that line"
+    return next((fix for kind, _, fix in TRACED if isinstance(error, kind)), "")
 
 
 def hint(name: str) -> str:
-    """Return the advice on a module that has the name of one of initbench's own packages."""
+    """Return the advice on a module that has the name of one of initbench's own packages; nothing for other modules."""
     package = name.partition(":")[0].partition(".")[0]
-    return f"; '{package}' is a package of initbench itself, give your module another name" if package in OURS else ""
+    return f"'{package}' is a package of initbench itself, give your module another name" if package in OURS else ""

@@ -15,7 +15,7 @@ import jax
 from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter, create_model
 
 from bench.docstrings import summary
-from bench.imports import OURS, described, hint, import_place, imported, place, remedy
+from bench.imports import MEND, OURS, described, hint, import_place, imported, place, remedy
 from bench.messages import nearest, one_line
 
 WRITABLE = (bool, int, float, str, list, tuple, dict, type(None), type(inspect.Parameter.empty))
@@ -23,7 +23,12 @@ WRITABLE = (bool, int, float, str, list, tuple, dict, type(None), type(inspect.P
 
 
 class PieceError(ValueError):
-    """A fault of a user's own piece, told in one line that names the piece, its file and line, and the contract."""
+    """A fault of a user's own piece, told in one line that names the piece, its file and line, what to write instead, and the contract."""
+
+    def __init__(self, text: str, what: str = "", fix: str = "") -> None:
+        """Keep the whole line, and apart from it what is wrong and where, and what to write instead."""
+        super().__init__(text)
+        self.what, self.fix = what or text, fix
 
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=(), ser_json_inf_nan="constants", allow_inf_nan=False)
@@ -175,13 +180,15 @@ class Entry:
         except (Exception, SystemExit) as error:
             if not self.own:
                 raise
-            raise self.fault(described(error), error) from error
+            raise self.fault(described(error), error, remedy(error) or MEND) from error
 
-    def fault(self, what: str, error: BaseException | None = None) -> PieceError:
-        """The error that says what is wrong with a piece; a user's own is named with its file, line and contract."""
+    def fault(self, what: str, error: BaseException | None = None, fix: str = "") -> PieceError:
+        """The error that says what is wrong with a piece and how to `fix` it; a user's own is named with its file, line and contract."""
+        told = f"{what}; {fix}" if fix else what
         if not self.own:
-            return PieceError(f"{self.label}: {what}")
-        return PieceError(f"{self.label}{place(self.target, error)}: {what}; {self.contract}")
+            return PieceError(f"{self.label}: {told}", what, fix)
+        where = place(self.target, error)
+        return PieceError(f"{self.label}{where}: {told}; {self.contract}", f"{what}{where}", fix)
 
 
 class Registry:
@@ -260,13 +267,14 @@ class Registry:
         try:
             module = imported(module_name)
         except (Exception, SystemExit) as error:
-            what = f"{described(error)}{remedy(error)}{hint(name)}"
+            what = "; ".join(part for part in (described(error), remedy(error), hint(name)) if part)
             raise PieceError(f"{self.kind} '{shown}' cannot be imported{import_place(error)}: {what}") from error
         target = getattr(module, attribute, None)
         if target is None:
             file = getattr(module, "__file__", None) or ", ".join(getattr(module, "__path__", [])) or "built in"
             missing = f"module {one_line(module_name, 100)} ({file}) has no '{one_line(attribute, 100)}'"
-            raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}{hint(name)}")
+            advice = hint(name) or nearest(attribute, [one for one in vars(module) if not one.startswith("_")])
+            raise PieceError(f"{self.kind} '{shown}' cannot be imported: {missing}; {advice}")
         known = self._own.get(name)
         if known is not None and known.found is target:
             return known
@@ -289,7 +297,9 @@ class Registry:
         any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         missing = [needed for needed in self._needs if needed not in parameters]
         if entry.own and missing and not any_name and not factory:
-            raise entry.fault(f"it does not take {', '.join(missing)}")
+            raise entry.fault(
+                f"it does not take {', '.join(missing)}", fix=f"write def {entry.name.rpartition(':')[2]}({', '.join(self._needs)})"
+            )
         fields: dict[str, Any] = {}
         for parameter in parameters.values():
             if parameter.name in self._supplied or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
@@ -297,7 +307,7 @@ class Registry:
             if entry.own and not isinstance(parameter.default, WRITABLE):
                 continue
             if entry.own and parameter.name == "name":
-                raise entry.fault("an option cannot be called 'name', which is the name of the piece")
+                raise entry.fault("an option cannot be called 'name', which is the name of the piece", fix="give the argument another name")
             empty = parameter.annotation is parameter.empty or factory and not _is_checkable(parameter.annotation)
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[parameter.name] = (Any if empty else parameter.annotation, default)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from analysis import judge, summarize
     from analysis.judging.numbers import judge_file
     from bench import Experiment
+    from initbench.pieces import Audit, Check, audit, check
     from initbench.training import load, run
     from initbench.view import Run
 else:
@@ -22,12 +23,13 @@ else:
         return getattr(import_module(_HOMES.get(name, "analysis")), name)
 
 
-__all__ = ["Experiment", "Run", "judge", "judge_file", "load", "run", "summarize"]
+__all__ = ["Audit", "Check", "Experiment", "Run", "audit", "check", "judge", "judge_file", "load", "run", "summarize"]
 
 _HOMES = {
     "Experiment": "bench",
     "Run": "initbench.view",
     "judge_file": "analysis.judging.numbers",
+    **dict.fromkeys(("Audit", "Check", "audit", "check"), "initbench.pieces"),
     **dict.fromkeys(("load", "run"), "initbench.training"),
 }
 """Modules of the names; all others come from `analysis`."""

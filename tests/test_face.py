@@ -17,7 +17,7 @@ def test_every_name_is_there_and_no_other() -> None:
     for name in initbench.__all__:
         assert callable(getattr(initbench, name))
         assert name in dir(initbench)
-    with pytest.raises(AttributeError, match="has no attribute 'training_runs'; it has Experiment"):
+    with pytest.raises(AttributeError, match="has no attribute 'training_runs'; it has Audit, Check"):
         initbench.training_runs  # type: ignore[attr-defined]  # noqa: B018
 
 

@@ -88,5 +88,11 @@ def starts(run: Run, cell: Cell, rows: pd.DataFrame) -> Start:
 
 
 def cells_of(run: Run, wanted: Callable[[Cell], bool]) -> list[tuple[Cell, pd.DataFrame]]:
-    """Return the cells that a law is about, each with its rows."""
-    return [(cell, run.lanes[run.lanes["cell"] == cell.id]) for cell in run.experiment.cells if wanted(cell)]
+    """Return the cells that a law is about, each with its rows: predictions know no activation function of a user's own."""
+    chosen = [cell for cell in run.experiment.cells if not has_own_activation(cell) and wanted(cell)]
+    return [(cell, run.lanes[run.lanes["cell"] == cell.id]) for cell in chosen]
+
+
+def has_own_activation(cell: Cell) -> bool:
+    """Tell whether a model of the package, or a task, has an activation function of a user's own."""
+    return any(kind.endswith(".activation") for kind, _ in cell.settings.foreign())

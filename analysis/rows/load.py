@@ -92,7 +92,7 @@ class Run:
     def tasks(self) -> dict[str, Task | None]:
         """The task of each cell by its id; None if a reader neither imports nor opens it: a user's own task or loss, a file."""
         foreign = {
-            cell.id: cell.settings.task.data is not None or any(kind in ("task", "task.loss") for kind, _ in cell.settings.foreign())
+            cell.id: cell.settings.task.data is not None or any(kind.partition(".")[0] == "task" for kind, _ in cell.settings.foreign())
             for cell in self.experiment.cells
         }
         specs = {cell.id: cell.settings.task for cell in self.experiment.cells}

@@ -25,6 +25,9 @@ initializer = Registry(
 
 import_submodules(sys.modules[__name__])
 
+AS_ASKED = "pass shape and dtype on, as jax.random.normal(key, shape, dtype) does, or end with .reshape(shape).astype(dtype)"
+KEPT_FINITE = "keep zero out of divisions and logarithms, as with jnp.maximum(x, 1e-6)"
+"""What to write instead where an array has another shape or dtype than it was asked for, or numbers that are not finite."""
 SHAPE = (4, 4)
 """Shape of the two draws that tell whether a user's own initializer is random."""
 
@@ -34,10 +37,14 @@ def drawn(entry: Entry, options: dict[str, Any], seed: int, shape: tuple[int, ..
     value = entry.bind(options)(jax.random.key(seed, impl="threefry2x32"), shape, jnp.dtype(dtype))
     got = (tuple(getattr(value, "shape", ())), str(getattr(value, "dtype", type(value).__name__)))
     if got != (shape, dtype):
-        raise entry.fault(f"it returns a {got[1]} of shape {got[0]} when asked for a {dtype} of shape {shape}")
+        raise entry.fault(
+            f"it returns a{'n' * got[1].startswith('int')} {got[1]} of shape {got[0]} when asked for a {dtype} of shape {shape}",
+            fix=AS_ASKED,
+        )
     array = np.asarray(value)
     if not np.all(np.isfinite(array)):
-        raise entry.fault(f"it returns numbers that are not finite, {array[~np.isfinite(array)][0]} among them, for shape {shape}")
+        what = f"it returns numbers that are not finite, {array[~np.isfinite(array)][0]} among them, for shape {shape}"
+        raise entry.fault(what, fix=KEPT_FINITE)
     return array
 
 
@@ -59,7 +66,7 @@ def draws(name: str, options: dict[str, Any]) -> bool:
         _measured[case] = not np.array_equal(first, second)
     if declared is not None and declared != _measured[case]:
         what = "two keys give different weights" if _measured[case] else "two keys give the same weights"
-        raise entry.fault(f"it is registered with random={declared}, but {what}")
+        raise entry.fault(f"it is registered with random={declared}, but {what}", fix=f"write @initializer(random={not declared})")
     return _measured[case]
 
 

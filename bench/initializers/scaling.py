@@ -69,7 +69,7 @@ def lecun_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weig
     """A linear layer keeps the variance of a signal.
 
     Formula: W ~ N(0, 1 / fan_in).
-    Source: LeCun et al., 1998.
+    Source: LeCun et al., 1998 ("Efficient BackProp"), for the variance.
     Law: the variance is 1 / fan_in.
     """
     return _normal(key, shape, dtype, 1 / fans(shape)[0])
@@ -80,7 +80,7 @@ def lecun_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Wei
     """As `lecun_normal`, of a uniform law.
 
     Formula: W ~ U(-a, a), a = sqrt(3 / fan_in).
-    Source: LeCun et al., 1998.
+    Source: LeCun et al., 1998 ("Efficient BackProp"), for the variance.
     Law: the variance is 1 / fan_in.
     """
     return _uniform(key, shape, dtype, 1 / fans(shape)[0])
@@ -91,7 +91,7 @@ def glorot_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Wei
     """A compromise of keeping the variance of the signal and that of the gradient.
 
     Formula: W ~ N(0, 2 / (fan_in + fan_out)).
-    Source: Glorot and Bengio, 2010.
+    Source: Glorot and Bengio, 2010, for the variance; the paper draws from a uniform law.
     Law: the variance is 2 / (fan_in + fan_out).
     Limit: `lecun_normal` for a square layer.
     """
@@ -115,7 +115,7 @@ def he_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights
     """A layer of ReLU keeps the second moment of a signal.
 
     Formula: W ~ N(0, 2 / fan_in).
-    Source: He et al., 2015.
+    Source: He et al., 2015, arXiv 1502.01852.
     Law: the variance is 2 / fan_in.
     """
     return _normal(key, shape, dtype, 2 / fans(shape)[0])
@@ -126,7 +126,7 @@ def he_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weight
     """As `he_normal`, of a uniform law.
 
     Formula: W ~ U(-a, a), a = sqrt(6 / fan_in).
-    Source: He et al., 2015.
+    Source: He et al., 2015, arXiv 1502.01852, for the variance; the paper draws from a normal law.
     Law: the variance is 2 / fan_in.
     """
     return _uniform(key, shape, dtype, 2 / fans(shape)[0])
@@ -182,7 +182,7 @@ def variance_scaling(
     deviations and divides by .87963, the standard deviation that is left, so that the variance is that of the formula.
 
     Formula: W of variance scale / fan, from a normal law, one truncated at 2 standard deviations and corrected, or a uniform one.
-    Source: He et al., 2015.
+    Source: JAX (Bradbury et al., 2018).
     Law: the variance is scale / fan; truncated weights are at most 2.2737 standard deviations.
     Limit: LeCun is scale 1 of fan_in, He scale 2 of fan_in, Glorot scale 1 of fan_avg.
     """
@@ -218,12 +218,14 @@ def truncated_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, std
 
 @initializer
 def small_init(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
-    """Every layer of a transformer of width d as small as its largest ones under Glorot's law, d to 4 d.
+    """Attention and MLP of a transformer of width d with the variance of the layers from d to 4 d under Glorot's law.
 
-    The width d is the smaller one of fan_in and fan_out.
+    The width d is taken to be the smaller one of fan_in and fan_out. It is not where an embedding has fewer inputs than d, or the output
+    layer fewer outputs: their weights are larger then. The authors' code draws embeddings, which are its output layer as well, from
+    N(0, 1 / d).
 
-    Formula: W ~ N(0, 2 / (5 d)).
-    Source: Nguyen and Salazar, 2019.
+    Formula: W ~ N(0, 2 / (5 d)), d = min(fan_in, fan_out).
+    Source: Nguyen and Salazar, 2019, arXiv 1910.05895.
     Law: the variance is 2 / (5 min(fan_in, fan_out)).
     Limit: `glorot_normal` for a layer from d to 4 d or back.
     """
@@ -237,7 +239,7 @@ def spectral(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     The receptive field of a convolution counts among its inputs.
 
     Formula: W = sqrt(fan_out / fan_in) N / |N|, N ~ N(0, 1), |.| the largest singular value.
-    Source: Yang et al., 2023.
+    Source: Yang et al., 2023, arXiv 2310.17813.
     Law: the largest singular value is sqrt(fan_out / fan_in).
     Limit: for a wide square layer `normal` with stddev = 1 / (2 sqrt(fan_in)).
     """
@@ -251,7 +253,7 @@ def orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, scale: Fi
     """Random orthonormal rows or columns, uniform over the orthogonal group.
 
     Formula: W = scale Q, Q^T Q = 1 or Q Q^T = 1.
-    Source: Saxe et al., 2014.
+    Source: Saxe et al., 2014, arXiv 1312.6120.
     Law: every singular value is |scale|.
     """
     rows, columns = math.prod(shape[:-1]), shape[-1]

@@ -10,7 +10,7 @@ import numpy as np
 from bench.imports import MOST_LETTERS
 from bench.initializers import draws, initializer
 from bench.keys import root
-from bench.lane.contracts import check_initializer, check_values, depends_on_axes
+from bench.lane.contracts import check_initializer, check_symbols, check_values, depends_on_axes
 from bench.lane.data import data_bytes, sampled
 from bench.lane.initial import initial_parameters, laws, parameter_keys
 from bench.lane.network import Network, Noise, dotted, leaves
@@ -183,7 +183,7 @@ def check_model(network: Network, outputs: int, dtype: str) -> None:
 
     def given(method: str, *shape: int) -> Any:
         def call(params: Params, *arguments: Any) -> Any:
-            return getattr(network.module(params), method)(*arguments)
+            return getattr(network.module(params), method)(*map(network.model.seen, arguments))
 
         with network.calling():
             return jax.eval_shape(call, params, *([jax.ShapeDtypeStruct(shape, jnp.dtype(dtype))] if shape else []))
@@ -210,8 +210,12 @@ def check_first_outputs(recipe: Recipe, spec: TaskSpec) -> None:
         return
     values, tree = network.model.as_built(), jax.tree.structure(network.shapes)
 
+    data = sampled(spec, 0, recipe.dtype)
+    if recipe.settings.model.symbols:
+        check_symbols(data)
+
     def outputs(params: list[jax.Array]) -> jax.Array:
-        return network.trace(jax.tree.unflatten(tree, params), sampled(spec, 0, recipe.dtype).x[:MOST_EXAMPLES])[0]
+        return network.trace(jax.tree.unflatten(tree, params), data.x[:MOST_EXAMPLES])[0]
 
     params = [jnp.asarray(values[path], recipe.dtype) for path in network.paths]
     check_outputs(network.entry, np.asarray(jax.jit(outputs, compiler_options=HASTY)(params)))
@@ -225,7 +229,10 @@ def check_loss(recipe: Recipe, shapes: Data) -> None:
     found = jax.eval_shape(task.loss.each, outputs, shapes.y)
     got = getattr(found, "shape", None), str(getattr(found, "dtype", type(found).__name__))
     if got != ((n,), recipe.dtype):
-        raise loss[task.loss.name].fault(f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}")
+        what = f"for {n} examples it returns a {got[1]} of shape {got[0]}, not a {recipe.dtype} of shape {(n,)}"
+        raise loss[task.loss.name].fault(
+            what, fix="sum over the outputs alone, axis=1, and leave the mean over the examples to the trait total"
+        )
     numbers = {"reduction": jax.eval_shape(task.loss.total, found)}
     if task.loss.measure is not None:
         numbers["metric"] = jax.eval_shape(task.loss.measure, outputs, shapes.y)

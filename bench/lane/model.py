@@ -32,7 +32,11 @@ class Model:
         self.calling = self.entry.calling
         """The context in which methods of the module are called."""
         self.inputs, self.symbols = inputs, symbols
-        self._build = maker(self.entry, spec.options, inputs, outputs, self.examples())
+        self._reads_symbols = spec.symbols
+        self.shape = spec.example_shape(inputs)
+        """The shape in which it takes an example."""
+        example = jax.ShapeDtypeStruct(self.shape, jnp.dtype("int32" if symbols or spec.symbols else "float32"))
+        self._build = maker(self.entry, spec.options, inputs, outputs, example)
         with self.calling():
             self._parts = self._taken_apart()
             self.built = self._parts.built
@@ -84,8 +88,14 @@ class Model:
         """Return the flax module with these values, as it is measured."""
         return self._parts.module(params)
 
+    def seen(self, x: Any) -> Any:
+        """Return examples (..., input) as the module takes them."""
+        shaped = x if len(self.shape) == 1 else x.reshape(*x.shape[:-1], *self.shape)
+        return shaped.astype("int32") if self._reads_symbols else shaped
+
     def one(self, module: Any, x: Any, forward: Forward) -> Any:
         """Return what a module gives for one example, or for all at once: outputs, and hidden layers, none of them without `trace`."""
+        x = self.seen(x)
         if not self._traces:
             return module(x), []
         return module.trace(x, forward) if self.takes_forward else module.trace(x)
@@ -118,12 +128,12 @@ class Model:
                 return trace()
         except PieceError as error:
             if UNEQUAL in str(error.__cause__):
-                what = f"a variable that it changes has another value for each example; take jax.lax.pmean(value, '{EXAMPLE}')"
-                raise self.entry.fault(f"{what}, or say whole_batch = True in the class", error.__cause__) from error
+                fix = f"take jax.lax.pmean(value, '{EXAMPLE}'), or say whole_batch = True in the class"
+                raise self.entry.fault("a variable that it changes has another value for each example", error.__cause__, fix) from error
             if self.whole_batch or self._gives_rows() or not self._gives_rows(3):
                 raise
-            what = f"x is one example, of shape {(self.inputs,)}, and it takes a batch of them; write it for one, or say whole_batch = True"
-            raise self.entry.fault(f"{what} in the class", error.__cause__) from error
+            what = f"x is one example, of shape {self.shape}, and it takes a batch of them"
+            raise self.entry.fault(what, error.__cause__, "write it for one, or say whole_batch = True in the class") from error
 
     def _gives_rows(self, *n: int) -> bool:
         """Tell whether the model, as it is measured, takes one example, or `n` at once and then gives a row for each."""

@@ -53,7 +53,8 @@ class Network:
         self.shapes: Params = self.model.shapes
         self._leaves: dict[Path, Any] = dict(leaves(self.shapes))
         self.paths = list(self._leaves)
-        self._examples_last: bool = examples_last and getattr(self.built, "examples_last", False)
+        as_given = spec.input_shape is None and not spec.symbols
+        self._examples_last: bool = examples_last and as_given and getattr(self.built, "examples_last", False)
         self.players: tuple[str, ...] = getattr(self.built, "players", ())
         """Parts of the parameters that are trained on a loss of their own, in the order of the model's outputs; empty: one loss for all."""
         self.frozen: tuple[str, ...] = getattr(self.built, "frozen", ())
@@ -68,7 +69,8 @@ class Network:
         """Weight layers of a user's own model of which nobody knows which axes are inputs."""
         idle = [path for path in self.paths if self._is_weight(path) and path not in self.weight_paths]
         if idle:
-            raise self.entry.fault(f"its weights {', '.join(map(dotted, idle))} have no part in its outputs")
+            what = f"its weights {', '.join(map(dotted, idle))} have no part in its outputs"
+            raise self.entry.fault(what, fix="use them in __call__(x), or build no such layer")
         last = self.weight_paths[-1:]
         self.output_paths = [path for path in self.weight_paths if last and _layer(path) == _layer(last[0])]
         """Weights of the last layer: one matrix, or several of which it is made."""

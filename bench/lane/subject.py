@@ -91,7 +91,7 @@ class Subject:
         def one(example: Any) -> Any:
             flat = [(path, leaf.replace(value)) for (path, leaf), value in zip(nnx.to_flat_state(self._params), values, strict=True)]
             module = nnx.merge(self._graph, nnx.from_flat_state(flat), jax.tree.map(lambda leaf: leaf, self._rest))
-            return self._called(module, example)
+            return called(module, example)
 
         with self.entry.calling():
             return one(x) if self.batch else jax.vmap(one, axis_name=EXAMPLE)(x)
@@ -105,12 +105,6 @@ class Subject:
         if self.symbols:
             return jax.random.randint(key, (count, *self.shape), 0, symbols)
         return jax.random.normal(key, (count, *self.shape), dtype)
-
-    def _called(self, module: Any, x: Any) -> Any:
-        trace: Callable[..., Any] | None = getattr(module, "trace", None)
-        if trace is None:
-            return module(x)
-        return (trace(x, PLAIN) if "forward" in inspect.signature(trace).parameters else trace(x))[0]
 
     def _takes_batches(self, module: Any) -> bool:
         if getattr(module, "whole_batch", False):
@@ -133,6 +127,14 @@ class Subject:
                 return batch
         what = f"it takes neither one example of shape {self.shape} nor a batch of them"
         raise self.entry.fault(f"{what}: {faults[0].__cause__}" if faults else what, faults[0].__cause__ if faults else None)
+
+
+def called(module: Any, x: Any) -> Any:
+    """Return the outputs that a module gives for an example, or for a batch if it takes one."""
+    trace: Callable[..., Any] | None = getattr(module, "trace", None)
+    if trace is None:
+        return module(x)
+    return (trace(x, PLAIN) if "forward" in inspect.signature(trace).parameters else trace(x))[0]
 
 
 def _split(module: Any, axis: str | None) -> tuple[Any, Any, Any]:

@@ -145,7 +145,7 @@ class Views:
     @view(_offers("generated"))
     def generated(self) -> Array:
         with self._recipe.network.calling():
-            return jax.vmap(self._module.generated)(self._shown[0])
+            return jax.vmap(lambda x: self._module.generated(self._recipe.network.model.seen(x)))(self._shown[0])
 
     @view(_offers("generated"))
     def real(self) -> Array:
@@ -167,7 +167,8 @@ class Views:
     @view(_offers("jacobian"))
     def recurrent_jacobian(self) -> Array:
         with self._recipe.network.calling():
-            return jax.vmap(self._module.jacobian)(self._fixed.data.x[:JACOBIAN_EXAMPLES])
+            examples = self._fixed.data.x[:JACOBIAN_EXAMPLES]
+            return jax.vmap(lambda x: self._module.jacobian(self._recipe.network.model.seen(x)))(examples)
 
     @view(_offers("jacobian"))
     def time_steps(self) -> int:

@@ -13,8 +13,16 @@ from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from bench.messages import nearest
+from bench.registry import Registry, is_opaque
 
 Function = Callable[..., Array]
+own_activation = Registry(
+    "activation function",
+    supplied=("x",),
+    needs=("x",),
+    contract="an activation function is called as (x) and returns an array of the shape and dtype of x",
+)
+"""Activation functions of users' own, `module:name`."""
 
 
 def identity(x: Array) -> Array:
@@ -73,7 +81,7 @@ def gelu(x: Array) -> Array:
     """The Gaussian error linear unit in its approximation by tanh.
 
     Formula: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
-    Source: Hendrycks and Gimpel, 2016.
+    Source: Hendrycks and Gimpel, 2016, arXiv 1606.08415.
     """
     return jax.nn.gelu(x)
 
@@ -82,7 +90,7 @@ def silu(x: Array) -> Array:
     """The sigmoid linear unit, also called swish.
 
     Formula: x / (1 + exp(-x)).
-    Source: Elfwing et al., 2018.
+    Source: Elfwing et al., 2018, arXiv 1702.03118.
     """
     return jax.nn.silu(x)
 
@@ -91,7 +99,7 @@ def sine(x: Array) -> Array:
     """The sine, for which the scheme `siren` is made.
 
     Formula: sin(x).
-    Source: Sitzmann et al., 2020.
+    Source: Sitzmann et al., 2020, arXiv 2006.09661.
     """
     return jnp.sin(x)
 
@@ -100,7 +108,7 @@ def elu(x: Array) -> Array:
     """The exponential linear unit, which ends at -1 below.
 
     Formula: x if x > 0, else exp(x) - 1.
-    Source: Clevert et al., 2016.
+    Source: Clevert et al., 2016, arXiv 1511.07289.
     """
     return jax.nn.elu(x)
 
@@ -109,7 +117,7 @@ def selu(x: Array) -> Array:
     """The scaled exponential linear unit: it keeps mean 0 and variance 1 of a normal signal.
 
     Formula: 1.0507 x if x > 0, else 1.7581 (exp(x) - 1).
-    Source: Klambauer et al., 2017.
+    Source: Klambauer et al., 2017, arXiv 1706.02515.
     """
     return jax.nn.selu(x)
 
@@ -118,7 +126,7 @@ def relu_squared(x: Array) -> Array:
     """The square of a ReLU.
 
     Formula: max(x, 0)^2.
-    Source: So et al., 2021.
+    Source: So et al., 2021, arXiv 2109.08668.
     """
     return jnp.square(jax.nn.relu(x))
 
@@ -132,32 +140,72 @@ _SLOPED = re.compile(r"leaky_relu\(([0-9]*\.?[0-9]+(?:e-?[0-9]+)?)\)")
 
 
 def activation_function(name: str) -> Function:
-    """Return the activation function of a name, or of `leaky_relu(SLOPE)`; KeyError if there is none."""
+    """Return the activation function of a name, of `leaky_relu(SLOPE)`, or of a user's own, `module:name`; KeyError if there is none."""
+    if ":" in name:
+        return _checked(name)
     sloped = _SLOPED.fullmatch(name)
     return partial(leaky_relu, slope=float(sloped[1])) if sloped else ACTIVATIONS[name]
 
 
+def _checked(name: str) -> Function:
+    """Return a user's own activation function; `PieceError` if it needs options, or where its values have another shape or dtype than x."""
+    entry = own_activation[name]
+    required = [option for option, field in entry.options.model_fields.items() if field.is_required()]
+    if required:
+        raise entry.fault(f"its argument '{required[0]}' has no value", fix=f"give {required[0]} a default")
+    function = entry.bind({})
+
+    def called(x: Array) -> Array:
+        value = function(x)
+        shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", type(value).__name__)
+        if (shape, dtype) != (x.shape, x.dtype):
+            what = f"for an array {x.dtype} of shape {x.shape} it returns {dtype} of shape {shape}"
+            raise entry.fault(what, fix="compute with x alone and functions of jax.numpy, or end with .astype(x.dtype)")
+        return value
+
+    return called
+
+
+def _check_own(name: str) -> None:
+    """Check what a user's own activation function gives for some numbers; `PieceError` if it breaks its contract."""
+    function = activation_function(name)
+    for dtype in ("float32", "float64"):
+        with jax.enable_x64(dtype == "float64"), jax.ensure_compile_time_eval():
+            values = np.asarray(function(jnp.linspace(-3, 3, 7, dtype=dtype)))
+        if not np.all(np.isfinite(values)):
+            what = f"for x from -3 to 3 its values are not finite, {values[~np.isfinite(values)][0]} among them"
+            raise own_activation[name].fault(what, fix="keep zero and what is below it out of divisions, logarithms and roots")
+
+
 def _known(name: str) -> str:
-    if name not in ACTIVATIONS and not _SLOPED.fullmatch(name):
+    if ":" in name:
+        if not is_opaque(name):
+            _check_own(name)
+    elif name not in ACTIVATIONS and not _SLOPED.fullmatch(name):
         # The error that pydantic reports with the option and its value.
-        raise PydanticCustomError("unknown_activation", "{hint}", {"hint": nearest(name, [*ACTIVATIONS, "leaky_relu(SLOPE)"])})
+        hint = f"{nearest(name, [*ACTIVATIONS, 'leaky_relu(SLOPE)'])}, or package.module:name of your own"
+        raise PydanticCustomError("unknown_activation", "{hint}", {"hint": hint})
     return name
 
 
-Activation = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(ACTIVATIONS)})]
-"""The name of an activation function, as an option of a model."""
+Activation = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": [*ACTIVATIONS, "package.module:name"]})]
+"""The name of an activation function, of the package or a user's own, as an option of a model."""
 
 _EDGE, _NODES = 12, 200
 """Where the quadrature of `second_moment_gain` ends, and the number of its nodes on either side of 0."""
 
 
-@cache
 def second_moment_gain(name: str) -> float:
     """Return 1 / sqrt(E f(z)^2) for z from N(0, 1): with weights of this gain over sqrt(fan_in), a wide layer keeps the second moment 1.
 
     It is computed in float64 by Gauss-Legendre quadrature on both sides of 0, where some functions have a kink; beyond 12 standard
     deviations a normal has less than 1e-32 of its mass.
     """
+    return _gain_of(name, own_activation[name].target if ":" in name else None)
+
+
+@cache
+def _gain_of(name: str, own: Function | None) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     z = np.concatenate([_EDGE / 2 * (nodes - 1), _EDGE / 2 * (nodes + 1)])
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)

@@ -24,6 +24,8 @@ EXAMPLE = "example"
 """The name of the axis over the examples of a batch, while a model trains."""
 IN_TRAINING = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 """Arguments of `__call__` by which models of flax.linen are told whether they train, with their values in training."""
+STATE = "equinox_state"
+"""Where the state of a module of equinox stands among its variables."""
 KINDS = "which is no flax.nnx.Module, no module of flax.linen or equinox, and no pair of functions init and apply"
 
 Call = Callable[[dict[Any, Any], Any, Any, bool], tuple[Any, dict[Any, Any]]]
@@ -114,17 +116,24 @@ def _pair(found: Any) -> tuple[Any, Any] | None:
     return pair if not inspect.isclass(found) and all(map(callable, pair)) else None
 
 
+def _is_stateful(equinox: Any, made: Any) -> bool:
+    """Tell whether something is a module of equinox with its state, as `equinox.nn.make_with_state` returns them."""
+    return type(made) is tuple and len(made) == 2 and isinstance(made[1], equinox.nn.State)
+
+
 def _bridged(entry: Entry, made: Any, example: jax.ShapeDtypeStruct, key: KeyScalar) -> nnx.Module:
     equinox = sys.modules.get("equinox")
     if isinstance(made, nnx.Module):
         return made
     if isinstance(made, linen.Module):
         return _of_linen(made, example, key)
-    if equinox is not None and isinstance(made, equinox.Module):
-        return _of_equinox(entry, equinox, made)
+    if equinox is not None:
+        module, state = made if _is_stateful(equinox, made) else (made, None)
+        if isinstance(module, equinox.Module):
+            return _of_equinox(entry, equinox, module, state)
     pair = _pair(made)
     if pair is None:
-        raise entry.fault(f"it makes a {type(made).__name__}, {KINDS}")
+        raise entry.fault(f"it makes a {type(made).__name__}, {KINDS}", fix="write class Net(nnx.Module) from flax, and return Net(...)")
     return _of_pair(entry, *pair, example, key)
 
 
@@ -181,34 +190,67 @@ def _linen_form(layer: Any, name: str, ndim: int) -> Form | None:
     return plain(ndim) if ndim == 2 else None
 
 
-def _of_equinox(entry: Entry, equinox: Any, module: Any) -> Bridged:
+def _of_equinox(entry: Entry, equinox: Any, module: Any, state: Any) -> Bridged:
+    """Bridge a module, whose state, such as a BatchNorm's averages, moves with a training run as numbers of the dtype of its parameters.
+
+    `state` is what `equinox.nn.make_with_state` gave beside the module; None: it is taken from the module, if there is any.
+    """
+    if state is None:
+        module, state = equinox.nn.make_with_state(lambda: module)()
     leaves, tree = jax.tree_util.tree_flatten_with_path(module)
-    if any(
-        isinstance(leaf, equinox.nn.StateIndex) for leaf in jax.tree.leaves(module, is_leaf=lambda x: isinstance(x, equinox.nn.StateIndex))
-    ):
-        raise entry.fault("it holds an equinox.nn.StateIndex, such as a BatchNorm's, which is not carried along; flax.nnx.BatchNorm is")
+    held, states = jax.tree_util.tree_flatten_with_path(state)
     arrays = {_names(path): leaf for path, leaf in leaves if isinstance(leaf, jax.Array | np.ndarray)}
-    rest = [(_names(path), None if _names(path) in arrays else leaf) for path, leaf in leaves]
+    moved = {(STATE, *_names(path)): jnp.asarray(leaf) for path, leaf in held}
+    names = [_names(path) for path, _ in leaves]
+    rest = [
+        (path, EXAMPLE if path[-1] == "axis_name" and isinstance(_owner(module, path), equinox.nn.BatchNorm) else leaf)
+        for path, (_, leaf) in zip(names, leaves, strict=True)
+    ]
     takes_key = "key" in inspect.signature(type(module).__call__).parameters
 
     def call(values: dict[Any, Any], x: Any, key: KeyScalar | None, training: bool) -> tuple[Any, dict[Any, Any]]:
         whole = jax.tree.unflatten(tree, [values.get(path, leaf) for path, leaf in rest])
         if not training:
             whole = equinox.nn.inference_mode(whole)
-        return (whole(x, key=key) if takes_key else whole(x)), {}
+        # Counters and flags are kept as numbers as well, which are exact up to 2^24.
+        before = [values[path].astype(leaf.dtype) if _counts(leaf) else values[path] for path, leaf in moved.items()]
+        given = (x, jax.tree.unflatten(states, before)) if moved else (x,)
+        try:
+            found = whole(*given, **({"key": key} if takes_key else {}))
+        except RuntimeError as error:
+            if takes_key or "requires a key" not in str(error):
+                raise
+            fix = "write def __call__(self, x, key=None), and pass the key on to its dropout"
+            raise entry.fault("it drops units, and its __call__ takes no key", error, fix) from error
+        if not moved:
+            return found, {}
+        outputs, after = found
+        if not training:
+            return outputs, {}
+        return outputs, {path: new.astype(values[path].dtype) for path, new in zip(moved, jax.tree.leaves(after), strict=True)}
 
     kinds = {
         path: (nnx.Param if jnp.issubdtype(leaf.dtype, jnp.inexact) else nnx.Variable)(jnp.asarray(leaf)) for path, leaf in arrays.items()
     }
-    return Bridged(kinds, call, {path: _equinox_form(equinox, module, path, leaf.ndim) for path, leaf in arrays.items()})
+    stats = {path: nnx.BatchStat(leaf.astype("float32") if _counts(leaf) else leaf) for path, leaf in moved.items()}
+    return Bridged({**kinds, **stats}, call, {path: _equinox_form(equinox, module, path, leaf.ndim) for path, leaf in arrays.items()})
+
+
+def _counts(leaf: Any) -> bool:
+    """Tell whether an array holds integers or truth values."""
+    return not jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def _owner(module: Any, path: tuple[Any, ...]) -> Any:
+    """Return the layer of equinox that owns what stands at a path."""
+    for name in path[:-1]:
+        module = getattr(module, name) if isinstance(name, str) and hasattr(module, name) else module[name]
+    return module
 
 
 def _equinox_form(equinox: Any, module: Any, path: tuple[Any, ...], ndim: int) -> Form | None:
     """Return the form of a weight of one of equinox's own layers, whose first axis counts units; of others nobody knows."""
-    owner = module
-    for name in path[:-1]:
-        owner = getattr(owner, name) if isinstance(name, str) and hasattr(owner, name) else owner[name]
-    layers = equinox.nn
+    owner, layers = _owner(module, path), equinox.nn
     if isinstance(owner, layers.Linear | layers.Embedding | layers.GRUCell | layers.LSTMCell):
         return TRANSPOSED
     if isinstance(owner, layers.Conv | layers.ConvTranspose):

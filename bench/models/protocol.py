@@ -1,7 +1,8 @@
 """The protocol of models: what a model must be, what it may offer, and the checks of both.
 
 Required: a `flax.nnx.Module` whose parameters, `nnx.Param`, are float32 or float64, and whose `__call__(x)` maps one example (input,) to
-its outputs (output,); x is an integer array where the task's examples are integers. It is built by a class or function, which is given
+its outputs (output,); x has the shape `model.input_shape` if the experiment file gives one, and is an integer array where the task's
+examples are integers or the file says `model.symbols`. It is built by a class or function, which is given
 `inputs`, `outputs`, `rngs` and `key`, a key of JAX, as far as it declares them; its other arguments are options. `bench.models.bridges`
 makes such a module of one of flax.linen or equinox, and of a pair of functions `init` and `apply`; a pair computes the same in training as
 when it is measured.
@@ -55,16 +56,18 @@ PRECISIONS = ("float32", "float64")
 def check_module(entry: Entry, module: Any) -> None:
     """Check that a model is a flax.nnx module that maps examples to outputs; `PieceError` if it is not."""
     if not isinstance(module, nnx.Module):
-        raise entry.fault(f"it makes a {type(module).__name__}, which is no flax.nnx.Module")
+        raise entry.fault(f"it makes a {type(module).__name__}, which is no flax.nnx.Module", fix="return an nnx.Module from it")
     if not callable(module) and not hasattr(module, "trace"):
-        raise entry.fault("it has neither __call__(x) nor trace(x)")
+        raise entry.fault(
+            "it has neither __call__(x) nor trace(x)", fix="write def __call__(self, x) that returns the outputs of one example"
+        )
 
 
 def check_variables(entry: Entry, state: Any) -> None:
     """Check that a model has parameters, in a precision in which they can be trained; `PieceError` if it does not."""
     variables = [(path, variable) for path, variable in nnx.to_flat_state(state) if isinstance(variable, nnx.Param)]
     if not variables:
-        raise entry.fault("it has no parameters")
+        raise entry.fault("it has no parameters", fix="hold its weights in layers of flax.nnx or in nnx.Param")
     size = sum(math.prod(variable.get_value().shape) for _, variable in variables)
     if size > MOST_NUMBERS:
         raise entry.fault(f"its parameters would be {size:.3g} numbers; at most {MOST_NUMBERS:,}")
@@ -72,8 +75,8 @@ def check_variables(entry: Entry, state: Any) -> None:
         name = ".".join(map(str, path))
         if str(variable.get_value().dtype) not in PRECISIONS:
             raise entry.fault(
-                f"'{name}' is {variable.get_value().dtype}; parameters are float32, and trained as training.dtype says: build it with "
-                "param_dtype = jnp.float32, or as nnx.Variable if it is no parameter"
+                f"'{name}' is {variable.get_value().dtype}; parameters are float32, and trained as training.dtype says",
+                fix="build it with param_dtype = jnp.float32, or as nnx.Variable if it is no parameter",
             )
 
 
@@ -84,12 +87,15 @@ def check_modes(entry: Entry, draws_measured: bool, moving: dict[str, Any]) -> N
     """
     if draws_measured:
         raise entry.fault(
-            "it draws random numbers when it is measured as well; a layer of noise has an attribute deterministic, which eval() sets, and "
-            "draws nothing while it is True"
+            "it draws random numbers when it is measured as well",
+            fix="a layer of noise has an attribute deterministic, which eval() sets, and draws nothing while it is True",
         )
     for name, leaf in moving.items():
         if str(leaf.dtype) not in PRECISIONS:
-            raise entry.fault(f"'{name}' is {leaf.dtype}, and training changes it; what a model moves itself is float32")
+            raise entry.fault(
+                f"'{name}' is {leaf.dtype}, and training changes it; what a model moves itself is float32",
+                fix=f"begin it with jnp.zeros({leaf.shape}), and count in float32",
+            )
 
 
 def check_moved(entry: Entry, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -104,10 +110,11 @@ def check_outputs(entry: Entry, outputs: np.ndarray) -> None:
     """Check that the outputs of some examples are finite; `PieceError` if they are not."""
     wrong = ~np.isfinite(outputs)
     if np.any(wrong):
-        rows = int(np.sum(np.any(wrong, axis=1)))
+        rows = int(np.sum(np.any(wrong.reshape(len(wrong), -1), axis=1)))
         raise entry.fault(
             f"with the weights that it builds itself, {rows} of {len(outputs)} examples have outputs that are not finite, "
-            f"{outputs[wrong][0]} among them"
+            f"{outputs[wrong][0]} among them",
+            fix="keep zero out of divisions, logarithms and roots, as with jnp.maximum(x, 1e-6), and symbols below the size of nnx.Embed",
         )
 
 
@@ -117,17 +124,23 @@ def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
     `traced` has a leading example axis of length 1. `PieceError` if a shape or dtype is wrong.
     """
     if not isinstance(traced, tuple) or len(traced) != 2:
-        raise entry.fault("its trace does not give two things, outputs and hidden layers")
+        raise entry.fault("its trace does not give two things, outputs and hidden layers", fix="return outputs, []")
     if not isinstance(traced[1], list | tuple) or not all(isinstance(layer, Hidden) for layer in traced[1]):
-        raise entry.fault("its trace gives hidden layers that are no list of bench.models.activations.Hidden")
+        what = "its trace gives hidden layers that are no list of bench.models.activations.Hidden"
+        raise entry.fault(what, fix="write activate('tanh', z) of bench.models.activations for each of them, or return outputs, []")
+    if isinstance(traced[0], tuple | list | dict):
+        what = f"for one example it returns a {type(traced[0]).__name__} of {len(traced[0])} parts, not an array of shape {(outputs,)}"
+        raise entry.fault(what, fix="return the outputs alone, joined by jnp.concatenate if there are several")
     shape, found = getattr(traced[0], "shape", (1,))[1:], getattr(traced[0], "dtype", type(traced[0]).__name__)
     if shape != (outputs,) or found != dtype:
-        remedy = "" if shape == (outputs,) else f"; its last layer has {outputs} outputs, and one number has the shape (1,), not ()"
-        if found != dtype:
-            remedy += "; write outputs.astype(x.dtype), and param_dtype = jnp.float32 in its layers"
-        raise entry.fault(
-            f"for one example its output is a {found} of shape {shape}, which must be a {dtype} of shape {(outputs,)}{remedy}"
+        number = f"{outputs} output{'s' * (outputs != 1)}"
+        fixes = (
+            [] if shape == (outputs,) else [f"give its last layer {number}, and return an array of shape {(outputs,)}, also for one number"]
         )
+        if found != dtype:
+            fixes.append("write outputs.astype(x.dtype), and param_dtype = jnp.float32 in its layers")
+        what = f"for one example its output is a {found} of shape {shape}, which must be a {dtype} of shape {(outputs,)}"
+        raise entry.fault(what, fix="; ".join(fixes))
     for layer in traced[1]:
         if layer.pre_activation.ndim != 2 or layer.activation.ndim != 2:
             shapes = layer.pre_activation.shape[1:], layer.activation.shape[1:]

@@ -104,10 +104,13 @@ def audit_numbers(
     """
     if task is not None:
         sizes = problem(task)
-        shape, outputs = (sizes.inputs,), sizes.outputs
-        symbols = int(is_of_symbols(data_shapes(task, "float32")))
+        shape, outputs = spec.example_shape(sizes.inputs), sizes.outputs
+        symbols = int(spec.symbols or is_of_symbols(data_shapes(task, "float32")))
+    shape = shape or spec.input_shape
     if shape is None:
         raise ValueError("--input: the shape of one example is needed, such as 784 or 28x28x1, or a --task")
+    if task is None and spec.symbols and not symbols:
+        raise ValueError("--symbols: how many different symbols there are is needed, or a --task")
     subject = Subject(spec, shape, outputs, symbols > 0)
     size = sum(int(np.prod(subject.start_shape(path))) for path in subject.paths)
     count = int(np.clip(MOST_NUMBERS // max(size, 1), FEWEST_STARTS, MOST_STARTS))
@@ -178,7 +181,8 @@ class _Audit:
         """Return examples and targets of one data set; without a task the targets are a key of which they are drawn."""
         if self._task is not None:
             data = sampled(self._task, number, self._dtype)
-            return data.x[:EXAMPLES], data.y[:EXAMPLES]
+            x = data.x[:EXAMPLES].reshape(-1, *self._subject.shape)
+            return x.astype("int32") if self._symbols else x, data.y[:EXAMPLES]
         key = named(jax.random.fold_in(root(), number), "audit data")
         return self._subject.examples(key, EXAMPLES, self._symbols, self._dtype), jax.random.key_data(named(key, "targets"))
 

@@ -17,7 +17,7 @@ def antisymmetric(params: dict[Any, Any], network: Any, x: Float[Array, "example
     whole network. The last hidden layer must have an even number of units.
 
     Formula: W_last = [U, U], W_out = [V; -V], b_out = 0.
-    Source: Zhang et al., 2020.
+    Source: Zhang et al., 2020, arXiv 1905.07777.
     Law: the outputs are 0 for every x.
     """
     if not network.is_layered:

@@ -17,11 +17,12 @@ def chrono(
 ) -> Params:
     """Units forget at times that are spread evenly from 2 to `longest` steps, by default all time steps of the model.
 
-    For an `lstm` the biases of forget and input gates, for a `gru` that of the update gate, which keeps the state where it is 1. All other
-    parameters are those of the initializer. ValueError for other models, without biases, and if `longest` is not above 2.
+    For an `lstm` the biases of forget and input gates, for a `gru` that of the update gate. Here that gate keeps the state where it is 1;
+    the paper's lets in what is new, so that its bias has the opposite sign. All other parameters are those of the initializer. ValueError
+    for other models, without biases, and if `longest` is not above 2.
 
     Formula: b_forget = ln u, u ~ U(1, longest - 1); b_input = -b_forget.
-    Source: Tallec and Ollivier, 2018.
+    Source: Tallec and Ollivier, 2018, arXiv 1804.11188.
     Law: the time 1 / (1 - sigmoid(b_forget)) = 1 + u is uniform from 2 to `longest`.
     Limit: gates of 1/2 as `longest` falls to 2.
     """

@@ -20,7 +20,7 @@ def fixup(params: dict[Any, Any], network: Any, x: Float[Array, "example input"]
     Needs a model of `blocks` whose layers are called `first` and `second`.
 
     Formula: W L^(-1/(2 m - 2)) for the layers of a branch but the last, which is 0; the output layer is 0.
-    Source: Zhang et al., 2019.
+    Source: Zhang et al., 2019, arXiv 1901.09321.
     Law: every block is the identity, and the outputs are 0.
     Limit: the initializer's weights in the layers that are not 0 for a single block.
     """

@@ -19,12 +19,13 @@ Examples = Float[Array, "example input"]
 def siren(params: Params, network: Any, x: Examples, key: Key[Array, ""], omega: PositiveFloat = 30.0) -> Params:
     """A network of sines whose hidden layers keep their pre-activations at a scale of 1, with frequencies up to omega in the first.
 
-    Meant for activation = "sine". The paper writes sin(omega (W x + b)) with weights divided by omega; here the factor is part of the
-    weights of the hidden layers: the same function at the start, but a learning rate that is omega^2 times as large does what the paper's
-    does. The output layer keeps the division, as in the authors' code. Biases are those of the initializer.
+    Meant for activation = "sine" and inputs that spread over -1 to 1. The authors' code computes sin(omega (W x + b)) with weights divided
+    by omega; here the factor is part of the weights and biases of the hidden layers. It is the same function at the start, but the same
+    steps of these layers need a learning rate that is omega^2 times as large for gradient descent, and omega times for Adam. The output
+    layer keeps the division, as in the authors' code. Biases are those of the initializer.
 
     Formula: W ~ U(-a, a), a = sqrt(6 / fan_in); the first layer: a = omega / fan_in; the output layer: a = sqrt(6 / fan_in) / omega.
-    Source: Sitzmann et al., 2020.
+    Source: Sitzmann et al., 2020, arXiv 2006.09661.
     Law: the variances are 2 / fan_in, omega^2 / (3 fan_in^2) and 2 / (omega^2 fan_in); the pre-activations of wide hidden layers have the
     variance 1 in the second one and v' = 1 - exp(-2 v) from layer to layer.
     Limit: `he_uniform` in the layers between the first and the last.
@@ -47,7 +48,7 @@ def looks_linear(params: Params, network: Any, x: Examples, key: Key[Array, ""])
     Needs fully connected hidden layers of even width with activation = "relu", and biases that are 0.
 
     Formula: W = [Q, -Q] in the first, [[Q, -Q], [-Q, Q]] in further, [Q; -Q] in the last layer, Q random orthogonal.
-    Source: Shang et al., 2016; Balduzzi et al., 2017.
+    Source: Balduzzi et al., 2017, arXiv 1702.08591, after the concatenated ReLU of Shang et al., 2016, arXiv 1603.05201.
     Law: the outputs are x Q_1 Q_2 ... Q_L for every x.
     """
     check_layered("looks_linear", network)
@@ -73,7 +74,7 @@ def looks_linear(params: Params, network: Any, x: Examples, key: Key[Array, ""])
 def nguyen_widrow(params: Params, network: Any, x: Examples, key: Key[Array, ""]) -> Params:
     """The units of a hidden layer divide the range of its inputs, -1 to 1, among themselves.
 
-    The output layer and its biases are those of the initializer.
+    The paper has a single hidden layer; here each one is drawn so. The output layer and its biases are those of the initializer.
 
     Formula: b = 0.7 H^(1/n) for n inputs and H units; the weights of a unit ~ U(-1, 1), scaled to the length b; its bias ~ U(-b, b).
     Source: Nguyen and Widrow, 1990.

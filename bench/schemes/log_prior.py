@@ -14,10 +14,11 @@ from bench.schemes.drawing import Params, replaced
 def log_prior(params: Params, network: Any, x: Float[Array, "example input"], y: Targets) -> Params:
     """The bias of the output layer is the log odds of the classes among the training examples.
 
-    A class without examples counts as half of one. Needs a classification, and a model whose output layer has a bias.
+    The paper has single outputs and a prior of .01 for each; here the prior is measured, and a softmax has one as well. A class without
+    examples counts as half of one. Needs a classification, and a model whose output layer has a bias.
 
     Formula: b_k = ln p_k - mean_j ln p_j for classes of frequencies p_k; b = ln(p / (1 - p)) for a single output.
-    Source: Lin et al., 2017.
+    Source: Lin et al., 2017, arXiv 1708.02002.
     Law: with output weights of 0 the loss is the entropy of the labels.
     Limit: a bias of 0 for classes of equal frequency.
     """

@@ -16,7 +16,7 @@ def lsuv(params: dict[Any, Any], network: Any, x: Float[Array, "example input"])
     (2016) ends at once. A layer without spread stays as it is. Needs one weight layer per hidden layer, and one for the output.
 
     Formula: W / std(W h) of each layer, h the activations that the data have before it.
-    Source: Mishkin and Matas, 2016.
+    Source: Mishkin and Matas, 2016, arXiv 1511.06422.
     Law: the pre-activations of every layer have variance 1 on the training examples.
     """
     if not network.is_layered:

@@ -19,7 +19,8 @@ Examples = Float[Array, "example input"]
 def gpt2(params: Params, network: Any, x: Examples, key: Key[Array, ""], stddev: PositiveFloat = 0.02) -> Params:
     """All weights are small, and those that end a residual branch are smaller the more branches there are.
 
-    Position embeddings are drawn like other weights; biases are those of the initializer.
+    Position embeddings are drawn like other weights, as in nanoGPT; the released code of GPT-2 has half of this deviation for them. The
+    paper states the factor 1 / sqrt(n) alone, and the code 0.02. Biases are those of the initializer.
 
     Formula: W ~ N(0, stddev^2), stddev = 0.02; the last layer of each of n residual branches: stddev / sqrt(n), n = 2 N for N blocks of
     attention and MLP.
@@ -37,11 +38,12 @@ def llama(params: Params, network: Any, x: Examples, key: Key[Array, ""], stddev
     """As `gpt2`, but the end of a branch is scaled by the depth at which it stands, and the output layer by its width.
 
     Touvron et al. (2023) do not say how LLaMA was initialized; this is the initialization of TorchTitan's model, where the embedding of a
-    token has the variance 1: here it is a linear map of features and is drawn like other weights.
+    token has the variance 1: here it is a linear map of features and is drawn like other weights. TorchTitan's MLP has a third matrix, a
+    factor beside the activation function, which is as small as the ends of branches; here it has none.
 
     Formula: W ~ N(0, stddev^2), stddev = 0.02; the ends of the branches of block l = 0, 1, ...: stddev / sqrt(2 (l + 1)); the output layer:
     N(0, 1 / fan_in), truncated at 3 standard deviations.
-    Source: TorchTitan (Liang et al., 2024).
+    Source: TorchTitan (Liang et al., 2024, arXiv 2410.06511).
     Law: the variances are stddev^2, stddev^2 / (2 (l + 1)) and .97334 / fan_in.
     """
     ends = branch_ends("llama", network)
@@ -57,18 +59,19 @@ def llama(params: Params, network: Any, x: Examples, key: Key[Array, ""], stddev
 
 @scheme
 def deepnorm(params: Params, network: Any, x: Examples, key: Key[Array, ""]) -> Params:
-    """Glorot's law with smaller values, outputs and MLPs, for an encoder of N blocks with normalization after the sum.
+    """Glorot's law with smaller values, outputs and MLPs, for an encoder or a decoder with normalization after the sum.
 
-    The paper also multiplies the stream by alpha before it adds a branch. Where a model has gates they start at 1 / alpha: a normalization
-    after the sum does not see the difference. Without gates, and with normalization in front of the branch, it is the initialization alone.
+    The paper also multiplies the stream by alpha before it adds a branch and normalizes. Where a model has gates they start at 1 / alpha: a
+    normalization after the sum does not see the difference. In a model that normalizes in front of a branch, or not at all, it is not the
+    paper's method but its initialization alone. An encoder and a decoder that are trained together have other constants in the paper.
 
-    Formula: W ~ N(0, g^2 2 / (fan_in + fan_out)), g = (8 N)^(-1/4) for value, out, first and second, g = 1 elsewhere; alpha = (2 N)^(1/4).
-    Source: Wang et al., 2022.
+    Formula: W ~ N(0, g^2 2 / (fan_in + fan_out)), g = (4 n)^(-1/4) for value, out, first and second, g = 1 elsewhere; alpha = n^(1/4) for n
+    residual branches, n = 2 N for N blocks of attention and MLP.
+    Source: Wang et al., 2022, arXiv 2203.00555.
     Law: the variances are g^2 times Glorot's.
     """
-    ends = branch_ends("deepnorm", network)
-    blocks = len({path[1] for path in ends})
-    beta, alpha = (8 * blocks) ** -0.25, (2 * blocks) ** 0.25
+    branches = len(branch_ends("deepnorm", network))
+    beta, alpha = (4 * branches) ** -0.25, branches**0.25
 
     def of(path: Path, fan_in: int, fan_out: int) -> float:
         small = path[0] == "blocks" and path[-2] in ("value", "out", "first", "second")
@@ -85,7 +88,7 @@ def layer_scale(params: Params, network: Any, x: Examples, value: PositiveFloat 
     with gates: `gated = true`, for a transformer `gated = "scalar"`.
 
     Formula: gate = value, or 0.1, 1e-5, 1e-6 for up to 18, up to 24 and more blocks.
-    Source: Touvron et al., 2021.
+    Source: Touvron et al., 2021, arXiv 2103.17239.
     Law: every gate has this value, and all other parameters are those of the initializer.
     Limit: the model without gates for value = 1; ReZero in the limit of value = 0.
     """
@@ -114,7 +117,7 @@ def mimetic(
 
     Formula: per head of k columns, Q K^T = the best approximation of rank k of a1 Z1 + b1 I; V O = a2 Z2 - b2 I; Z ~ N(0, 1 / d), factors
     from U S V^T as U sqrt(S) and sqrt(S) V^T; a1 = b1 = 0.7, a2 = b2 = 0.4.
-    Source: Trockman and Kolter, 2023.
+    Source: Trockman and Kolter, 2023, arXiv 2305.09828.
     Law: with a1 = a2 = 0 and one head, Q K^T = b1 I and V O = -b2 I.
     """
     attentions = [path[:-2] for path in network.weight_paths if path[-2] == "query"]
@@ -150,11 +153,12 @@ def mup(params: Params, network: Any, x: Examples, key: Key[Array, ""], base_wid
     """The initialization of the maximal update parametrization, whose best learning rate does not depend on the width.
 
     Learning rates by role belong to it. For n = fan_in / base_width and m = fan_out / base_width, Adam's rate is multiplied by 1 for input
-    weights and biases and by 1 / n for hidden and output weights; that of gradient descent by m for input weights and biases, by 1 for
-    hidden weights and by 1 / n for output weights.
+    weights and biases and by 1 / n for hidden and output weights; that of gradient descent by m for input weights and the biases of hidden
+    layers, by 1 for hidden weights and the bias of the output layer, and by 1 / n for output weights. The paper also divides the scores of
+    attention by the width of a head; a `transformer` divides them by its square root.
 
     Formula: W ~ N(0, 1 / fan_in); the output layer: N(0, base_width / fan_in^2).
-    Source: Yang et al., 2022.
+    Source: Yang et al., 2022, arXiv 2203.03466.
     Law: the variances are 1 / fan_in and base_width / fan_in^2.
     Limit: `lecun_normal` for a network whose last hidden layer has the width base_width.
     """

@@ -8,6 +8,7 @@ from bench.initializers import initializer
 from bench.losses import loss
 from bench.messages import one_line
 from bench.models import model
+from bench.models.activations import ACTIVATIONS
 from bench.optimizers import optimizers
 from bench.probes import probe
 from bench.schemes import scheme
@@ -52,7 +53,8 @@ def _name(piece: Callable[..., Any], place: str) -> str:
 
 
 def _listed() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield names and functions of all pieces that a file names without a module."""
+    """Yield names and functions of everything that a file names without a module."""
     for registry in (task, model, initializer, scheme, loss, probe):
         yield from ((name, registry[name].target) for name in registry)
     yield from optimizers().items()
+    yield from ACTIVATIONS.items()

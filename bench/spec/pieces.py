@@ -1,8 +1,9 @@
 """The registered pieces that the settings of a cell name: task, model and initializer."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError, field_validator, model_validator
 
 from bench.initializers import draws, initializer
 from bench.messages import explain, nearest
@@ -44,9 +45,8 @@ class Piece(Part):
         except ValidationError as error:
             missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
             if entry.own and missing:
-                raise entry.fault(
-                    f"its argument '{missing[0]}' has no value; write {missing[0]} = ... beside its name, or give it a default"
-                ) from error
+                fix = f"write {missing[0]} = ... beside its name, or give it a default"
+                raise entry.fault(f"its argument '{missing[0]}' has no value", fix=fix) from error
             raise ValueError(explain(error, entry.options, also=settings)) from error
         return {**own, "options": options}
 
@@ -88,10 +88,29 @@ class TaskSpec(Piece):
 class ModelSpec(Piece):
     """The model that is trained."""
 
+    input_shape: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)] | None = None
+    """Shape in which a model of the user's own takes an example, such as (28, 28, 1); None: as the row of numbers that a task gives."""
+    symbols: bool = False
+    """Whether a model of the user's own takes examples as integers, as a layer that looks vectors up does."""
+
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, raw: Any) -> Any:
         return cls.gather(model, raw)
+
+    @model_validator(mode="after")
+    def _own_inputs(self) -> Self:
+        for setting in ("input_shape", "symbols"):
+            if getattr(self, setting) and ":" not in self.name:
+                raise ValueError(f"{setting}: for models of your own; '{self.name}' takes an example as the row of numbers that it is")
+        return self
+
+    def example_shape(self, inputs: int) -> tuple[int, ...]:
+        """Return the shape in which the model takes an example of so many numbers; ValueError if the shape has another number of them."""
+        shape = self.input_shape or (inputs,)
+        if math.prod(shape) != inputs:
+            raise ValueError(f"model.input_shape = {list(shape)}: {math.prod(shape):,} numbers, and an example has {inputs:,}")
+        return shape
 
 
 class LayerInitializer(Piece):

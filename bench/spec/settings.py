@@ -72,11 +72,16 @@ class Settings(Part):
     def foreign(self) -> Iterator[tuple[str, str]]:
         """Kind and name of each piece that is imported from a module of the user's own."""
         layers = ((f"initializer.layers.{layer}", piece.name) for layer, piece in self.initializer.layers.items())
-        loss = (self.task.options.get("loss") if ":" not in self.task.name else None) or ""
+        of_options = (
+            (f"{section}.{option}", piece.options.get(option) or "")
+            for section, piece in (("task", self.task), ("model", self.model))
+            for option in ("loss", "activation")
+            if ":" not in piece.name
+        )
         pieces = (
             ("task", self.task.name),
-            ("task.loss", loss),
             ("model", self.model.name),
+            *of_options,
             ("initializer", self.initializer.name),
             *layers,
             ("initializer.scheme", self.initializer.scheme_name or ""),

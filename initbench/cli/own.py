@@ -3,22 +3,17 @@ and `judge`, other people's numbers."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from initbench.cli.errors import clean
 from initbench.cli.options import Fresh, Mixed, Seeds, Trust
 from initbench.cli.run import key_and_value, train
-from initbench.cli.tables import err, frame_table, out
+from initbench.cli.tables import frame_table, out
 
 if TYPE_CHECKING:
-    from analysis.judging.audit import Audit
     from analysis.judging.numbers import Judged
-    from bench.runs.audit import Numbers
-    from bench.spec import ModelSpec, TaskSpec
-
-Spec = TypeVar("Spec", "ModelSpec", "TaskSpec")
 
 COLUMNS = 80
 """Width of what is printed."""
@@ -91,58 +86,24 @@ def audit(
     """How a model starts, layer by layer: laws, gains, signal, gradient, tied and dead units, and zeros that never move."""
     import json
 
-    from analysis.judging.audit import audit_record, audited
-    from bench.models import model
-    from bench.registry import importing
-    from bench.runs.audit import audit_numbers
-    from bench.spec import ModelSpec, TaskSpec
+    from initbench.pieces import audit as audited
 
-    if ":" not in name and name not in model and Path(name).is_dir():
-        found = audited(_of_folder(Path(name), cell, trust))
-    else:
-        given = dict(key_and_value(option, "--option", "widths=[64]") for option in options)
-        with importing():
-            spec, data = _read(ModelSpec, {"name": name, **given}), None if task is None else _read(TaskSpec, task)
-            found = audited(audit_numbers(spec, _shape(shape), outputs, symbols, data))
+    given = dict(key_and_value(option, "--option", "widths=[64]") for option in options)
+    found = audited(name, _shape(shape), outputs=outputs, symbols=symbols, task=task, options=given, cell=cell, trust=trust)
     if folder is not None:
-        from analysis.figures.audited import audit_figure
         from analysis.report.drawing import save
 
         folder.mkdir(parents=True, exist_ok=True)
-        save(audit_figure(found.numbers), folder / "audit")
+        save(found.figure(), folder / "audit")
     if as_json:
-        sys.stdout.write(json.dumps(audit_record(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(found.record(), indent=2) + "\n")
         return
-    _print_audit(found)
+    out.print(found.headline, highlight=False)
+    out.print(frame_table("Layers in the order of computation", found.table(), out.width))
+    for line in found.lines:
+        out.print(line, highlight=False)
     if folder is not None:
         out.print(f"Figure: {folder / 'audit.png'}", soft_wrap=True)
-
-
-def _of_folder(folder: Path, cell: str, trust: list[str]) -> "Numbers":
-    """Look at the model of a cell of a run folder, as its training runs start; the first cell if none is named."""
-    from analysis.rows.load import load
-    from bench.runs.audit import audit_of_cell
-
-    run = load(folder, trust)
-    chosen = [one for one in run.experiment.cells if one.id.startswith(cell)]
-    if not chosen:
-        raise ValueError(f"--cell {cell}: {folder} has the cells {', '.join(one.id for one in run.experiment.cells)}")
-    run.check_trusted(chosen[:1])
-    rows = run.lanes[run.lanes["cell"] == chosen[0].id]
-    err.print(f"cell {chosen[0].id}, {len(run.experiment.cells)} in all", highlight=False)
-    return audit_of_cell(chosen[0], rows)
-
-
-def _read(kind: "type[Spec]", raw: Any) -> "Spec":
-    """Read the name and the options of a piece; ValueError with one line if something is wrong."""
-    from pydantic import ValidationError
-
-    from bench.messages import explain
-
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        raise ValueError(explain(error, kind)) from error
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:
@@ -151,26 +112,6 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     if not all(part.isdigit() and int(part) > 0 for part in parts):
         raise ValueError(f"--input {text}: the shape of one example, such as 784 or 28x28x1")
     return tuple(map(int, parts)) or None
-
-
-def _print_audit(found: "Audit") -> None:
-    """Print the table of layers, and what was found."""
-    from analysis.judging.audit import layer_frame
-
-    numbers = found.numbers
-    takes = "a batch of examples" if numbers.batch else "one example"
-    out.print(f"{numbers.model}: takes {takes}; {len(numbers.branches)} data sets, {numbers.dtype}", highlight=False)
-    out.print(frame_table("Layers in the order of computation", layer_frame(found), out.width))
-    for finding in found.findings:
-        mark = "✓" if finding.kind == "zero" else "✗"
-        line = f"{mark} {', '.join(finding.layers)}: {finding.what}. {finding.advice} ({', '.join(finding.claims)})."
-        out.print(line, highlight=False)
-    if not found.faults:
-        out.print("no fault found", highlight=False)
-
-
-MARKS = {"kept": "✓", "broken": "✗", "untried": "–"}
-"""Marks of contracts."""
 
 
 @clean
@@ -184,20 +125,13 @@ def check(
     outputs: Annotated[int, typer.Option("--outputs", min=1, help="Outputs of a model.")] = 2,
 ) -> None:
     """Try every contract that a piece of yours must keep; exit code 1 if one is broken, 2 if the piece cannot be imported."""
-    from bench.runs.contracts import contracts, kind_of
+    from initbench.pieces import check as checked
 
-    guessed = kind or kind_of(name)
-    out.print(f"{name}: {guessed}{'' if kind else ' (guessed; else say --kind)'}", soft_wrap=True, highlight=False)
     given = dict(key_and_value(option, "--option", "gain=2.0") for option in options)
-    found, lacking = contracts(guessed, name, given, inputs, outputs)
-    for contract in found:
-        why = f": {contract.why}" if contract.why else ""
-        out.print(f"{MARKS[contract.state]} {contract.says}{why}", soft_wrap=True, highlight=False)
-    for view, probes in lacking.items():
-        out.print(f"  without {view}: no {', '.join(probes)}", soft_wrap=True, highlight=False)
-    if lacking:
-        out.print("How to offer what is missing: the beginning of bench/models/protocol.py.", soft_wrap=True)
-    if any(contract.state == "broken" for contract in found):
+    found = checked(name, kind, inputs=inputs, outputs=outputs, options=given)
+    for line in found.lines:
+        out.print(line, soft_wrap=True, highlight=False)
+    if not found.kept:
         raise typer.Exit(1)
 
 

@@ -1,5 +1,7 @@
 """Models of a user's own from equinox."""
 
+from typing import Literal
+
 import equinox
 import jax
 import jax.numpy as jnp
@@ -30,10 +32,35 @@ def mlp(inputs: int, outputs: int, key: jax.Array) -> equinox.Module:
 
 
 class Normed(equinox.Module):
-    norm: equinox.nn.BatchNorm
+    """A hidden layer with batch normalization, whose averages are a state."""
 
-    def __init__(self) -> None:
-        self.norm = equinox.nn.BatchNorm(2, "batch", mode="batch")
+    hidden: equinox.nn.Linear
+    norm: equinox.nn.BatchNorm
+    head: equinox.nn.Linear
+
+    def __init__(self, inputs: int, outputs: int, mode: Literal["ema", "batch"] = "batch", *, key: jax.Array) -> None:
+        first, second = jax.random.split(key)
+        self.hidden = equinox.nn.Linear(inputs, 3, key=first)
+        self.norm = equinox.nn.BatchNorm(3, "batch", momentum=0.9, mode=mode)
+        self.head = equinox.nn.Linear(3, outputs, key=second)
+
+    def __call__(self, x: jax.Array, state: equinox.nn.State) -> tuple[jax.Array, equinox.nn.State]:
+        x, state = self.norm(self.hidden(x), state)
+        return self.head(jax.nn.tanh(x)), state
+
+
+def with_state(inputs: int, outputs: int, key: jax.Array) -> tuple[equinox.Module, equinox.nn.State]:
+    return equinox.nn.make_with_state(Normed)(inputs, outputs, key=key)
+
+
+class Keyless(equinox.Module):
+    """Dropout that is given no key."""
+
+    head: equinox.nn.Linear
+    drop: equinox.nn.Dropout
+
+    def __init__(self, inputs: int, outputs: int, *, key: jax.Array) -> None:
+        self.head, self.drop = equinox.nn.Linear(inputs, outputs, key=key), equinox.nn.Dropout(0.5)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return x
+        return self.head(self.drop(x))

@@ -32,10 +32,17 @@ def states(kind: str, name: str) -> list[str]:
     return [one.state for one in contracts(kind, name, {}, 2, 1)[0]]
 
 
-def test_a_broken_contract_leaves_those_behind_it_untried() -> None:
-    assert states("initializer", "pieces:same") == ["kept"] * 6
-    assert states("initializer", "pieces:flat") == ["broken"] + ["untried"] * 5
-    assert states("initializer", "pieces:contradicts") == ["kept"] * 5 + ["broken"]
+def test_every_broken_contract_is_told() -> None:
+    assert states("initializer", "pieces:same") == ["kept"] * 7
+    assert states("initializer", "pieces:raises") == ["kept"] * 7  # it refuses shapes that nobody asks it for
+    assert states("initializer", "pieces:leaves") == ["broken"] + ["untried"] * 6
+    assert states("initializer", "pieces:all_wrong") == ["kept", *["broken"] * 3, "kept", "kept", "kept"]
+    assert states("initializer", "pieces:contradicts") == ["kept"] * 6 + ["broken"]
+    assert states("task", "pieces:not_finite") == ["kept", "kept", "broken", "broken", "kept", "kept"]  # its floor is float32 always
+    assert states("model", "pieces:Half16") == ["kept", "broken", "untried", "kept", "kept", "untried", "untried"]
+    for kind, name in (("initializer", "all_wrong"), ("model", "Half16"), ("task", "not_finite"), ("loss", "one_number")):
+        broken = [one for one in contracts(kind, f"pieces:{name}", {}, 2, 1)[0] if one.state == "broken"]
+        assert broken and all(one.fix and "pieces.py, line " in one.why for one in broken)
     assert states("model", "pieces:Scalar")[:2] in (["kept", "broken"], ["kept", "kept"])
     assert "broken" in [one.state for one in contracts("model", "pieces:Scalar", {}, 2, 2)[0]]
 

@@ -185,5 +185,33 @@ def test_equinox() -> None:
     parts = [params["image"], params["layers"][0], params["layers"][2]]
     module = equinox.tree_at(places, module, [part[name] for part in parts for name in ("weight", "bias")])
     np.testing.assert_allclose(network.trace(params, x)[0], jax.vmap(equinox.nn.inference_mode(module))(x), rtol=1e-5)
-    with pytest.raises(ValueError, match=r"of_equinox\.py, line \d+\): it holds an equinox.nn.StateIndex, such as a BatchNorm's"):
-        network_of("of_equinox:Normed")
+    with pytest.raises(ValueError, match=r"it drops units, and its __call__ takes no key; write def __call__\(self, x, key=None\)"):
+        network_of("of_equinox:Keyless")
+
+
+@pytest.mark.parametrize(("name", "mode"), [("Normed", "ema"), ("with_state", "batch")])
+def test_the_state_of_equinox_moves_with_the_training_run(name: str, mode: str) -> None:
+    equinox = pytest.importorskip("equinox", reason="pip install equinox")
+    from tests.own import of_equinox
+
+    network = network_of(f"of_equinox:{name}", **({"mode": mode} if name == "Normed" else {}))
+    check_model(network, OUTPUTS, "float32")
+    assert len(network.moving) == 3 and network.moving[0][0] == "equinox_state" and not network.draws
+    params, x = begun(network), jax.random.normal(jax.random.key(0), (16, INPUTS))
+    module, state = equinox.nn.make_with_state(of_equinox.Normed)(INPUTS, OUTPUTS, mode, key=jax.random.key(1))
+    places = lambda net: [part for layer in (net.hidden, net.head, net.norm) for part in (layer.weight, layer.bias)]  # noqa: E731
+    module = equinox.tree_at(places, module, [params[layer][part] for layer in ("hidden", "head", "norm") for part in ("weight", "bias")])
+    trained = jax.jit(lambda params: network.in_training(params, x, Noise(jax.random.key(1))))
+    for _ in range(2):
+        outputs, moved = trained(params)
+        expected, state = jax.vmap(module, in_axes=(0, None), out_axes=(0, None), axis_name="batch")(x, state)
+        np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+        for new, old in zip(moved.values(), jax.tree.leaves(state), strict=True):
+            np.testing.assert_allclose(new, np.asarray(old, np.float32), rtol=1e-5, atol=1e-6)
+        for path, new in zip(network.moving, moved.values(), strict=True):
+            at_path: Any = params
+            for part in path[:-1]:
+                at_path = at_path[part]
+            at_path[path[-1]] = new
+    measured = jax.vmap(equinox.nn.inference_mode(module), in_axes=(0, None), out_axes=(0, None), axis_name="batch")(x, state)[0]
+    np.testing.assert_allclose(network.trace(params, x)[0], measured, rtol=1e-4, atol=1e-5)

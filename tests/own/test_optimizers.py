@@ -37,10 +37,13 @@ def test_an_own_optimizer_trains_at_every_rate_and_is_read_without_its_code(tmp_
 @pytest.mark.parametrize(
     ("optimizer", "told"),
     [
-        ("pieces:without_rate", r"line \d+\): it does not take learning_rate; an optimizer is called as \(learning_rate, \*\*options\)"),
+        (
+            "pieces:without_rate",
+            r"line \d+\): it does not take learning_rate; write def .*; an optimizer is called as \(learning_rate, \*\*options\)",
+        ),
         ("pieces:no_transformation", r"line \d+\): it returns a float; an optimizer is called as .* and returns an optax.GradientTransf"),
         ("pieces:branches", r"line \d+\): TracerBoolConversionError: .*; an optimizer is"),
-        ("pieces:fails_in_a_step", r"line \d+\): KeyError: 'nothing'; an optimizer is"),
+        ("pieces:fails_in_a_step", r"line \d+\): KeyError: 'nothing'; mend that line; .*; an optimizer is"),
         ("pieces:one_update", r"line \d+\): its updates have other names or shapes than the parameters"),
         ("pieces:growing", r"line \d+\): an update changes .* of its state: float32 of shape \(1,\) becomes float32 of shape \(2,\)"),
         ("pieces:keyed", r"optimizer 'pieces:keyed' draws from a key of its own"),

@@ -60,7 +60,7 @@ def test_a_loss_that_does_not_exist_is_refused_by_name() -> None:
         ("weighted", r"loss 'pieces:weighted' \(.*line \d+\): it takes weight, for which a task has no value; a loss is called"),
         ("nothing", r"has no 'nothing'"),
         ("many_metrics", r"line \d+\): its metric returns an array of shape \(4, 1\), which must be one number; a loss is"),
-        ("no_metric", r"line \d+\): KeyError: 'accuracy'; a loss is"),
+        ("no_metric", r"line \d+\): KeyError: 'accuracy'; mend that line; .*; a loss is"),
         ("misspelled", r"line \d+\): unknown key 'metrics'; did you mean 'metric'\?"),
         ("not_reduced", r"line \d+\): its reduction returns an array of shape \(4,\), which must be one number"),
     ],

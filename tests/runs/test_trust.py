@@ -37,6 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "task of a grid": {"grid": {"task": [COMMAND, MODULE]}},
     "model": {"model": COMMAND},
     "model of a grid": {"grid": {"model": [COMMAND, MODULE]}},
+    "activation": {"model": {"name": "mlp", "widths": [3], "activation": "stranger:piece"}},
     "initializer": {"initializer": {**COMMAND, "gain": 2.0}},
     "initializer of cases": {"case": [{"label": "a", "initializer": COMMAND}, {"label": "b", "initializer": MODULE}], "grid": {}},
     "initializer of a layer": {"initializer": {"name": NORMAL, "layers": {"layers.0": COMMAND, "layers.1": MODULE}}},
@@ -77,7 +78,7 @@ def test_nothing_that_a_folder_names_runs(kind: str, folder: Path) -> None:
             done = call(*command)
             assert done.exit_code == 0, done.output
         assert call("compare", folder, "reports/xor-test").exit_code == 0
-    elif kind in ("model", "initializer of a layer", "probe"):
+    elif kind in ("model", "activation", "initializer of a layer", "probe"):
         write_report([folder], Path("reports"))
         assert differences(Path("reports/xor-test")) == []
     assert compare(folder, folder).matches[0].same_bits == 1
@@ -87,6 +88,18 @@ def test_nothing_that_a_folder_names_runs(kind: str, folder: Path) -> None:
     module = "os" if "os:system" in (folder / "experiment.toml").read_text() else "stranger"
     assert f"'{module}'" in again.stderr and f"--trust {module}" in again.stderr
     assert not Path("pwned").exists() and "stranger" not in sys.modules
+
+
+@pytest.mark.parametrize("kind", ["model", "activation", "initializer of a layer", "task by its module"])
+def test_an_audit_of_a_folder_imports_nothing_that_it_names(kind: str, folder: Path) -> None:
+    forged(folder, **KINDS[kind])
+    done = call("audit", folder)
+    assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1 and "--trust " in done.stderr
+    assert not Path("pwned").exists() and "stranger" not in sys.modules
+    if kind == "task by its module":
+        # Negative control: with trust it is imported, and leaves its mark.
+        call("audit", folder, "--trust", "stranger")
+        assert Path("pwned").exists()
 
 
 def test_a_kind_of_figure_that_a_folder_names_does_not_run(folder: Path) -> None:

@@ -67,6 +67,18 @@ def test_a_scheme_has_the_variances_of_its_paper(name: str) -> None:
         assert not (n > 5000 and low < 1.2 * ratio < high), pattern
 
 
+def test_deepnorm_counts_branches_as_its_bound_does() -> None:
+    """The bound on the update is the sum over branches of (v^2 + w^2) / alpha^2, which alpha and v = w = beta make 1."""
+    for options in ({"name": "resmlp", "gated": True, "width": 64, "blocks": 3}, {**WIDE, "gated": "scalar"}):
+        params = dict(leaves(drawn(network(**options), "deepnorm", "zeros")))
+        gates = [float(leaf) for path, leaf in params.items() if path[-1] == "gate"]
+        ends = [np.asarray(leaf, float) for path, leaf in params.items() if path[-2:] in (("second", "kernel"), ("out", "kernel"))]
+        assert len(gates) == len(ends) == (3 if options["name"] == "resmlp" else 6)
+        np.testing.assert_allclose(gates, len(ends) ** -0.25, rtol=1e-6)
+        bound = sum(2 * np.mean(end**2) * sum(end.shape) / 2 * gate**2 for end, gate in zip(ends, gates, strict=True))
+        assert bound == pytest.approx(1, rel=0.05)
+
+
 def test_siren_keeps_the_second_moment_of_a_sine_layer() -> None:
     net = network(**{**LARGE, "widths": [400, 400, 400]})
     x = np.random.default_rng(0).uniform(-1, 1, (64, 5)).astype(np.float32)
@@ -151,10 +163,10 @@ def test_log_prior_s_loss_is_the_entropy_of_the_labels() -> None:
         planned(task="regression", model="linear", training={"steps": 3}, initializer={"name": "zeros", "scheme": "log_prior"})
 
 
-@pytest.mark.parametrize(("scheme", "blocks", "value"), [("layer_scale", 2, 0.1), ("layer_scale", 20, 1e-5), ("deepnorm", 8, 0.5)])
-def test_gates_start_at_the_number_of_their_depth(scheme: str, blocks: int, value: float) -> None:
+@pytest.mark.parametrize(("blocks", "value"), [(2, 0.1), (20, 1e-5)])
+def test_gates_start_at_the_number_of_their_depth(blocks: int, value: float) -> None:
     net = network("resmlp", gated=True, blocks=blocks, width=2)
-    gates = [leaf for path, leaf in leaves(drawn(net, scheme, "zeros")) if path[-1] == "gate"]
+    gates = [leaf for path, leaf in leaves(drawn(net, "layer_scale", "zeros")) if path[-1] == "gate"]
     assert len(gates) == blocks and np.allclose(gates, value)
 
 
