@@ -12,7 +12,6 @@ from bench.runs.folder import RunFolder
 from bench.runs.manifest import Manifest, Part, read_manifest
 from bench.runs.numbering import Numbering
 from bench.runs.parquet import LANE, read_table
-from bench.runs.provenance import differences
 from bench.runs.spans import Spans
 
 SUMS = ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")

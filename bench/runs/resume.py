@@ -3,8 +3,6 @@
 import tomllib
 from typing import Any
 
-import numpy as np
-
 from bench.messages import first_few
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import CellRecord

@@ -8,8 +8,8 @@ import pandas as pd
 
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Part
-from bench.runs.parquet import LANE
 from bench.runs.numbering import FOREIGN
+from bench.runs.parquet import LANE
 from bench.runs.rows import LaneTable
 from bench.runs.spans import Spans
 

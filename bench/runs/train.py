@@ -38,9 +38,9 @@ def run(
 
     Training runs that the folder already holds are not repeated, so the same call resumes a run that was cut off, more seeds compute only
     the new training runs, and lost or damaged rows are made anew. `mixed` allows, and marks, rows made with other versions, devices, flags
-    or code of the user's own; `fresh` first removes the run that the folder holds. `executor` trains, by default this process on all of its
-    devices. With a `shard` its share of the training runs goes into a folder inside `out/<name>`, which is returned; a run without one takes
-    over what shards have trained.
+    or code of the user's own; `fresh` first removes the run that the folder holds. `executor` trains, by default this process on all of
+    its devices. With a `shard` its share of the training runs goes into a folder inside `out/<name>`, which is returned; a run without
+    one takes over what shards have trained.
 
     ValueError if the folder holds another experiment, or rows made otherwise without `mixed`. OSError if the folder cannot be read or
     written, MemoryError if the devices have too little memory for the smallest pool.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from initbench.cli.errors import clean
 from initbench.cli.cluster import needs_dask
+from initbench.cli.errors import clean
 from initbench.cli.options import Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
 from initbench.cli.progress import Told
 from initbench.cli.report import write_and_print
@@ -39,7 +39,9 @@ def run(
     fresh: Fresh = False,
     on: Annotated[
         str | None,
-        typer.Option("--on", metavar="CLUSTER", help="local:N, tcp://HOST:PORT, tls://HOST:PORT, scheduler.json, or slurm.toml; none: here."),
+        typer.Option(
+            "--on", metavar="CLUSTER", help="local:N, tcp://HOST:PORT, tls://HOST:PORT, scheduler.json, or slurm.toml; none: here."
+        ),
     ] = None,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,

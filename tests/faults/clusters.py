@@ -62,16 +62,17 @@ def ended(record: Record, running: Cluster, client: subprocess.Popen[bytes], goo
 @family(tries=20, quick=2)
 def lost_workers(scratch: Path, tries: int) -> Record:
     """Workers are killed while they train."""
-    record = Record("worker lost", "`kill -9` of one of two workers at random moments of one run; every second time with its nanny, and another joins")
+    record = Record(
+        "worker lost", "`kill -9` of one of two workers at random moments of one run; every second time with its nanny, and another joins"
+    )
     good, out = reference(scratch), scratch / "out"
     rng = random.Random(3)
     with cluster(scratch / "cluster", workers=2) as running:
         client = running.run(good.file, out)
         killed = 0
         while killed < tries and client.poll() is None:
-            before = rows_in(out / NAME)
             # Each time some chunks have come back since the last kill.
-            wait_until(lambda: rows_in(out / NAME) > before or client.poll() is not None)
+            _wait_for_rows(out, client)
             victim = rng.choice([worker for worker in running.workers if worker.poll() is None])
             trainer = trainer_of(victim)
             if trainer is None or client.poll() is not None:
@@ -89,7 +90,9 @@ def lost_workers(scratch: Path, tries: int) -> Record:
 @family(tries=3, quick=1)
 def lost_schedulers(scratch: Path, tries: int) -> Record:
     """The scheduler is killed, and the same command goes on with another one."""
-    record = Record("scheduler lost", "`kill -9` of the scheduler of a run under way; then the same command with a new scheduler and new workers")
+    record = Record(
+        "scheduler lost", "`kill -9` of the scheduler of a run under way; then the same command with a new scheduler and new workers"
+    )
     good, out = reference(scratch), scratch / "out"
     for number in range(tries):
         with cluster(scratch / f"cluster-{number}", workers=2) as running:
@@ -97,8 +100,9 @@ def lost_schedulers(scratch: Path, tries: int) -> Record:
             assert running.scheduler is not None
             kill_all(running.scheduler)
             code = client.wait()
-            if code != 2 or (fault := one_line(running.printed())):
-                record.breaks(f"exit {code}", fault if code == 2 else running.printed()[-400:])
+            fault = one_line(running.printed())
+            if code != 2 or fault:
+                record.breaks(f"exit {code}", fault or running.printed()[-400:])
     with cluster(scratch / "cluster-again", workers=2) as running:
         ended(record, running, running.run(good.file, out), good, out, tries - record.tried)
     return record
@@ -119,7 +123,9 @@ def lost_clients(scratch: Path, tries: int) -> Record:
 @family(tries=4, quick=0)
 def odd_workers(scratch: Path, tries: int) -> Record:
     """Workers come late, leave, have other versions, or compute another bit."""
-    record = Record("odd worker", "a worker joins late; one leaves by SIGTERM; one has another version of jax; one returns rows that differ in a bit")
+    record = Record(
+        "odd worker", "a worker joins late; one leaves by SIGTERM; one has another version of jax; one returns rows that differ in a bit"
+    )
     good = reference(scratch)
     for kind in (joins, leaves, has_another_version, computes_another_bit)[:tries]:
         out = scratch / kind.__name__
@@ -171,7 +177,12 @@ def computes_another_bit(record: Record, running: Cluster, good: Reference, out:
 
 def _until_chunks_came(running: Cluster, good: Reference, out: Path) -> subprocess.Popen[bytes]:
     """Start the command and return it once more rows are there than before."""
-    before = rows_in(out / NAME)
     client = running.run(good.file, out)
-    wait_until(lambda: rows_in(out / NAME) > before or client.poll() is not None)
+    _wait_for_rows(out, client)
     return client
+
+
+def _wait_for_rows(out: Path, client: subprocess.Popen[bytes]) -> None:
+    """Wait until there are more rows than now, or the command has ended."""
+    before = rows_in(out / NAME)
+    wait_until(lambda: rows_in(out / NAME) > before or client.poll() is not None)

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.odd_worker KIND SCHEDULER`: a worker with another version of jax, or one that computes another bit and goes away."""
+"""`python -m tests.faults.odd_worker KIND SCHEDULER`: a worker of another version, or one that computes another bit and goes away."""
 
 import asyncio
 import os
@@ -36,8 +36,7 @@ def compute_another_bit() -> None:
             time.sleep(1)
             os._exit(1)
 
-    task._in_order = changed
-    task.get_worker = Gone
+    vars(task).update(_in_order=changed, get_worker=Gone)
 
 
 async def work(scheduler: str) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,9 +86,8 @@ def trainer_of(worker: subprocess.Popen[bytes]) -> psutil.Process | None:
     return found[0] if found else None
 
 
-def wait_until(true: object, seconds: float = PATIENCE_SECONDS) -> None:
+def wait_until(true: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until a function returns something true; TimeoutError if it does not."""
-    assert callable(true)
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
