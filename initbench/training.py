@@ -15,6 +15,7 @@ from bench.runs.progress import Progress, Watch
 from bench.spec import Experiment, modules_named
 from initbench.cli.progress import Told
 from initbench.cli.tables import Terminal
+from initbench.executors import executor
 from initbench.reading import given
 from initbench.view import Run
 
@@ -30,6 +31,7 @@ def run(
     watch: Watch | None = None,
     mixed: bool = False,
     fresh: bool = False,
+    on: str | None = None,
     **settings: Any,
 ) -> Run:
     """Train an experiment into `out/<name>` and return its run; resumes, repairs, and trains only what is not there yet.
@@ -62,8 +64,9 @@ def run(
     80
 
     `seeds` is the number of init seeds per cell, or in keyword arguments the table `seeds`. Progress is shown in a terminal or notebook
-    unless `progress` is false, and told to `watch`. `mixed` and `fresh` are those of the command line. An interrupt keeps the training runs
-    that have ended, and the same call goes on.
+    unless `progress` is false, and told to `watch`. `mixed`, `fresh` and `on` (a cluster, such as "local:4") are those of the command
+    line; a script may start a cluster below `if __name__ == "__main__":` alone. An interrupt keeps the training runs that have ended, and
+    the same call goes on.
 
     ValueError with one line if the experiment is wrong, or if a claim, a measure or a figure cannot be judged or drawn from the rows that
     there will be: before anything is trained. Errors of training pass through.
@@ -73,8 +76,9 @@ def run(
         wanted = given(experiment.text if isinstance(experiment, Experiment) else experiment, seeds, settings)
     check(wanted)
 
-    with Told(wanted.name, Path(out) / wanted.name, Terminal()) if progress else nullcontext() as told:
-        folder = train.run(wanted, out, devices, _all_of(told.watch if told else None, watch), mixed, fresh)
+    telling = Told(wanted.name, Path(out) / wanted.name, Terminal()) if progress else nullcontext()
+    with executor(on, mixed=mixed) as place, telling as told:
+        folder = train.run(wanted, out, devices, _all_of(told.watch if told else None, watch), mixed, fresh, place)
     return load(folder, modules_named(wanted, figures=True))
 
 

@@ -1,6 +1,7 @@
 """Clusters that a run goes on, by what `--on` says: worker processes here, a scheduler that is there, a batch system."""
 
 import json
+import logging
 import os
 import re
 import tomllib
@@ -143,6 +144,7 @@ def _local(workers: int) -> Iterator[LocalCluster]:
         processes=True,
         host="127.0.0.1",
         memory_limit=0,
+        silence_logs=logging.ERROR,
         resources={"DEVICE": 1},
         env=worker_environment(max(1, cores() // workers)),
         dashboard_address="127.0.0.1:0" if _has_dashboard() else None,

@@ -8,6 +8,7 @@ import typer
 
 from initbench.cli.errors import clean
 from initbench.cli.options import Insecure, TlsCa, TlsCert, TlsKey
+from initbench.executors import needs_dask
 
 
 @clean
@@ -25,14 +26,3 @@ def worker(
         from bench.cluster.worker import work
     tls = Tls(tls_ca, tls_cert, tls_key)
     work(address(scheduler, tls, insecure), tls, processes)
-
-
-@contextmanager
-def needs_dask(what: str) -> Iterator[None]:
-    """Context of imports that need dask; ValueError says what to install where it is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name not in ("dask", "distributed"):
-            raise
-        raise ValueError(f"{what} needs dask.distributed, which is not installed: pip install 'initbench[dask]'") from error

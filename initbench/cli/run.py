@@ -2,20 +2,18 @@
 
 import math
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from initbench.cli.cluster import needs_dask
 from initbench.cli.errors import clean
 from initbench.cli.options import Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
 from initbench.cli.progress import Told
 from initbench.cli.report import write_and_print
 from initbench.cli.tables import err, out
+from initbench.executors import executor
 from initbench.stop import Stoppable, Stopped, leave, say
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ def run(
         for experiment in experiments:
             _describe(experiment)
         return
-    with executor(on, (tls_ca, tls_cert, tls_key), insecure, mixed) as place:
+    with executor(on, (tls_ca, tls_cert, tls_key), insecure, mixed, told=_tell) as place:
         for experiment in experiments:
             train(experiment, folder, mixed, fresh, place)
 
@@ -108,21 +106,6 @@ def key_and_value(text: str, option: str, example: str) -> tuple[str, Any]:
         return key, value
 
 
-@contextmanager
-def executor(on: str | None, tls: tuple[Path | None, ...], insecure: bool, mixed: bool) -> Iterator["Executor | None"]:
-    """Give the executor that `--on` names; None stands for this process. Errors as from `bench.cluster.connect.cluster`."""
-    if on is None:
-        yield None
-        return
-    with needs_dask("--on"):
-        from bench.cluster.connect import Tls, cluster, dashboard_address
-        from bench.cluster.executor import OnCluster
-    with cluster(on, Tls(*tls), insecure) as client:
-        if dashboard := dashboard_address(client):
-            err.print(f"dashboard: {dashboard}", highlight=False, soft_wrap=True)
-        yield OnCluster(client, mixed)
-
-
 def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool, place: "Executor | None" = None) -> Path:
     """Train an experiment into a folder of its name and show how far it is; a signal keeps the training runs that have ended."""
     from bench import run as train_experiment
@@ -144,6 +127,10 @@ def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool, plac
             # Threads may be compiling, and nobody waits for what they compile.
             leave(stopped.exit_code)
             raise
+
+
+def _tell(text: str) -> None:
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _describe(experiment: "Experiment") -> None:
