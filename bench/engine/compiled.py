@@ -108,6 +108,11 @@ class Compiled:
         return slots._replace(state=slots.state._replace(status=ended))
 
 
+def shifts(width: int) -> list[int]:
+    """Return by how many places `bits_ignore_position` moves the lanes of a block."""
+    return sorted({1, width // 2})
+
+
 def bits_ignore_position(compiled: Compiled) -> bool:
     """Return whether lanes get the same bits wherever they stand in a block: some compiled programs round by position.
 
@@ -137,4 +142,4 @@ def bits_ignore_position(compiled: Compiled) -> bool:
         return [np.roll(np.asarray(leaf).reshape(shape)[:, :width], -shift, axis=1) for leaf in jax.tree.leaves(found)]
 
     first = ends(0)
-    return all(all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in (1, width // 2))
+    return all(all(a.tobytes() == b.tobytes() for a, b in zip(first, ends(shift), strict=True)) for shift in shifts(width))

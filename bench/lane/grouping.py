@@ -52,8 +52,9 @@ def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple
         if name not in keys:
             with precision(dtype):
                 found = examined(spec, dtype)
-            keys[name] = found.key
-            problems.setdefault(found.key, found)
+            # Large data are digested for it.
+            keys[name] = key = found.key
+            problems.setdefault(key, found)
         groups.setdefault((keys[name], _program_key(cell.settings)), []).append(cell)
     return [_program(problems[key], group, probes, track, own_data) for (key, _), group in groups.items()]
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.engine.compiled import TRIED_STEPS, shifts
 from bench.engine.data_placement import data_placement
 from bench.engine.layouts.choose import choose
 from bench.engine.layouts.costs import block_count, lane_bytes
@@ -21,6 +22,8 @@ TRIAL_SECONDS = 0.5
 """A trial takes more steps until it lasts this long."""
 FIRST_STEPS = 64
 """Most steps of the first trial: an epoch of minibatches of many examples has more."""
+MORE = 8
+"""How many times as many steps, or training runs, the next trial has: few trials, because each of them measures starts and ends as well."""
 ALL_TRIALS_SECONDS = 10.0
 """After this long no other program is compiled: the rest is estimated from those that were tried."""
 
@@ -37,6 +40,7 @@ class Estimate:
     seconds: float
     """Seconds of training, if training runs end as those of the trial did; NaN if none of these made a step."""
     compile_seconds: float
+    """Seconds until the programs are compiled, and it is known whether bits depend on places."""
 
 
 def estimate(experiment: Experiment) -> Estimate:
@@ -64,12 +68,12 @@ def estimate(experiment: Experiment) -> Estimate:
         steps = sum(cell.settings.training.steps for cell in program.cells) / len(program.cells)
         work.append(max(lanes, slots) * steps * program.n_parameters * (program.batch_size or program.n_examples))
         if not seconds or time.perf_counter() - started < ALL_TRIALS_SECONDS:
-            # With a given width the pool does not test whether the bits depend on the position, which may take longer than all else.
+            # With a given width the pool does not test whether bits depend on places, which takes several trials.
             pool = Pool(program, mesh, width)
             tried = _trial(pool, table, program, cells)
             passes = -(-lanes // slots)
             seconds.append(max(lanes / slots * tried.steps, tried.most) * tried.each + passes * tried.beside)
-            compiling += pool.costs.compile_seconds
+            compiling += pool.costs.compile_seconds + _seconds_of_tests(pool, tried)
     rates = np.array(seconds) / work[: len(seconds)]
     usual = float(np.nanmean(rates)) if not np.isnan(rates).all() else np.nan
     known = [usual if np.isnan(rate) else rate for rate in rates] + [usual] * (len(work) - len(rates))
@@ -95,15 +99,16 @@ def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> 
     lanes = _sample(table, program, cells, room)
     most = max(cell.settings.training.steps for cell in program.cells)
     limit = min(program.check_every, FIRST_STEPS, most)
-    _trained(pool, lanes, limit)
-    # Now everything that is made at the first use is there.
     first, steps = _trained(pool, lanes, limit)
+    if first < TRIAL_SECONDS:
+        # Now everything that is made at the first use is there.
+        first, steps = _trained(pool, lanes, limit)
     seconds, before = first, _block_steps(steps, room)
     while seconds < TRIAL_SECONDS + first:
         if steps.max() == limit < most:
-            limit = min(4 * limit, most)
-        elif len(lanes) < len(cells) * table.seeds:
-            lanes = _sample(table, program, cells, 4 * len(lanes))
+            limit = min(MORE * limit, most)
+        elif first < TRIAL_SECONDS and len(lanes) < len(cells) * table.seeds:
+            lanes = _sample(table, program, cells, MORE * len(lanes))
         else:
             break
         seconds, steps = _trained(pool, lanes, limit)
@@ -114,6 +119,14 @@ def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> 
     each = max(seconds - first, 0.0) / (made - before) if made > before else seconds / made
     whole = steps + _steps_left(steps, np.asarray(lanes.inputs.budget), limit)
     return Trial(each, max(seconds - each * made, 0.0) / -(-len(lanes) // room), whole.mean(), whole.max())
+
+
+def _seconds_of_tests(pool: Pool, trial: Trial) -> float:
+    """Return the seconds that `bits_ignore_position` would take; 0 where it is not asked, or nothing is known."""
+    if pool.width == 1 or np.isnan(trial.each):
+        return 0.0
+    steps = min(TRIED_STEPS, trial.most, pool.layout.checks_per_round // 2 * pool.program.check_every)
+    return (1 + len(shifts(pool.width))) * (trial.beside + steps * trial.each)
 
 
 def _sample(table: LaneTable, program: Program, cells: list[int], count: int) -> Lanes:

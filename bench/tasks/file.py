@@ -16,10 +16,14 @@ from bench.registry import check_allowed
 from bench.tasks import task
 from bench.tasks.arrays import Parts, parts_of
 from bench.tasks.definition import Positives, Task
-from bench.tasks.supplied import Fraction, Split, Standardize, Treatment, supplied_task
+from bench.tasks.supplied import Fraction, Split, Standardize, Supply, Treatment, supplied_task
 from bench.tasks.tables import table_parts
 
 Columns = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+Target = str | tuple[str, ...] | None
+Features = tuple[str, ...] | None
+Content = tuple[Path, Target, Features, tuple[int, int]]
+"""What `_read` is told."""
 
 
 @task(opens="path")
@@ -51,15 +55,21 @@ def file(
         raise ValueError(f"path = {shown(path)}: there is no such file in {Path.cwd()}") from error
     names = tuple(target) if isinstance(target, tuple | list) else target
     try:
-        parts = _read(place.resolve(), names, None if features is None else tuple(features), (stamp.st_mtime_ns, stamp.st_size))
-        treatment = Treatment(standardize, test_fraction, split, positives)
-        return supplied_task(lambda seed: parts, False, loss, kind, treatment=treatment)
+        content = place.resolve(), names, None if features is None else tuple(features), (stamp.st_mtime_ns, stamp.st_size)
+        return supplied_task(_supply(content, kind, Treatment(standardize, test_fraction, split, positives)), loss)
     except ValueError as error:
         raise ValueError(f"{shown(path)}: {error}") from error
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path, target: str | tuple[str, ...] | None, features: tuple[str, ...] | None, stamp: tuple[int, int]) -> Parts:
+def _supply(content: Content, kind: Kind | None, treatment: Treatment) -> Supply:
+    """Read, check and treat the content of a file, which takes seconds where it is large."""
+    parts = _read(*content)
+    return Supply.of(lambda seed: parts, False, kind, treatment)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, target: Target, features: Features, stamp: tuple[int, int]) -> Parts:
     """Read the parts of a file; `stamp`, its time and size, tells a changed file from the one that was read before."""
     try:
         found = READERS[path.suffix](path)

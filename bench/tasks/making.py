@@ -8,7 +8,7 @@ from typing import Any
 from bench.tasks import task
 from bench.tasks.arrays import parts_of
 from bench.tasks.definition import Task
-from bench.tasks.supplied import supplied_task
+from bench.tasks.supplied import Supply, supplied_task
 
 MOST_KEPT = 16
 """Tasks of users' own functions that are kept, so that data are not loaded again for every look at them."""
@@ -31,7 +31,7 @@ def made(name: str, options: dict[str, Any]) -> Task:
     else:
         try:
             parts = parts_of(given, options.get("target"))
-            found = supplied_task(lambda seed: parts)
+            found = supplied_task(Supply.of(lambda seed: parts))
         except ValueError as error:
             raise entry.fault(str(error)) from error
     _kept[key] = entry.target, found

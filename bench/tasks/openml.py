@@ -14,7 +14,7 @@ from bench.registry import check_allowed
 from bench.tasks import task
 from bench.tasks.arrays import Parts, parts_of
 from bench.tasks.definition import Positives, Task
-from bench.tasks.supplied import Fraction, Split, Standardize, Treatment, supplied_task
+from bench.tasks.supplied import Fraction, Split, Standardize, Supply, Treatment, supplied_task
 
 
 class Pinned(NamedTuple):
@@ -52,13 +52,19 @@ def openml(
         raise ValueError(f"data = '{one_line(data, 100)}': its data_id as well, the number at openml.org; without it {', '.join(PINNED)}")
     share = test_fraction if test_fraction is not None else pinned.test_fraction if pinned and data_id is None else 0.0
     try:
-        parts = _fetched(number, data)
-        found = supplied_task(lambda seed: parts, False, loss, kind, treatment=Treatment(standardize, share, split, positives))
+        found = supplied_task(_supply(number, data, kind, Treatment(standardize, share, split, positives)), loss)
     except ValueError as error:
         raise ValueError(f"data = '{one_line(data, 100)}': {one_line(error, 300)}") from error
     if sha256 and found.digest is not None and found.digest() != sha256:
         raise ValueError(f"sha256: the numbers of '{one_line(data, 100)}' have the digest {found.digest()}")
     return found
+
+
+@lru_cache(maxsize=2)
+def _supply(data_id: int, name: str, kind: Kind | None, treatment: Treatment) -> Supply:
+    """Fetch, check and treat a data set, which takes seconds where it is large."""
+    parts = _fetched(data_id, name)
+    return Supply.of(lambda seed: parts, False, kind, treatment)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from bench.messages import nearest, one_line
 from bench.tasks import task
 from bench.tasks.arrays import Parts, parts_of
 from bench.tasks.definition import Positives, Task
-from bench.tasks.supplied import Fraction, Split, Standardize, Treatment, supplied_task
+from bench.tasks.supplied import Fraction, Split, Standardize, Supply, Treatment, supplied_task
 
 
 @task
@@ -41,7 +41,7 @@ def sklearn(
         return parts_of(function(**arguments, **({"random_state": seed} if seeded else {})))
 
     try:
-        return supplied_task(parts, seeded, loss, kind, treatment=Treatment(standardize, test_fraction, split, positives))
+        return supplied_task(Supply.of(parts, seeded, kind, Treatment(standardize, test_fraction, split, positives)), loss)
     except (ValueError, TypeError) as error:
         raise ValueError(f"loader = '{loader}': {one_line(error, 300)}") from error
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
@@ -38,13 +38,41 @@ AS_IT_IS = Treatment()
 
 @dataclass(frozen=True)
 class Supply:
-    """Data from outside of the package."""
+    """Data from outside of the package, which have been checked."""
 
     parts: Callable[[int], Parts]
     """Gives the examples of a data seed, as `numbers` returns them; the same ones every time if not `seeded`."""
     seeded: bool
     treatment: Treatment
     labels: Labels
+
+    @classmethod
+    def of(
+        cls, parts: Callable[[int], Parts], seeded: bool = False, kind: Kind | None = None, treatment: Treatment = AS_IT_IS
+    ) -> "Supply":
+        """Check the data of the data seed 0; ValueError in one line if they are wrong.
+
+        `parts` gives the data of a data seed as they came, the same ones every time if not `seeded`. Labels that are not 0, 1, ... are
+        classes in ascending order.
+        """
+
+        @lru_cache(maxsize=1)
+        def checked(seed: int) -> Parts:
+            return numbers(parts(seed))
+
+        def of_seed(seed: int) -> Parts:
+            return checked(seed if seeded else 0)
+
+        first = of_seed(0)
+        found = cls(of_seed, seeded, treatment, labels_of(first, kind))
+        _check(first, found)
+        found.drawn(0, "float32")
+        return found
+
+    @cached_property
+    def drawn(self) -> Callable[[int, Any], Data]:
+        """`data`, which remembers the last data sets."""
+        return lru_cache(maxsize=2)(self.data)
 
     @property
     def depends_on_seed(self) -> bool:
@@ -99,44 +127,22 @@ class Supply:
         return numbers
 
 
-def supplied_task(
-    parts: Callable[[int], Parts],
-    seeded: bool = False,
-    loss: str | None = None,
-    kind: Kind | None = None,
-    treatment: Treatment = AS_IT_IS,
-) -> Task:
-    """Return the task of supplied data; ValueError in one line if they are wrong.
-
-    `parts` gives the data of a data seed as they came, the same ones every time if not `seeded`. Without a `loss` it is cross-entropy
-    for classes and the mean squared error for values. Labels that are not 0, 1, ... are classes in ascending order.
-    """
-
-    @lru_cache(maxsize=1)
-    def checked(seed: int) -> Parts:
-        return numbers(parts(seed))
-
-    def of_seed(seed: int) -> Parts:
-        return checked(seed if seeded else 0)
-
-    first = of_seed(0)
-    supply = Supply(of_seed, seeded, treatment, labels_of(first, kind))
-    _check(first, supply)
+def supplied_task(supply: Supply, loss: str | None = None) -> Task:
+    """Return the task of supplied data; without a `loss` it is cross-entropy for classes and the mean squared error for values."""
+    first = supply.parts(0)
     found = supply.labels.classes
     names = () if found is None or np.array_equal(found, np.arange(len(found))) else tuple(str(one) for one in found.tolist())
-    drawn = lru_cache(maxsize=2)(supply.data)
-    drawn(0, "float32")
     return Task(
         first.x.shape[1],
         supply.labels.outputs,
-        _sampler(drawn, supply.depends_on_seed),
+        _sampler(supply.drawn, supply.depends_on_seed),
         loss or ("cross_entropy" if supply.labels.kind == "classification" else "mse"),
         supply.labels.kind,
         seeded=supply.depends_on_seed,
-        resamples=not seeded and supply.depends_on_seed,
+        resamples=not supply.seeded and supply.depends_on_seed,
         by_seed=True,
         class_names=names,
-        digest=None if seeded else lambda: digest_of(first),
+        digest=None if supply.seeded else lambda: digest_of(first),
     )
 
 
@@ -187,7 +193,14 @@ def _standardizing(values: np.ndarray, how: Standardize) -> Callable[[np.ndarray
         return _same
     axis = None if how == "together" else 0
     mean, spread = np.mean(values, axis=axis, dtype=float), np.std(values, axis=axis, dtype=float)
-    return lambda array: (array - mean) / np.where(spread > 0, spread, 1)
+
+    def moved(array: np.ndarray) -> np.ndarray:
+        centered = array - mean
+        # In place: of large data another array took longer than the division.
+        centered /= np.where(spread > 0, spread, 1)
+        return centered
+
+    return moved
 
 
 def _same(array: np.ndarray) -> np.ndarray:
