@@ -59,6 +59,18 @@ def ended(record: Record, running: Cluster, client: subprocess.Popen[bytes], goo
         same_as(record, SAME, out / NAME, good)
 
 
+@family(tries=3, quick=1)
+def cluster_sizes(scratch: Path, tries: int) -> Record:
+    """Clusters of 1, 2 and 4 workers, without any fault."""
+    record = Record("no fault", "the same run on clusters of 1, 2 and 4 workers")
+    good = reference(scratch)
+    for workers in (1, 2, 4)[:tries]:
+        with cluster(scratch / f"cluster-{workers}", workers) as running:
+            out = scratch / f"out-{workers}"
+            ended(record, running, running.run(good.file, out), good, out, 1)
+    return record
+
+
 @family(tries=20, quick=2)
 def lost_workers(scratch: Path, tries: int) -> Record:
     """Workers are killed while they train."""
