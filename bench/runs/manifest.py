@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, field_validator, model_validator
 
 from bench.messages import explain, one_line, shown
 from bench.runs.files import read_inside
@@ -72,6 +72,20 @@ class Edit(Record):
     judges_hash: Sha256
 
 
+class Share(Record):
+    """The share of an experiment that a folder holds, where it is not the whole of it."""
+
+    index: NonNegativeInt
+    count: PositiveInt
+    """Number of shards that the experiment was cut into; this is number `index`, counted from 0."""
+    lanes: NonNegativeInt
+    """Number of training runs of this share, trained or not."""
+    whole: bool
+    """Whether all of them are there, in order."""
+    host: str
+    """Name of the host that began, or went on with, the share last."""
+
+
 class Manifest(Record):
     """The manifest of one run."""
 
@@ -92,6 +106,8 @@ class Manifest(Record):
     complete: bool
     lanes: NonNegativeInt
     """Number of training runs of the whole experiment, trained or not."""
+    share: Share | None = None
+    """The share of them that this folder is to hold; None: all."""
     curve_seeds: NonNegativeInt
     """Curves are kept of training runs whose seeds are both below this number."""
     cells: Annotated[tuple[CellRecord, ...], Field(strict=False, min_length=1)]
@@ -125,6 +141,9 @@ class Manifest(Record):
         rows = sum(part.rows for part in self.parts if part.kind == "lanes")
         if rows > self.lanes or self.complete and rows != self.lanes:
             raise ValueError(f"parts: {rows} rows of lanes, but the experiment has {self.lanes}")
+        share = self.share
+        if share is not None and (share.index >= share.count or share.lanes > self.lanes or share.whole and rows != share.lanes):
+            raise ValueError(f"share: {share.lanes} training runs of shard {share.index} of {share.count}, but {rows} of {self.lanes} rows")
         if self.complete and self.ended is None:
             raise ValueError("ended: a complete run has an end")
         return self
@@ -132,6 +151,11 @@ class Manifest(Record):
     def changed(self, **changes: object) -> "Manifest":
         """Return the manifest with these fields changed, and checked again."""
         return Manifest(**{**{name: getattr(self, name) for name in Manifest.model_fields}, **changes})
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the folder is to hold is there, in order."""
+        return self.complete or self.share is not None and self.share.whole
 
     @property
     def of_report(self) -> bool:
@@ -173,7 +197,7 @@ class Manifest(Record):
     @property
     def text(self) -> str:
         """The manifest as it stands in `run.json`."""
-        return self.model_dump_json(indent=2) + "\n"
+        return self.model_dump_json(indent=2, exclude={"share"} if self.share is None else None) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -3,8 +3,6 @@
 import tomllib
 from typing import Any
 
-import numpy as np
-
 from bench.messages import first_few
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import CellRecord
@@ -21,18 +19,23 @@ def check_same(store: RunFolder, experiment: Experiment) -> None:
 
     Values that were added to an axis are new cells, which train beside those that are there. ValueError names what differs otherwise.
     """
+    if named := another(store, experiment):
+        raise ValueError(
+            f"{store.folder}: holds another experiment of this name ({named}); take another --out, or another name, or "
+            "--fresh to train anew"
+        )
+
+
+def another(store: RunFolder, experiment: Experiment) -> str:
+    """Say in words how the experiment of a folder differs from this one; nothing if it is this one or has some of its cells."""
     reordered = _layers_reordered(store, experiment)
     if store.manifest.spec_hash == experiment.training_hash and not reordered:
-        return
+        return ""
     changes = [*_changes(store, experiment), *reordered]
     ids = {cell.id for cell in experiment.cells}
     if not changes and all(cell.id in ids for cell in store.manifest.cells) and _types_kept(store, experiment):
-        return
-    named = first_few([*changes, *_axes_gained(store, experiment)])
-    raise ValueError(
-        f"{store.folder}: holds another experiment of this name ({named or 'other pieces'}); take another --out, or another name, or "
-        "--fresh to train anew"
-    )
+        return ""
+    return first_few([*changes, *_axes_gained(store, experiment)]) or "other pieces"
 
 
 def of_one_provenance(

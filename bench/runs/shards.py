@@ -1,12 +1,13 @@
 """Shards: shares of an experiment that are trained without any communication, each into a folder of its own inside the run folder."""
 
+import platform
 import re
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from bench.runs.chunks import chunks
+from bench.runs.manifest import Share
 from bench.runs.plan import Plan
 from bench.runs.spans import Spans
 
@@ -78,7 +79,11 @@ class Shard(NamedTuple):
 
     def lanes(self, plan: Plan) -> Spans:
         """Return the numbers of the lanes of this shard."""
-        return Spans.joined(chunk.lanes for chunk in islice(chunks(plan), self.index, None, self.count))
+        return lanes_of([self], plan)[self]
+
+    def share(self, lanes: int) -> Share:
+        """Return what the manifest of a folder says of this shard, which has so many training runs and is about to be trained here."""
+        return Share(index=self.index, count=self.count, lanes=lanes, whole=False, host=platform.node())
 
     def folder(self, run: Path) -> Path:
         """Return the folder of this shard inside a run folder."""
@@ -90,6 +95,18 @@ def _number(environment: Mapping[str, str], name: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
         raise ValueError(f"--shard auto: {name} = '{text}' is no number; give I/N, for example 0/8")
     return int(text)
+
+
+def lanes_of(shards: Iterable[Shard], plan: Plan) -> dict[Shard, Spans]:
+    """Return the numbers of the lanes of several shards; the chunks are gone through once."""
+    wanted = set(shards)
+    found: dict[Shard, list[Spans]] = {shard: [] for shard in wanted}
+    counts = {shard.count for shard in wanted}
+    for number, chunk in enumerate(chunks(plan) if wanted else ()):
+        for count in counts:
+            if (shard := Shard(number % count, count)) in wanted:
+                found[shard].append(chunk.lanes)
+    return {shard: Spans.joined(lanes) for shard, lanes in found.items()}
 
 
 def shards_in(run: Path) -> list[Shard]:
