@@ -1,5 +1,6 @@
 """Run folders of one experiment joined into one: shards, runs on several machines, or folders of these."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from bench.lane.step import log_steps
 from bench.messages import first_few
 from bench.registry import trusting
-from bench.runs.begin import begun_like
+from bench.runs.begin import begun_like, judge_by
 from bench.runs.environment import now
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Manifest, read_manifest
@@ -61,9 +62,7 @@ def join(folders: list[Path], out: Path, mixed: bool = False) -> Joined:
     that one process would have left, else it stays incomplete. ValueError if a folder holds another experiment, if rows were made otherwise
     without `mixed`, or if two folders differ in the rows of a training run.
     """
-    sources = [source for folder in folders for source in run_folders(folder)]
-    if not sources:
-        raise ValueError(f"{first_few(list(map(str, folders)))}: no run here (a folder with run.json or shards, or a folder of such folders)")
+    sources = run_folders(folders)
     manifests = {source: read_manifest(source) for source in sources}
     experiment = stored_experiment(sources[0], manifests[sources[0]])
     for source, manifest in manifests.items():
@@ -73,7 +72,8 @@ def join(folders: list[Path], out: Path, mixed: bool = False) -> Joined:
             store.save(begun_like(manifests[sources[0]]))
         else:
             _check_alike(store.folder, store.manifest, experiment, sources[0])
-        store.write_experiment(experiment.text)
+        if not (store.folder / "experiment.toml").exists():
+            judge_by(store, experiment)
         return _join(store, [source for source in sources if source.resolve() != store.folder.resolve()], experiment, mixed)
 
 
@@ -117,19 +117,34 @@ class Stored:
         return self.numbering.below(numbers, CURVE_SEEDS)
 
 
-def run_folders(folder: Path) -> list[Path]:
-    """Return the folders with rows of a run folder, its shards among them, or of the run folders in a folder.
+def run_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders with rows of run folders, their shards among them, or of the run folders in these folders, each once.
 
-    The shards of a complete run are left out: their rows were taken over into it.
+    The shards of a complete run are left out: their rows were taken over into it. ValueError if there is no run.
     """
-    return _of_run(folder) or [one for inside in sorted(folder.glob("*/")) if not inside.is_symlink() for one in _of_run(inside)]
+    folders = list(folders)
+    found: list[Path] = []
+    for folder in folders:
+        inside = [path for path in sorted(folder.glob("*/")) if not path.is_symlink()]
+        found += _of_run(folder) or [one for path in inside for one in _of_run(path)]
+    if not found:
+        named = first_few(list(map(str, folders)))
+        raise ValueError(f"{named}: no run here (a folder with run.json or shards, or a folder of such folders)")
+    return list(dict.fromkeys(found))
 
 
 def _of_run(folder: Path) -> list[Path]:
     found = [folder] if (folder / "run.json").exists() else []
-    if found and read_manifest(folder).complete:
+    if found and _is_complete(folder):
         return found
     return found + [one for shard in shards_in(folder) if ((one := shard.folder(folder)) / "run.json").exists()]
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        return read_manifest(folder).complete
+    except ValueError:
+        return False
 
 
 def _check_alike(source: Path, manifest: Manifest, experiment: Experiment, first: Path) -> None:

@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from bench.messages import explain, one_line, shown
 from bench.runs.files import read_inside
@@ -16,6 +16,8 @@ from bench.spec import Name
 SCHEMA_VERSION: Literal[3] = 3
 MOST_MANIFEST = 1 << 28
 """Largest size in bytes of a manifest that is read."""
+MOST_SHARDS = 1_000_000
+"""Most shards that an experiment is cut into."""
 
 
 class Part(Record):
@@ -76,7 +78,7 @@ class Share(Record):
     """The share of an experiment that a folder holds, where it is not the whole of it."""
 
     index: NonNegativeInt
-    count: PositiveInt
+    count: Annotated[int, Field(gt=0, le=MOST_SHARDS)]
     """Number of shards that the experiment was cut into; this is number `index`, counted from 0."""
     lanes: NonNegativeInt
     """Number of training runs of this share, trained or not."""

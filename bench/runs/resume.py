@@ -4,6 +4,7 @@ import tomllib
 from typing import Any
 
 from bench.messages import first_few
+from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import CellRecord
 from bench.runs.progress import Progress
@@ -165,6 +166,6 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _stored_file(store: RunFolder) -> dict[str, Any]:
     """Return the content of the folder's experiment file; empty if it cannot be read."""
     try:
-        return tomllib.loads((store.folder / "experiment.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(read_inside(store.folder, "experiment.toml", MOST_TEXT).decode())
     except (OSError, ValueError):
         return {}

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from bench.runs.chunks import chunks
-from bench.runs.manifest import Share
+from bench.runs.manifest import MOST_SHARDS, Share
 from bench.runs.plan import Plan
 from bench.runs.spans import Spans
 
 SHARDS = "shards"
 """Name of the folder, inside a run folder, in which the shards stand."""
 NAME = re.compile(r"([0-9]{1,6})-of-([0-9]{1,6})")
-MOST_SHARDS = 1_000_000
 
 
 class Variables(NamedTuple):
