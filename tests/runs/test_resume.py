@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from bench.runs.here import Here
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import LANE, read_rows
-from bench.runs.here import Here
 from tests.conftest import experiment
 from tests.folders import with_rows
 from tests.runs.small import CLAIM, SMALL, again, change, damaged, lost_curves, shortened_curves, sums, unlisted
