@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import bench.engine.pool
 import bench.runs.chunks
 import bench.runs.merge
 from bench import run
+from bench.engine.compiled import Compiled, Setting
 from bench.runs.folder import RunFolder
 from bench.runs.join import join
 from bench.runs.manifest import Part, read_manifest
@@ -32,9 +34,19 @@ from tests.runs.test_resume import otherwise
 
 @pytest.fixture(scope="module", autouse=True)
 def small_chunks() -> Iterator[None]:
-    """The small run has many chunks, not one."""
+    """The small run has many chunks, not one; what it compiles is kept for all shards, since compiling takes longer than all else here."""
+    kept: dict[tuple[object, ...], Compiled] = {}
+
+    def compiled(setting: Setting, layout: Any, blocks: int, mesh: Any) -> Compiled:
+        key = (*(cell.id for cell in setting.program.cells), setting.width, blocks)
+        if key not in kept:
+            kept[key] = Compiled(setting, layout, blocks, mesh)
+        return kept[key]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench.runs.chunks, "MOST_LANES", 16)
+        patch.setattr(compiled, "compilations", Compiled.compilations, raising=False)
+        patch.setattr(bench.engine.pool, "Compiled", compiled)
         yield
 
 
