@@ -160,6 +160,11 @@ class Manifest(Record):
         return self.complete or self.share is not None and self.share.whole
 
     @property
+    def under_way(self) -> dict[str, object]:
+        """The fields that say that a run is whole, with the values of one that is not."""
+        return {"complete": False, "share": self.share and self.share.model_copy(update={"whole": False})}
+
+    @property
     def of_report(self) -> bool:
         """Whether the rows are a report's copy, which may leave out columns and curves."""
         return any(part.file == "lanes.parquet" for part in self.parts)
@@ -226,14 +231,15 @@ def read_manifest(folder: Path) -> Manifest:
 def read_repairable(folder: Path) -> Manifest:
     """Read the manifest of a folder that is about to be written; ValueError with one line if it is broken.
 
-    A manifest that is valid except that it calls a run complete which is not is read as that of an incomplete run.
+    A manifest that is valid except that it calls a run, or a share, complete which is not is read as that of an incomplete one.
     """
     try:
         return read_manifest(folder)
     except ValueError:
         content = json.loads((folder / "run.json").read_text(encoding="utf-8")) if is_manifest(folder / "run.json") else {}
         try:
-            return Manifest.model_validate({**content, "complete": False})
+            share = {"share": {**content["share"], "whole": False}} if isinstance(content.get("share"), dict) else {}
+            return Manifest.model_validate({**content, **share, "complete": False})
         except ValidationError:
             pass
         raise

@@ -27,7 +27,7 @@ from bench.runs.train import TakeOver
 from initbench.cli.shards import page
 from tests.commands import call
 from tests.conftest import experiment
-from tests.folders import with_manifest, with_rows
+from tests.folders import manifest_of, with_manifest, with_rows
 from tests.runs.small import SMALL, again, damaged, parts, sums
 from tests.runs.test_resume import otherwise
 
@@ -99,6 +99,17 @@ def test_a_shard_again_does_nothing(sharded: Path) -> None:
     assert not read_manifest(shard(sharded, 3)).complete
 
 
+@pytest.mark.parametrize("kind", ["lanes", "curves"])
+def test_a_damaged_shard_repairs_itself(kind: str, sharded: Path) -> None:
+    before = sums(shard(sharded, 3))
+    damaged(kind)(shard(sharded, 3))
+    assert "corrupt" in " ".join(again(sharded, shard=Shard(3, 5)))
+    assert sums(shard(sharded, 3)) == before and read_manifest(shard(sharded, 3)).whole
+    with_manifest(shard(sharded, 3), parts=manifest_of(shard(sharded, 3))["parts"][:1])
+    again(sharded, shard=Shard(3, 5))
+    assert sums(shard(sharded, 3)) == before
+
+
 def test_a_shard_without_chunks_ends_at_once(sharded: Path, finished: Path) -> None:
     assert "nothing to train" in " ".join(again(sharded, shard=Shard(200, 201)))
     share = read_manifest(Shard(200, 201).folder(sharded)).share
@@ -163,7 +174,7 @@ def test_a_shard_is_taken_over_while_it_is_written(sharded: Path, finished: Path
         assert share
         listed = [one for one in store.manifest.parts if one.kind == "curves"]
         pieces = [store._write("lanes", piece, part.provenance) for piece in (rows.slice(6), rows.slice(0, 6))]
-        store.change(parts=[*listed, *pieces], share=share.model_copy(update={"whole": False}))
+        store.change(parts=[*listed, *pieces], **store.manifest.under_way)
         lanes.unlink()
 
         def ordered(folder: Path, part: Part) -> Any:
