@@ -3,8 +3,9 @@
 import platform
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from bench.runs.chunks import chunks
 from bench.runs.manifest import MOST_SHARDS, Share
@@ -16,7 +17,8 @@ SHARDS = "shards"
 NAME = re.compile(r"([0-9]{1,6})-of-([0-9]{1,6})")
 
 
-class Variables(NamedTuple):
+@dataclass(frozen=True)
+class Variables:
     """Environment variables of a kind of batch system that tell a process which of several it is, counted from 0."""
 
     index: str
@@ -33,7 +35,8 @@ SYSTEMS = (
 """Slurm arrays, indexed jobs of Kubernetes (whose number of completions the job itself has to pass on), hosts of a TPU slice."""
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Shard:
     """Every `count`-th chunk of an experiment, from chunk number `index` on."""
 
     index: int
@@ -59,8 +62,8 @@ class Shard(NamedTuple):
             if system.index not in environment:
                 continue
             index = _number(environment, system.index)
-            there = {count for _, count in shards_in(folder)}
-            if system.last in environment:
+            there = {shard.count for shard in shards_in(folder)}
+            if system.last is not None and system.last in environment:
                 count = max(_number(environment, system.last) + 1, _number(environment, system.count), *there, 1)
             elif system.count == "TPU_WORKER_HOSTNAMES":
                 count = len(environment.get(system.count, "").split(","))

@@ -140,6 +140,7 @@ class _Pass:
         """Take over missing lanes that shards have; return what is to be said about it."""
         said: list[str] = []
         new, count = 0, 0
+        taking = TakeOver(self._store, self._plan.lanes.numbering, self._mixed)
         for shard, lanes in lanes_of(shards, self._plan).items():
             source = shard.folder(self._store.folder)
             try:
@@ -153,7 +154,7 @@ class _Pass:
                 continue
             begin_from(self._store, self._plan, theirs)
             widths = kept_widths(theirs, self._plan.programs)
-            taken = TakeOver(self._store, self._plan.lanes.numbering, self._mixed).take(source, widths)
+            taken = taking.take(source, widths)
             said += [f"{fault}; what is lost with it is made anew" for fault in taken.faults]
             new, count = new + taken.new, count + bool(taken.new)
         if new:

@@ -67,7 +67,7 @@ def test_the_pods_of_the_indexed_job_know_their_shards(tmp_path: Path) -> None:
     [count] = re.findall(r"^  completions: (\d+)$", text, re.MULTILINE)
     [passed] = re.findall(r'- name: JOB_COMPLETIONS\n +value: "(\d+)"', text)
     assert "--shard, auto]" in text and passed == count
-    assert Shard.parse("auto", {"JOB_COMPLETION_INDEX": "7", "JOB_COMPLETIONS": passed}, tmp_path) == (7, int(count))
+    assert Shard.parse("auto", {"JOB_COMPLETION_INDEX": "7", "JOB_COMPLETIONS": passed}, tmp_path) == Shard(7, int(count))
 
 
 def test_the_page_names_every_recipe() -> None:

@@ -272,7 +272,7 @@ SLURM = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_COUNT": "8", "SLURM_ARRAY
     ],
 )
 def test_a_shard_knows_its_number_from_the_batch_system(environment: dict[str, str], expected: tuple[int, int], sharded: Path) -> None:
-    assert Shard.parse("auto", environment, sharded) == expected
+    assert Shard.parse("auto", environment, sharded) == Shard(*expected)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +289,13 @@ def test_a_shard_knows_its_number_from_the_batch_system(environment: dict[str, s
 def test_no_shard_is_told_in_one_line(text: str, environment: dict[str, str], said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         Shard.parse(text, environment, tmp_path)
+
+
+def test_a_shard_is_not_begun_anew_and_a_dry_run_says_how_much_it_has(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(experiment(**SMALL).text)
+    for options, said in ((("--shard", "1/5", "--fresh"), "--shard with --fresh"), (("--shard", "5/5"), "the last of 5 is 4")):
+        done = call("run", tmp_path / "small.toml", "--out", tmp_path / "runs", *options)
+        assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1
+    done = call("run", tmp_path / "small.toml", "--out", tmp_path / "runs", "--shard", "1/5", "--dry-run")
+    assert "shard 1 of 5, counted from 0: 16 of these training runs (20.0%)" in done.output
+    assert not (tmp_path / "runs").exists()
