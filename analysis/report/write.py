@@ -129,7 +129,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     parts = [_store(folder / "lanes.parquet", stored, made)]
     if len(run.curves):
         parts.append(_store(folder / "curves.parquet", run.curves, made))
-    manifest = run.manifest.model_copy(update={"parts": tuple(parts)})
+    manifest = run.manifest.model_copy(update={"parts": tuple(parts), "share": None})
     write_whole(folder / "run.json", manifest.text.encode())
     write_whole(folder / "experiment.toml", run.experiment.text.encode())
     origin = {

@@ -1,24 +1,23 @@
 """A run as data: read from its folder, or from the copy of its rows that a report keeps, and checked."""
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from bench.messages import one_line
-from bench.registry import trusted_by, trusting, untrusted
+from bench.registry import trusted_by, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
-from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
 from bench.runs.starts import Starts
-from bench.spec import Cell, Claim, Experiment, Settings, Span, digest, wanted_labels
+from bench.runs.stored import stored_experiment
+from bench.spec import Cell, Claim, Experiment, Span, wanted_labels
 from bench.tasks import task
 from bench.tasks.definition import Task
 
@@ -174,7 +173,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    experiment = _experiment(folder, manifest, trust)
+    experiment = stored_experiment(folder, manifest, trust)
     if not manifest.complete and not interim:
         raise ValueError(f"{folder}: the run is not complete; 'initbench run' with the same arguments resumes it")
     try:
@@ -197,67 +196,6 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     except ValueError as error:
         raise ValueError(one_line(f"{folder}: {error}")) from error
     return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
-
-
-def _experiment(folder: Path, manifest: Manifest, trust: Iterable[str]) -> Experiment:
-    """Read the experiment of a folder and give its cells the ids of the manifest, once both are known to be about the same cells."""
-    path = folder / "experiment.toml"
-    try:
-        text = read_inside(folder, path.name, MOST_TEXT).decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is not UTF-8") from error
-    except OSError as error:
-        raise ValueError(str(error)) from error
-    with trusting(trust):
-        experiment = Experiment.parse(text, str(path))
-        try:
-            _check_cells(experiment, manifest)
-        except ValueError as error:
-            raise ValueError(one_line(f"{folder / 'run.json'}: {error}")) from error
-    experiment = experiment.identified([cell.id for cell in manifest.cells])
-    if experiment.name != manifest.experiment or experiment.training_hash != manifest.spec_hash:
-        raise ValueError(f"{path}: changed after the run, its hash is not the one in run.json")
-    if experiment.lanes != manifest.lanes:
-        raise ValueError(f"{path}: has {experiment.lanes:,} training runs, but run.json counts {manifest.lanes:,}")
-    return experiment
-
-
-def _check_cells(experiment: Experiment, manifest: Manifest) -> None:
-    """Raise ValueError if the cells of a manifest are not those of the experiment, as far as that is known without importing anything."""
-    if len(experiment.cells) != len(manifest.cells):
-        raise ValueError(f"cells: {len(manifest.cells)}, but the experiment has {len(experiment.cells)}")
-    for cell, record in zip(experiment.cells, manifest.cells, strict=True):
-        place = f"cells: {record.id}"
-        if json.dumps(cell.axes) != json.dumps(record.axes):
-            raise ValueError(f"{place}: axes are not those of the experiment's cell: {cell.axes}")
-        if digest(record.settings, len(record.id)) != record.id:
-            raise ValueError(f"{place}: is not the digest of its settings")
-        foreign = {kind for kind, _ in cell.settings.foreign()}
-        if not foreign and (cell.id != record.id or cell.settings.initializer.random != record.draws):
-            raise ValueError(f"{place}: is not the experiment's cell with {cell.axes}")
-        opaque = {kind.partition(".")[0] for kind in foreign}
-        identity = cell.settings.identity() if foreign else record.settings
-        for section in opaque:
-            if _names_in(section, identity.get(section)) != _names_in(section, record.settings.get(section)):
-                raise ValueError(f"{place}: {section} names other pieces than the experiment's cell with {cell.axes}")
-        for section in Settings.model_fields:
-            if section not in opaque and identity.get(section) != record.settings.get(section):
-                raise ValueError(f"{place}: {section} is not that of the experiment's cell with {cell.axes}")
-    if manifest.dtype != (dtype := ", ".join(sorted({cell.settings.training.dtype for cell in experiment.cells}))):
-        raise ValueError(f"dtype = '{manifest.dtype}': the experiment has {dtype}")
-
-
-def _names_in(section: str, content: Any) -> list[str]:
-    """Return the names of the pieces in the settings of a section; options of the pieces do not count, whatever they are called."""
-    if not isinstance(content, dict):
-        return []
-    found = [str(content.get("name"))]
-    if section == "initializer":
-        layers = content.get("layers", {})
-        scheme = content.get("scheme")
-        scheme = scheme.get("name") if isinstance(scheme, dict) else scheme
-        found += [str(scheme), *(f"{layer}: {piece.get('name')}" for layer, piece in sorted(layers.items()))]
-    return found
 
 
 def naming_missing_columns(function: Callable[P, T]) -> Callable[P, T]:

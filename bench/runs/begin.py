@@ -7,19 +7,26 @@ from bench.lane.data import problem
 from bench.lane.program import Program
 from bench.runs.environment import now
 from bench.runs.folder import RunFolder
-from bench.runs.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest
+from bench.runs.manifest import SCHEMA_VERSION, CellRecord, Edit, Manifest, Share
 from bench.runs.plan import Plan
 from bench.runs.provenance import Provenance, differences
 from bench.runs.rows import CURVE_SEEDS
 from bench.spec import Cell, Experiment
 
+SUMS = ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")
+"""Costs in a manifest that add up where rows of several runs are joined."""
+COSTS = (*SUMS, "seed_steps_per_second", "peak_memory_bytes")
 
-def begin(store: RunFolder, plan: Plan, here: Provenance | None) -> None:
-    """Write the manifest of a run that is under way; `here` is None if nothing is trained and the rows are only put in order."""
+
+def begin(store: RunFolder, plan: Plan, here: Provenance | None, share: Share | None = None) -> None:
+    """Write the manifest of a run that is under way; `here` is None if nothing is trained and the rows are only put in order.
+
+    `share` is that of the experiment which the folder is to hold; None: all.
+    """
     experiment, programs = plan.experiment, plan.programs
     if store.new:
         assert here is not None
-        store.save(_new_manifest(plan, here))
+        store.save(_new_manifest(plan, here, share))
     elif here is not None:
         # Widths shape the bits, so they are kept with the rows; they are chosen anew where there are no rows, or rows made otherwise.
         before = store.manifest
@@ -27,14 +34,26 @@ def begin(store: RunFolder, plan: Plan, here: Provenance | None) -> None:
         known = {made.id: made for made in before.in_use if made.id != here.id} | {here.id: here}
         store.change(
             complete=False,
+            share=share,
             **_of_cells(plan),
             provenance=known,
-            block_width=_kept_widths(before, programs) if alike else (0,) * len(programs),
+            block_width=kept_widths(before, programs) if alike else (0,) * len(programs),
         )
     else:
         # The folder may have been begun with more seeds, of which it has no rows.
-        store.change(lanes=experiment.lanes)
+        store.change(share=share, lanes=experiment.lanes)
     judge_by(store, experiment)
+
+
+def begin_from(store: RunFolder, plan: Plan, theirs: Manifest) -> None:
+    """Write the manifest of a run that takes over rows of a folder with the manifest `theirs`, and begins like that one if it is new."""
+    before = begun_like(theirs) if store.new else store.manifest
+    store.save(before.changed(complete=False, **_of_cells(plan), block_width=kept_widths(before, plan.programs)))
+
+
+def begun_like(theirs: Manifest) -> Manifest:
+    """Return the manifest of a run of the whole experiment that begins like another one and has no rows yet."""
+    return theirs.changed(parts=(), share=None, complete=False, ended=None, **dict.fromkeys(COSTS, 0))
 
 
 def judge_by(store: RunFolder, experiment: Experiment) -> None:
@@ -49,7 +68,7 @@ def judge_by(store: RunFolder, experiment: Experiment) -> None:
         store.change(judges_hash=judges_hash, criteria=experiment.criteria, edits=())
 
 
-def _kept_widths(before: Manifest, programs: Sequence[Program]) -> tuple[int, ...]:
+def kept_widths(before: Manifest, programs: Sequence[Program]) -> tuple[int, ...]:
     """Return the width of each program's blocks from the folder, whose cells may be some of the programs' cells; 0 if it has none."""
     place = {cell.id: number for number, cell in enumerate(before.cells)}
     firsts = [min((place[cell.id] for cell in program.cells if cell.id in place), default=None) for program in programs]
@@ -60,7 +79,7 @@ def _kept_widths(before: Manifest, programs: Sequence[Program]) -> tuple[int, ..
     return tuple(widths.get(index, 0) for index in range(len(programs)))
 
 
-def _new_manifest(plan: Plan, here: Provenance) -> Manifest:
+def _new_manifest(plan: Plan, here: Provenance, share: Share | None) -> Manifest:
     experiment, programs = plan.experiment, plan.programs
     return Manifest(
         schema_version=SCHEMA_VERSION,
@@ -71,6 +90,7 @@ def _new_manifest(plan: Plan, here: Provenance) -> Manifest:
         started=now(),
         ended=None,
         complete=False,
+        share=share,
         curve_seeds=CURVE_SEEDS,
         block_width=(0,) * len(programs),
         parts=(),

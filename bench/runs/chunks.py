@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
     def key(self, plan: Plan) -> str:
         """Return the name of the chunk: a digest of what trains and of the numbers of its lanes."""
         spans = zip(self.lanes.first.tolist(), self.lanes.last.tolist(), strict=True)
-        return hashlib.sha256(f"{plan.experiment.training_hash} {len(plan.experiment.seeds)} {list(spans)}".encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{plan.training_hash} {len(plan.experiment.seeds)} {list(spans)}".encode()).hexdigest()[:12]
 
 
 def chunks(plan: Plan) -> Iterator[Chunk]:

@@ -109,7 +109,7 @@ class RunFolder:
 
     def give_up(self, parts: list[Part]) -> None:
         """Take parts off the list; their files stay until the run is whole again."""
-        self.change(parts=[part for part in self.manifest.parts if part not in parts], complete=False)
+        self.change(parts=[part for part in self.manifest.parts if part not in parts], **self.manifest.under_way)
 
     def rows(self, lanes: pd.DataFrame) -> pa.Table:
         """Return the stored rows of these training runs (columns LANE), in the same order."""
@@ -133,7 +133,7 @@ class RunFolder:
                 parts.append(part)
             elif known.any():
                 parts.append(self._write(part.kind, table.filter(pa.array(known)), part.provenance))
-        self.change(parts=parts, complete=False)
+        self.change(parts=parts, **self.manifest.under_way)
 
     def append(self, rows: Mapping[str, pa.Table | Packed], made: tuple[str, ...], **changes: object) -> None:
         """Add the rows of some kinds as new parts and list them, in the order of `rows`: a listed training run needs its curve."""

@@ -16,6 +16,8 @@ from bench.spec import Name
 SCHEMA_VERSION: Literal[3] = 3
 MOST_MANIFEST = 1 << 28
 """Largest size in bytes of a manifest that is read."""
+MOST_SHARDS = 1_000_000
+"""Most shards that an experiment is cut into."""
 
 
 class Part(Record):
@@ -72,6 +74,20 @@ class Edit(Record):
     judges_hash: Sha256
 
 
+class Share(Record):
+    """The share of an experiment that a folder holds, where it is not the whole of it."""
+
+    index: NonNegativeInt
+    count: Annotated[int, Field(gt=0, le=MOST_SHARDS)]
+    """Number of shards that the experiment was cut into; this is number `index`, counted from 0."""
+    lanes: NonNegativeInt
+    """Number of training runs of this share, trained or not."""
+    whole: bool
+    """Whether all of them are there, in order."""
+    host: str
+    """Name of the host that began, or went on with, the share last."""
+
+
 class Manifest(Record):
     """The manifest of one run."""
 
@@ -92,6 +108,8 @@ class Manifest(Record):
     complete: bool
     lanes: NonNegativeInt
     """Number of training runs of the whole experiment, trained or not."""
+    share: Share | None = None
+    """The share of them that this folder is to hold; None: all."""
     curve_seeds: NonNegativeInt
     """Curves are kept of training runs whose seeds are both below this number."""
     cells: Annotated[tuple[CellRecord, ...], Field(strict=False, min_length=1)]
@@ -125,6 +143,9 @@ class Manifest(Record):
         rows = sum(part.rows for part in self.parts if part.kind == "lanes")
         if rows > self.lanes or self.complete and rows != self.lanes:
             raise ValueError(f"parts: {rows} rows of lanes, but the experiment has {self.lanes}")
+        share = self.share
+        if share is not None and (share.index >= share.count or share.lanes > self.lanes or share.whole and rows != share.lanes):
+            raise ValueError(f"share: {share.lanes} training runs of shard {share.index} of {share.count}, but {rows} of {self.lanes} rows")
         if self.complete and self.ended is None:
             raise ValueError("ended: a complete run has an end")
         return self
@@ -132,6 +153,16 @@ class Manifest(Record):
     def changed(self, **changes: object) -> "Manifest":
         """Return the manifest with these fields changed, and checked again."""
         return Manifest(**{**{name: getattr(self, name) for name in Manifest.model_fields}, **changes})
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the folder is to hold is there, in order."""
+        return self.complete or self.share is not None and self.share.whole
+
+    @property
+    def under_way(self) -> dict[str, object]:
+        """The fields that say that a run is whole, with the values of one that is not."""
+        return {"complete": False, "share": self.share and self.share.model_copy(update={"whole": False})}
 
     @property
     def of_report(self) -> bool:
@@ -173,7 +204,7 @@ class Manifest(Record):
     @property
     def text(self) -> str:
         """The manifest as it stands in `run.json`."""
-        return self.model_dump_json(indent=2) + "\n"
+        return self.model_dump_json(indent=2, exclude={"share"} if self.share is None else None) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -200,14 +231,15 @@ def read_manifest(folder: Path) -> Manifest:
 def read_repairable(folder: Path) -> Manifest:
     """Read the manifest of a folder that is about to be written; ValueError with one line if it is broken.
 
-    A manifest that is valid except that it calls a run complete which is not is read as that of an incomplete run.
+    A manifest that is valid except that it calls a run, or a share, complete which is not is read as that of an incomplete one.
     """
     try:
         return read_manifest(folder)
     except ValueError:
         content = json.loads((folder / "run.json").read_text(encoding="utf-8")) if is_manifest(folder / "run.json") else {}
         try:
-            return Manifest.model_validate({**content, "complete": False})
+            share = {"share": {**content["share"], "whole": False}} if isinstance(content.get("share"), dict) else {}
+            return Manifest.model_validate({**content, **share, "complete": False})
         except ValidationError:
             pass
         raise

@@ -27,6 +27,18 @@ class Numbering:
         seed = self.seeds.places(rows["data_seed"].to_numpy(np.int64), rows["init_seed"].to_numpy(np.int64))
         return np.where(cell < 0, FOREIGN, np.where(seed < 0, BEYOND, cell * len(self.seeds) + seed))
 
+    def below(self, numbers: np.ndarray, most: int) -> np.ndarray:
+        """Return whether both seeds of each of the training runs with these numbers are below `most`."""
+        data_seed, init_seed = self.seeds.at(numbers % len(self.seeds))
+        return (data_seed < most) & (init_seed < most)
+
+    def first(self, most: int) -> Spans:
+        """Return the numbers of all training runs with both seeds below `most`."""
+        data_seed, init_seed = np.divmod(np.arange(most**2), most)
+        places = self.seeds.places(data_seed, init_seed)
+        cells = np.arange(len(self.cells))[:, None] * len(self.seeds)
+        return Spans.of((cells + places[places >= 0]).ravel())
+
     @property
     def all(self) -> Spans:
         """The numbers of all training runs."""

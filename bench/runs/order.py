@@ -61,7 +61,8 @@ def _pieces(folder: Path, parts: Sequence[Part], numbers: Numbers) -> Iterator[p
                 if place not in held:
                     held[place] = _in_order(read_table(folder, part), numbers)
                 found.append(held[place].between(start, stop))
-        yield _merged(found)
+        if found:
+            yield _merged(found)
         held = {place: one for place, one in held.items() if stop is not None and marks[place][-1] >= stop}
 
 

@@ -44,14 +44,19 @@ def as_frame(rows: pa.Table) -> pd.DataFrame:
 
 def read_table(folder: Path, part: Part) -> pa.Table:
     """Return the rows of a part; ValueError with one line if the file is not as it was written, OSError if it cannot be read."""
-    path = folder / part.file
-    content = read_inside(folder, part.file, BYTES_BESIDE + part.rows * BYTES_PER_TEXT)
-    if hashlib.sha256(content).hexdigest() != part.sha256:
-        raise ValueError(f"{path}: corrupt, its sha256 is not the one in run.json")
+    content = read_bytes(folder, part)
     try:
         return plain_table(content, part.rows, _TYPES)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise ValueError(one_line(f"{path}: {error}")) from error
+        raise ValueError(one_line(f"{folder / part.file}: {error}")) from error
+
+
+def read_bytes(folder: Path, part: Part) -> bytes:
+    """Return the file of a part; ValueError with one line if it is not as it was written, OSError if it cannot be read."""
+    content = read_inside(folder, part.file, BYTES_BESIDE + part.rows * BYTES_PER_TEXT)
+    if hashlib.sha256(content).hexdigest() != part.sha256:
+        raise ValueError(f"{folder / part.file}: corrupt, its sha256 is not the one in run.json")
+    return content
 
 
 def plain_table(content: bytes, count: int, types: Collection[pa.DataType]) -> pa.Table:

@@ -28,6 +28,11 @@ class Plan:
         """All lanes of the experiment; made when first asked for, since every program is then traced."""
         return LaneTable(self.experiment, self.programs)
 
+    @cached_property
+    def training_hash(self) -> str:
+        """Digest of what trains, as the experiment gives it."""
+        return self.experiment.training_hash
+
 
 def plan(experiment: Experiment) -> Plan:
     """Plan an experiment; ValueError if a cell cannot be built."""

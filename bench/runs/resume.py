@@ -4,6 +4,7 @@ import tomllib
 from typing import Any
 
 from bench.messages import first_few
+from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import CellRecord
 from bench.runs.progress import Progress
@@ -19,18 +20,23 @@ def check_same(store: RunFolder, experiment: Experiment) -> None:
 
     Values that were added to an axis are new cells, which train beside those that are there. ValueError names what differs otherwise.
     """
+    if named := another(store, experiment):
+        raise ValueError(
+            f"{store.folder}: holds another experiment of this name ({named}); take another --out, or another name, or "
+            "--fresh to train anew"
+        )
+
+
+def another(store: RunFolder, experiment: Experiment) -> str:
+    """Say in words how the experiment of a folder differs from this one; nothing if it is this one or has some of its cells."""
     reordered = _layers_reordered(store, experiment)
     if store.manifest.spec_hash == experiment.training_hash and not reordered:
-        return
+        return ""
     changes = [*_changes(store, experiment), *reordered]
     ids = {cell.id for cell in experiment.cells}
     if not changes and all(cell.id in ids for cell in store.manifest.cells) and _types_kept(store, experiment):
-        return
-    named = first_few([*changes, *_axes_gained(store, experiment)])
-    raise ValueError(
-        f"{store.folder}: holds another experiment of this name ({named or 'other pieces'}); take another --out, or another name, or "
-        "--fresh to train anew"
-    )
+        return ""
+    return first_few([*changes, *_axes_gained(store, experiment)]) or "other pieces"
 
 
 def of_one_provenance(
@@ -160,6 +166,6 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _stored_file(store: RunFolder) -> dict[str, Any]:
     """Return the content of the folder's experiment file; empty if it cannot be read."""
     try:
-        return tomllib.loads((store.folder / "experiment.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(read_inside(store.folder, "experiment.toml", MOST_TEXT).decode())
     except (OSError, ValueError):
         return {}

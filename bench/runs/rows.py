@@ -70,8 +70,7 @@ class LaneTable:
 
     def logged(self, numbers: np.ndarray) -> np.ndarray:
         """Return whether the curve of each of these lanes is kept."""
-        data_seed, init_seed = self.experiment.seeds.at(numbers % self.seeds)
-        return (data_seed < CURVE_SEEDS) & (init_seed < CURVE_SEEDS)
+        return self.numbering.below(numbers, CURVE_SEEDS)
 
     def _cell_lanes(self, program: Program, index: int, seed: np.ndarray) -> Lanes:
         cell = self.experiment.cells[index]

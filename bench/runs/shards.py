@@ -1,22 +1,24 @@
 """Shards: shares of an experiment that are trained without any communication, each into a folder of its own inside the run folder."""
 
+import platform
 import re
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from bench.runs.chunks import chunks
+from bench.runs.manifest import MOST_SHARDS, Share
 from bench.runs.plan import Plan
 from bench.runs.spans import Spans
 
 SHARDS = "shards"
 """Name of the folder, inside a run folder, in which the shards stand."""
 NAME = re.compile(r"([0-9]{1,6})-of-([0-9]{1,6})")
-MOST_SHARDS = 1_000_000
 
 
-class Variables(NamedTuple):
+@dataclass(frozen=True)
+class Variables:
     """Environment variables of a kind of batch system that tell a process which of several it is, counted from 0."""
 
     index: str
@@ -33,7 +35,8 @@ SYSTEMS = (
 """Slurm arrays, indexed jobs of Kubernetes (whose number of completions the job itself has to pass on), hosts of a TPU slice."""
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Shard:
     """Every `count`-th chunk of an experiment, from chunk number `index` on."""
 
     index: int
@@ -59,8 +62,8 @@ class Shard(NamedTuple):
             if system.index not in environment:
                 continue
             index = _number(environment, system.index)
-            there = {count for _, count in shards_in(folder)}
-            if system.last in environment:
+            there = {shard.count for shard in shards_in(folder)}
+            if system.last is not None and system.last in environment:
                 count = max(_number(environment, system.last) + 1, _number(environment, system.count), *there, 1)
             elif system.count == "TPU_WORKER_HOSTNAMES":
                 count = len(environment.get(system.count, "").split(","))
@@ -78,7 +81,11 @@ class Shard(NamedTuple):
 
     def lanes(self, plan: Plan) -> Spans:
         """Return the numbers of the lanes of this shard."""
-        return Spans.joined(chunk.lanes for chunk in islice(chunks(plan), self.index, None, self.count))
+        return lanes_of([self], plan)[self]
+
+    def share(self, lanes: int) -> Share:
+        """Return what the manifest of a folder says of this shard, which has so many training runs and is about to be trained here."""
+        return Share(index=self.index, count=self.count, lanes=lanes, whole=False, host=platform.node())
 
     def folder(self, run: Path) -> Path:
         """Return the folder of this shard inside a run folder."""
@@ -90,6 +97,18 @@ def _number(environment: Mapping[str, str], name: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
         raise ValueError(f"--shard auto: {name} = '{text}' is no number; give I/N, for example 0/8")
     return int(text)
+
+
+def lanes_of(shards: Iterable[Shard], plan: Plan) -> dict[Shard, Spans]:
+    """Return the numbers of the lanes of several shards; the chunks are gone through once."""
+    wanted = set(shards)
+    found: dict[Shard, list[Spans]] = {shard: [] for shard in wanted}
+    counts = {shard.count for shard in wanted}
+    for number, chunk in enumerate(chunks(plan) if wanted else ()):
+        for count in counts:
+            if (shard := Shard(number % count, count)) in wanted:
+                found[shard].append(chunk.lanes)
+    return {shard: Spans.joined(lanes) for shard, lanes in found.items()}
 
 
 def shards_in(run: Path) -> list[Shard]:

@@ -1,17 +1,32 @@
 """The stock of a run folder: which training runs of an experiment are there, which have lost their curves, which parts are given up."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Part
-from bench.runs.numbering import FOREIGN
+from bench.runs.numbering import FOREIGN, Numbering
 from bench.runs.parquet import LANE
-from bench.runs.rows import LaneTable
 from bench.runs.spans import Spans
+
+
+class Lanes(Protocol):
+    """What has to be known of the lanes of an experiment in order to count those on disk."""
+
+    @property
+    def numbering(self) -> Numbering:
+        """The numbers of the lanes."""
+
+    @property
+    def log_steps(self) -> Mapping[int, np.ndarray]:
+        """Steps at which the curves of a cell are logged, by the number of the cell; a cell that is left out is not known."""
+
+    def logged(self, numbers: np.ndarray) -> np.ndarray:
+        """Return whether the curve of each of these lanes is kept."""
 
 
 @dataclass
@@ -25,14 +40,14 @@ class Stock:
     missing: Spans
     """Lanes that have to run, be it for their curves alone."""
     whole: bool
-    """Whether nothing is missing, and the rows are in order."""
+    """Whether nothing is missing of what the folder is to hold, and the rows are in order."""
     solved: int
     beyond: bool
     """Whether there are lanes of more seeds than the experiment has."""
     faults: list[str] = field(default_factory=list)
 
 
-def take_stock(store: RunFolder, table: LaneTable, wanted: Spans) -> Stock:
+def take_stock(store: RunFolder, table: Lanes, wanted: Spans) -> Stock:
     """Read all parts, take those off the list that are damaged or not of this experiment, and count the rest.
 
     `wanted` are the numbers of the lanes that the folder is to hold. No more than one part is in memory at a time, beside the curves'
@@ -46,11 +61,11 @@ def take_stock(store: RunFolder, table: LaneTable, wanted: Spans) -> Stock:
     if counted.given_up:
         store.give_up(counted.given_up)
     missing = (wanted - counted.done) | counted.lost
-    whole = not missing and store.manifest.complete
+    whole = not missing and store.manifest.whole
     if counted.beyond and not whole:
         raise ValueError(
             f"{store.folder}: was begun with more seeds than this experiment has ({store.manifest.lanes:,} training runs, this makes "
-            f"{table.experiment.lanes:,}); take at least as many, or --fresh trains anew"
+            f"{len(table.numbering.all):,}); take at least as many, or --fresh trains anew"
         )
     return Stock(counted.done, counted.lost, missing, whole, counted.solved, counted.beyond, counted.faults)
 
@@ -58,7 +73,7 @@ def take_stock(store: RunFolder, table: LaneTable, wanted: Spans) -> Stock:
 class _Counted:
     """What the parts of a run folder hold, counted part by part."""
 
-    def __init__(self, store: RunFolder, table: LaneTable) -> None:
+    def __init__(self, store: RunFolder, table: Lanes) -> None:
         self._store, self._table = store, table
         self.given_up: list[Part] = []
         self.faults: list[str] = []
@@ -101,13 +116,18 @@ class _Counted:
         self.faults.append(f"{why}; what is lost with it is made anew")
 
 
-def _without_curve(table: LaneTable, logged: pd.DataFrame, curves: Iterable[tuple[Part, pd.DataFrame]]) -> Spans:
+def _without_curve(table: Lanes, logged: pd.DataFrame, curves: Iterable[tuple[Part, pd.DataFrame]]) -> Spans:
     """Return the lanes that should have a curve, and have none from step 0 to the lane's end with every logged step between."""
     wanted = logged.set_index("lane")["steps_run"].sort_index()
     points = pd.concat([pd.DataFrame({"step": [], "lane": []}, dtype=np.int64), *(rows for _, rows in curves)], ignore_index=True)
     found = points.drop_duplicates().groupby("lane")["step"].agg(["size", "min", "max"]).reindex(wanted.index, fill_value=-1)
-    expected = pd.Series(0, index=wanted.index)
-    for cell, group in wanted.groupby(wanted.index // table.seeds):
-        expected[group.index] = np.searchsorted(table.log_steps[cell], group.to_numpy(), "left") + 1
+    expected, seeds = pd.Series(0, index=wanted.index), len(table.numbering.seeds)
+    for cell, group in wanted.groupby(wanted.index // seeds):
+        steps = table.log_steps.get(cell)
+        if steps is None:
+            # All lanes of a cell are logged at the same steps, and at their ends.
+            inner = (points["lane"] // seeds == cell) & (points["step"] != points["lane"].map(wanted))
+            steps = np.unique(points.loc[inner, "step"])
+        expected[group.index] = np.searchsorted(steps, group.to_numpy(), "left") + 1
     whole = (found["size"] == expected) & (found["min"] == 0) & (found["max"] == wanted)
     return Spans.of(wanted.index[~whole.to_numpy()].to_numpy(np.int64))

@@ -5,17 +5,18 @@ from pathlib import Path
 import jax
 
 from bench.hardware import lane_mesh
-from bench.runs.begin import begin, judge_by
+from bench.runs.begin import begin, begin_from, judge_by, kept_widths
 from bench.runs.environment import now
 from bench.runs.executor import Executor
 from bench.runs.folder import RunFolder
 from bench.runs.here import Here
-from bench.runs.merge import take_over
+from bench.runs.manifest import Share, read_manifest
+from bench.runs.merge import TakeOver
 from bench.runs.plan import Plan, plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
 from bench.runs.resume import check_same, grown, of_one_provenance
-from bench.runs.shards import Shard, shards_in
+from bench.runs.shards import Shard, lanes_of, shards_in
 from bench.runs.spans import Spans
 from bench.runs.stock import Stock, take_stock
 from bench.spec import Experiment
@@ -38,9 +39,9 @@ def run(
 
     Training runs that the folder already holds are not repeated, so the same call resumes a run that was cut off, more seeds compute only
     the new training runs, and lost or damaged rows are made anew. `mixed` allows, and marks, rows made with other versions, devices, flags
-    or code of the user's own; `fresh` first removes the run that the folder holds. `executor` trains, by default this process on all of
-    its devices. With a `shard` its share of the training runs goes into a folder inside `out/<name>`, which is returned; a run without
-    one takes over what shards have trained.
+    or code of the user's own; `fresh` first removes the run that the folder holds, with its shards. `executor` trains, by default this
+    process on all of its devices. With a `shard` its share of the training runs goes into a folder inside `out/<name>`, which is returned;
+    a run without one takes over what shards have trained, also while they run.
 
     ValueError if the folder holds another experiment, or rows made otherwise without `mixed`. OSError if the folder cannot be read or
     written, MemoryError if the devices have too little memory for the smallest pool.
@@ -51,17 +52,20 @@ def run(
     executor.check(planned)
     # Every program is traced before the folder is touched, so that a probe that fails leaves nothing behind.
     wanted = shard.lanes(planned) if shard else planned.lanes.numbering.all
-    shards = [] if shard else [one.folder(folder) for one in shards_in(folder)]
-    folder = shard.folder(folder) if shard else folder
-    with RunFolder.locked(folder, fresh) as store:
-        for one in shards:
-            take_over(store, one, planned.lanes.numbering, mixed)
+    shards = [] if shard else shards_in(folder)
+    for one in shards if fresh else ():
+        with RunFolder.locked(one.folder(folder), fresh):
+            pass
+    with RunFolder.locked(shard.folder(folder) if shard else folder, fresh) as store:
         if not store.new:
             check_same(store, experiment)
-        stock = _Pass(store, planned, wanted, executor, watch, mixed).made_whole()
+        passes = _Pass(store, planned, wanted, executor, watch, mixed)
+        if shard:
+            passes.begin_shard(shard)
+        stock = passes.made_whole([] if fresh else shards)
         store.remove_unlisted()
         judge_by(store, grown(store, experiment, stock))
-    return folder
+    return store.folder
 
 
 class _Pass:
@@ -71,32 +75,91 @@ class _Pass:
         self._store, self._plan, self._wanted = store, planned, wanted
         self._executor, self._watch, self._mixed = executor, watch, mixed
         self._progress = Progress(len(wanted), 0)
+        self._share: Share | None = None
 
-    def made_whole(self) -> Stock:
-        """Train and put in order until the folder holds everything that is wanted; return its stock.
+    def begin_shard(self, shard: Shard) -> None:
+        """Note which share of the experiment the folder is to hold; ValueError if it holds another one."""
+        self._share = shard.share(len(self._wanted))
+        experiment, ours = self._plan.experiment, self._store.known
+        if ours and (ours.spec_hash, ours.lanes, ours.share and ours.share.lanes) != (
+            experiment.training_hash,
+            experiment.lanes,
+            len(self._wanted),
+        ):
+            raise ValueError(
+                f"{self._store.folder}: is a share of {ours.lanes:,} training runs, this makes {experiment.lanes:,}; a run without "
+                "--shard takes over what shards have and trains the rest, another --out begins new shards"
+            )
+        if not self._wanted:
+            self._progress.said.append(f"shard {shard.index} of {shard.count} has nothing to train: there are fewer chunks than shards")
+
+    def made_whole(self, shards: list[Shard]) -> Stock:
+        """Take over what shards have, train and put in order until the folder holds everything that is wanted; return its stock.
 
         OSError if parts go again and again while the folder is written.
         """
         store, table = self._store, self._plan.lanes
         here: Provenance | None = None
-        for _ in range(ATTEMPTS):
-            stock = self._told(take_stock(store, table, self._wanted))
-            for fault in stock.faults:
-                self._progress.say(self._watch, fault)
+        for attempt in range(ATTEMPTS):
+            stock = self._counted([] if attempt else shards)
             if stock.whole:
                 return stock
-            if here is None and stock.missing:
+            if here is None and (stock.missing or store.new):
                 here = self._executor.provenance(self._plan.experiment)
                 stock = self._told(of_one_provenance(store, table, self._wanted, stock, here, self._mixed, self._progress))
-            begin(store, self._plan, here)
+            begin(store, self._plan, here, self._share)
             self._executor.train(store, self._plan, stock, self._progress, self._watch)
             try:
                 store.put_in_order(table.numbering.of)
             except (ValueError, FileNotFoundError) as error:
                 self._progress.say(self._watch, f"{error}; went while the run was under way")
                 continue
-            store.change(ended=now(), complete=len(self._wanted) == self._plan.experiment.lanes)
+            share = self._share and self._share.model_copy(update={"whole": True})
+            store.change(ended=now(), complete=len(self._wanted) == self._plan.experiment.lanes, share=share)
         raise OSError(f"{store.folder}: parts of this run go while it is written; nothing else may write there")
+
+    def _counted(self, shards: list[Shard]) -> Stock:
+        """Return the stock of the folder, into which what it lacks is first taken over from shards; tell what was damaged."""
+        stock = take_stock(self._store, self._plan.lanes, self._wanted)
+        said = stock.faults
+        if shards and not stock.whole:
+            said += self._take_over(shards, stock.missing)
+            stock = take_stock(self._store, self._plan.lanes, self._wanted)
+            said += stock.faults
+        if self._share and (stock.done - self._wanted):
+            raise ValueError(
+                f"{self._store.folder}: holds training runs of other shards, since the experiment was cut otherwise by another version of "
+                "initbench; a run without --shard takes them over"
+            )
+        self._told(stock)
+        for line in said:
+            self._progress.say(self._watch, line)
+        return stock
+
+    def _take_over(self, shards: list[Shard], missing: Spans) -> list[str]:
+        """Take over missing lanes that shards have; return what is to be said about it."""
+        said: list[str] = []
+        new, count = 0, 0
+        taking = TakeOver(self._store, self._plan.lanes.numbering, self._mixed)
+        for shard, lanes in lanes_of(shards, self._plan).items():
+            source = shard.folder(self._store.folder)
+            try:
+                theirs = read_manifest(source)
+            except ValueError as error:
+                said += [f"{error}; what it holds is trained anew"] if (source / "run.json").exists() else []
+                continue
+            check_same(RunFolder(source, theirs), self._plan.experiment)
+            alike = (theirs.spec_hash, theirs.lanes) == (self._plan.experiment.training_hash, self._plan.experiment.lanes)
+            if alike and not lanes & missing:
+                continue
+            begin_from(self._store, self._plan, theirs)
+            widths = kept_widths(theirs, self._plan.programs)
+            taken = taking.take(source, widths)
+            said += [f"{fault}; what is lost with it is made anew" for fault in taken.faults]
+            new, count = new + taken.new, count + bool(taken.new)
+        if new:
+            said.append(f"took over {new:,} training runs from {count:,} shard{'' if count == 1 else 's'}")
+        return said
 
     def _told(self, stock: Stock) -> Stock:
         """Tell the watcher how much is there already."""

@@ -10,6 +10,7 @@ from initbench.cli.inspect import compare, replay, throughput
 from initbench.cli.own import audit, check, judge, league, new
 from initbench.cli.report import figure, report, verify
 from initbench.cli.run import reproduce, run
+from initbench.cli.shards import merge, status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +34,9 @@ def initbench(
     """Measure what an initialization changes, over thousands of seeds."""
 
 
-for command in (run, report, reproduce, figure, compare, replay, verify, throughput, new, league, check, audit, judge, worker):
+for command in (
+    *(run, report, reproduce, status, merge, worker, figure, compare, replay, verify, throughput, new, league, check, audit, judge),
+):
     app.command()(command)
 app.command("list")(list_things)
 app.command()(doctor)

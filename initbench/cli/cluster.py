@@ -1,7 +1,5 @@
 """The command of the workers of a cluster: `worker`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer

@@ -1,6 +1,7 @@
 """The commands that train: `run` and `reproduce`."""
 
 import math
+import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,7 @@ from initbench.stop import Stoppable, Stopped, leave, say
 if TYPE_CHECKING:
     from bench import Experiment, Progress
     from bench.runs.executor import Executor
+    from bench.runs.shards import Shard
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME-or-FILE...", help="Experiments by name, or TOML files.")]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value of the experiment file.")]
@@ -35,6 +37,10 @@ def run(
     ] = False,
     mixed: Mixed = False,
     fresh: Fresh = False,
+    share: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Train shard I of N, counted from 0, alone; auto: as a batch system numbers it."),
+    ] = None,
     on: Annotated[
         str | None,
         typer.Option(
@@ -46,15 +52,24 @@ def run(
     tls_key: TlsKey = None,
     insecure: Insecure = False,
 ) -> None:
-    """Train an experiment; resumes, repairs what is damaged, and computes only what is not there yet."""
+    """Train an experiment; resumes, repairs what is damaged, takes over what shards have, and computes only what is not there yet."""
+    if share and fresh:
+        raise ValueError("--shard with --fresh: a shard that is submitted again would lose what it has; remove the folder of the shard")
     experiments = [read_experiment(name, seeds, settings) for name in names]
     if dry_run:
         for experiment in experiments:
-            _describe(experiment)
+            _describe(experiment, _shard(share, folder / experiment.name))
         return
     with executor(on, (tls_ca, tls_cert, tls_key), insecure, mixed, told=_tell) as place:
         for experiment in experiments:
-            train(experiment, folder, mixed, fresh, place)
+            train(experiment, folder, mixed, fresh, place, _shard(share, folder / experiment.name))
+
+
+def _shard(text: str | None, folder: Path) -> "Shard | None":
+    """Return the shard of a run folder that a text names."""
+    from bench.runs.shards import Shard
+
+    return None if text is None else Shard.parse(text, os.environ, folder)
 
 
 @clean
@@ -106,11 +121,22 @@ def key_and_value(text: str, option: str, example: str) -> tuple[str, Any]:
         return key, value
 
 
-def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool, place: "Executor | None" = None) -> Path:
-    """Train an experiment into a folder of its name and show how far it is; a signal keeps the training runs that have ended."""
+def train(
+    experiment: "Experiment",
+    folder: Path,
+    mixed: bool,
+    fresh: bool,
+    place: "Executor | None" = None,
+    shard: "Shard | None" = None,
+) -> Path:
+    """Train an experiment, or a shard of it, into a folder of its name and show how far it is.
+
+    A signal keeps the training runs that have ended.
+    """
     from bench import run as train_experiment
 
     where = folder / experiment.name
+    where = shard.folder(where) if shard else where
     with Stoppable() as check, Told(experiment.name, where, err) as told:
 
         def watch(progress: "Progress") -> None:
@@ -118,7 +144,7 @@ def train(experiment: "Experiment", folder: Path, mixed: bool, fresh: bool, plac
             check()
 
         try:
-            return train_experiment(experiment, folder, watch=watch, mixed=mixed, fresh=fresh, executor=place)
+            return train_experiment(experiment, folder, watch=watch, mixed=mixed, fresh=fresh, executor=place, shard=shard)
         except Stopped as stopped:
             now = told.now
             kept = f"{now.done:,} of {now.lanes:,} training runs" if now else "all training runs that were there"
@@ -133,9 +159,10 @@ def _tell(text: str) -> None:
     err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _describe(experiment: "Experiment") -> None:
+def _describe(experiment: "Experiment", shard: "Shard | None") -> None:
     """Print what a run would do: cells, training runs, programs, and from a short trial of some of them memory and time."""
     from bench.runs.estimate import estimate
+    from bench.runs.plan import plan as planned
 
     plan = estimate(experiment)
     table = Table(title=experiment.name, title_justify="left")
@@ -153,3 +180,6 @@ def _describe(experiment: "Experiment") -> None:
         f"{len(experiment.cells)} cells, {experiment.lanes:,} training runs, {plan.programs} programs; {memory}, "
         f"{seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
     )
+    if shard:
+        own = len(shard.lanes(planned(experiment)))
+        out.print(f"shard {shard.index} of {shard.count}, counted from 0: {own:,} of these training runs ({own / experiment.lanes:.1%})")

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults import clusters, damage, interruptions, mutations, surroundings
+from tests.faults import clusters, damage, interruptions, mutations, shards, surroundings
 from tests.faults.page import write_page
 from tests.faults.record import families
 
-__all__ = ["clusters", "damage", "interruptions", "mutations", "surroundings"]
+__all__ = ["clusters", "damage", "interruptions", "mutations", "shards", "surroundings"]
 
 
 def main() -> int:

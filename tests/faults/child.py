@@ -12,6 +12,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
+import bench.runs.chunks
 import bench.runs.part_writer
 from initbench.cli.app import app
 from tests.faults import injection
@@ -95,8 +96,9 @@ def _run(output: Path, jobs: list[Job]) -> None:
 
 def _codes(jobs: list[Job]) -> int:
     """Run all jobs, and print their exit codes; the largest of them."""
-    # Every batch of ended lanes becomes a part of its own.
+    # Every batch of ended lanes becomes a part of its own, and shards of few lanes have several chunks.
     bench.runs.part_writer.FLUSH_SECONDS = 0.0
+    bench.runs.chunks.MOST_LANES = 1 << 10
     codes = []
     for inject, arguments in jobs:
         inject()

@@ -15,6 +15,8 @@ from analysis.rows.compare import compare
 from analysis.rows.load import load
 from bench import Experiment, run
 from bench.registry import trusting
+from bench.runs.join import join
+from bench.runs.status import Looker
 from bench.spec import modules_named
 from tests.commands import call
 from tests.conftest import XOR
@@ -82,6 +84,10 @@ def test_nothing_that_a_folder_names_runs(kind: str, folder: Path) -> None:
         write_report([folder], Path("reports"))
         assert differences(Path("reports/xor-test")) == []
     assert compare(folder, folder).matches[0].same_bits == 1
+    joined = join([folder], Path("joined"))
+    assert not joined.missing and load(joined.folder, interim=True).manifest.complete
+    [status], broken = Looker([folder]).look()
+    assert status.ended and not broken
     again = call("replay", folder, "--lane", 0)
     assert again.exit_code == 2
     assert len(again.stderr.splitlines()) == 1 and len(again.stderr) < 1000

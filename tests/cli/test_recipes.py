@@ -1,0 +1,75 @@
+"""The recipes of `docs/clusters.md`, as far as they can be tried without a cluster."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.runs.join import join
+from bench.runs.manifest import read_manifest
+from bench.runs.shards import Shard
+from bench.runs.status import Looker
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "docs" / "recipes"
+EXPERIMENT = """
+name = "mine"
+task = "xor"
+model = "linear"
+initializer = "glorot_normal"
+probes = []
+[training]
+steps = 50
+[seeds]
+init = 40
+"""
+INITBENCH = f"""#!{sys.executable}
+import bench.runs.chunks
+# An experiment that is over at once would be a single chunk.
+bench.runs.chunks.MOST_LANES = 16
+from initbench.cli.app import app
+app()
+"""
+
+
+def test_the_body_of_the_slurm_array_runs_in_every_task(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(EXPERIMENT)
+    command = tmp_path / "bin" / "initbench"
+    command.parent.mkdir()
+    command.write_text(INITBENCH)
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_MAX": "1"}
+    tasks = [
+        subprocess.Popen(
+            ["bash", RECIPES / "slurm-array.sh", "mine.toml"], cwd=tmp_path, env={**environment, "SLURM_ARRAY_TASK_ID": str(index)}
+        )
+        for index in range(2)
+    ]
+    assert [task.wait() for task in tasks] == [0, 0]
+    run = tmp_path / "results" / "runs" / "mine"
+    [status], _ = Looker([run]).look()
+    assert status.missing_shards == {2: ""} and [folder.wanted for folder in status.folders] == [20, 20]
+    assert read_manifest(join([run], tmp_path / "joined").folder).complete
+
+
+def test_scripts_are_valid_and_signals_reach_the_run() -> None:
+    for script in RECIPES.glob("*.sh"):
+        subprocess.run(["bash", "-n", script], check=True)
+        assert "exec initbench run" in script.read_text()
+    slurm = {script.name: re.findall(r"^#SBATCH (--\S+)", script.read_text(), re.MULTILINE) for script in RECIPES.glob("slurm-array*.sh")}
+    assert all({"--requeue", "--signal=B:TERM@120"} <= set(options) for options in slurm.values())
+
+
+def test_the_pods_of_the_indexed_job_know_their_shards(tmp_path: Path) -> None:
+    text = (RECIPES / "kubernetes-job.yaml").read_text()
+    [count] = re.findall(r"^  completions: (\d+)$", text, re.MULTILINE)
+    [passed] = re.findall(r'- name: JOB_COMPLETIONS\n +value: "(\d+)"', text)
+    assert "--shard, auto]" in text and passed == count
+    assert Shard.parse("auto", {"JOB_COMPLETION_INDEX": "7", "JOB_COMPLETIONS": passed}, tmp_path) == Shard(7, int(count))
+
+
+def test_the_page_names_every_recipe() -> None:
+    page = (ROOT / "docs" / "clusters.md").read_text()
+    assert {name for name in re.findall(r"\(recipes/([\w.-]+)\)", page)} >= {path.name for path in RECIPES.iterdir()}
