@@ -11,6 +11,7 @@ from analysis.judging.checks import check
 from analysis.rows import load as rows
 from bench.runs import train
 from bench.runs.own import forget_changed
+from bench.runs.places import place
 from bench.runs.progress import Progress, Watch
 from bench.spec import Experiment, modules_named
 from initbench.cli.progress import Told
@@ -76,9 +77,9 @@ def run(
         wanted = given(experiment.text if isinstance(experiment, Experiment) else experiment, seeds, settings)
     check(wanted)
 
-    telling = Told(wanted.name, Path(out) / wanted.name, Terminal()) if progress else nullcontext()
-    with executor(on, mixed=mixed) as place, telling as told:
-        folder = train.run(wanted, out, devices, _all_of(told.watch if told else None, watch), mixed, fresh, place)
+    telling = Told(wanted.name, place(out) / wanted.name, Terminal()) if progress else nullcontext()
+    with executor(on, mixed=mixed) as trainer, telling as told:
+        folder = train.run(wanted, out, devices, _all_of(told.watch if told else None, watch), mixed, fresh, trainer)
     return load(folder, modules_named(wanted, figures=True))
 
 

@@ -15,6 +15,7 @@ from bench.registry import trusted_by, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
+from bench.runs.places import place
 from bench.runs.starts import Starts
 from bench.runs.stored import stored_experiment
 from bench.spec import Cell, Claim, Experiment, Span, wanted_labels
@@ -171,7 +172,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
     Nothing that the folder names is imported, except the modules in `trust`. With `interim` a run that is not complete is read as well,
     with the training runs that have ended.
     """
-    folder = Path(folder)
+    folder = place(folder)
     manifest = read_manifest(folder)
     experiment = stored_experiment(folder, manifest, trust)
     if not manifest.complete and not interim:

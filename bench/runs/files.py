@@ -4,6 +4,9 @@ import os
 import stat
 from pathlib import Path
 
+from bench.messages import one_line
+from bench.runs.places import is_here
+
 MOST_TEXT = 1 << 24
 """Largest size in bytes of a text file that is read."""
 
@@ -15,6 +18,8 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
     OSError if it cannot be read. Both name the path.
     """
     path = folder / name
+    if not is_here(folder):
+        return _read_object(path, most)
     *parents, last = Path(name).parts
     opened: list[int] = []
     try:
@@ -40,16 +45,36 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
             os.close(descriptor)
 
 
+def _read_object(path: Path, most: int) -> bytes:
+    """Return the content of a file on object storage; errors as from `read_inside`."""
+    try:
+        size = path.stat().st_size
+        if size <= most:
+            return path.read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: cannot be read: there is no such object") from error
+    except Exception as error:
+        # Every storage has errors of its own.
+        raise OSError(one_line(f"{path}: cannot be read: {error}")) from error
+    raise ValueError(f"{path}: has {size:,} bytes; at most {most:,} are read")
+
+
 def _refuse_link(path: Path, name: str, folder: int) -> None:
     if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
         raise ValueError(f"{path}: {name} is a link, which is not followed")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by a temporary file, fsync and rename, so that it is there whole or not at all.
+    """Write a file by a temporary file, fsync and rename, so that it is there whole or not at all; object storage writes so by itself.
 
     OSError names the file if it cannot be written, or if it is a link: nothing is written through links.
     """
+    if not is_here(path):
+        try:
+            path.write_bytes(content)
+        except Exception as error:
+            raise OSError(one_line(f"{path}: cannot be written: {error}")) from error
+        return
     if path.is_symlink():
         raise OSError(f"{path}: is a link; nothing is written through links")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

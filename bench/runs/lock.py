@@ -6,16 +6,21 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bench.runs.places import is_here
+
 LOCK = ".lock"
 """Name of the lock's file. The file stays when the lock is released; the operating system releases the lock of a process that ends."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if it is not there.
+    """Hold the lock of a folder, which is made if it is not there; object storage has no locks, so nothing is held there.
 
     ValueError if another process has the lock, or if its file is a link; OSError if the folder cannot be written.
     """
+    if not is_here(folder):
+        yield
+        return
     path = folder / LOCK
     lock = FileLock(path, blocking=False)
     try:

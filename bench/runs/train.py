@@ -12,6 +12,7 @@ from bench.runs.folder import RunFolder
 from bench.runs.here import Here
 from bench.runs.manifest import Share, read_manifest
 from bench.runs.merge import TakeOver
+from bench.runs.places import place
 from bench.runs.plan import Plan, plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
@@ -47,7 +48,7 @@ def run(
     written, MemoryError if the devices have too little memory for the smallest pool.
     """
     executor = executor or Here(lane_mesh(devices))
-    folder = Path(out) / experiment.name
+    folder = place(out) / experiment.name
     planned = plan(experiment)
     executor.check(planned)
     # Every program is traced before the folder is touched, so that a probe that fails leaves nothing behind.

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from initbench.cli.errors import clean
-from initbench.cli.options import Trust
+from initbench.cli.options import PLACE, Trust
 from initbench.cli.tables import cells_table, curve_table, disagreements_table, err, frame_table, out
 
 
 @clean
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A run folder, or a report.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="A run folder, or a report.", **PLACE)],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another one.", **PLACE)],
 ) -> None:
     """Two runs side by side, pair by pair where their seeds are the same: shares, intervals, the largest disagreements."""
     from analysis.rows.compare import compare as hold_against
@@ -29,7 +29,7 @@ def compare(
 
 @clean
 def replay(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.", **PLACE)],
     lane: Annotated[str | None, typer.Option("--lane", metavar="ID", help="A row's number, or CELL:DATA_SEED:INIT_SEED.")] = None,
     best: Annotated[bool, typer.Option("--best", help="The training run with the least final loss.")] = False,
     worst: Annotated[bool, typer.Option("--worst", help="The training run with the largest final loss, or that diverged.")] = False,

@@ -1,9 +1,25 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from initbench.cli.errors import fail
+
+
+def _place(text: str) -> Path:
+    """Return the folder of this name, which may stand on object storage; a wrong name is wrong input of the command."""
+    from bench.runs.places import place
+
+    try:
+        return place(text)
+    except ValueError as error:
+        fail(str(error))
+
+
+PLACE: dict[str, Any] = {"parser": _place}
+"""Of an option or argument: a folder on this machine, or on object storage."""
 
 Trust = Annotated[
     list[str],

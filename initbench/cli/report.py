@@ -6,13 +6,17 @@ from typing import Annotated
 import typer
 
 from initbench.cli.errors import clean
-from initbench.cli.options import Trust
+from initbench.cli.options import PLACE, Trust
 from initbench.cli.tables import out
+
+RUNS, REPORTS = [Path("results/runs")], [Path("results/reports")]
 
 
 @clean
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.")] = [Path("results/runs")],  # noqa: B006
+    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.", **PLACE)] = [
+        Path("results/runs")
+    ],  # noqa: B006
     folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
     html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
     trust: Trust = [],  # noqa: B006
@@ -28,7 +32,9 @@ def report(
 
 @clean
 def verify(
-    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.")] = [Path("results/reports")],  # noqa: B006
+    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.", **PLACE)] = [
+        Path("results/reports")
+    ],  # noqa: B006
     trust: Trust = [],  # noqa: B006
 ) -> None:
     """Recompute every number, verdict, table and figure of reports from their rows; exit code 1 if one differs."""
@@ -46,7 +52,7 @@ def verify(
 
 @clean
 def figure(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.", **PLACE)],
     name: Annotated[str, typer.Argument(metavar="NAME", help="A figure of its experiment file, or of those drawn by default.")],
     size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Width and height in inches, for example 3.3x2.5.")] = None,
     kind: Annotated[str, typer.Option("--format", help="svg, pdf or png.")] = "pdf",

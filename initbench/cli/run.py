@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from initbench.cli.errors import clean
-from initbench.cli.options import Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
+from initbench.cli.options import PLACE, Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
 from initbench.cli.progress import Told
 from initbench.cli.report import write_and_print
 from initbench.cli.tables import err, out
@@ -31,7 +31,7 @@ def run(
     names: Names,
     seeds: Seeds = None,
     settings: Sets = [],  # noqa: B006  (typer wants a list)
-    folder: Annotated[Path, typer.Option("--out", help="Where run folders go.")] = Path("results/runs"),
+    folder: Annotated[Path, typer.Option("--out", help="Where run folders go.", **PLACE)] = Path("results/runs"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print cells, training runs, programs, memory and time; train nothing.")
     ] = False,

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from initbench.cli.errors import clean
-from initbench.cli.options import Mixed
+from initbench.cli.options import PLACE, Mixed
 from initbench.cli.tables import out
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ RENEWED_SECONDS = 2.0
 """Time between two looks of `status --watch`."""
 MOST_FOLDERS = 20
 """Number of folders up to which all of them are shown; of more, those that are not whole, and of these the first ones."""
-Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders, with shards or without, or folders of them.")]
+Folders = Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run folders, with shards or without, or folders of them.", **PLACE)]
 
 
 @clean
 def merge(
     folders: Folders,
-    folder: Annotated[Path, typer.Option("--out", help="The joined run goes into OUT/<name>.")],
+    folder: Annotated[Path, typer.Option("--out", help="The joined run goes into OUT/<name>.", **PLACE)],
     mixed: Mixed = False,
 ) -> None:
     """Join shards, or runs of one experiment on several machines; names gaps and overlaps, exit code 1 if training runs are missing."""
