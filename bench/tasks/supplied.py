@@ -47,9 +47,7 @@ class Supply:
     labels: Labels
 
     @classmethod
-    def of(
-        cls, parts: Callable[[int], Parts], seeded: bool = False, kind: Kind | None = None, treatment: Treatment = AS_IT_IS
-    ) -> "Supply":
+    def of(cls, parts: Callable[[int], Parts], seeded: bool = False, kind: Kind | None = None, treatment: Treatment = AS_IT_IS) -> "Supply":
         """Check the data of the data seed 0; ValueError in one line if they are wrong.
 
         `parts` gives the data of a data seed as they came, the same ones every time if not `seeded`. Labels that are not 0, 1, ... are

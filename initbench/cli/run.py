@@ -133,5 +133,5 @@ def _describe(experiment: "Experiment") -> None:
     memory = f"about {plan.memory_bytes / 2**20:,.0f} MiB of training runs in flight"
     out.print(
         f"{len(experiment.cells)} cells, {experiment.lanes:,} training runs, {plan.programs} programs; {memory}, "
-        f"{seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
+        f"{seconds}, and {plan.compile_seconds:,.0f} s of compiling and testing programs{tried}"
     )
