@@ -22,8 +22,8 @@ TRIAL_SECONDS = 0.5
 """A trial takes more steps until it lasts this long."""
 FIRST_STEPS = 64
 """Most steps of the first trial: an epoch of minibatches of many examples has more."""
-MORE = 8
-"""How many times as many steps, or training runs, the next trial has: few trials, because each of them measures starts and ends as well."""
+MORE_STEPS = 8
+"""How many times as many steps the next trial has: few trials, because each of them measures starts and ends as well."""
 ALL_TRIALS_SECONDS = 10.0
 """After this long no other program is compiled: the rest is estimated from those that were tried."""
 
@@ -106,9 +106,9 @@ def _trial(pool: Pool, table: LaneTable, program: Program, cells: list[int]) -> 
     seconds, before = first, _block_steps(steps, room)
     while seconds < TRIAL_SECONDS + first:
         if steps.max() == limit < most:
-            limit = min(MORE * limit, most)
-        elif first < TRIAL_SECONDS and len(lanes) < len(cells) * table.seeds:
-            lanes = _sample(table, program, cells, MORE * len(lanes))
+            limit = min(MORE_STEPS * limit, most)
+        elif seconds < TRIAL_SECONDS and len(lanes) < len(cells) * table.seeds:
+            lanes = _sample(table, program, cells, 4 * len(lanes))
         else:
             break
         seconds, steps = _trained(pool, lanes, limit)

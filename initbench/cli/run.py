@@ -178,7 +178,7 @@ def _describe(experiment: "Experiment", shard: "Shard | None") -> None:
     memory = f"about {plan.memory_bytes / 2**20:,.0f} MiB of training runs in flight"
     out.print(
         f"{len(experiment.cells)} cells, {experiment.lanes:,} training runs, {plan.programs} programs; {memory}, "
-        f"{seconds}, and {plan.compile_seconds:,.0f} s of compilation{tried}"
+        f"{seconds}, and {plan.compile_seconds:,.0f} s of compiling and testing programs{tried}"
     )
     if shard:
         own = len(shard.lanes(planned(experiment)))
