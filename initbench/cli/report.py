@@ -9,14 +9,14 @@ from initbench.cli.errors import clean
 from initbench.cli.options import PLACE, Trust
 from initbench.cli.tables import out
 
+Runs = Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.", **PLACE)]
+Reports = Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.", **PLACE)]
 RUNS, REPORTS = [Path("results/runs")], [Path("results/reports")]
 
 
 @clean
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.", **PLACE)] = [
-        Path("results/runs")
-    ],  # noqa: B006
+    folders: Runs = RUNS,
     folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
     html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
     trust: Trust = [],  # noqa: B006
@@ -32,9 +32,7 @@ def report(
 
 @clean
 def verify(
-    folders: Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Reports, or folders of them.", **PLACE)] = [
-        Path("results/reports")
-    ],  # noqa: B006
+    folders: Reports = REPORTS,
     trust: Trust = [],  # noqa: B006
 ) -> None:
     """Recompute every number, verdict, table and figure of reports from their rows; exit code 1 if one differs."""
