@@ -20,7 +20,6 @@ CHEAP = {
     "mutated_files": 100,
     "mutated_folders": 40,
     "forged_folders": 10,
-    "merge_errors": 3,
 }
 """How many faults of a family are injected here."""
 

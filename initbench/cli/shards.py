@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,25 +51,35 @@ def merge(
 def status(
     folders: Folders,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until all is done.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each look.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each look that shows a change.")] = False,
 ) -> None:
     """How far run folders are, with their shards: what is there, missing and damaged, and which shards to submit again."""
     from bench.runs.status import Looker
 
     looker = Looker(folders)
-    # Where there is no terminal, each look is printed.
-    with Live(console=out, auto_refresh=False) if watch and not as_json and out.is_terminal else out as shown:
+    live = Live(console=out, auto_refresh=False) if watch and not as_json and out.is_terminal else None
+    before = None
+    with live or nullcontext():
         while True:
             found, broken = looker.look()
-            if as_json:
-                typer.echo(json.dumps({"experiments": [_record(one) for one in found], "broken": broken}))
-            elif isinstance(shown, Live):
-                shown.update(page(found, broken), refresh=True)
-            else:
-                out.print(page(found, broken))
+            now = [(one.done, one.faults, one.missing_shards) for one in found]
+            if live:
+                live.update(page(found, broken), refresh=True)
+            elif now != before:
+                # Where there is no terminal, what has changed is printed.
+                _print_all(found, broken, as_json)
             if not watch or not broken and all(one.ended for one in found):
                 return
+            before = now
             time.sleep(RENEWED_SECONDS)
+
+
+def _print_all(found: list["Status"], broken: list[str], as_json: bool) -> None:
+    """Print how far experiments are."""
+    if as_json:
+        typer.echo(json.dumps({"experiments": [_record(one) for one in found], "broken": broken}))
+    else:
+        out.print(page(found, broken))
 
 
 def page(found: list["Status"], broken: list[str]) -> Group:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench.runs.chunks
+from bench.engine.layouts.costs import power_of_two
 from bench.lane.program import Program
 from bench.runs.chunks import LAST_CHUNKS, chunks, lane_seconds
 from bench.runs.plan import Plan, plan
@@ -59,10 +60,11 @@ def test_every_lane_is_in_one_chunk(
         assert Spans.joined(chunk.lanes for chunk in own) == wanted.lanes.of_program(place)
         assert all(size == 1 or size <= most and size * costs[program] <= seconds for size in sizes)
         assert [chunk.seconds for chunk in own] == [size * costs[program] for size in sizes]
-        if max(sizes) >= 4 and len(set(sizes[:2])) == 1 and sum(sizes) > LAST_CHUNKS * 4 * max(sizes):
-            # The small chunks come last, and hold the lanes of the last few large ones.
-            small = [size for size in sizes if size <= max(sizes) // 4]
-            assert sizes == sorted(sizes, reverse=True) and sum(small) >= LAST_CHUNKS * max(sizes)
+        whole = max(1, min(power_of_two(seconds / costs[program]), most))
+        large = [size for size in sizes if size > max(1, whole // 4)]
+        if whole > 1:
+            # The lanes of the last few chunks come last, in chunks of a quarter of the size.
+            assert sizes[: len(large)] == large == [whole] * max(0, sum(sizes) // whole - LAST_CHUNKS)
     # Programs with long lanes come first, among the large chunks and again among the small ones.
     order = [costs[wanted.programs[chunk.program]] for chunk in found]
     assert order[0] == max(costs.values()) and sum(after > before for before, after in pairwise(order)) <= 1

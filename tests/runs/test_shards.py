@@ -27,6 +27,7 @@ from bench.runs.train import TakeOver
 from initbench.cli.shards import page
 from tests.commands import call
 from tests.conftest import experiment
+from tests.faults import injection
 from tests.folders import manifest_of, with_manifest, with_rows
 from tests.runs.small import SMALL, again, damaged, parts, sums
 from tests.runs.test_resume import otherwise
@@ -201,6 +202,23 @@ def test_gaps_are_named_and_the_rest_is_trained(sharded: Path, finished: Path, t
     assert not read_manifest(where).complete
     assert call("run", where / "experiment.toml", "--out", tmp_path / "out").exit_code == 0
     assert sums(where) == sums(finished)
+
+
+def test_a_merge_that_fails_goes_on(trained: dict[int, Path], finished: Path, tmp_path: Path) -> None:
+    numbers = tmp_path / "operations"
+    injection.count(tmp_path / "counted", numbers)
+    join([trained[2]], tmp_path / "counted")
+    total = numbers.stat().st_size
+    failed = 0
+    for at in range(1, total, total // 6):
+        injection.fail(tmp_path / str(at), at)
+        try:
+            join([trained[2]], tmp_path / str(at))
+        except (OSError, ValueError):
+            failed += 1
+        injection.relent()
+        assert sums(join([trained[2]], tmp_path / str(at)).folder) == sums(finished)
+    assert failed >= 4
 
 
 def test_what_does_not_belong_together_is_not_joined(sharded: Path, tmp_path: Path) -> None:
