@@ -51,6 +51,8 @@ class _Held(NamedTuple):
 
 def _pieces(folder: Path, parts: Sequence[Part], numbers: Numbers) -> Iterator[pa.Table]:
     """Yield the rows of parts in order, in pieces of about `ROWS_PER_PART` rows that have no training run in common."""
+    if not parts:
+        return
     marks = [_marks(folder, part, numbers) for part in parts]
     edges = _edges(marks)
     held: dict[int, _Held] = {}
@@ -73,7 +75,7 @@ def _marks(folder: Path, part: Part, numbers: Numbers) -> np.ndarray:
 
 def _edges(marks: list[np.ndarray]) -> list[int]:
     """Return the numbers at which rows with these marks are cut into pieces of about `ROWS_PER_PART` rows."""
-    inner = np.sort(np.concatenate([own[:-1] for own in marks])) if marks else np.zeros(0, np.int64)
+    inner = np.sort(np.concatenate([own[:-1] for own in marks]))
     return np.unique(inner[MARKS_PER_PART::MARKS_PER_PART]).tolist()
 
 
