@@ -1,0 +1,69 @@
+"""Jobs of a batch system train an experiment, encrypted by the certificate of the recipe."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import dask
+import pytest
+from distributed import Client
+
+import bench.cluster.connect
+from bench import Experiment, run
+from bench.cluster.connect import Tls, cluster
+from bench.cluster.executor import OnCluster
+from bench.runs.manifest import read_manifest
+from tests.conftest import experiment
+from tests.runs.small import SMALL
+
+RECIPES = Path("docs/recipes").resolve()
+SBATCH = """#!/bin/bash
+cp "$1" job-$$.sh
+echo "$1" >> submitted
+setsid bash job-$$.sh > job-$$.txt 2>&1 &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/bash
+kill -- -"$1"
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the recipe for one job and a certificate; `sbatch` and `scancel` run jobs on this machine."""
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    recipe = (RECIPES / "slurm-dask.toml").read_text().replace("jobs = 8\n", "jobs = 1\n").replace("devices = 16 ", "devices = 1 ")
+    (tmp_path / "slurm.toml").write_text(recipe)
+    subprocess.run(["sh", RECIPES / "tls.sh"], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    # Jobs import the package from here, not from where they run.
+    monkeypatch.setenv("PYTHONPATH", f"{Path.cwd()}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def job_of(client: Client) -> str:
+    """Wait for a worker and return its address."""
+    client.wait_for_workers(1, timeout=120)
+    [address] = client.scheduler_info(n_workers=-1)["workers"]
+    return str(address)
+
+
+def test_jobs_train_over_tls_and_are_submitted_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.cluster.connect, "SECONDS_TO_LOOK", 1)
+    tls = Tls(*(slurm / "tls" / f"{name}.pem" for name in ("ca", "cert", "key")))
+    wanted = Experiment.parse(experiment(**SMALL).text)
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}), cluster("slurm.toml", tls, insecure=False) as client:
+        first = job_of(client)
+        assert client.scheduler.address.startswith("tls://") and first.startswith("tls://")
+        client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.close_worker(first))
+        while first in client.scheduler_info(n_workers=-1)["workers"]:
+            time.sleep(0.1)
+        assert job_of(client) != first
+        folder = run(wanted, slurm / "runs", executor=OnCluster(client))
+    assert len((slurm / "submitted").read_text().splitlines()) == 2
+    manifest = read_manifest(folder)
+    assert manifest.complete and manifest.latest.device.count == 1
