@@ -14,7 +14,7 @@ def expected_overhead(seconds: float, fixed: float, life: float, restart: float)
     Formula: (life + restart) (exp((seconds + fixed) / life) - 1) / seconds - 1. The worker lives for exponential times of mean `life`, is
     away for `restart` seconds after each, and begins anew a chunk in which it was lost; a chunk takes its `seconds` of work and `fixed`
     others.
-    Source: Daly (2006), for checkpoints that take no time to be read. Limit: `fixed` / `seconds` for lives without end.
+    Source: after Daly (2006), with restarts that do not fail. Limit: `fixed` / `seconds` for lives without end.
     """
     if math.isinf(life):
         return fixed / seconds
@@ -29,9 +29,7 @@ def cheapest_seconds(fixed: float, life: float) -> float:
     return math.sqrt(2 * life * fixed)
 
 
-def simulated_seconds(
-    chunks: Sequence[float], workers: int, fixed: float, life: float, restart: float, rng: np.random.Generator
-) -> float:
+def simulated_seconds(chunks: Sequence[float], workers: int, fixed: float, life: float, restart: float, rng: np.random.Generator) -> float:
     """Return the time until workers have trained chunks, in seconds from when all of them begin.
 
     Whoever is free takes a chunk that was lost before, or else the next one of `chunks`, whose numbers are seconds of work; lives, `fixed`
