@@ -10,6 +10,7 @@ import dask
 from distributed import Nanny
 
 from bench.cluster.connect import HERE_ALONE, HOSTS_HERE, SETTINGS, Tls, cores, worker_environment
+from bench.messages import one_line
 
 MEMORY_SHARE = 0.9
 """Share of a GPU's memory that the processes on it take together."""
@@ -76,7 +77,11 @@ async def _until_ended(scheduler: str, tls: Tls, each: list[dict[str, str]]) -> 
         await asyncio.wait(
             [asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(asyncio.wait(ends))], return_when="FIRST_COMPLETED"
         )
-    except TimeoutError as error:
-        raise OSError(f"{scheduler}: nobody answers") from error
+    except (TimeoutError, RuntimeError) as error:
+        # dask wraps what ended a connection.
+        cause = error if isinstance(error, TimeoutError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise OSError(one_line(f"{scheduler}: nobody answers: {cause}")) from error
     finally:
         await asyncio.gather(*(one.close() for one in nannies))

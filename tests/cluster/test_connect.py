@@ -13,7 +13,7 @@ import pytest
 
 import bench.cluster.connect
 from bench.cluster.connect import Tls, address, cluster
-from bench.cluster.worker import MEMORY_SHARE, environments
+from bench.cluster.worker import MEMORY_SHARE, environments, work
 from tests.commands import MINE, call
 
 BATCH = 'system = "slurm"\njobs = 2\n'
@@ -158,6 +158,18 @@ def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPa
     assert [one["CUDA_VISIBLE_DEVICES"] for one in environments(None)] == ["3", "GPU-8932"]
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     assert [one.get("CUDA_VISIBLE_DEVICES") for one in environments(None)] == [None]
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(bench.cluster.connect.SETTINGS, "distributed.comm.timeouts.connect", "500ms")
+    monkeypatch.setattr(bench.cluster.connect, "SECONDS_TO_CONNECT", 1)
+    with pytest.raises(OSError, match=r"^tcp://127\.0\.0\.1:1: nobody answers: .*$"):
+        work("tcp://127.0.0.1:1", Tls(), processes=1)
+    with (
+        pytest.raises(OSError, match=r"^--on tcp://127\.0\.0\.1:1: nobody answers: .*$"),
+        cluster("tcp://127.0.0.1:1", Tls(), insecure=False),
+    ):
+        pass
 
 
 def test_without_dask_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
