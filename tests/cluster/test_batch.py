@@ -31,18 +31,24 @@ kill -- -"$1"
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the recipe for one job and a certificate; `sbatch` and `scancel` run jobs on this machine."""
+    """A folder with the recipe for one job; `sbatch` and `scancel` run jobs on this machine."""
     for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     recipe = (RECIPES / "slurm-dask.toml").read_text().replace("jobs = 8\n", "jobs = 1\n").replace("devices = 16 ", "devices = 1 ")
     (tmp_path / "slurm.toml").write_text(recipe)
-    subprocess.run(["sh", RECIPES / "tls.sh"], cwd=tmp_path, check=True, capture_output=True)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     # Jobs import the package from here, not from where they run.
     monkeypatch.setenv("PYTHONPATH", f"{Path.cwd()}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def certificate(folder: Path) -> Tls:
+    """Make a certificate as the recipe does."""
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["sh", RECIPES / "tls.sh"], cwd=folder, check=True, capture_output=True)
+    return Tls(*(folder / "tls" / f"{name}.pem" for name in ("ca", "cert", "key")))
 
 
 def job_of(client: Client) -> str:
@@ -54,11 +60,14 @@ def job_of(client: Client) -> str:
 
 def test_jobs_train_over_tls_and_are_submitted_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.cluster.connect, "SECONDS_TO_LOOK", 1)
-    tls = Tls(*(slurm / "tls" / f"{name}.pem" for name in ("ca", "cert", "key")))
+    tls, strangers = certificate(slurm), certificate(slurm / "strangers")
     wanted = Experiment.parse(experiment(**SMALL).text)
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}), cluster("slurm.toml", tls, insecure=False) as client:
         first = job_of(client)
         assert client.scheduler.address.startswith("tls://") and first.startswith("tls://")
+        for address, security in ((client.scheduler.address, strangers.security), (client.scheduler.address.replace("tls", "tcp"), None)):
+            with pytest.raises(OSError, match="Timed out|certificate does not match"):
+                Client(address, security=security, timeout=1)
         client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.close_worker(first))
         while first in client.scheduler_info(n_workers=-1)["workers"]:
             time.sleep(0.1)
