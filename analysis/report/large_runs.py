@@ -88,7 +88,7 @@ def _plan(costs: Costs, small: Size, large: Size) -> list[str]:
     }
     for one in hosts():
         lines[f"training on {HOSTS} hosts of {one.name}"] = lambda size, one=one: _time(size.lanes / one.rate / HOSTS)  # type: ignore[misc]
-        lines[f"{one.unit}-hours ({one.kind})"] = lambda size, one=one: _round(size.lanes / one.rate * one.count / 3600)  # type: ignore[misc]
+        lines[f"{one.unit}-hours ({one.kind})"] = lambda size, one=one: _round(size.lanes / one.rate * one.units / 3600)  # type: ignore[misc]
     rows = [(name, of(small), of(large)) for name, of in lines.items()]
     return [
         "## The plan",

@@ -1,5 +1,7 @@
 """The figure of the page on large runs: what preemptions cost against the length of chunks."""
 
+from typing import Any
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,6 +58,6 @@ def _add_keys(drawing: Figure) -> None:
         Line2D([], [], color="0.6", ls="--", lw=0.8),
     ]
     says = ["expected, without an end", f"simulated, {HOSTS} workers, to the end", "cheapest length", f"default, {CHUNK_SECONDS:.0f} s"]
-    style = {"frameon": False, "fontsize": 8, "title_fontsize": 8, "alignment": "left"}
-    drawing.legend(handles, labels, title="a worker lives, on average", loc="outside right upper", **style)  # type: ignore[arg-type]
-    drawing.legend(others, says, loc="outside right lower", **style)  # type: ignore[arg-type]
+    style: dict[str, Any] = {"frameon": False, "fontsize": 8, "title_fontsize": 8, "alignment": "left"}
+    drawing.legend(handles, labels, title="a worker lives, on average", loc="outside right upper", **style)
+    drawing.legend(others, says, loc="outside right lower", **style)

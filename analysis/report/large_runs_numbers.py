@@ -45,7 +45,8 @@ class Line(NamedTuple):
     @classmethod
     def through(cls, points: Sequence[tuple[float, float]]) -> Self:
         """Return the line through points by least squares."""
-        return cls(*np.polyfit(*np.array(points, float).T, 1).tolist())
+        counts, found = np.array(points, float).T
+        return cls(*np.polyfit(counts, found, 1).tolist())
 
     def at(self, count: float) -> float:
         """Return the cost at a count."""
@@ -132,9 +133,9 @@ def sizes() -> tuple[Size, Size]:
 class Host(NamedTuple):
     """A host that a committed throughput page measured."""
 
-    count: int
+    units: int
     unit: str
-    """What it has `count` of: cores, or devices."""
+    """What its `units` are: cores, or devices."""
     kind: str
     rate: float
     """Training runs of the census per second."""
@@ -142,7 +143,7 @@ class Host(NamedTuple):
     @property
     def name(self) -> str:
         """The host in words."""
-        return f"{self.count} {self.unit}{'s' if self.count > 1 else ''} ({self.kind})"
+        return f"{self.units} {self.unit}{'s' if self.units > 1 else ''} ({self.kind})"
 
 
 def hosts() -> list[Host]:

