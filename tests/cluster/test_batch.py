@@ -25,7 +25,7 @@ setsid bash job-$$.sh > job-$$.txt 2>&1 &
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/bash
-kill -- -"$1"
+kill -9 -- -"$1"
 """
 
 
