@@ -1,6 +1,7 @@
 """Clusters that a run goes on, by what `--on` says: worker processes here, a scheduler that is there, a batch system."""
 
 import json
+import logging
 import os
 import re
 import shlex
@@ -129,8 +130,8 @@ def address(on: str, tls: Tls, insecure: bool) -> str:
 
 
 def dashboard_address(client: Client) -> str | None:
-    """Return the address of the cluster's dashboard; None if there is none."""
-    return client.dashboard_link if "dashboard" in client.scheduler_info(n_workers=0).get("services", {}) else None
+    """Return the address of the cluster's dashboard; None if bokeh, which draws it, is not installed."""
+    return client.dashboard_link if _has_dashboard() else None
 
 
 def cores() -> int:
@@ -152,6 +153,7 @@ def _local(workers: int) -> Iterator[LocalCluster]:
         processes=True,
         host="127.0.0.1",
         memory_limit=0,
+        silence_logs=logging.ERROR,
         resources={"DEVICE": 1},
         env=worker_environment(max(1, cores() // workers)),
         dashboard_address=HERE_ALONE,

@@ -51,8 +51,6 @@ class _Held(NamedTuple):
 
 def _pieces(folder: Path, parts: Sequence[Part], numbers: Numbers) -> Iterator[pa.Table]:
     """Yield the rows of parts in order, in pieces of about `ROWS_PER_PART` rows that have no training run in common."""
-    if not parts:
-        return
     marks = [_marks(folder, part, numbers) for part in parts]
     edges = _edges(marks)
     held: dict[int, _Held] = {}
@@ -63,7 +61,8 @@ def _pieces(folder: Path, parts: Sequence[Part], numbers: Numbers) -> Iterator[p
                 if place not in held:
                     held[place] = _in_order(read_table(folder, part), numbers)
                 found.append(held[place].between(start, stop))
-        yield _merged(found)
+        if found:
+            yield _merged(found)
         held = {place: one for place, one in held.items() if stop is not None and marks[place][-1] >= stop}
 
 
@@ -75,7 +74,7 @@ def _marks(folder: Path, part: Part, numbers: Numbers) -> np.ndarray:
 
 def _edges(marks: list[np.ndarray]) -> list[int]:
     """Return the numbers at which rows with these marks are cut into pieces of about `ROWS_PER_PART` rows."""
-    inner = np.sort(np.concatenate([own[:-1] for own in marks]))
+    inner = np.sort(np.concatenate([own[:-1] for own in marks])) if marks else np.zeros(0, np.int64)
     return np.unique(inner[MARKS_PER_PART::MARKS_PER_PART]).tolist()
 
 

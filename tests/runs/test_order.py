@@ -45,5 +45,5 @@ def test_slices_are_those_of_all_rows_together(order: list[int], count: int, par
 
 
 def test_no_parts_have_no_slices() -> None:
-    """A shard whose seeds have no curves still has its rows put in order."""
+    """As the curves of a shard of training runs whose curves are not kept."""
     assert list(slices(Path(), [], numbering.of)) == []
