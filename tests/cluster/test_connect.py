@@ -182,6 +182,8 @@ def test_without_dask_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPa
         return real(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
+    # What is imported anew in the meantime does not stay.
+    monkeypatch.setattr(bench, "cluster", bench.cluster)
     for module in [name for name in sys.modules if name.partition(".")[0] in ("dask", "distributed") or name.startswith("bench.cluster")]:
         monkeypatch.delitem(sys.modules, module)
     mine = tmp_path / "mine.toml"
