@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bench.lane",),
     ("bench.engine",),
     ("bench.runs",),
+    ("bench.cluster",),
     ("bench.throughput", "bench"),
     ("analysis.escape", "analysis.words"),
     ("analysis.stats", "analysis.geometry"),

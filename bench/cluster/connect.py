@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import re
+import shlex
+import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +16,7 @@ from urllib.parse import urlsplit
 import dask
 from distributed import Client, LocalCluster, Security
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tornado.ioloop import PeriodicCallback
 
 from bench.messages import explain, one_line
 
@@ -35,12 +38,17 @@ SETTINGS = {
 """Settings of dask for chunks of many seconds whose workers may be lost."""
 LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 HOSTS_HERE = ("localhost", "127.0.0.1", "::1")
+DANGER = "whoever reaches it can run any code on all machines"
+HERE_ALONE = "127.0.0.1:0"
+"""Where dask's pages about schedulers and workers are shown; they have no password."""
 ENVIRONMENT = "JAX_NUM_CPU_DEVICES"
 SECONDS_TO_CONNECT = 30
+SECONDS_TO_LOOK = 30
+"""Time between two looks at whether the batch system has ended jobs, which are then submitted again."""
 
 
 class Tls(NamedTuple):
-    """Files of certificates and the key by which a scheduler and its neighbors know each other."""
+    """Files of certificates and the key by which scheduler, workers and clients of a cluster know each other."""
 
     ca: Path | None = None
     cert: Path | None = None
@@ -54,25 +62,24 @@ class Tls(NamedTuple):
         for name, path in self._asdict().items():
             if path is None or not path.is_file():
                 raise ValueError(f"--tls-{name}: {'is missing beside the others' if path is None else f'{path} is no file'}")
+        # Jobs of a batch system may begin in another folder.
+        ca, cert, key = (str(path.resolve()) for path in self if path)
         return Security(
-            tls_ca_file=str(self.ca),
-            tls_client_cert=str(self.cert),
-            tls_client_key=str(self.key),
-            tls_worker_cert=str(self.cert),
-            tls_worker_key=str(self.key),
             require_encryption=True,
+            tls_ca_file=ca,
+            **{f"tls_{role}_{part}": path for role in ("client", "scheduler", "worker") for part, path in (("cert", cert), ("key", key))},
         )
 
 
 class BatchSystem(BaseModel):
-    """A file such as `slurm.toml`: which batch system, how many jobs, and the options of its class in dask-jobqueue."""
+    """A file such as `slurm.toml`: which batch system, how many jobs, and the options of its cluster class in dask-jobqueue."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
-    system: Literal["slurm", "pbs", "lsf", "sge", "oar", "htcondor", "local"]
+    system: Literal["slurm", "pbs", "lsf", "sge", "oar", "htcondor"]
     jobs: int = Field(gt=0, le=100_000)
-    devices: int = Field(default=1, gt=0)
-    """Cores of a job, each of which is one device, or 1 for a job with one accelerator."""
+    devices: int = Field(default=1, gt=0, le=10_000)
+    """Cores of a job, each of which is a device; 1 for a job with one accelerator."""
 
 
 @contextmanager
@@ -86,7 +93,7 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
         if local := LOCAL.fullmatch(on):
             found: Any = stack.enter_context(_local(int(local[1] or cores())))
         elif on.endswith(".toml"):
-            found = stack.enter_context(_batch(Path(on), tls))
+            found = stack.enter_context(_batch(Path(on), tls, insecure))
         else:
             found = address(on, tls, insecure)
         try:
@@ -105,18 +112,20 @@ def address(on: str, tls: Tls, insecure: bool) -> str:
             raise ValueError(f"{on}: cannot be read: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{on}: is no scheduler file, which dask scheduler --scheduler-file writes") from error
-    parts = urlsplit(on)
-    if parts.scheme not in ("tcp", "tls") or not parts.hostname:
+    try:
+        parts = urlsplit(on)
+        whole = parts.scheme in ("tcp", "tls") and bool(parts.hostname and parts.port)
+    except ValueError:
+        whole = False
+    if not whole:
         raise ValueError(
-            f"--on {on}: is none of local:N, tcp://HOST:PORT, tls://HOST:PORT, a scheduler's file (.json), a batch system's file (.toml)"
+            f"{on}: is none of tcp://HOST:PORT, tls://HOST:PORT and a scheduler's file (.json), nor, with --on, local:N or a batch "
+            "system's file (.toml)"
         )
     if parts.scheme == "tls" and not any(tls):
-        raise ValueError(f"--on {on}: needs --tls-ca, --tls-cert and --tls-key")
+        raise ValueError(f"{on}: needs --tls-ca, --tls-cert and --tls-key")
     if parts.scheme == "tcp" and parts.hostname not in HOSTS_HERE and not insecure:
-        raise ValueError(
-            f"--on {on}: whoever reaches this scheduler can run any code on all machines; take tls:// with --tls-ca, --tls-cert and "
-            "--tls-key, or --insecure in a network that you trust"
-        )
+        raise ValueError(f"{on}: {DANGER}; take tls:// with --tls-ca, --tls-cert and --tls-key, or --insecure in a network that you trust")
     return on
 
 
@@ -147,14 +156,14 @@ def _local(workers: int) -> Iterator[LocalCluster]:
         silence_logs=logging.ERROR,
         resources={"DEVICE": 1},
         env=worker_environment(max(1, cores() // workers)),
-        dashboard_address="127.0.0.1:0" if _has_dashboard() else None,
+        dashboard_address=HERE_ALONE,
     ) as started:
         yield started
 
 
 @contextmanager
-def _batch(path: Path, tls: Tls) -> Iterator[Any]:
-    """Ask a batch system for workers."""
+def _batch(path: Path, tls: Tls, insecure: bool) -> Iterator[Any]:
+    """Start a scheduler here, and ask a batch system for jobs of one worker each until they are there."""
     try:
         import dask_jobqueue
     except ImportError as error:
@@ -165,20 +174,37 @@ def _batch(path: Path, tls: Tls) -> Iterator[Any]:
         raise ValueError(f"{path}: {explain(error, BatchSystem)}") from error
     except (OSError, ValueError) as error:
         raise ValueError(one_line(f"{path}: cannot be read: {error}")) from error
-    names = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LSF", "sge": "SGE", "oar": "OAR", "htcondor": "HTCondor", "local": "Local"}
-    kind = getattr(dask_jobqueue, f"{names[wanted.system]}Cluster", None) or dask_jobqueue.local.LocalCluster
+    if not any(tls) and not insecure:
+        raise ValueError(
+            f"{path}: its jobs reach the scheduler over the network, where {DANGER}; take --tls-ca, --tls-cert and --tls-key, or "
+            "--insecure in a network that you trust"
+        )
+    names = {"oar": "OAR", "htcondor": "HTCondor"}
+    kind = getattr(dask_jobqueue, f"{names.get(wanted.system, wanted.system.upper())}Cluster")
+    command = shlex.split(kind.job_cls.submit_command)[0]
+    if shutil.which(command) is None:
+        raise ValueError(f"{path}: there is no command '{command}' here; run this on a host that submits jobs")
     exports = [f"export {name}={value}" for name, value in worker_environment(wanted.devices).items()]
-    exports += ["export DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE=False", "export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False"]
+    exports += [f"export DASK_DISTRIBUTED__WORKER__MEMORY__{name}=False" for name in ("TARGET", "SPILL", "PAUSE", "TERMINATE")]
     options = {"memory": "4GB", **(wanted.model_extra or {})}
     options["job_script_prologue"] = [*exports, *options.get("job_script_prologue", [])]
-    options["worker_extra_args"] = ["--resources", "DEVICE=1", *options.get("worker_extra_args", [])]
+    # A worker trains one chunk at a time, on all of its devices.
+    arguments = ["--nthreads", "1", "--resources", "DEVICE=1", "--dashboard-address", HERE_ALONE]
+    options["worker_extra_args"] = [*arguments, *options.get("worker_extra_args", [])]
+    options["scheduler_options"] = {"dashboard_address": HERE_ALONE, **options.get("scheduler_options", {})}
     try:
-        started = kind(cores=1, processes=1, nanny=False, security=tls.security, **options)
-    except (TypeError, ValueError) as error:
+        started = kind(cores=wanted.devices, processes=1, nanny=False, security=tls.security, **options)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(one_line(f"{path}: {error}")) from error
     with started:
+        # Scaling to the same number starts anew what was lost.
+        again = PeriodicCallback(lambda: started.scale(jobs=wanted.jobs), 1000 * SECONDS_TO_LOOK)
         started.scale(jobs=wanted.jobs)
-        yield started
+        started.loop.add_callback(again.start)
+        try:
+            yield started
+        finally:
+            started.loop.add_callback(again.stop)
 
 
 def _has_dashboard() -> bool:

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from distributed import Client, Future, KilledWorker
 
 from bench.cluster.task import TOPIC, Done, Order, Refused, Trained, provenance_here, train_chunk
 from bench.imports import described
 from bench.messages import first_few, one_line
 from bench.runs.again import Again
+from bench.runs.begin import SUMS
 from bench.runs.chunks import chunks
 from bench.runs.folder import RunFolder
+from bench.runs.parquet import Packed
+from bench.runs.part_writer import FLUSH_SECONDS
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
@@ -25,10 +29,14 @@ AHEAD = 2
 """Chunks that are handed out for each worker: the one that it trains, and the next."""
 WAIT_SECONDS = 0.2
 """Longest time between two looks at signals and at the workers."""
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 24 * 3600.0
 """Longest time without any worker, as when a batch system has none to give, before the run gives up."""
 PREEMPTIONS, FAILURES = 1000, 1
 """How many times a chunk is handed out again because its worker went away, and how many times because its training raised an error."""
+
+
+KINDS_IN_ORDER = ("curves", "lanes")
+"""A training run that is listed needs its curve."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class OnCluster:
             while dealer.goes_on():
                 watch(progress)
         finally:
+            # Whatever ended the training: chunks that have come back are kept.
+            dealer.write()
             dealer.leave()
 
 
@@ -87,7 +97,9 @@ class _Dealer:
         self._copies = _Copies()
         self._client.subscribe_topic(TOPIC, self._copies.hear)
         self._redone = 0
-        self._started = self._last_seen = time.perf_counter()
+        self._came: list[tuple[Order, Done]] = []
+        """Chunks that have come back and are not written yet."""
+        self._started = self._last_seen = self._written = time.perf_counter()
 
     def goes_on(self) -> bool:
         """Hand out what the workers can take and take in what has come back; false once nothing is left to do."""
@@ -104,6 +116,8 @@ class _Dealer:
         except queue.Empty:
             pass
         self._copies.check()
+        if time.perf_counter() - self._written > FLUSH_SECONDS:
+            self.write()
         self._progress.seconds = time.perf_counter() - self._started
         return True
 
@@ -154,7 +168,7 @@ class _Dealer:
                 self._dismiss(found)
                 self._deal(_Dealt(dealt.order, dealt.preempted + 1, dealt.failed))
             else:
-                self._enter(dealt.order, found)
+                self._receive(dealt.order, found)
             return
         error = future.exception() if future.status == "error" else None
         self._redone += 1
@@ -174,33 +188,43 @@ class _Dealer:
             self._progress.said.append(text)
         self._client.retire_workers([refused.address], close_workers=True, remove=True)
 
-    def _enter(self, order: Order, done: Done) -> None:
-        """Write the rows of a chunk."""
-        manifest = self._store.manifest
-        widths = list(manifest.block_width)
+    def _receive(self, order: Order, done: Done) -> None:
+        """Take in the rows of a chunk; ValueError if the worker has chosen another width of blocks than the others."""
+        widths = list(self._store.manifest.block_width)
         if widths[order.program] not in (0, done.width):
             raise ValueError(f"{done.host}: trained in blocks of {done.width} lanes, the others in blocks of {widths[order.program]}")
-        widths[order.program] = done.width
-        rows: dict[str, Any] = dict(done.rows)
-        if self._again:
-            rows["lanes"] = self._again.checked(rows["lanes"].table)
-        costs = done.costs
-        self._store.append(
-            rows,
-            (done.provenance.id,),
-            provenance=manifest.provenance | {done.provenance.id: done.provenance},
-            block_width=widths,
-            compilations=manifest.compilations + costs.compilations,
-            programs=manifest.programs + (costs.compilations > 0),
-            compile_seconds=manifest.compile_seconds + costs.compile_seconds,
-            run_seconds=(run_seconds := manifest.run_seconds + costs.run_seconds),
-            seed_steps=(seed_steps := manifest.seed_steps + costs.seed_steps),
-            seed_steps_per_second=seed_steps / run_seconds if run_seconds else 0.0,
-            peak_memory_bytes=max(manifest.peak_memory_bytes, costs.peak_memory_bytes),
-        )
+        if not widths[order.program]:
+            widths[order.program] = done.width
+            # Chunks that are handed out from now on are told.
+            self._store.change(block_width=widths)
+        self._came.append((order, done))
         self._progress.done += len(order.lanes - self._lost)
         self._progress.solved += done.solved
-        self._progress.seed_steps += costs.seed_steps
+        self._progress.seed_steps += done.costs.seed_steps
+
+    def write(self) -> None:
+        """Write the chunks that have come back, of each provenance as one part of each kind: the list of parts is written as a whole."""
+        came, self._came = self._came, []
+        for made in dict.fromkeys(done.provenance.id for _, done in came):
+            chunks_of_one = [done for _, done in came if done.provenance.id == made]
+            manifest, costs = self._store.manifest, [done.costs for done in chunks_of_one]
+            rows = {kind: _together([done.rows[kind] for done in chunks_of_one if kind in done.rows]) for kind in KINDS_IN_ORDER}
+            rows["lanes"] = self._again.checked(rows["lanes"])
+            spent = {name: getattr(manifest, name) + sum(getattr(one, name) for one in costs) for name in SUMS}
+            self._store.append(
+                rows,
+                (made,),
+                **spent,
+                provenance=manifest.provenance | {made: chunks_of_one[0].provenance},
+                seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
+                peak_memory_bytes=max(manifest.peak_memory_bytes, *(one.peak_memory_bytes for one in costs)),
+            )
+        self._written = time.perf_counter()
+
+
+def _together(rows: list[Packed]) -> pa.Table:
+    """Return the rows of several chunks; an empty table if there are none."""
+    return pa.concat_tables(one.table for one in rows) if rows else pa.table({})
 
 
 class _Copies:

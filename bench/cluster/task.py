@@ -46,6 +46,7 @@ class Order(NamedTuple):
 class Costs(NamedTuple):
     """What a chunk has cost, in the words of the manifest."""
 
+    programs: int
     compilations: int
     compile_seconds: float
     run_seconds: float
@@ -97,7 +98,12 @@ def train_chunk(order: Order) -> Done | Refused:
     batch = joined(list(pool.run(planned.lanes.lanes(program, order.lanes.numbers()), program.log_steps)))
     rows = _in_order(planned.lanes, batch)
     costs = Costs(
-        compilations, compile_seconds, pool.costs.run_seconds - before[0], pool.costs.seed_steps - before[1], peak_bytes(jax.devices())
+        int(compilations > 0),
+        compilations,
+        compile_seconds,
+        pool.costs.run_seconds - before[0],
+        pool.costs.seed_steps - before[1],
+        peak_bytes(jax.devices()),
     )
     solved = int(np.sum(batch.columns["status"] == Status.SOLVED))
     digest = hashlib.sha256(b"".join(one.content for one in rows.values())).hexdigest()

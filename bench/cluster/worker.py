@@ -4,11 +4,13 @@ import asyncio
 import os
 import signal
 import subprocess
+from urllib.parse import urlsplit
 
 import dask
 from distributed import Nanny
 
-from bench.cluster.connect import SETTINGS, Tls, cores, worker_environment
+from bench.cluster.connect import HERE_ALONE, HOSTS_HERE, SETTINGS, Tls, cores, worker_environment
+from bench.messages import one_line
 
 MEMORY_SHARE = 0.9
 """Share of a GPU's memory that the processes on it take together."""
@@ -53,8 +55,20 @@ async def _until_ended(scheduler: str, tls: Tls, each: list[dict[str, str]]) -> 
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    # A worker runs what it is told, so it listens no further than its scheduler does.
+    local = host if (host := urlsplit(scheduler).hostname) in HOSTS_HERE else None
     nannies = [
-        Nanny(scheduler, nthreads=1, memory_limit=0, resources={"DEVICE": 1}, env=environment, security=tls.security, death_timeout=60)
+        Nanny(
+            scheduler,
+            nthreads=1,
+            memory_limit=0,
+            resources={"DEVICE": 1},
+            env=environment,
+            security=tls.security,
+            host=local,
+            dashboard_address=HERE_ALONE,
+            death_timeout=60,
+        )
         for environment in each
     ]
     try:
@@ -63,7 +77,11 @@ async def _until_ended(scheduler: str, tls: Tls, each: list[dict[str, str]]) -> 
         await asyncio.wait(
             [asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(asyncio.wait(ends))], return_when="FIRST_COMPLETED"
         )
-    except TimeoutError as error:
-        raise OSError(f"{scheduler}: nobody answers") from error
+    except (TimeoutError, RuntimeError) as error:
+        # dask wraps what ended a connection.
+        cause = error if isinstance(error, TimeoutError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise OSError(one_line(f"{scheduler}: nobody answers: {cause}")) from error
     finally:
         await asyncio.gather(*(one.close() for one in nannies))

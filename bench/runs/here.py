@@ -12,6 +12,7 @@ from bench.engine.pool import Pool
 from bench.engine.scheduler import Batch
 from bench.hardware import Hardware
 from bench.lane.state import Status
+from bench.runs.begin import SUMS
 from bench.runs.environment import current_provenance
 from bench.runs.folder import RunFolder
 from bench.runs.memory import peak_bytes
@@ -54,7 +55,7 @@ class _Training:
         self._progress, self._watch = progress, watch
         before = store.manifest
         self._widths = list(before.block_width)
-        self._spent = {name: getattr(before, name) for name in ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")}
+        self._spent = {name: getattr(before, name) for name in SUMS}
         self._peak_before = before.peak_memory_bytes
         self._steps_of_ended_pools = 0
         self._started = time.perf_counter()

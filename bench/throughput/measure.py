@@ -62,7 +62,7 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     rows += _grid(WORKLOADS["grid"], hardware, say, repeats if hardware.is_host else 1, shrink)
     return {
         **current_provenance(jax.devices()).model_dump(mode="json"),
-        "cpu": _cpu(),
+        "cpu": processor_name(),
         "measured": now(),
         "repeats": repeats,
         "ceilings": ceilings,
@@ -71,7 +71,8 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
     }
 
 
-def _cpu() -> str:
+def processor_name() -> str:
+    """Return the name of the processor."""
     found = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
     return found[0] if found else platform.processor() or platform.machine()
 
