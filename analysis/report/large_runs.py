@@ -32,7 +32,7 @@ from analysis.stats.preemptions import cheapest_seconds
 from bench.runs.chunks import CHUNK_SECONDS, LAST_CHUNKS
 from bench.runs.manifest import MOST_MANIFEST
 from bench.runs.order import ROWS_PER_PART
-from bench.runs.part_writer import FLUSH_SECONDS
+from bench.runs.part_writer import FLUSH_SECONDS, MOST_ROWS
 from bench.runs.rows import CURVE_SEEDS
 from bench.spec.seeds import MAX_SEEDS, MOST_LANES
 
@@ -80,10 +80,12 @@ def _plan(costs: Costs, small: Size, large: Size) -> list[str]:
         "rows on disk": lambda size: _bytes(costs.row_bytes * size.lanes),
         f"files of rows, in the end (of {ROWS_PER_PART:,})": lambda size: f"{-(-size.lanes // ROWS_PER_PART):,}",
         "`run.json` before rows are put in order": lambda size: _bytes(costs.manifest.at(size.chunks)),
-        "`run.json`, all that is written of it": lambda size: _bytes(costs.manifest.sum(size.chunks)),
+        "`run.json`, all that is written of it": lambda size: _bytes(costs.manifest.sum(size.chunks, size.chunks_at_once)),
         "client: chunks handed out": lambda size: _time(measured["task_seconds"] * size.chunks),
         "client: rows received": lambda size: _time(measured["byte_seconds"] * costs.row_bytes * size.lanes),
-        "client: parts written, `run.json` rewritten": lambda size: _time(costs.append.sum(size.chunks)),
+        "client: parts written, `run.json` rewritten": lambda size: _time(
+            size.chunks * costs.append.beside + costs.append._replace(beside=0).sum(size.chunks, size.chunks_at_once)
+        ),
         "client: rows put in order": lambda size: _time(measured["in_order_seconds_per_row"] * size.lanes),
     }
     for one in hosts():
@@ -109,7 +111,7 @@ def _first(costs: Costs, small: Size) -> list[str]:
     lanes, append, manifest = len(small.first.lanes), costs.append, costs.manifest
     per_second = lanes / costs.chunk(lanes)
     others = " or ".join(f"{per_second / one.rate:,.0f} hosts of {one.name}" for one in hosts())
-    half = costs.chunk(lanes) / append.each
+    half = costs.chunk(lanes) * small.chunks_at_once / append.each
     most = (MOST_MANIFEST - manifest.beside) / manifest.each
     memory = costs.measured["row_bytes_in_memory"]
     return [
@@ -129,8 +131,9 @@ def _first(costs: Costs, small: Size) -> list[str]:
         ),
         _item(
             "3.",
-            f"**`run.json`**, which is rewritten at each chunk that comes back. A part takes {manifest.each:.0f} bytes of it and "
-            f"{1e6 * append.each:.1f} us each time, so that the sum grows as the square. From {_round(half)} parts on "
+            f"**`run.json`**, which is rewritten whenever chunks are written: when {MOST_ROWS:,} rows have come back, or every "
+            f"{FLUSH_SECONDS:.0f} seconds. A part takes {manifest.each:.0f} bytes of it and {1e6 * append.each:.1f} us each time, so "
+            f"that the sum grows as the square. From {_round(half)} parts on "
             f"({_round(half * lanes)} training runs of this census) rewriting takes more than half of the client's time. At {_round(most)} "
             f"parts ({_round(most * lanes)} training runs) the file has {MOST_MANIFEST >> 20} MiB; a larger one is not read, so that the "
             "run could not be resumed.",

@@ -13,6 +13,7 @@ import numpy as np
 from analysis.report.throughput_tables import speeds
 from analysis.stats.preemptions import expected_overhead, simulated_seconds
 from bench.runs.chunks import LAST_CHUNKS, Chunk, chunks
+from bench.runs.part_writer import MOST_ROWS
 from bench.runs.plan import Plan, plan
 from bench.spec import Experiment
 from bench.throughput.workloads import WORKLOADS
@@ -52,9 +53,10 @@ class Line(NamedTuple):
         """Return the cost at a count."""
         return self.beside + self.each * count
 
-    def sum(self, count: int) -> float:
-        """Return the costs at 1 to `count`, summed."""
-        return self.beside * count + self.each * count * (count + 1) / 2
+    def sum(self, count: int, step: int = 1) -> float:
+        """Return the costs at every `step`-th number up to `count`, summed."""
+        times = count / step
+        return self.beside * times + self.each * step * times * (times + 1) / 2
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,11 @@ class Size:
         size = len(self.first.lanes)
         whole = max(0, self.lanes // size - LAST_CHUNKS)
         return whole + -(-(self.lanes - whole * size) // max(1, size // 4))
+
+    @property
+    def chunks_at_once(self) -> int:
+        """Number of chunks that are written and listed at once where they come fast."""
+        return -(-MOST_ROWS // len(self.first.lanes))
 
 
 def sizes() -> tuple[Size, Size]:

@@ -17,7 +17,7 @@ from bench.runs.begin import SUMS
 from bench.runs.chunks import chunks
 from bench.runs.folder import RunFolder
 from bench.runs.parquet import Packed
-from bench.runs.part_writer import FLUSH_SECONDS
+from bench.runs.part_writer import FLUSH_SECONDS, MOST_ROWS
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
@@ -33,10 +33,6 @@ PATIENCE_SECONDS = 24 * 3600.0
 """Longest time without any worker, as when a batch system has none to give, before the run gives up."""
 PREEMPTIONS, FAILURES = 1000, 1
 """How many times a chunk is handed out again because its worker went away, and how many times because its training raised an error."""
-
-
-KINDS_IN_ORDER = ("curves", "lanes")
-"""A training run that is listed needs its curve."""
 
 
 @dataclass(frozen=True)
@@ -198,33 +194,32 @@ class _Dealer:
             # Chunks that are handed out from now on are told.
             self._store.change(block_width=widths)
         self._came.append((order, done))
+        if sum(one.rows["lanes"].rows for _, one in self._came) >= MOST_ROWS:
+            self.write()
         self._progress.done += len(order.lanes - self._lost)
         self._progress.solved += done.solved
         self._progress.seed_steps += done.costs.seed_steps
 
     def write(self) -> None:
-        """Write the chunks that have come back, of each provenance as one part of each kind: the list of parts is written as a whole."""
+        """Write the chunks that have come back and list them at once: the list of all parts is written as a whole."""
         came, self._came = self._came, []
-        for made in dict.fromkeys(done.provenance.id for _, done in came):
-            chunks_of_one = [done for _, done in came if done.provenance.id == made]
-            manifest, costs = self._store.manifest, [done.costs for done in chunks_of_one]
-            rows = {kind: _together([done.rows[kind] for done in chunks_of_one if kind in done.rows]) for kind in KINDS_IN_ORDER}
-            rows["lanes"] = self._again.checked(rows["lanes"])
+        for made in {done.provenance.id: done.provenance for _, done in came}.values():
+            found = [done for _, done in came if done.provenance.id == made.id]
+            manifest, costs = self._store.manifest, [done.costs for done in found]
             spent = {name: getattr(manifest, name) + sum(getattr(one, name) for one in costs) for name in SUMS}
             self._store.append(
-                rows,
-                (made,),
+                [(kind, self._new(kind, rows)) for done in found for kind, rows in done.rows.items()],
+                (made.id,),
                 **spent,
-                provenance=manifest.provenance | {made: chunks_of_one[0].provenance},
+                provenance=manifest.provenance | {made.id: made},
                 seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
                 peak_memory_bytes=max(manifest.peak_memory_bytes, *(one.peak_memory_bytes for one in costs)),
             )
         self._written = time.perf_counter()
 
-
-def _together(rows: list[Packed]) -> pa.Table:
-    """Return the rows of several chunks; an empty table if there are none."""
-    return pa.concat_tables(one.table for one in rows) if rows else pa.table({})
+    def _new(self, kind: str, rows: Packed) -> Packed | pa.Table:
+        """Return rows without those of training runs that ran again for their curves."""
+        return self._again.checked(rows.table) if kind == "lanes" and self._again else rows
 
 
 class _Copies:

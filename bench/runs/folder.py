@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from bench.runs.files import write_whole
 from bench.runs.lock import locked
 from bench.runs.manifest import Manifest, Part, is_manifest, read_repairable
 from bench.runs.order import Numbers, slices
-from bench.runs.parquet import LANE, parquet_bytes, read_table
+from bench.runs.parquet import LANE, Packed, packed, read_table
 from bench.runs.provenance import differences
 from bench.runs.record import PART_NAME
 
@@ -135,9 +135,9 @@ class RunFolder:
                 parts.append(self._write(part.kind, table.filter(pa.array(known)), part.provenance))
         self.change(parts=parts, **self.manifest.under_way)
 
-    def append(self, rows: Mapping[str, pa.Table], made: tuple[str, ...], **changes: object) -> None:
-        """Add the rows of some kinds as new parts and list them, in the order of `rows`: a listed training run needs its curve."""
-        parts = [self._write(kind, some, made) for kind, some in rows.items() if len(some)]
+    def append(self, rows: Iterable[tuple[str, pa.Table | Packed]], made: tuple[str, ...], **changes: object) -> None:
+        """Add rows, with the kind of each table, as new parts, and list all of them at once."""
+        parts = [self._write(kind, some, made) for kind, some in rows if isinstance(some, Packed) or len(some)]
         known = {part.file for part in parts}
         self.change(parts=[*(part for part in self.manifest.parts if part.file not in known), *parts], **changes)
 
@@ -180,12 +180,12 @@ class RunFolder:
                     path.unlink(missing_ok=True)
 
     def _write(self, kind: str, rows: pa.Table, made: tuple[str, ...], prefix: str = "") -> Part:
-        content = parquet_bytes(rows)
+        content, count = rows if isinstance(rows, Packed) else packed(rows)
         checksum = hashlib.sha256(content).hexdigest()
         # A part is named by its content, so that a new one never overwrites a listed one.
         file = f"{kind}/part-{prefix}{checksum[:12]}.parquet"
         write_whole(self.folder / file, content)
-        return Part(file=file, rows=len(rows), sha256=checksum, provenance=made)
+        return Part(file=file, rows=count, sha256=checksum, provenance=made)
 
 
 def _alike(manifest: Manifest) -> list[list[str]]:

@@ -10,6 +10,8 @@ from bench.runs.folder import RunFolder
 from bench.runs.rows import LaneTable
 from bench.runs.spans import Spans
 
+MOST_ROWS = 1 << 20
+"""Rows that a cluster has sent are written once there are so many, if not before."""
 FLUSH_SECONDS = 10.0
 """Ended lanes are written as a part of their own when the last part is older than this."""
 
@@ -64,4 +66,4 @@ class PartWriter:
     def _write(self, batches: list[Batch], widths: list[int]) -> None:
         batch = joined(batches)
         rows = {"curves": self._table.curves(batch), "lanes": self._again.checked(self._table.rows(batch))}
-        self._store.append(rows, (self._made_under,), block_width=widths)
+        self._store.append(rows.items(), (self._made_under,), block_width=widths)
