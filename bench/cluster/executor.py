@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from distributed import Client, Future, KilledWorker
+from distributed import Client, Future, KilledWorker, as_completed
 
 from bench.cluster.task import TOPIC, Done, Order, Refused, Trained, provenance_here, train_chunk
 from bench.imports import described
@@ -47,11 +47,13 @@ class OnCluster:
 
     def provenance(self, experiment: Experiment) -> Provenance:
         """Return the provenance of the rows that some worker makes; OSError if there is none for long."""
-        asked = self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1})
+        # All of them are asked, so that all trace their programs at the same time.
+        workers = [[one] for one in self.client.nthreads()] or [None]
+        asked = [self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1}, workers=one) for one in workers]
         try:
-            return asked.result(timeout=PATIENCE_SECONDS)
+            return next(as_completed(asked, loop=self.client.loop, timeout=PATIENCE_SECONDS)).result()
         except TimeoutError as error:
-            raise OSError(f"{self.client.scheduler.address}: has no worker since {PATIENCE_SECONDS:.0f} s") from error
+            raise OSError(f"{self.client.scheduler.address}: has no worker since {PATIENCE_SECONDS / 3600:.0f} h") from error
 
     def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
         """Train what is missing from the folder and write it chunk by chunk; an exception keeps the chunks that have been written."""
@@ -151,7 +153,7 @@ class _Dealer:
         if count:
             self._last_seen = time.perf_counter()
         elif time.perf_counter() - self._last_seen > PATIENCE_SECONDS:
-            raise OSError(f"the cluster has no worker since {PATIENCE_SECONDS:.0f} s; the same command goes on with the rest")
+            raise OSError(f"the cluster has no worker since {PATIENCE_SECONDS / 3600:.0f} h; the same command goes on with the rest")
         return count
 
     def _take(self, future: Future) -> None:
