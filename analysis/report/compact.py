@@ -17,7 +17,7 @@ DIGEST = 16
 
 def compact(run: Run) -> Run:
     """The run with its rows as a report keeps them, in float32 except for `EXACT`; all numbers of the report are computed from these."""
-    lanes = run.lanes.copy()
+    lanes = run.lanes.copy(deep=False)
     for name, column in _narrow(lanes).items():
         if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
             lanes[name] = column

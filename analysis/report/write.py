@@ -1,6 +1,5 @@
 """Reports: all pages, tables and figures, generated from stored rows."""
 
-import hashlib
 import io
 import json
 import os
@@ -31,7 +30,7 @@ from analysis.report.experiment_tables import tables
 from analysis.report.format import latex
 from analysis.report.interim import interim_note
 from analysis.report.result import Result
-from analysis.report.written import REPORT, check_target, publish, refuse_links, staging
+from analysis.report.written import REPORT, check_target, checksum, publish, refuse_links, staging
 from analysis.rows.load import load, naming_missing_columns
 from analysis.rows.measures import check_measures
 from analysis.rows.summary import ESTIMATORS, summarize
@@ -39,7 +38,7 @@ from bench.messages import one_line
 from bench.registry import trusting
 from bench.runs.files import MOST_TEXT, read_inside, write_whole
 from bench.runs.manifest import Part, read_manifest
-from bench.runs.parquet import parquet_bytes
+from bench.runs.parquet import write_rows
 
 T = TypeVar("T")
 TAKEN = ("figures", "tables", "site", "throughput")
@@ -124,9 +123,8 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
-    stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
     made = tuple(one.id for one in run.manifest.in_use)
-    parts = [_store(folder / "lanes.parquet", stored, made)]
+    parts = [_store(folder / "lanes.parquet", run.lanes, made)]
     if len(run.curves):
         parts.append(_store(folder / "curves.parquet", run.curves, made))
     manifest = run.manifest.model_copy(update={"parts": tuple(parts)})
@@ -184,6 +182,5 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
     """Write rows as Parquet, and return their entry in the manifest; `made` names their provenances."""
-    content = parquet_bytes(rows)
-    write_whole(path, content)
-    return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
+    write_whole(path, partial(write_rows, rows))
+    return Part(file=path.name, rows=len(rows), sha256=checksum(path), provenance=made)

@@ -2,7 +2,9 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 MOST_TEXT = 1 << 24
 """Largest size in bytes of a text file that is read."""
@@ -31,7 +33,7 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
         if found.st_size > most:
             raise ValueError(f"{path}: has {found.st_size:,} bytes; at most {most:,} are read")
         with open(opened.pop(), "rb") as file:
-            return file.read(most)
+            return file.read(found.st_size)
     except OSError as error:
         # The type is kept, so that callers can tell a missing file from one that cannot be read now.
         raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -45,8 +47,8 @@ def _refuse_link(path: Path, name: str, folder: int) -> None:
         raise ValueError(f"{path}: {name} is a link, which is not followed")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by a temporary file, fsync and rename, so that it is there whole or not at all.
+def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file by a temporary file, fsync and rename, so that it is there whole or not at all; `content` may be what writes into it.
 
     OSError names the file if it cannot be written, or if it is a link: nothing is written through links.
     """
@@ -58,7 +60,10 @@ def write_whole(path: Path, content: bytes) -> None:
         # An earlier process of the same number may have left a file of this name, or somebody may have put a link there.
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
-            file.write(content)
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
