@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
+from analysis.stats.intervals import distinct
 from bench.messages import one_line
 from bench.registry import trusted_by, trusting, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
@@ -88,7 +89,7 @@ class Run:
     @cached_property
     def data_sets(self) -> int:
         """Number of data sets that were drawn; 1 if the tasks ignore their data seed."""
-        return int(self.lanes["data_seed"].nunique()) if any(self.seeded.values()) else 1
+        return distinct(self.lanes["data_seed"].to_numpy()) if any(self.seeded.values()) else 1
 
     @cached_property
     def tasks(self) -> dict[str, Task | None]:

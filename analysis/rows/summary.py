@@ -9,7 +9,7 @@ from analysis.geometry.orbits import apart_from_coordinates, distinct_minima, or
 from analysis.rows.load import Run
 from analysis.rows.measures import measured, with_worst
 from analysis.stats.distribution import iqm
-from analysis.stats.intervals import all_differ, clustered_median, clustered_rate, quantile_interval, wilson
+from analysis.stats.intervals import clustered_median, clustered_rate, distinct, quantile_interval, wilson
 from bench.spec import Cell
 
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
@@ -44,7 +44,7 @@ def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[f
     """Share of an outcome (or another rate) with its 95% interval: Wilson's where every row is independent, clustered otherwise."""
     hits = measured(rows, rate)
     clusters = run.clusters.loc[rows.index].to_numpy()
-    if all_differ(clusters):
+    if distinct(clusters) == len(rows):
         return wilson(int(hits.sum()), len(rows))[:3]
     return clustered_rate(hits, clusters)[:3]
 
@@ -75,8 +75,8 @@ def summarize(run: Run) -> pd.DataFrame:
                 "cell": cell.id,
                 **cell.axes,
                 "lanes": len(rows),
-                "data_seeds": rows["data_seed"].nunique(),
-                "independent": run.clusters.loc[rows.index].nunique(),
+                "data_seeds": distinct(rows["data_seed"].to_numpy()),
+                "independent": distinct(run.clusters.loc[rows.index].to_numpy()),
                 "solved": share,
                 "solved_low": low,
                 "solved_high": high,

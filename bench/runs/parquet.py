@@ -21,6 +21,8 @@ LANE = ["cell", "data_seed", "init_seed"]
 """Columns that together name a training run."""
 STEPS_OR_NULL = tuple(column.name for column in ROW_COLUMNS if column.null == "not reached")
 """Columns of steps that are null where something did not happen."""
+INTEGERS = tuple(column.name for column in ROW_COLUMNS if column.type == "integer")
+"""Columns of seeds and steps."""
 BYTES_PER_VALUE, BYTES_PER_TEXT, BYTES_BESIDE = 64, 1024, 1 << 26
 """Most memory that a part may take: for each value as it is stored, for each text (on average), and in addition to both."""
 ROW_GROUP = 1 << 20
@@ -60,7 +62,7 @@ def _narrow(rows: pa.Table) -> pa.Table:
     """Return rows with real numbers as float32 where all of a column are exact in it, and with texts that repeat as categories."""
     for place, field in enumerate(rows.schema):
         column = rows[field.name]
-        if field.type == pa.float64():
+        if field.type == pa.float64() and field.name not in INTEGERS:
             short = column.cast(pa.float32(), safe=False)
             if short.cast(pa.float64()).equals(column):
                 rows = rows.set_column(place, field.name, short)
