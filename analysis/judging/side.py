@@ -14,8 +14,6 @@ from bench.spec import Claim
 
 SEEDS = ["data_seed", "init_seed"]
 """The columns that two rows share if they are the same draw under different settings."""
-ABOUT = ("cell", *SEEDS, "outcome", "params_digest")
-"""The columns of a side besides those of its claim."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ def side_of(run: Run, claim: Claim, where: Mapping[str, Any], measure: str) -> S
     side. It is empty if one half has no rows or the choosing half has no values.
     """
     mask = matching(run.lanes, run.experiment, dict(where))
-    read = {*ABOUT, *columns_of(measure), *([] if claim.best is None else [claim.best])}
-    rows, clusters = run.lanes[[name for name in run.lanes if name in read]][mask], run.clusters[mask].to_numpy()
+    rows, clusters = run.reading("params_digest", *columns_of(measure))[mask], run.clusters[mask].to_numpy()
     lacking = measure in rows and lacks_values(rows, measure)
     values = np.full(len(rows), np.nan) if lacking else measured(rows, measure)
     if claim.best is None or lacking:

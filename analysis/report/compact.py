@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.rows.load import Run
 from analysis.rows.measures import left_out, named_columns
-from bench.runs.parquet import STEPS_OR_NULL
+from bench.runs.parquet import STEPS_OR_NULL, release_unused
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has; they stay float64."""
@@ -29,6 +29,7 @@ def compact(run: Run) -> Run:
     curves = run.curves.assign(**_narrow(run.curves))
     if "curves" in run.experiment.unreported:
         curves = curves.iloc[:0]
+    release_unused()
     return replace(run, lanes=lanes, curves=curves)
 
 

@@ -133,6 +133,14 @@ class Run:
         """The starts of the training runs of those cells whose code and data are the package's own or trusted."""
         return Starts([cell for cell in self.experiment.cells if self._opaque(cell) is None])
 
+    def reading(self, *columns: str) -> pd.DataFrame:
+        """Return the rows with these columns, as far as there are such, besides axes, seeds and outcomes.
+
+        Whoever selects rows of it does not copy the columns that it does not read.
+        """
+        wanted = {*LANE, "outcome", *self.experiment.axes, *columns}
+        return self.lanes[[name for name in self.lanes if name in wanted]]
+
     def cell(self, identity: str) -> Cell:
         """Return the cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)

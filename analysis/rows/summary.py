@@ -36,7 +36,7 @@ ESTIMATORS: dict[str, tuple[str, str]] = {
     "orbit_distance": ("hidden_units_*", "median distance of two lanes' ends up to the symmetries of the hidden layer"),
 }
 """The columns of the rows that each column of `summarize` is computed from, and how."""
-READ = {"cell", *(column for column, _ in ESTIMATORS.values())}
+READ = {column for column, _ in ESTIMATORS.values()}
 """The columns of the rows that `summarize` reads, besides those of hidden units."""
 
 
@@ -61,8 +61,8 @@ def summarize(run: Run) -> pd.DataFrame:
     ['zeros', 'glorot_normal']
     """
     lines: list[dict[str, Any]] = []
-    read = [name for name in run.lanes if name in READ or str(name).startswith("hidden_units_")]
-    by_cell = run.lanes[read].groupby("cell", sort=False)
+    read = (name for name in run.lanes if name in READ or str(name).startswith("hidden_units_"))
+    by_cell = run.reading(*read).groupby("cell", sort=False)
     for cell in run.experiment.cells:
         if cell.id not in by_cell.indices:
             continue

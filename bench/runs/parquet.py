@@ -41,8 +41,13 @@ def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataF
     if not parts:
         return pd.DataFrame()
     rows = as_frame(_joined(folder, parts, _narrow if kind == "lanes" else lambda table: table))
-    pa.default_memory_pool().release_unused()
+    release_unused()
     return rows
+
+
+def release_unused() -> None:
+    """Give memory of columns that are gone back to the system, which Arrow otherwise keeps for later."""
+    pa.default_memory_pool().release_unused()
 
 
 def _joined(folder: Path, parts: list[Part], kept: Callable[[pa.Table], pa.Table]) -> pa.Table:
