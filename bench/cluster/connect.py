@@ -54,12 +54,8 @@ class Tls(NamedTuple):
             if path is None or not path.is_file():
                 raise ValueError(f"--tls-{name}: {'is missing beside the others' if path is None else f'{path} is no file'}")
         return Security(
-            tls_ca_file=str(self.ca),
-            tls_client_cert=str(self.cert),
-            tls_client_key=str(self.key),
-            tls_worker_cert=str(self.cert),
-            tls_worker_key=str(self.key),
-            require_encryption=True,
+            tls_ca_file=str(self.ca), tls_client_cert=str(self.cert), tls_client_key=str(self.key), tls_worker_cert=str(self.cert),
+            tls_worker_key=str(self.key), require_encryption=True,
         )
 
 

@@ -122,9 +122,7 @@ class _Dealer:
             if lanes:
                 manifest = self._store.manifest
                 expected = None if self._mixed else manifest.latest
-                yield Order(
-                    chunk._replace(lanes=lanes).key(self._plan), text, chunk.program, lanes, manifest.block_width[chunk.program], expected
-                )
+                yield Order(chunk._replace(lanes=lanes).key(self._plan), text, chunk.program, lanes, manifest.block_width[chunk.program], expected)
 
     def _deal(self, dealt: _Dealt) -> None:
         # The width may have been chosen since the order was written.

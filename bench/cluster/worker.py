@@ -60,9 +60,7 @@ async def _until_ended(scheduler: str, tls: Tls, each: list[dict[str, str]]) -> 
     try:
         await asyncio.gather(*nannies)
         ends = [asyncio.ensure_future(one.finished()) for one in nannies]
-        await asyncio.wait(
-            [asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(asyncio.wait(ends))], return_when="FIRST_COMPLETED"
-        )
+        await asyncio.wait([asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(asyncio.wait(ends))], return_when="FIRST_COMPLETED")
     except TimeoutError as error:
         raise OSError(f"{scheduler}: nobody answers") from error
     finally:

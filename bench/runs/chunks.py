@@ -51,7 +51,7 @@ def chunks(plan: Plan) -> Iterator[Chunk]:
             lanes = plan.lanes.of_program(index)
             large = max(0, len(lanes) // size - LAST_CHUNKS) * size
             head, tail = lanes.split(large)
-            for piece in tail.pieces(max(1, size // 4)) if small else head.pieces(size):
+            for piece in (tail.pieces(max(1, size // 4)) if small else head.pieces(size)):
                 yield Chunk(index, piece, len(piece) * costs[index])
 
 

@@ -39,9 +39,7 @@ def run(
     fresh: Fresh = False,
     on: Annotated[
         str | None,
-        typer.Option(
-            "--on", metavar="CLUSTER", help="local:N, tcp://HOST:PORT, tls://HOST:PORT, scheduler.json, or slurm.toml; none: here."
-        ),
+        typer.Option("--on", metavar="CLUSTER", help="local:N, tcp://HOST:PORT, tls://HOST:PORT, scheduler.json, or slurm.toml; none: here."),
     ] = None,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,

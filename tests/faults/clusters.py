@@ -62,9 +62,7 @@ def ended(record: Record, running: Cluster, client: subprocess.Popen[bytes], goo
 @family(tries=20, quick=2)
 def lost_workers(scratch: Path, tries: int) -> Record:
     """Workers are killed while they train."""
-    record = Record(
-        "worker lost", "`kill -9` of one of two workers at random moments of one run; every second time with its nanny, and another joins"
-    )
+    record = Record("worker lost", "`kill -9` of one of two workers at random moments of one run; every second time with its nanny, and another joins")
     good, out = reference(scratch), scratch / "out"
     rng = random.Random(3)
     with cluster(scratch / "cluster", workers=2) as running:
@@ -91,9 +89,7 @@ def lost_workers(scratch: Path, tries: int) -> Record:
 @family(tries=3, quick=1)
 def lost_schedulers(scratch: Path, tries: int) -> Record:
     """The scheduler is killed, and the same command goes on with another one."""
-    record = Record(
-        "scheduler lost", "`kill -9` of the scheduler of a run under way; then the same command with a new scheduler and new workers"
-    )
+    record = Record("scheduler lost", "`kill -9` of the scheduler of a run under way; then the same command with a new scheduler and new workers")
     good, out = reference(scratch), scratch / "out"
     for number in range(tries):
         with cluster(scratch / f"cluster-{number}", workers=2) as running:
@@ -123,9 +119,7 @@ def lost_clients(scratch: Path, tries: int) -> Record:
 @family(tries=4, quick=0)
 def odd_workers(scratch: Path, tries: int) -> Record:
     """Workers come late, leave, have other versions, or compute another bit."""
-    record = Record(
-        "odd worker", "a worker joins late; one leaves by SIGTERM; one has another version of jax; one returns rows that differ in a bit"
-    )
+    record = Record("odd worker", "a worker joins late; one leaves by SIGTERM; one has another version of jax; one returns rows that differ in a bit")
     good = reference(scratch)
     for kind in (joins, leaves, has_another_version, computes_another_bit)[:tries]:
         out = scratch / kind.__name__
