@@ -71,8 +71,9 @@ def _narrow(rows: pa.Table) -> pa.Table:
             short = column.cast(pa.float32(), safe=False)
             if short.cast(pa.float64()).equals(column):
                 rows = rows.set_column(place, field.name, short)
-        elif field.type in _TEXTS and field.name != "params_digest":
-            rows = rows.set_column(place, field.name, column.dictionary_encode())
+        elif field.type in _TEXTS:
+            texts = column.cast(pa.large_string())
+            rows = rows.set_column(place, field.name, texts if field.name == "params_digest" else texts.dictionary_encode())
     return rows
 
 
@@ -148,7 +149,7 @@ def _checked_schema(content: bytes, count: int, types: Collection[pa.DataType]) 
 
 
 def _plain_groups(content: bytes, count: int, types: Collection[pa.DataType]) -> Iterator[pa.Table]:
-    """Return the row groups of a file without dictionaries, at least one; ValueError if the texts of a column would take too much memory."""
+    """Return the row groups of a file without dictionaries, at least one; errors as from `plain_table`."""
     schema = _checked_schema(content, count, types)
     texts = {field.name: kind for field in schema if (kind := _text_type(field.type)) is not None}
     room = dict.fromkeys(texts, BYTES_BESIDE + BYTES_PER_TEXT * count)
