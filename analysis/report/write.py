@@ -1,5 +1,6 @@
 """Reports: all pages, tables and figures, generated from stored rows."""
 
+import gc
 import io
 import json
 import os
@@ -38,7 +39,7 @@ from bench.messages import one_line
 from bench.registry import trusting
 from bench.runs.files import MOST_TEXT, read_inside, write_whole
 from bench.runs.manifest import Part, read_manifest
-from bench.runs.parquet import write_rows
+from bench.runs.parquet import release_unused, write_rows
 
 T = TypeVar("T")
 TAKEN = ("figures", "tables", "site", "throughput")
@@ -75,11 +76,23 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
     """The values of a function of each folder, in as many processes as there are CPUs."""
+    cleared = partial(_cleared, function)
     if len(folders) == 1:
-        yield function(folders[0])
+        yield cleared(folders[0])
         return
     with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1), get_context("spawn")) as processes:
-        yield from processes.map(function, folders)
+        yield from processes.map(cleared, folders)
+
+
+def _cleared(function: Callable[[Path], T], folder: Path) -> T:
+    """The value of a function of a folder, whose rows are then no longer in memory.
+
+    Drawing leaves an exception behind that refers to itself and to all that was known where it was raised, and so to the rows.
+    """
+    value = function(folder)
+    gc.collect()
+    release_unused()
+    return value
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import initbench as ib
 from bench import Experiment, run
-from bench.runs.parquet import parquet_bytes, write_rows
+from bench.runs.parquet import write_rows
 
 ROOT = Path(__file__).parents[2]
 ROWS, AT_ONCE = 300_000, 1 << 13
