@@ -22,10 +22,11 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
     rows = chosen(run, figure, run.curves.merge(axes, on="cell"))
     colors = palette(list(rows[figure.color].cat.categories))
     log = is_logarithmic(rows[figure.y].to_numpy(float)) if figure.log is None else figure.log
-    diverged = pd.MultiIndex.from_frame(run.lanes.loc[run.lanes["outcome"] == "diverged", LANE])
+    logged = run.reading()[(run.lanes[["data_seed", "init_seed"]] < run.manifest.curve_seeds).all(axis=1)]
+    diverged = pd.MultiIndex.from_frame(logged.loc[logged["outcome"] == "diverged", LANE])
     drawing, each = panels(rows, figure, share_y=False)
     kept = rows.drop_duplicates(LANE)
-    stuck = set(run.lanes.loc[run.lanes["outcome"] == "stuck", LANE].itertuples(index=False, name=None))
+    stuck = set(logged.loc[logged["outcome"] == "stuck", LANE].itertuples(index=False, name=None))
     budgets = {identity: run.cell(identity).settings.training.steps for identity in rows["cell"].unique()}
     steps_logged = np.unique(rows["step"])
     for axis, part in each:

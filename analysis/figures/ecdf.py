@@ -27,7 +27,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 def ecdf(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes whose `x` is at most the value on the axis."""
     assert figure.x is not None and figure.color is not None
-    rows = chosen(run, figure, run.lanes)
+    rows = chosen(run, figure, run.reading(figure.x, *figure.where))
     colors = palette(list(rows[figure.color].cat.categories))
     everything = rows[figure.x].to_numpy(float, na_value=np.nan)
     log = is_logarithmic(everything) if figure.log is None else figure.log

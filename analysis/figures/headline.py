@@ -22,7 +22,8 @@ def comparisons(runs: list[Run]) -> pd.DataFrame:
             continue
         random = next((name for name in USUAL if name in run.experiment.axes["initializer"]), None)
         others = [axis for axis in run.experiment.axes if axis != "initializer"]
-        groups = run.lanes.groupby(others, observed=True, sort=False) if others else [((run.experiment.name,), run.lanes)]
+        lanes = run.reading()
+        groups = lanes.groupby(others, observed=True, sort=False) if others else [((run.experiment.name,), lanes)]
         for values, rows in groups:
             settings = run.cell(rows["cell"].iloc[0]).settings
             zero, drawn = (rows[rows["initializer"] == name] for name in ("zeros", random))

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.figures import figure_kind
 from analysis.figures.style import PANEL, chosen, finish, label, panels, value_label
 from analysis.rows.load import Run
-from analysis.rows.measures import best_value, measured
+from analysis.rows.measures import best_value, columns_of, measured
 from bench.spec import Figure as FigureSpec
 
 SHADES = "cividis"
@@ -23,7 +23,7 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     Where several cells fall on one point, the best of them is shown: it is chosen on one half of the draws and counted on the other.
     """
     assert figure.x is not None and figure.y is not None and figure.color is not None
-    rows = chosen(run, figure, run.lanes)
+    rows = chosen(run, figure, run.reading(*columns_of(figure.color), *figure.where))
     across, up = (list(rows[axis].cat.categories) for axis in (figure.x, figure.y))
     drawing, each = panels(rows, figure)
     drawn = list(each)

@@ -13,7 +13,7 @@ from bench.spec import Figure as FigureSpec
 def rate(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes that solve the task, by the values of `x`, with 95% intervals."""
     assert figure.x is not None
-    rows = chosen(run, figure, run.lanes)
+    rows = chosen(run, figure, run.reading(*figure.where))
     across = list(rows[figure.x].cat.categories)
     colors = palette(list(rows[figure.color].cat.categories)) if figure.color else {}
     groups = [None] if figure.color in (None, figure.x) else list(colors)

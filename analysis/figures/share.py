@@ -10,7 +10,7 @@ from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
 from analysis.rows.load import Run
-from analysis.rows.measures import RATES, measured
+from analysis.rows.measures import RATES, columns_of, measured
 from analysis.rows.summary import rate_interval
 from analysis.stats.intervals import clustered_median
 from bench.spec import Figure as FigureSpec
@@ -23,7 +23,7 @@ SHIFT = 0.3
 def share(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes with the property `y` (an outcome, or `broken`) by the values of `x`, with 95% intervals."""
     assert figure.x is not None and figure.y is not None
-    rows = chosen(run, figure, run.lanes)
+    rows = chosen(run, figure, run.reading(*columns_of(figure.y), *figure.where))
     across, groups = list(rows[figure.x].cat.categories), _groups(rows, figure)
     drawing, each = panels(rows, figure)
     for axis, part in each:
@@ -43,7 +43,7 @@ def share(run: Run, figure: FigureSpec) -> Figure:
 def forest(run: Run, figure: FigureSpec) -> Figure:
     """One line per value of `y` with its 95% interval: the share of runs with the property `x`, or the median of a column `x`."""
     assert figure.x is not None and figure.y is not None
-    rows = chosen(run, figure, run.lanes)
+    rows = chosen(run, figure, run.reading(*columns_of(figure.x), *figure.where))
     lines, groups = list(rows[figure.y].cat.categories), _groups(rows, figure)
     drawing, each = panels(rows, figure)
     count = len(drawing.axes)

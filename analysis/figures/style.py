@@ -58,7 +58,7 @@ def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
 
 def chosen(run: Run, figure: FigureSpec, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that a figure shows, without unused categories."""
-    rows = rows[matching(rows, run.experiment, figure.where)].copy()
+    rows = rows[matching(rows, run.experiment, figure.where)]
     for axis in run.experiment.axes:
         rows[axis] = rows[axis].cat.remove_unused_categories()
     return rows

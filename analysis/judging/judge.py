@@ -21,5 +21,6 @@ def judge(run: Run) -> tuple[list[Law], list[Verdict]]:
     names = dict.fromkeys([*experiment.laws, *(claim.law for claim in experiment.claim if claim.law)])
     evidence = {name: evidence_of(name, run) for name in names}
     failed = [name for name in experiment.laws if not evidence[name].holds]
-    questions = [question for claim in experiment.claim for question in questions_of(run, claim, evidence)]
+    questions = (question for claim in experiment.claim for question in questions_of(run, claim, evidence))
+    # One question at a time: each holds the rows that it is about.
     return [found.law for found in evidence.values()], corrected([verdict_on(run, question, failed) for question in questions])

@@ -57,12 +57,12 @@ class Question:
         return (edge > 0) is not upwards
 
 
-def questions_of(run: Run, claim: Claim, evidence: Mapping[str, Evidence]) -> list[Question]:
+def questions_of(run: Run, claim: Claim, evidence: Mapping[str, Evidence]) -> Iterator[Question]:
     """One question for each condition of a claim, or of the law that it rests on (`evidence`, by the name of the law)."""
     if claim.law is not None:
         found = evidence[claim.law]
-        return [Question(claim, number, (*found.columns, *SEEDS)) for number in found.decisions]
-    return [_question(run, claim, condition) for condition in _conditions(run, claim)]
+        return (Question(claim, number, (*found.columns, *SEEDS)) for number in found.decisions)
+    return (_question(run, claim, condition) for condition in _conditions(run, claim))
 
 
 def _conditions(run: Run, claim: Claim) -> Iterator[dict[str, Any]]:

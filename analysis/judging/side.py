@@ -86,7 +86,7 @@ def side_of(run: Run, claim: Claim, where: Mapping[str, Any], measure: str) -> S
     side. It is empty if one half has no rows or the choosing half has no values.
     """
     mask = matching(run.lanes, run.experiment, dict(where))
-    rows, clusters = run.lanes[mask], run.clusters[mask].to_numpy()
+    rows, clusters = run.reading("params_digest", *columns_of(measure))[mask], run.clusters[mask].to_numpy()
     lacking = measure in rows and lacks_values(rows, measure)
     values = np.full(len(rows), np.nan) if lacking else measured(rows, measure)
     if claim.best is None or lacking:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from analysis.judging.criterion import criterion_text
 from analysis.judging.question import Question
 from analysis.rows.load import Run
+from analysis.stats.intervals import distinct
 from analysis.stats.multiplicity import least_error
 
 Outcome = Literal["supported", "refuted", "undecided", "conditional", "withheld"]
@@ -104,9 +105,9 @@ def verdict_on(run: Run, question: Question, failed: Sequence[str]) -> Verdict:
         high=interval.high,
         level=level,
         n_lanes=len(rows),
-        n_data_seeds=int(rows["data_seed"].nunique()),
+        n_data_seeds=distinct(rows["data_seed"].to_numpy()),
         # The points of a map share the weights that their data seed draws.
-        n_init_seeds=int(rows["data_seed" if run.experiment.seeds.map else "init_seed"].nunique()),
+        n_init_seeds=distinct(rows["data_seed" if run.experiment.seeds.map else "init_seed"].to_numpy()),
         estimator=number.estimator,
         columns=question.columns,
         cells=tuple(rows["cell"].unique()),
@@ -143,7 +144,7 @@ def _distinct(run: Run, rows: pd.DataFrame) -> int:
 def _data_sets(run: Run, rows: pd.DataFrame) -> str:
     """The number of data sets behind these rows, in words."""
     cells = rows["cell"].unique()
-    number = int(rows["data_seed"].nunique())
+    number = distinct(rows["data_seed"].to_numpy())
     if number == 1 or not any(run.seeded[cell] for cell in cells):
         return "1 data set"
     resampled = all(run.resampled[cell] for cell in cells)

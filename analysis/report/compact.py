@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.rows.load import Run
 from analysis.rows.measures import left_out, named_columns
-from bench.runs.parquet import STEPS_OR_NULL
+from bench.runs.parquet import STEPS_OR_NULL, release_unused
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
 """Columns that laws compare to more digits than float32 has; they stay float64."""
@@ -17,7 +17,7 @@ DIGEST = 16
 
 def compact(run: Run) -> Run:
     """The run with its rows as a report keeps them, in float32 except for `EXACT`; all numbers of the report are computed from these."""
-    lanes = run.lanes.copy()
+    lanes = run.lanes.copy(deep=False)
     for name, column in _narrow(lanes).items():
         if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
             lanes[name] = column
@@ -29,6 +29,7 @@ def compact(run: Run) -> Run:
     curves = run.curves.assign(**_narrow(run.curves))
     if "curves" in run.experiment.unreported:
         curves = curves.iloc[:0]
+    release_unused()
     return replace(run, lanes=lanes, curves=curves)
 
 

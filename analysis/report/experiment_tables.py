@@ -8,7 +8,7 @@ from analysis.laws import Law
 from analysis.report.format import condition, interval, number, outcome, runs
 from analysis.report.result import Result
 from analysis.rows.load import Run, matching
-from analysis.rows.measures import RATES, measured
+from analysis.rows.measures import RATES, columns_of, measured
 from analysis.rows.summary import rate_interval
 from analysis.stats.intervals import clustered_median
 from analysis.words import value_words
@@ -39,7 +39,7 @@ def _published(run: Run) -> pd.DataFrame:
     """The table of published numbers beside ours: shares with 95% intervals, medians with order-statistic intervals."""
     lines = []
     for theirs in run.experiment.published:
-        rows = run.lanes[matching(run.lanes, run.experiment, theirs.where)]
+        rows = run.reading(*columns_of(theirs.measure))[matching(run.lanes, run.experiment, theirs.where)]
         if theirs.measure in RATES:
             estimate, low, high = rate_interval(run, rows, theirs.measure)
         else:

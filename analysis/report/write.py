@@ -1,6 +1,6 @@
 """Reports: all pages, tables and figures, generated from stored rows."""
 
-import hashlib
+import gc
 import io
 import json
 import os
@@ -31,7 +31,7 @@ from analysis.report.experiment_tables import tables
 from analysis.report.format import latex
 from analysis.report.interim import interim_note
 from analysis.report.result import Result
-from analysis.report.written import REPORT, check_target, publish, refuse_links, staging
+from analysis.report.written import REPORT, check_target, checksum, publish, refuse_links, staging
 from analysis.rows.load import load, naming_missing_columns
 from analysis.rows.measures import check_measures
 from analysis.rows.summary import ESTIMATORS, summarize
@@ -39,7 +39,7 @@ from bench.messages import one_line
 from bench.registry import trusting
 from bench.runs.files import MOST_TEXT, read_inside, write_whole
 from bench.runs.manifest import Part, read_manifest
-from bench.runs.parquet import parquet_bytes
+from bench.runs.parquet import release_unused, write_rows
 
 T = TypeVar("T")
 TAKEN = ("figures", "tables", "site", "throughput")
@@ -76,11 +76,23 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
     """The values of a function of each folder, in as many processes as there are CPUs."""
+    cleared = partial(_cleared, function)
     if len(folders) == 1:
-        yield function(folders[0])
+        yield cleared(folders[0])
         return
     with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1), get_context("spawn")) as processes:
-        yield from processes.map(function, folders)
+        yield from processes.map(cleared, folders)
+
+
+def _cleared(function: Callable[[Path], T], folder: Path) -> T:
+    """The value of a function of a folder, whose rows are then no longer in memory.
+
+    Drawing leaves an exception behind that refers to itself and to all that was known where it was raised, and so to the rows.
+    """
+    value = function(folder)
+    gc.collect()
+    release_unused()
+    return value
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
@@ -124,9 +136,8 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     laws, verdicts = judge(run)
     result = Result(run, laws, verdicts, summarize(run))
     folder = out / result.name
-    stored = run.lanes.astype({axis: str for axis in run.experiment.axes})
     made = tuple(one.id for one in run.manifest.in_use)
-    parts = [_store(folder / "lanes.parquet", stored, made)]
+    parts = [_store(folder / "lanes.parquet", run.lanes, made)]
     if len(run.curves):
         parts.append(_store(folder / "curves.parquet", run.curves, made))
     manifest = run.manifest.model_copy(update={"parts": tuple(parts), "share": None})
@@ -184,6 +195,5 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 def _store(path: Path, rows: pd.DataFrame, made: tuple[str, ...]) -> Part:
     """Write rows as Parquet, and return their entry in the manifest; `made` names their provenances."""
-    content = parquet_bytes(rows)
-    write_whole(path, content)
-    return Part(file=path.name, rows=len(rows), sha256=hashlib.sha256(content).hexdigest(), provenance=made)
+    write_whole(path, partial(write_rows, rows))
+    return Part(file=path.name, rows=len(rows), sha256=checksum(path), provenance=made)

@@ -167,7 +167,10 @@ def _tables(name: str) -> list[str]:
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file; empty if there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_list(folder: Path, sums: dict[str, str]) -> None:

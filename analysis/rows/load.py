@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
+from analysis.stats.intervals import distinct
 from bench.messages import one_line
 from bench.registry import trusted_by, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
@@ -50,11 +51,13 @@ class Run:
         own = [cell for cell in self.experiment.cells if not any(cell.settings.foreign())]
         foreign = {record.id: record.draws for record in self.manifest.cells} if len(own) < len(self.experiment.cells) else {}
         said = {**foreign, **{cell.id: cell.settings.initializer.random for cell in own}}
-        place = ["cell", "data_seed"] if self.data_sets > 1 else ["cell"]
-        rows = self.lanes[[*place, *(name for name in self.lanes if str(name).endswith("_initial") or name == "params_digest")]]
-        several = set(rows.loc[rows.duplicated(place), "cell"])
-        different = rows.drop_duplicates()
-        differ = set(different.loc[different.duplicated(place), "cell"])
+        cells = self.lanes["cell"].iloc[1:]
+        # Rows with the same data stand together, and are the same if each is the same as the one before it.
+        beside = ~np.any([_differs(self.lanes[name]) for name in ("cell", *(["data_seed"] if self.data_sets > 1 else []))], axis=0)
+        several, differ = set(cells[beside].unique()), set()
+        for name in ["params_digest", *(name for name in self.lanes if str(name).endswith("_initial"))]:
+            if name in self.lanes and differ < several:
+                differ |= set(cells[beside & _differs(self.lanes[name])].unique())
         return {cell: draws and (cell in differ or cell not in several) for cell, draws in said.items()}
 
     @cached_property
@@ -86,7 +89,7 @@ class Run:
     @cached_property
     def data_sets(self) -> int:
         """Number of data sets that were drawn; 1 if the tasks ignore their data seed."""
-        return int(self.lanes["data_seed"].nunique()) if any(self.seeded.values()) else 1
+        return distinct(self.lanes["data_seed"].to_numpy()) if any(self.seeded.values()) else 1
 
     @cached_property
     def tasks(self) -> dict[str, Task | None]:
@@ -130,6 +133,14 @@ class Run:
         """The starts of the training runs of those cells whose code and data are the package's own or trusted."""
         return Starts([cell for cell in self.experiment.cells if self._opaque(cell) is None])
 
+    def reading(self, *columns: str) -> pd.DataFrame:
+        """Return the rows with these columns, as far as there are such, besides axes, seeds and outcomes.
+
+        Whoever selects rows of it does not copy the columns that it does not read.
+        """
+        wanted = {*LANE, "outcome", *self.experiment.axes, *columns}
+        return self.lanes[[name for name in self.lanes if name in wanted]]
+
     def cell(self, identity: str) -> Cell:
         """Return the cell of this id."""
         return next(cell for cell in self.experiment.cells if cell.id == identity)
@@ -145,6 +156,12 @@ class Run:
         data = cell.settings.task.data
         pieces = (*cell.settings.foreign(), *([(f"data of task '{cell.settings.task.name}'", data)] if data is not None else []))
         return next((piece for piece in pieces if trusted_by(piece[1]) not in self.trust), None)
+
+
+def _differs(column: pd.Series) -> np.ndarray:
+    """Return whether each value but the first differs from the one before it; two nulls do not differ."""
+    later, earlier = column.iloc[1:].array, column.iloc[:-1].array
+    return np.asarray(later != earlier, bool) & ~(later.isna() & earlier.isna())
 
 
 def drawn(run: Run, rows: pd.DataFrame) -> pd.Series:
@@ -189,8 +206,10 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         if not manifest.complete or manifest.mixed:
             # These rows stand in the order in which they were made, or one provenance after the other.
             position = {cell.id: number for number, cell in enumerate(experiment.cells)}
-            keys = lanes[LANE].assign(cell=lanes["cell"].map(position))
-            lanes = lanes.iloc[np.lexsort([keys[name] for name in reversed(LANE)])].reset_index(drop=True)
+            keys = lanes[LANE].assign(cell=lanes["cell"].map(position).astype(float))
+            order = np.lexsort([keys[name] for name in reversed(LANE)])
+            # Column by column, so that the rows are not twice in memory.
+            lanes = pd.DataFrame({name: lanes.pop(name).array.take(order) for name in list(lanes)}, copy=False)
             curves = ended_curves(lanes, curves) if len(curves) else curves
         check_lanes(experiment, lanes, manifest.complete)
         check_curves(experiment, manifest, lanes, curves)

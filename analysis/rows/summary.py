@@ -9,7 +9,7 @@ from analysis.geometry.orbits import apart_from_coordinates, distinct_minima, or
 from analysis.rows.load import Run
 from analysis.rows.measures import measured, with_worst
 from analysis.stats.distribution import iqm
-from analysis.stats.intervals import clustered_median, clustered_rate, quantile_interval, wilson
+from analysis.stats.intervals import clustered_median, clustered_rate, distinct, quantile_interval, wilson
 from bench.spec import Cell
 
 QUARTILES = {"q25": 0.25, "median": 0.5, "q75": 0.75}
@@ -36,13 +36,15 @@ ESTIMATORS: dict[str, tuple[str, str]] = {
     "orbit_distance": ("hidden_units_*", "median distance of two lanes' ends up to the symmetries of the hidden layer"),
 }
 """The columns of the rows that each column of `summarize` is computed from, and how."""
+READ = {column for column, _ in ESTIMATORS.values()}
+"""The columns of the rows that `summarize` reads, besides those of hidden units."""
 
 
 def rate_interval(run: Run, rows: pd.DataFrame, rate: str = "solved") -> tuple[float, float, float]:
     """Share of an outcome (or another rate) with its 95% interval: Wilson's where every row is independent, clustered otherwise."""
     hits = measured(rows, rate)
     clusters = run.clusters.loc[rows.index].to_numpy()
-    if len(np.unique(clusters)) == len(rows):
+    if distinct(clusters) == len(rows):
         return wilson(int(hits.sum()), len(rows))[:3]
     return clustered_rate(hits, clusters)[:3]
 
@@ -59,11 +61,12 @@ def summarize(run: Run) -> pd.DataFrame:
     ['zeros', 'glorot_normal']
     """
     lines: list[dict[str, Any]] = []
-    by_cell = dict(list(run.lanes.groupby("cell", sort=False)))
+    read = (name for name in run.lanes if name in READ or str(name).startswith("hidden_units_"))
+    by_cell = run.reading(*read).groupby("cell", sort=False)
     for cell in run.experiment.cells:
-        if cell.id not in by_cell:
+        if cell.id not in by_cell.indices:
             continue
-        rows = by_cell[cell.id]
+        rows = by_cell.get_group(cell.id)
         share, low, high = rate_interval(run, rows)
         steps = clustered_median(measured(rows, "steps_to_solve"), run.clusters.loc[rows.index].to_numpy())
         loss = with_worst(rows, "loss_final").to_numpy()
@@ -72,8 +75,8 @@ def summarize(run: Run) -> pd.DataFrame:
                 "cell": cell.id,
                 **cell.axes,
                 "lanes": len(rows),
-                "data_seeds": rows["data_seed"].nunique(),
-                "independent": run.clusters.loc[rows.index].nunique(),
+                "data_seeds": distinct(rows["data_seed"].to_numpy()),
+                "independent": distinct(run.clusters.loc[rows.index].to_numpy()),
                 "solved": share,
                 "solved_low": low,
                 "solved_high": high,

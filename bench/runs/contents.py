@@ -153,6 +153,7 @@ def ended_curves(lanes: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     A run that was cut off also holds the beginnings of other curves; those are left out.
     """
     order = lanes[LANE].assign(_lane=np.arange(len(lanes)))
+    order = order[(order[["data_seed", "init_seed"]] <= curves[["data_seed", "init_seed"]].max()).all(axis=1)].astype({"cell": str})
     found = curves.merge(order, on=LANE).sort_values(["_lane", "step"], kind="stable")
     return found.drop_duplicates(["_lane", "step"]).drop(columns="_lane").reset_index(drop=True)
 
@@ -228,6 +229,7 @@ def _check_types(rows: pd.DataFrame) -> None:
     """Raise ValueError if a column has another type than the list of columns gives it; probes and settings are real numbers."""
     for name in rows:
         dtype, wanted = rows[name].dtype, TYPES.get(str(name), "real")
+        dtype = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
         if wanted == "text":
             right = pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype)
         elif wanted == "integer":

@@ -2,7 +2,9 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.messages import one_line
 from bench.runs.places import is_here
@@ -36,7 +38,7 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
         if found.st_size > most:
             raise ValueError(f"{path}: has {found.st_size:,} bytes; at most {most:,} are read")
         with open(opened.pop(), "rb") as file:
-            return file.read(most)
+            return file.read(found.st_size)
     except OSError as error:
         # The type is kept, so that callers can tell a missing file from one that cannot be read now.
         raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -64,14 +66,17 @@ def _refuse_link(path: Path, name: str, folder: int) -> None:
         raise ValueError(f"{path}: {name} is a link, which is not followed")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file by a temporary file, fsync and rename, so that it is there whole or not at all; object storage writes so by itself.
+
+    `content` may be what writes into the file.
 
     OSError names the file if it cannot be written, or if it is a link: nothing is written through links.
     """
     if not is_here(path):
         try:
-            path.write_bytes(content)
+            with path.open("wb") as file:
+                _write(file, content)
         except Exception as error:
             raise OSError(one_line(f"{path}: cannot be written: {error}")) from error
         return
@@ -83,10 +88,17 @@ def write_whole(path: Path, content: bytes) -> None:
         # An earlier process of the same number may have left a file of this name, or somebody may have put a link there.
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
-            file.write(content)
+            _write(file, content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _write(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:
+    if callable(content):
+        content(file)
+    else:
+        file.write(content)
