@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 900.0
 
 
 @dataclass
