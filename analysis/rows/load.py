@@ -54,7 +54,8 @@ class Run:
         cells = self.lanes["cell"].iloc[1:]
         # Rows with the same data stand together, and are the same if each is the same as the one before it.
         beside = ~np.any([_differs(self.lanes[name]) for name in ("cell", *(["data_seed"] if self.data_sets > 1 else []))], axis=0)
-        several, differ = set(cells[beside].unique()), set()
+        several: set[str] = set(cells[beside].unique())
+        differ: set[str] = set()
         for name in ["params_digest", *(name for name in self.lanes if str(name).endswith("_initial"))]:
             if name in self.lanes and differ < several:
                 differ |= set(cells[beside & _differs(self.lanes[name])].unique())

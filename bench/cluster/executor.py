@@ -48,8 +48,11 @@ class OnCluster:
     def provenance(self, experiment: Experiment) -> Provenance:
         """Return the provenance of the rows that some worker makes; OSError if there is none for long."""
         # All of them are asked, so that all trace their programs at the same time.
-        workers = [[one] for one in self.client.nthreads()] or [None]
-        asked = [self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1}, workers=one) for one in workers]
+        workers: list[list[str] | None] = [[one] for one in self.client.nthreads()]
+        asked = [
+            self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1}, workers=one)
+            for one in workers or [None]
+        ]
         try:
             return next(as_completed(asked, loop=self.client.loop, timeout=PATIENCE_SECONDS)).result()
         except TimeoutError as error:

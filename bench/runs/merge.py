@@ -105,7 +105,7 @@ class TakeOver:
     def _append(self, part: Part, table: pa.Table, wanted: np.ndarray) -> bool:
         """Write wanted rows to the store; return whether there were any."""
         if wanted.any():
-            self._store.append({part.kind: table.filter(pa.array(wanted))}, part.provenance)
+            self._store.append([(part.kind, table.filter(pa.array(wanted)))], part.provenance)
         return bool(wanted.any())
 
     def _check_again(self, file: Path, table: pa.Table, numbers: np.ndarray, again: Spans) -> None:

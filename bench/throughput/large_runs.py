@@ -96,7 +96,7 @@ def _parts(planned: Plan, rows: pa.Table) -> list[dict[str, float]]:
             digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
             parts = [Part(file=f"lanes/part-{one[:12]}.parquet", rows=1, sha256=one, provenance=made) for one in digests]
             store.change(parts=parts)
-            seconds = _fastest(lambda: store.append({"lanes": content}, made))
+            seconds = _fastest(lambda: store.append([("lanes", content)], made))
             found.append({"parts": count, "manifest_bytes": (store.folder / "run.json").stat().st_size, "append_seconds": seconds})
     return found
 
@@ -107,7 +107,9 @@ def _in_order(planned: Plan, rows: pa.Table) -> float:
         count = len(rows)
         for part in range(PARTS_IN_ORDER):
             seeds = pa.array(part * count + np.arange(count))
-            store.append({"lanes": rows.set_column(rows.column_names.index("init_seed"), "init_seed", seeds)}, (store.manifest.latest.id,))
+            store.append(
+                [("lanes", rows.set_column(rows.column_names.index("init_seed"), "init_seed", seeds))], (store.manifest.latest.id,)
+            )
         return _seconds(lambda: store.put_in_order(planned.lanes.numbering.of)) / (PARTS_IN_ORDER * count)
 
 
