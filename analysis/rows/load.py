@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.stats.intervals import distinct
 from bench.messages import one_line
 from bench.registry import trusted_by, trusting, untrusted
-from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
+from bench.runs.contents import OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
@@ -54,7 +54,8 @@ class Run:
         cells = self.lanes["cell"].iloc[1:]
         # Rows with the same data stand together, and are the same if each is the same as the one before it.
         beside = ~np.any([_differs(self.lanes[name]) for name in ("cell", *(["data_seed"] if self.data_sets > 1 else []))], axis=0)
-        several, differ = set(cells[beside].unique()), set()
+        several: set[str] = set(cells[beside].unique())
+        differ: set[str] = set()
         for name in ["params_digest", *(name for name in self.lanes if str(name).endswith("_initial"))]:
             if name in self.lanes and differ < several:
                 differ |= set(cells[beside & _differs(self.lanes[name])].unique())
@@ -215,6 +216,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         check_curves(experiment, manifest, lanes, curves)
     except ValueError as error:
         raise ValueError(one_line(f"{folder}: {error}")) from error
+    # Outcomes of two runs can be compared only as categories of one type.
+    lanes["outcome"] = lanes["outcome"].cat.set_categories(sorted(OUTCOMES))
     return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
 
 
