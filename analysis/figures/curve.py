@@ -11,7 +11,8 @@ from analysis.rows.load import Run
 from analysis.rows.measures import worst_value
 from bench.spec import Figure as FigureSpec
 
-LANE = ["cell", "data_seed", "init_seed"]
+SEEDS = ["data_seed", "init_seed"]
+LANE = ["cell", *SEEDS]
 
 
 @figure_kind(y="curve", color="axis", panel="axis?")
@@ -22,7 +23,7 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
     rows = chosen(run, figure, run.curves.merge(axes, on="cell"))
     colors = palette(list(rows[figure.color].cat.categories))
     log = is_logarithmic(rows[figure.y].to_numpy(float)) if figure.log is None else figure.log
-    logged = run.reading()[(run.lanes[["data_seed", "init_seed"]] < run.manifest.curve_seeds).all(axis=1)]
+    logged = run.reading()[(run.lanes[SEEDS] <= run.curves[SEEDS].max()).all(axis=1)]
     diverged = pd.MultiIndex.from_frame(logged.loc[logged["outcome"] == "diverged", LANE])
     drawing, each = panels(rows, figure, share_y=False)
     kept = rows.drop_duplicates(LANE)

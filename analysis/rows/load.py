@@ -12,8 +12,14 @@ import pandas as pd
 
 from analysis.stats.intervals import distinct
 from bench.messages import one_line
+<<<<<<< HEAD
 from bench.registry import trusted_by, untrusted
 from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
+=======
+from bench.registry import trusted_by, trusting, untrusted
+from bench.runs.contents import OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
+from bench.runs.files import MOST_TEXT, read_inside
+>>>>>>> wt-large
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
 from bench.runs.places import place
@@ -216,6 +222,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         check_curves(experiment, manifest, lanes, curves)
     except ValueError as error:
         raise ValueError(one_line(f"{folder}: {error}")) from error
+    # Outcomes of two runs can be compared only as categories of one type.
+    lanes["outcome"] = lanes["outcome"].cat.set_categories(sorted(OUTCOMES))
     return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
 
 

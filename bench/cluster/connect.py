@@ -89,6 +89,9 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
     `on` is `local` or `local:N`, the address of a scheduler, a scheduler's file, or a TOML file of a batch system. ValueError if it is none
     of these, or a connection to another machine is not encrypted and not `insecure`; OSError if nobody answers.
     """
+    # What goes wrong is told by the run, in one line.
+    for name in ("distributed", "tornado.application", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with dask.config.set(SETTINGS), ExitStack() as stack:
         if local := LOCAL.fullmatch(on):
             found: Any = stack.enter_context(_local(int(local[1] or cores())))

@@ -40,8 +40,8 @@ class Cluster:
         return worker
 
     def run(self, file: Path, out: Path, name: str = "client") -> subprocess.Popen[bytes]:
-        """Start `initbench run FILE --on` this cluster."""
-        return self._start(name, "-m", "initbench", "run", str(file), "--out", str(out), "--on", str(self.file))
+        """Start `initbench run FILE --on` this cluster; each chunk is written as it comes."""
+        return self._start(name, "-m", "tests.faults.often", "run", str(file), "--out", str(out), "--on", str(self.file))
 
     def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         output = (self.folder / f"{name}.txt").open("ab")
