@@ -12,14 +12,8 @@ import pandas as pd
 
 from analysis.stats.intervals import distinct
 from bench.messages import one_line
-<<<<<<< HEAD
 from bench.registry import trusted_by, untrusted
-from bench.runs.contents import check_columns, check_curves, check_lanes, ended_curves
-=======
-from bench.registry import trusted_by, trusting, untrusted
 from bench.runs.contents import OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
-from bench.runs.files import MOST_TEXT, read_inside
->>>>>>> wt-large
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
 from bench.runs.places import place
