@@ -89,9 +89,9 @@ def _label(axes: dict[str, Any]) -> str:
 
 
 def _matched(a: Run, b: Run, mine: Cell, other: Cell, label: str) -> tuple[Match, pd.DataFrame]:
-    left, right = a.lanes[a.lanes["cell"] == mine.id], b.lanes[b.lanes["cell"] == other.id]
-    rows = left.merge(right, on=SEEDS, suffixes=("_a", "_b"))
     kept = ["outcome", "loss_final", "steps_run", "params_digest"]
+    left, right = (run.reading(*kept)[run.lanes["cell"] == cell.id] for run, cell in ((a, mine), (b, other)))
+    rows = left.merge(right, on=SEEDS, suffixes=("_a", "_b"))
     rows = rows[[*SEEDS, *(f"{name}_{side}" for name in kept for side in "ab")]].assign(cell=mine.id, label=label)
     solved = [measured(side, "solved") for side in (left, right)]
     losses = [measured(side, "loss_final") for side in (left, right)]
