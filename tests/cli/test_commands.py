@@ -127,7 +127,9 @@ def test_list_says_formula_source_law_and_options_of_a_piece() -> None:
     [found] = [entry for entry in json.loads(call("list", "initializers", "--json").stdout) if entry["name"] == "normal"]
     assert found["formula"] == "W ~ N(0, stddev^2)." and found["options"] == "stddev (number > 0, default 1)"
     told = {kind: " ".join(call("list", kind, "--long").stdout.split()) for kind in ("initializers", "schemes", "activations")}
-    assert "formula: W ~ N(0, 2 / fan_in). source: He et al., 2015, arXiv 1502.01852. law: the variance is 2 / fan_in." in told["initializers"]
+    assert (
+        "formula: W ~ N(0, 2 / fan_in). source: He et al., 2015, arXiv 1502.01852. law: the variance is 2 / fan_in." in told["initializers"]
+    )
     assert "source: Tallec and Ollivier, 2018, arXiv 1804.11188." in told["schemes"] and "formula: max(x, 0)^2." in told["activations"]
     assert "formula" not in call("list", "initializers").stdout
 
