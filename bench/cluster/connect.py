@@ -42,6 +42,7 @@ DANGER = "whoever reaches it can run any code on all machines"
 HERE_ALONE = "127.0.0.1:0"
 """Where dask's pages about schedulers and workers are shown; they have no password."""
 ENVIRONMENT = "JAX_NUM_CPU_DEVICES"
+LOGS = ("distributed", "tornado.application", "asyncio")
 SECONDS_TO_CONNECT = 30
 SECONDS_TO_LOOK = 30
 """Time between two looks at whether the batch system has ended jobs, which are then submitted again."""
@@ -89,10 +90,7 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
     `on` is `local` or `local:N`, the address of a scheduler, a scheduler's file, or a TOML file of a batch system. ValueError if it is none
     of these, or a connection to another machine is not encrypted and not `insecure`; OSError if nobody answers.
     """
-    # What goes wrong is told by the run, in one line.
-    for name in ("distributed", "tornado.application", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with dask.config.set(SETTINGS), ExitStack() as stack:
+    with dask.config.set(SETTINGS), _quiet(), ExitStack() as stack:
         if local := LOCAL.fullmatch(on):
             found: Any = stack.enter_context(_local(int(local[1] or cores())))
         elif on.endswith(".toml"):
@@ -104,6 +102,20 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
         except (OSError, TimeoutError) as error:
             raise OSError(one_line(f"--on {on}: nobody answers: {error}")) from error
         yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Context without dask's own log: what goes wrong is told by the run, in one line."""
+    loggers = [logging.getLogger(name) for name in LOGS]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def address(on: str, tls: Tls, insecure: bool) -> str:

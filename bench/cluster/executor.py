@@ -13,7 +13,7 @@ from bench.cluster.task import TOPIC, Done, Order, Refused, Trained, provenance_
 from bench.imports import described
 from bench.messages import first_few, one_line
 from bench.runs.again import Again
-from bench.runs.begin import SUMS
+from bench.runs.begin import SUMS, with_costs
 from bench.runs.chunks import chunks
 from bench.runs.folder import RunFolder
 from bench.runs.parquet import Packed
@@ -116,7 +116,6 @@ class _Dealer:
             self._take(self._back.get(timeout=WAIT_SECONDS))
         except queue.Empty:
             pass
-        self._copies.check()
         if time.perf_counter() - self._written > FLUSH_SECONDS:
             self.write()
         self._progress.seconds = time.perf_counter() - self._started
@@ -162,6 +161,8 @@ class _Dealer:
     def _take(self, future: Future) -> None:
         """Take in a chunk that came back, with its rows or with an error."""
         dealt = self._dealt.pop(future)
+        # A worker tells of a chunk before its rows come, so that a chunk whose copies differ is not written.
+        self._copies.check()
         if future.status == "finished":
             found = future.result()
             future.release()
@@ -211,14 +212,12 @@ class _Dealer:
         for made in {done.provenance.id: done.provenance for _, done in came}.values():
             found = [done for _, done in came if done.provenance.id == made.id]
             manifest, costs = self._store.manifest, [done.costs for done in found]
-            spent = {name: getattr(manifest, name) + sum(getattr(one, name) for one in costs) for name in SUMS}
+            spent = {name: sum(getattr(one, name) for one in costs) for name in SUMS}
             self._store.append(
                 [(kind, self._new(kind, rows)) for done in found for kind, rows in done.rows.items()],
                 (made.id,),
-                **spent,
+                **with_costs(manifest, spent, max(one.peak_memory_bytes for one in costs)),
                 provenance=manifest.provenance | {made.id: made},
-                seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
-                peak_memory_bytes=max(manifest.peak_memory_bytes, *(one.peak_memory_bytes for one in costs)),
             )
         self._written = time.perf_counter()
 

@@ -1,6 +1,6 @@
 """The manifest and the experiment file of a run that begins, or goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.lane.data import problem
@@ -16,6 +16,13 @@ from bench.spec import Cell, Experiment
 SUMS = ("programs", "compilations", "compile_seconds", "run_seconds", "seed_steps")
 """Costs in a manifest that add up where rows of several runs are joined."""
 COSTS = (*SUMS, "seed_steps_per_second", "peak_memory_bytes")
+
+
+def with_costs(before: Manifest, spent: Mapping[str, float], peak_bytes: int) -> dict[str, Any]:
+    """Return the changes of a manifest by costs that were spent since: `SUMS` add up, of the memory the larger peak counts."""
+    total = {name: getattr(before, name) + spent[name] for name in SUMS}
+    rate = total["seed_steps"] / total["run_seconds"] if total["run_seconds"] else 0.0
+    return {**total, "seed_steps_per_second": rate, "peak_memory_bytes": max(before.peak_memory_bytes, peak_bytes)}
 
 
 def begin(store: RunFolder, plan: Plan, here: Provenance | None, share: Share | None = None) -> None:

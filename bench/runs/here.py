@@ -12,7 +12,7 @@ from bench.engine.pool import Pool
 from bench.engine.scheduler import Batch
 from bench.hardware import Hardware
 from bench.lane.state import Status
-from bench.runs.begin import SUMS
+from bench.runs.begin import SUMS, with_costs
 from bench.runs.environment import current_provenance
 from bench.runs.folder import RunFolder
 from bench.runs.memory import peak_bytes
@@ -53,10 +53,8 @@ class _Training:
         self._store, self._plan, self._mesh = store, plan, mesh
         self._missing, self._lost = stock.missing, stock.lost
         self._progress, self._watch = progress, watch
-        before = store.manifest
-        self._widths = list(before.block_width)
-        self._spent = {name: getattr(before, name) for name in SUMS}
-        self._peak_before = before.peak_memory_bytes
+        self._widths = list(store.manifest.block_width)
+        self._spent = dict.fromkeys(SUMS, 0)
         self._steps_of_ended_pools = 0
         self._started = time.perf_counter()
 
@@ -82,7 +80,7 @@ class _Training:
         if self._lost:
             count = f"{len(self._lost):,} training runs"
             self._progress.said.append(f"made the curves of {count} anew; the runs ended as their rows say, bit by bit")
-        self._write_costs()
+        self._store.change(**with_costs(self._store.manifest, self._spent, peak_bytes(jax.devices())))
 
     def _compiled(self, index: int) -> Pool:
         return Pool(self._plan.programs[index], self._mesh, self._widths[index])
@@ -128,11 +126,3 @@ class _Training:
         self._progress.seed_steps = self._steps_of_ended_pools + pool.costs.seed_steps
         self._progress.seconds = time.perf_counter() - self._started
         self._watch(self._progress)
-
-    def _write_costs(self) -> None:
-        spent = self._spent
-        self._store.change(
-            **spent,
-            seed_steps_per_second=spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0,
-            peak_memory_bytes=max(self._peak_before, peak_bytes(jax.devices())),
-        )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.messages import first_few
-from bench.runs.begin import SUMS
+from bench.runs.begin import SUMS, with_costs
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Manifest, Part, read_manifest
 from bench.runs.numbering import BEYOND, Numbering
@@ -127,10 +127,8 @@ class TakeOver:
         ours = self._store.manifest
         share = new / max(sum(part.rows for part in theirs.parts if part.kind == "lanes"), 1)
         if share:
-            spent = {name: getattr(ours, name) + type(getattr(ours, name))(share * getattr(theirs, name)) for name in SUMS}
-            rate = spent["seed_steps"] / spent["run_seconds"] if spent["run_seconds"] else 0.0
-            peak = max(ours.peak_memory_bytes, theirs.peak_memory_bytes)
-            self._store.change(**spent, seed_steps_per_second=rate, peak_memory_bytes=peak)
+            spent = {name: type(getattr(ours, name))(share * getattr(theirs, name)) for name in SUMS}
+            self._store.change(**with_costs(ours, spent, theirs.peak_memory_bytes))
 
 
 class _Source:
