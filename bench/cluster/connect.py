@@ -9,6 +9,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -223,8 +224,4 @@ def _batch(path: Path, tls: Tls, insecure: bool) -> Iterator[Any]:
 
 
 def _has_dashboard() -> bool:
-    try:
-        import bokeh  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("bokeh") is not None
