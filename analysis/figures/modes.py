@@ -13,7 +13,6 @@ from analysis.laws.modes import distance_to_formula, halvings, is_aligned, mode_
 from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 
-DATA_SEED = 0
 
 
 @figure_kind(axes=("initializer",), curves=("loss",))
@@ -26,14 +25,14 @@ def modes(run: Run, figure: FigureSpec) -> Figure:
     _against_time(run, left, colors)
     _against_rate(run, right, colors)
     finish(drawing, "", "", "", label("initializer"))
-    drawing.supxlabel(f"left: data set {DATA_SEED}; right: {count_note(rows)}", fontsize=9)
+    drawing.supxlabel(f"left: data set {run.experiment.seeds.first}; right: {count_note(rows)}", fontsize=9)
     return drawing
 
 
 def _against_time(run: Run, axis: Axes, colors: dict) -> None:
     for cell, rows in cells_of(run, lambda cell: is_aligned(cell) and cell.settings.training.solved_below is not None):
-        rows = rows[rows["data_seed"] == DATA_SEED]
-        curve = run.curves[(run.curves["cell"] == cell.id) & (run.curves["data_seed"] == DATA_SEED)]
+        rows = rows[rows["data_seed"] == run.experiment.seeds.first]
+        curve = run.curves[(run.curves["cell"] == cell.id) & (run.curves["data_seed"] == run.experiment.seeds.first)]
         name = cell.axes["initializer"]
         if rows.empty or name not in colors:
             continue

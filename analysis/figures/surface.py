@@ -16,7 +16,6 @@ from bench.spec import Figure as FigureSpec
 
 SIZE = (3.0, 2.9)
 STARTS = 8
-DATA_SEED = 0
 ZERO, RANDOM, OPTIMUM = "black", "#0072B2", "#D55E00"
 
 
@@ -34,22 +33,23 @@ def surface(run: Run, figure: FigureSpec) -> Figure:
         axis.set_title(value_label(value))
         paths = [path for identity in part["cell"].unique() for path in _paths(run, run.cell(identity))]
         _draw(axis, *_problem(run, run.cell(part["cell"].iloc[0])), paths)
-    return finish(drawing, "weight 1", "weight 2", f"data set {DATA_SEED}, its exact paths from zero and from {STARTS} random starts")
+    return finish(drawing, "weight 1", "weight 2", f"data set {run.experiment.seeds.first}, its exact paths from zero and from {STARTS} random starts")
 
 
 def _problem(run: Run, cell: Cell) -> tuple[np.ndarray, np.ndarray]:
-    data = starts(run, cell, _lanes(1)).data
+    data = starts(run, cell, _lanes(run, 1)).data
     return data.x[0], data.y[0, :, 0]
 
 
-def _lanes(count: int) -> pd.DataFrame:
+def _lanes(run: Run, count: int) -> pd.DataFrame:
     """Seeds of random starts on one data set."""
-    return pd.DataFrame({"data_seed": [DATA_SEED] * count, "init_seed": range(count)})
+    first = run.experiment.seeds.first
+    return pd.DataFrame({"data_seed": [first] * count, "init_seed": range(first, first + count)})
 
 
 def _paths(run: Run, cell: Cell) -> list[tuple[bool, np.ndarray]]:
     """w_t = w* + (I - lr H)^t (w_0 - w*) for each start of a cell, and whether it is zero."""
-    start = starts(run, cell, _lanes(STARTS if cell.settings.initializer.random else 1))
+    start = starts(run, cell, _lanes(run, STARTS if cell.settings.initializer.random else 1))
     x, y = start.data.x[0], start.data.y[0, :, 0]
     optimum = np.linalg.lstsq(x, y, rcond=None)[0]
     lam, basis = np.linalg.eigh(2 * x.T @ x / len(x))

@@ -76,9 +76,15 @@ def counts(verdicts: Sequence[Verdict]) -> str:
     return f"{text}, {number['withheld']} withheld" if number["withheld"] else text
 
 
-def exploratory(verdicts: Sequence[Verdict]) -> str:
+def exploratory(verdicts: Sequence[Verdict]) -> bool:
+    """Tell whether one of several verdicts is exploratory."""
+    return any(verdict.exploratory for verdict in verdicts)
+
+
+def standing(verdicts: Sequence[Verdict]) -> str:
     """The addition to a verdict on several conditions if a criterion among them was changed after rows existed; else empty."""
-    return ", exploratory" if any(verdict.edited for verdict in verdicts) else ""
+    changed = any(verdict.edited for verdict in verdicts)
+    return ", exploratory" if exploratory(verdicts) else ", confirmed on fresh seeds" if changed else ""
 
 
 def typical(verdicts: Sequence[Verdict], family: Family | None = None) -> list[Verdict]:

@@ -61,7 +61,14 @@ class Verdict:
     reason: str = ""
     """Why it is undecided or withheld, unless that is the width of its interval."""
     edited: str = ""
-    """When and why the criterion was changed after rows existed; the verdict is then exploratory."""
+    """When and why the criterion was changed after rows existed; the verdict is then exploratory, unless it is confirmed."""
+    confirmed: bool = False
+    """Whether the changed criterion stood in the file before these rows, on seeds that no earlier report used."""
+
+    @property
+    def exploratory(self) -> bool:
+        """Whether the criterion was changed after rows existed, and no fresh ones have confirmed the verdict."""
+        return bool(self.edited) and not self.confirmed
 
     def record(self) -> dict[str, Any]:
         """The verdict as JSON values: null for NaN, and text for infinity."""
@@ -119,6 +126,7 @@ def verdict_on(run: Run, question: Question, failed: Sequence[str]) -> Verdict:
         data=_data_sets(run, rows),
         reason=reason,
         edited=run.edited(claim),
+        confirmed=run.confirmed(claim),
     )
 
 

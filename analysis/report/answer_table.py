@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.escape import anchor, markdown_text
-from analysis.judging.family import counts, exploratory, families, overall, typical
+from analysis.judging.family import counts, families, overall, standing, typical
 from analysis.judging.verdict import Verdict
 from analysis.report.format import condition, interval, marked, number, place
 from analysis.report.result import Result
@@ -35,7 +35,7 @@ def answer_frame(results: list[Result]) -> pd.DataFrame:
             {
                 "claim": family,
                 "says": rule.says if rule else verdicts[0].says,
-                "verdict": overall(verdicts, rule) + exploratory(verdicts) + interim,
+                "verdict": overall(verdicts, rule) + standing(verdicts) + interim,
                 "conditions": counts(verdicts),
                 "typical number": "; ".join(_number(one) for one in typical(verdicts, rule)),
                 "n": _runs(found),

@@ -129,11 +129,19 @@ def _registration(run: Run) -> str:
     )
 
 
+CONFIRMED = "Confirmed, because their criterion was changed after an earlier report, and stood in the file before these training runs"
+EXPLORATORY = "Exploratory, because their criterion was changed after rows existed"
+
+
 def _edited(result: Result) -> str:
-    """The claims whose criterion was changed after rows existed."""
-    notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited}
-    said = "; ".join(f"{markdown_text(identity)} ({markdown_text(note)})" for identity, note in notes.items())
-    return f" Exploratory, because their criterion was changed after rows existed: {said}." if said else ""
+    """Whether the seeds are fresh, and the claims whose criterion was changed after rows existed."""
+    first = result.run.experiment.seeds.first
+    text = f" Seeds begin at {first:,}: no earlier report used them." if first else ""
+    for confirmed, words in ((True, CONFIRMED), (False, EXPLORATORY)):
+        notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited and verdict.confirmed == confirmed}
+        said = "; ".join(f"{markdown_text(identity)} ({markdown_text(note)})" for identity, note in notes.items())
+        text += f" {words}: {said}." if said else ""
+    return text
 
 
 def _about_cells(result: Result) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.judging.family import counts, exploratory, overall, typical
+from analysis.judging.family import counts, overall, standing, typical
 from analysis.laws import Law
 from analysis.report.format import condition, interval, number, outcome, runs
 from analysis.report.result import Result
@@ -85,7 +85,7 @@ def claim_frame(result: Result) -> pd.DataFrame:
             {
                 "claim": verdicts[0].family if verdicts[0].family != result.name else "",
                 "says": verdicts[0].says,
-                "verdict": overall(verdicts) + exploratory(verdicts) + (", interim" if result.run.interim else ""),
+                "verdict": overall(verdicts) + standing(verdicts) + (", interim" if result.run.interim else ""),
                 "conditions": counts(verdicts),
                 "typical number": "; ".join(f"{one.measure} {number(one)} {interval(one)}".strip() for one in shown),
                 "where": "; ".join(condition(one) for one in shown),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.escape import latex_text, markdown_text
+from analysis.judging.family import standing
 from analysis.judging.verdict import Verdict
 from analysis.words import column_words, value_words
 
@@ -44,8 +45,8 @@ def _digits(verdict: Verdict, value: float) -> str:
 
 
 def outcome(verdict: Verdict) -> str:
-    """The verdict, with the reason if there is one, and marked if its criterion was changed after rows existed."""
-    return verdict.verdict + (", exploratory" if verdict.edited else "") + (f": {verdict.reason}" if verdict.reason else "")
+    """The verdict, with the reason if there is one, and how it stands if its criterion was changed after rows existed."""
+    return verdict.verdict + standing([verdict]) + (f": {verdict.reason}" if verdict.reason else "")
 
 
 def runs(verdict: Verdict) -> str:

@@ -96,7 +96,7 @@ def _plan(costs: Costs, small: Size, large: Size) -> list[str]:
         "## The plan",
         markdown(pd.DataFrame(rows, columns=["training runs", _power(small.lanes), _power(large.lanes)]), made=("training runs",)),
         _wrapped(
-            f"A row takes {costs.row_bytes:.1f} bytes on disk, without probes. Curves are kept of seeds below {CURVE_SEEDS} alone, so that "
+            f"A row takes {costs.row_bytes:.1f} bytes on disk, without probes. Curves are kept of the first {CURVE_SEEDS} seeds alone, so that "
             "they do not become more. The times of the client are those of one process, in which the scheduler runs as well, and add up."
         ),
         _wrapped(
@@ -172,7 +172,7 @@ def _then(costs: Costs, small: Size, large: Size) -> list[str]:
             "-",
             f"**Reports of a subset.** The interval of a share is at most {2 * 1.96 * 0.5 / math.sqrt(REPORTED):.4f} wide from "
             f"{_power(REPORTED)} training runs. Run and report the file with fewer seeds (no row depends on their number), and read the "
-            f"rows of the large folder part by part. Curves are of seeds below {CURVE_SEEDS} in any case.",
+            f"rows of the large folder part by part. Curves are of the first {CURVE_SEEDS} seeds in any case.",
         ),
     ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.judging.family import corrected, counts, exploratory, families, overall
+from analysis.judging.family import corrected, counts, families, overall, standing
 from analysis.judging.verdict import Verdict
 from analysis.report.answer import paragraph
 from analysis.report.format import markdown, marked
@@ -19,7 +19,7 @@ def answer(reports: Path) -> str:
     every = corrected([Verdict.of(record) for content in contents for record in content["claims"]])
     judged = {name: [verdict for verdict in every if verdict.family == name] for name in families()}
     whole = {name: overall(found, families()[name]) for name, found in judged.items() if found}
-    rows = [(name, families()[name].says, f"{verdict}{exploratory(judged[name])}", counts(judged[name])) for name, verdict in whole.items()]
+    rows = [(name, families()[name].says, f"{verdict}{standing(judged[name])}", counts(judged[name])) for name, verdict in whole.items()]
     table = markdown(marked(pd.DataFrame(rows, columns=["", "claim", "verdict", "conditions"])))
     picture = "![Share of training runs that learn the task from zero and from random weights](reports/figures/headline.png)"
     text = paragraph(whole, every).replace("](#", "](reports/README.md#")

@@ -29,7 +29,7 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
     where = f"{trained} experiment{'' if trained == 1 else 's'}"
     head = [f"{runs:,} training runs in {where}{interim}", *_answers(every), ""]
     claims = [
-        _cut(f"{name:<{NAME}.{NAME}} {verdict + MARK * bool(exploratory(found)):<{VERDICT}} {_when(found)}")
+        _cut(f"{name:<{NAME}.{NAME}} {verdict + MARK * exploratory(found):<{VERDICT}} {_when(found)}")
         for name, verdict, found in _claims(results)
     ]
     foot = [EXPLORATORY] if exploratory(every) else []
@@ -49,7 +49,7 @@ def _answers(every: Sequence[Verdict]) -> list[str]:
         if all(is_judged(need, need["claim"], every) for need in row["needs"]):
             answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
             behind = [verdict for need in row["needs"] for verdict in spoken_of(need, need["claim"], every)]
-            lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}{MARK * bool(exploratory(behind))}")
+            lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}{MARK * exploratory(behind)}")
     return ["May they start at zero?", *lines] if lines else []
 
 

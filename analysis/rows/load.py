@@ -117,6 +117,11 @@ class Run:
             return claim.edited or ""
         return f"{'changed' if claim.id in kept else 'added'} after training runs existed"
 
+    def confirmed(self, claim: Claim) -> bool:
+        """Tell whether a criterion that had been changed stood in the file before these rows, on seeds that no earlier report used."""
+        kept = self.manifest.criteria or {}
+        return bool(claim.edited) and self.experiment.seeds.first > 0 and kept.get(claim.id) == self.experiment.criteria[claim.id]
+
     @property
     def share_done(self) -> float:
         """Share of the experiment's training runs that have ended; 1 for a complete run."""

@@ -94,7 +94,7 @@ def choose(
     if seed is None:
         raise ValueError(f"--cell {cell}: needs --seed SEED, the init seed")
     if data_seed is None:
-        data_seed = seed if run.experiment.seeds.data == "paired" else 0
+        data_seed = seed if run.experiment.seeds.data == "paired" else run.experiment.seeds.first
     found = rows[(rows["cell"] == matching[0]) & (rows["init_seed"] == seed) & (rows["data_seed"] == data_seed)]
     if found.empty:
         raise ValueError(

@@ -78,13 +78,10 @@ def _numbers(experiment: Experiment, lanes: pd.DataFrame, whole: bool) -> np.nda
     position = {cell.id: number for number, cell in enumerate(experiment.cells)}
     cell = lanes["cell"].map(position)
     _refuse(lanes, cell.isna().to_numpy(), "the experiment has no such cell")
-    data, init = (lanes[name].to_numpy() for name in ("data_seed", "init_seed"))
     seeds = experiment.seeds
-    paired = seeds.data == "paired"
-    data_seeds = seeds.init if isinstance(seeds.data, str) else seeds.data
-    inside = (init >= 0) & (init < seeds.init) & (data >= 0) & (data < data_seeds) & ((data == init) | (not paired))
-    _refuse(lanes, ~inside, "the experiment has no such seeds")
-    number = cell.to_numpy(np.int64) * len(seeds) + (init if paired else data * seeds.init + init)
+    place = seeds.places(lanes["data_seed"].to_numpy(np.int64), lanes["init_seed"].to_numpy(np.int64))
+    _refuse(lanes, place < 0, "the experiment has no such seeds")
+    number = cell.to_numpy(np.int64) * len(seeds) + place
     again = np.append(False, number[1:] == number[:-1])
     _refuse(lanes, again, "is there twice")
     _refuse(lanes, np.append(False, number[1:] < number[:-1]), "is there twice or not in the order of cells and seeds")
@@ -161,10 +158,11 @@ def ended_curves(lanes: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def check_curves(experiment: Experiment, manifest: Manifest, lanes: pd.DataFrame, curves: pd.DataFrame) -> None:
     """Raise ValueError if the curves are not exactly those of the training runs that have one, from step 0 to the run's end.
 
-    Training runs have a curve if both of their seeds are below the manifest's `curve_seeds`; a report may have left all of them out.
+    Training runs have a curve if both of their seeds are among the first `curve_seeds`; a report may have left all of them out.
     """
     left_out = manifest.of_report and "curves" in experiment.unreported
-    logged = lanes[(lanes[["data_seed", "init_seed"]] < manifest.curve_seeds).all(axis=1)] if not left_out else lanes.iloc[:0]
+    seeds = (lanes[name].to_numpy(np.int64) for name in ("data_seed", "init_seed"))
+    logged = lanes[experiment.seeds.among_first(manifest.curve_seeds, *seeds)] if not left_out else lanes.iloc[:0]
     if curves.empty or logged.empty:
         if len(logged) or len(curves):
             raise ValueError(f"curves: {len(logged):,} training runs have one, but there are {'none' if curves.empty else 'others'}")

@@ -111,7 +111,7 @@ class Manifest(Record):
     share: Share | None = None
     """The share of them that this folder is to hold; None: all."""
     curve_seeds: NonNegativeInt
-    """Curves are kept of training runs whose seeds are both below this number."""
+    """Curves are kept of training runs whose seeds are both among so many first ones."""
     cells: Annotated[tuple[CellRecord, ...], Field(strict=False, min_length=1)]
     block_width: Annotated[tuple[NonNegativeInt, ...], Field(strict=False)]
     """Width of the blocks of each program, 0 where none has been chosen."""

@@ -28,14 +28,13 @@ class Numbering:
         return np.where(cell < 0, FOREIGN, np.where(seed < 0, BEYOND, cell * len(self.seeds) + seed))
 
     def below(self, numbers: np.ndarray, most: int) -> np.ndarray:
-        """Return whether both seeds of each of the training runs with these numbers are below `most`."""
-        data_seed, init_seed = self.seeds.at(numbers % len(self.seeds))
-        return (data_seed < most) & (init_seed < most)
+        """Return whether both seeds of each of the training runs with these numbers are among the first `most`."""
+        return self.seeds.among_first(most, *self.seeds.at(numbers % len(self.seeds)))
 
     def first(self, most: int) -> Spans:
-        """Return the numbers of all training runs with both seeds below `most`."""
+        """Return the numbers of all training runs with both seeds among the first `most`."""
         data_seed, init_seed = np.divmod(np.arange(most**2), most)
-        places = self.seeds.places(data_seed, init_seed)
+        places = self.seeds.places(data_seed + self.seeds.first, init_seed + self.seeds.first_init)
         cells = np.arange(len(self.cells))[:, None] * len(self.seeds)
         return Spans.of((cells + places[places >= 0]).ravel())
 

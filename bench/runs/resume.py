@@ -87,6 +87,8 @@ def _changes(store: RunFolder, experiment: Experiment) -> list[str]:
     seeds, old_seeds = experiment.seeds, kept.get("seeds", {})
     if (old_seeds.get("data") == "paired") != (seeds.data == "paired"):
         found.append(f"seeds.data: {old_seeds.get('data', 1)} -> {seeds.data}")
+    if old_seeds.get("first", 0) != seeds.first:
+        found.append(f"seeds.first: {old_seeds.get('first', 0)} -> {seeds.first}")
     if old_seeds.get("map") != (seeds.model_dump(exclude_defaults=True, by_alias=True)["map"] if seeds.map else None):
         found.append("seeds.map is another")
     return list(dict.fromkeys(found))

@@ -160,7 +160,7 @@ class Experiment(Part):
         """Digest of what trains: cells and probes, but not the number of seeds, which may grow, nor anything that only judges rows."""
         content = self.model_dump(mode="json", include={"name", "probes", "track"}, exclude_defaults=True)
         cells = [(cell.id, cell.axes) for cell in self.cells]
-        seeds = self.seeds.model_dump(mode="json", include={"map"}, exclude_defaults=True)
+        seeds = self.seeds.model_dump(mode="json", include={"map", "first"}, exclude_defaults=True)
         return digest({**content, "paired": self.seeds.data == "paired", "cells": cells, **seeds})
 
     @property

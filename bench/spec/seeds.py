@@ -92,6 +92,8 @@ class Seeds(Part):
     init: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 1000
     data: Annotated[int, Field(gt=0, le=MAX_SEEDS)] | Literal["paired"] = 1
     """Number of data seeds, crossed with the init seeds; "paired": init seed i meets data seed i."""
+    first: Annotated[int, Field(ge=0, lt=MAX_SEEDS)] = 0
+    """The first seed, of data and of starts: reports are made anew on seeds that no earlier one used."""
     map: Map | None = None
     """Init seeds are then the points of a map, and each data seed is one draw of data and initial weights, which all its points share."""
 
@@ -99,6 +101,13 @@ class Seeds(Part):
     def _crossed_with_points(self) -> Self:
         if self.map is not None and self.data == "paired":
             raise ValueError("map: each draw of data has all points; data = the number of draws")
+        return self
+
+    @model_validator(mode="after")
+    def _below_the_most(self) -> Self:
+        for kind, count in (("init", self.init), ("data", self.data)):
+            if isinstance(count, int) and self.first + count > MAX_SEEDS:
+                raise ValueError(f"first = {self.first} and {kind} = {count}: no seed is above {MAX_SEEDS - 1:,}")
         return self
 
     @model_validator(mode="after")
@@ -111,20 +120,28 @@ class Seeds(Part):
         """Data seed and init seed of every training run of a cell."""
         return self.at(np.arange(len(self)))
 
+    @property
+    def first_init(self) -> int:
+        """The first init seed: 0 with a map, whose points are the bits of these numbers."""
+        return 0 if self.map is not None else self.first
+
     def at(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Data seed and init seed of the training runs with these numbers in their cell."""
-        if self.data == "paired":
-            return place, place
-        data, init = np.divmod(place, self.init)
-        return data, init
+        data, init = (place, place) if self.data == "paired" else np.divmod(place, self.init)
+        return data + self.first, init + self.first_init
 
     def places(self, data_seed: np.ndarray, init_seed: np.ndarray) -> np.ndarray:
         """Numbers, in their cell, of the training runs with these seeds; -1 where the experiment has no such run."""
-        known = (init_seed >= 0) & (init_seed < self.init)
+        data, init = data_seed - self.first, init_seed - self.first_init
+        known = (init >= 0) & (init < self.init)
         if self.data == "paired":
-            return np.where(known & (data_seed == init_seed), init_seed, -1)
-        known &= (data_seed >= 0) & (data_seed < self.data)
-        return np.where(known, data_seed * self.init + init_seed, -1)
+            return np.where(known & (data == init), init, -1)
+        known &= (data >= 0) & (data < self.data)
+        return np.where(known, data * self.init + init, -1)
+
+    def among_first(self, most: int, data_seed: np.ndarray, init_seed: np.ndarray) -> np.ndarray:
+        """Whether both seeds of each training run are among the first `most` of their kind."""
+        return (data_seed < self.first + most) & (init_seed < self.first_init + most)
 
     def __len__(self) -> int:
         """Number of training runs of a cell."""

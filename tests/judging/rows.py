@@ -22,9 +22,17 @@ def run_with(wanted: Experiment, frames: list[pd.DataFrame]) -> Run:
     return Run(Path(), wanted, NO_MANIFEST, typed(rows, wanted), pd.DataFrame())
 
 
-def run_of(solved: dict[str, float], n: int, claims: list[dict[str, Any]], data_seeds: int = 1, task: str = "blobs", **columns: Any) -> Run:
+def run_of(
+    solved: dict[str, float],
+    n: int,
+    claims: list[dict[str, Any]],
+    data_seeds: int = 1,
+    task: str = "blobs",
+    first: int = 0,
+    **columns: Any,
+) -> Run:
     """Rows with a given share solved per initializer, as if they had been trained."""
-    seeds = {"init": n // data_seeds, "data": data_seeds}
+    seeds = {"init": n // data_seeds, "data": data_seeds, "first": first}
     wanted = experiment(task=task, grid={"initializer": list(solved)}, seeds=seeds, claim=claims, track=[])
     frames = []
     for cell in wanted.cells:

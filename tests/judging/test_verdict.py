@@ -53,6 +53,16 @@ def test_a_criterion_that_was_changed_makes_its_verdict_exploratory() -> None:
     assert marked(table)["verdict"].tolist() == ["✓ supported, exploratory", "? undecided: edge of the sweep"]
 
 
+def test_fresh_seeds_confirm_a_criterion_that_stood_in_the_file_before_them() -> None:
+    edited = claim(at_least=0.99, edited="2026-11-25: a first report asked for less")
+    for first, before, confirmed in ((0, edited, False), (1000, edited, True), (1000, claim(at_least=0.9), False), (1000, None, False)):
+        run = run_of({"he_normal": 1.0}, 1000, [edited], first=first)
+        criteria = run_of({"he_normal": 1.0}, 1, [before]).experiment.criteria if before else None
+        [found] = judge(replace(run, manifest=NO_MANIFEST.model_copy(update={"criteria": criteria})))[1]
+        assert (found.confirmed, found.exploratory) == (confirmed, not confirmed)
+        assert outcome(found) == f"supported, {'confirmed on fresh seeds' if confirmed else 'exploratory'}"
+
+
 def test_a_record_gives_the_verdict_back() -> None:
     [found] = judge(run_of({"he_normal": 1.0}, 100, [claim(at_least=0.9, edited="why")]))[1]
     assert Verdict.of(found.record()) == found
