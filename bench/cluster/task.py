@@ -27,6 +27,8 @@ TOPIC = "initbench"
 """The topic of dask's events under which workers tell which chunks they have trained."""
 KEPT = 4
 """Most experiments, and most compiled programs, that a worker keeps."""
+_pools: dict[tuple[str, int], Pool] = {}
+"""The pools of the programs that were trained last, the latest one last."""
 
 
 class Order(NamedTuple):
@@ -124,9 +126,15 @@ def _planned(experiment: str) -> Plan:
     return planned
 
 
-@lru_cache(KEPT)
 def _pool(experiment: str, program: int, width: int) -> Pool:
-    return Pool(_planned(experiment).programs[program], lane_mesh(), width)
+    """Return the pool of a program, compiled once: a later order tells the width that this worker, or another one, has chosen."""
+    kept = _pools.pop((experiment, program), None)
+    if kept is None or width not in (0, kept.width):
+        kept = Pool(_planned(experiment).programs[program], lane_mesh(), width)
+    _pools[experiment, program] = kept
+    while len(_pools) > KEPT:
+        del _pools[next(iter(_pools))]
+    return kept
 
 
 def _in_order(table: LaneTable, batch: Batch) -> dict[str, Packed]:

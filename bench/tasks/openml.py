@@ -6,7 +6,6 @@ from http.client import HTTPException
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PositiveInt
-from sklearn import datasets
 
 from bench.losses.definition import Kind, LossName
 from bench.messages import one_line
@@ -70,6 +69,9 @@ def _supply(data_id: int, name: str, kind: Kind | None, treatment: Treatment) ->
 @lru_cache(maxsize=1)
 def _fetched(data_id: int, name: str) -> Parts:
     """Return a data set from scikit-learn's folder, or from the network; ValueError in one line if there is none."""
+    # Here, for importing scikit-learn takes two thirds of a second.
+    from sklearn import datasets
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,7 +8,6 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, PositiveInt
-from sklearn import datasets
 
 from bench.keys import shuffled
 from bench.losses.definition import OwnLoss
@@ -20,6 +19,9 @@ TestShare = Annotated[float, Field(gt=0, lt=1)]
 
 @cache
 def _arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
+    # Here, for importing scikit-learn takes two thirds of a second.
+    from sklearn import datasets
+
     bunch: Any = getattr(datasets, f"load_{name}")()
     return bunch.data, bunch.target
 

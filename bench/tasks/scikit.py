@@ -4,8 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from sklearn import datasets
-
 from bench.losses.definition import Kind, LossName
 from bench.messages import nearest, one_line
 from bench.tasks import task
@@ -48,6 +46,9 @@ def sklearn(
 
 def _found(name: str) -> Callable[..., Any]:
     """Return the function of this name; ValueError if there is none, or if it would read files or the network."""
+    # Here, for importing scikit-learn takes two thirds of a second.
+    from sklearn import datasets
+
     known = [one for one in dir(datasets) if one.startswith(("load_", "make_")) and _needs_nothing(getattr(datasets, one))]
     if name in known:
         return getattr(datasets, name)
