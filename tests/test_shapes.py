@@ -25,7 +25,7 @@ from bench.models.mlp import product
 from bench.optimizers import make_optimizer
 from bench.probes.symmetry import distinct_units
 from bench.schemes.lsuv import lsuv
-from bench.tasks.definition import least_squares_floor
+from bench.tasks.floor import floor_of
 from tests.conftest import SHAPED
 from tests.test_house import MODULES
 
@@ -38,7 +38,7 @@ WRONG: dict[str, tuple[str, Callable[..., Any], tuple[Any, ...]]] = {
     "bench.optimizers": ("learning_rate", make_optimizer, ("sgd", {}, jnp.ones(2))),
     "bench.probes": ("units", distinct_units, (jnp.ones(3),)),
     "bench.schemes": ("x", lsuv, ({}, None, jnp.ones(3))),
-    "bench.tasks": ("y", least_squares_floor, (jnp.ones((4, 2)), jnp.ones((3, 1)), "mse")),
+    "bench.tasks": ("y", floor_of, (jnp.ones((4, 2)), jnp.ones((3, 1)), "mse")),
     "bench.lane": ("condition", chosen, (jnp.ones(2, bool), 0.0, 1.0)),
     "bench.engine": ("flags", places, (jnp.ones((2, 2), bool), 4, hardware_here())),
     "analysis.stats": ("levels", rejected, (np.ones(3), np.ones(2))),

@@ -1,7 +1,8 @@
 """Linear and logistic regression."""
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from analysis.laws.evidence import Evidence
@@ -9,14 +10,22 @@ from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.rows.load import Run
 from bench.runs.starts import Start
 from bench.spec import Cell
+from bench.tasks.floor import LEAST_SQUARES
 
+VANISHING = 1e-6
+"""Mean cross-entropy, in nats, below which it has no positive infimum."""
 CONVERGED = 0.5
 """Least share of the sampled lanes whose gradient must have vanished, so that their ends can be compared with an optimum."""
 
 
+def _counts_from(cell: Cell, losses: tuple[str, ...]) -> bool:
+    """Whether a linear model's loss is one of these, counted from its minimum."""
+    task = cell.settings.task
+    return cell.settings.model.name == "linear" and task.options.get("excess", False) and task.options["loss"] in losses
+
+
 def _is_least_squares(cell: Cell) -> bool:
-    settings = cell.settings
-    return settings.model.name == "linear" and settings.task.options.get("excess", False)
+    return _counts_from(cell, LEAST_SQUARES)
 
 
 def _design(start: Start) -> np.ndarray:
@@ -82,6 +91,37 @@ def _is_logistic(cell: Cell) -> bool:
     return settings.model.name == "linear" and settings.task.options.get("loss") == "cross_entropy"
 
 
+@law()
+def logistic_floor(run: Run, found: Evidence) -> None:
+    """The loss that a logistic task counts from is the least one that SciPy's trust-region method finds, within 1e-8 nats; where that is
+    below 1e-6 a linear program separates the classes, and nowhere else."""
+    for cell, rows in cells_of(run, lambda cell: _counts_from(cell, ("cross_entropy",))):
+        few = found.lanes(rows).sample(SAMPLE)
+        start = starts(run, cell, few.rows)
+        pairs = list(zip(_design(start), start.data.y[:, :, 0], strict=True))
+        floor = start.data.floor
+        least = np.array([_least_cross_entropy(design, y) for design, y in pairs])
+        few.within("difference of a loss", np.abs(least - floor), 1e-8)
+        few.facts(np.array([_separable(design, y) for design, y in pairs]) == (floor < VANISHING))
+
+
+def _least_cross_entropy(design: np.ndarray, y: np.ndarray) -> float:
+    """The least mean cross-entropy of a linear model on one data set."""
+
+    def loss(w: np.ndarray) -> float:
+        z = design @ w
+        return float(np.mean(np.logaddexp(0, z) - y * z))
+
+    def slope(w: np.ndarray) -> np.ndarray:
+        return design.T @ (expit(design @ w) - y) / len(y)
+
+    def curvature(w: np.ndarray) -> np.ndarray:
+        p = expit(design @ w)
+        return (design.T * (p * (1 - p))) @ design / len(y)
+
+    return float(minimize(loss, np.zeros(design.shape[1]), jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-10}).fun)
+
+
 def _has_logistic_optimum(cell: Cell) -> bool:
     return _is_logistic(cell) and (cell.settings.training.l2 > 0 or cell.settings.task.options.get("flip", 0) > 0)
 
@@ -117,7 +157,7 @@ def logistic_optimum(run: Run, found: Evidence) -> None:
             strength = 1 / (penalty * len(y)) if penalty else np.inf
             model = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(x, y)
             z = model.decision_function(x)
-            losses[i] = np.mean(np.logaddexp(0, z) - y * z) + penalty / 2 * np.sum(model.coef_**2)
+            losses[i] = np.mean(np.logaddexp(0, z) - y * z) + penalty / 2 * np.sum(model.coef_**2) - start.data.floor[i]
             norms[i] = np.linalg.norm(model.coef_)
         ended.within("difference of a loss", np.abs(ended["loss_final"] - losses), 1e-6)
         ended.within("relative difference of a norm", np.abs(ended["weight_norm_final"] / norms - 1), 0.01)

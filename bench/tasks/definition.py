@@ -11,13 +11,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Key, Real
 from pydantic import Field
 
-from bench.linalg import orthonormal
 from bench.losses import Targets
 from bench.losses.definition import KINDS, Kind, Loss
-
-LEAST_SQUARES = ("mse", "rss")
-"""Losses whose minimum over affine maps is that of least squares."""
-
 
 Positives = Annotated[float, Field(gt=0, lt=1)] | None
 """The share of the second of two classes; None: as the data have it."""
@@ -124,18 +119,3 @@ def split(x: Array, y: Array, n_train: int, floor: Array | None = None) -> Data:
     floor = jnp.zeros((), x.dtype) if floor is None else floor
     test_x, test_y = (x[n_train:], y[n_train:]) if len(x) > n_train else (None, None)
     return Data(x[:n_train], y[:n_train], test_x, test_y, floor)
-
-
-def least_squares_floor(x: Float[Array, "example input"], y: Float[Array, "example output"], loss: str) -> Float[Array, ""]:
-    """Return the least loss, `mse` or `rss`, of an affine map on these examples."""
-    design = jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], axis=1)
-    # A basis, not the normal equations: the residual then carries no squared condition number. Zero rows keep it tall.
-    missing = max(design.shape[1] - len(design), 0)
-    basis = orthonormal(jnp.pad(design, ((0, missing), (0, 0))))[: len(design)]
-    return Loss.of(loss)(basis @ (basis.T @ y), y)
-
-
-def check_floor(loss: str, excess: bool) -> None:
-    """Check that the minimum of a loss is known, if the loss is to be counted from it; ValueError if it is not."""
-    if excess and loss not in LEAST_SQUARES:
-        raise ValueError(f"excess = true: the minimum is known for {' and '.join(LEAST_SQUARES)}, not for '{loss}'")

@@ -12,7 +12,8 @@ from pydantic import Field, PositiveInt
 from bench.keys import shuffled
 from bench.losses.definition import OwnLoss
 from bench.tasks import task
-from bench.tasks.definition import Data, Task, check_floor, least_squares_floor, split
+from bench.tasks.definition import Data, Task, split
+from bench.tasks.floor import check_floor, floor_of
 
 TestShare = Annotated[float, Field(gt=0, lt=1)]
 
@@ -34,7 +35,6 @@ def _real(
     n_train: int | None,
     excess: bool = False,
 ) -> Task:
-    check_floor(loss, excess)
     features, targets = _arrays(name)
     n_test = round(test_share * len(features))
     rest = len(features) - n_test
@@ -42,6 +42,7 @@ def _real(
         raise ValueError(f"n_train = {n_train}: {name} has {rest} examples beside its test share of {test_share}")
     n = n_train or rest
     classes = len(np.unique(targets)) if kind == "classification" else 0
+    check_floor(loss, excess, classes)
     scalar = classes <= 2
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
@@ -54,7 +55,7 @@ def _real(
             y = y[:, None]
         if kind == "regression":
             y = (y - jnp.mean(y[:n])) / jnp.std(y[:n])
-        return split(x, y, n, least_squares_floor(x[:n], y[:n], loss) if excess else None)
+        return split(x, y, n, floor_of(x[:n], y[:n], loss) if excess else None)
 
     return Task(features.shape[1], 1 if scalar else classes, sample, loss, kind, resamples=True)
 
@@ -75,9 +76,13 @@ def breast_cancer(
     loss: Literal["cross_entropy", "mse"] | OwnLoss = "cross_entropy",
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
+    excess: bool = False,
 ) -> Task:
-    """569 tumors, 30 measurements, malignant or benign; standardized (Street et al., 1993)."""
-    return _real("breast_cancer", loss, "classification", test_share, n_train)
+    """569 tumors, 30 measurements, malignant or benign; standardized (Street et al., 1993).
+
+    `excess` counts the loss from the least one of logistic regression.
+    """
+    return _real("breast_cancer", loss, "classification", test_share, n_train, excess)
 
 
 @task

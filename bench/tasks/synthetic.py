@@ -11,7 +11,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from bench.losses.definition import LossName, OwnLoss
 from bench.models.activations import Activation, activation_function
 from bench.tasks import task
-from bench.tasks.definition import Data, Positives, Task, check_floor, least_squares_floor, second_class, split
+from bench.tasks.definition import Data, Positives, Task, second_class, split
+from bench.tasks.floor import check_floor, floor_of
 
 Scales = Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=0.5)]
@@ -38,7 +39,7 @@ def regression(
         x = jax.random.normal(key_x, (n + n_test, d), dtype) * jnp.asarray(column_scales, dtype)
         w = jax.random.normal(key_w, (d, 1), dtype)
         y = x @ w + noise * jax.random.normal(key_noise, (n + n_test, 1), dtype)
-        return split(x, y, n, least_squares_floor(x[:n], y[:n], loss) if excess else None)
+        return split(x, y, n, floor_of(x[:n], y[:n], loss) if excess else None)
 
     return Task(d, 1, sample, loss, "regression")
 
@@ -51,11 +52,14 @@ def classification(
     flip: Share = 0.0,
     n_test: NonNegativeInt = 64,
     loss: LossName = "cross_entropy",
+    excess: bool = False,
 ) -> Task:
     """Two classes on either side of a random plane through the origin, at least `margin` from it.
 
     Linearly separable if `flip` is 0; otherwise that share of the training labels (rounded) is swapped: the classes overlap.
+    `excess` counts the loss from the least one of logistic regression.
     """
+    check_floor(loss, excess, classes=2)
     n_flipped = round(flip * n)
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:
@@ -67,7 +71,8 @@ def classification(
         x = x + margin * jnp.where(positive, 1, -1) * w.T
         # Examples are exchangeable, so swapping the first labels is swapping random ones.
         label = positive ^ (jnp.arange(n + n_test) < n_flipped)[:, None]
-        return split(x, label.astype(dtype), n)
+        targets = label.astype(dtype)
+        return split(x, targets, n, floor_of(x[:n], targets[:n], loss) if excess else None)
 
     return Task(d, 1, sample, loss, "classification")
 

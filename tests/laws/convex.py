@@ -30,12 +30,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 SETTINGS["least_squares_floor"] = SETTINGS["ols_steps"]
+SETTINGS["logistic_floor"] = {
+    **SETTINGS["logistic_optimum"],
+    "task": {"name": "classification", "n": 32, "flip": 0.1, "excess": True},
+    "training": {"steps": 10, "dtype": "float64"},
+}
 SETTINGS["separability"] = SETTINGS["logistic_optimum"]
 
 
 def _higher_floor(found: Start) -> Start:
     floor = found.data.floor
     return found._replace(data=found.data._replace(floor=floor * np.where(np.arange(len(floor)) == 3, 1 + 1.5e-9, 1)))
+
+
+def _higher_logistic_floor(found: Start) -> Start:
+    floor = found.data.floor
+    return found._replace(data=found.data._replace(floor=floor + np.where(np.arange(len(floor)) == 3, 1.5e-8, 0)))
 
 
 def _one_class(found: Start) -> Start:
@@ -47,6 +57,7 @@ def _one_class(found: Start) -> Start:
 WRONG: dict[str, list[Wrong | Misled]] = {
     "ols_steps": [exact("steps_to_solve", lambda steps: steps + 1)],
     "least_squares_floor": [Misled("relative difference", "starts", _higher_floor)],
+    "logistic_floor": [Misled("difference of a loss", "starts", _higher_logistic_floor), Misled(FACTS, "_separable", lambda found: True)],
     "separability": [Misled(FACTS, "starts", _one_class)],
     "logistic_optimum": [
         shifted("difference of a loss", "loss_final", 1e-6),

@@ -39,7 +39,7 @@ def with_rows(good: Run, lanes: pd.DataFrame) -> Run:
 
 
 CLAIM = '\n[[claim]]\nid = "c"\nsays = "?"\nmeasure = "solved"\nat_least = 0\n'
-READ_NO_ROW = {"dropout_is_zeroing", "least_squares_floor", "separability"}
+READ_NO_ROW = {"dropout_is_zeroing", "least_squares_floor", "logistic_floor", "separability"}
 """Laws about what training starts from: rows cannot spoil them."""
 
 
