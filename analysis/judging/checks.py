@@ -9,7 +9,7 @@ from analysis.figures.check import check_figures
 from analysis.laws import laws
 from analysis.rows.measures import RATES, asked_cells, check_measures, worst_value
 from bench.messages import nearest, one_line, shown
-from bench.spec import Claim, Comparison, Control, Experiment
+from bench.spec import Claim, Experiment
 
 NEVER_SHOWN = {"at_least": 1, "at_most": 0}
 """Bounds on a share that no interval reaches."""
@@ -76,21 +76,22 @@ def _margin(claim: Claim) -> Iterator[str]:
 
 
 def _best(claim: Claim) -> Iterator[str]:
-    """A best value of an axis that is not defined."""
+    """A best value, or a worse one, that is not defined."""
+    if claim.no_worse_than is not None and claim.measure not in RATES and np.isnan(worst_value(str(claim.measure))):
+        yield f"no_worse_than: it is not declared whether a small or a large '{claim.measure}' is better"
     if claim.best is None:
         return
     if claim.best in claim.by:
         yield f"best: '{claim.best}' is also in by, which leaves only one value to choose from"
-    sides = (claim, claim.greater_than, claim.equal_to, claim.needs)
-    for measure in dict.fromkeys(side.measure for side in sides if isinstance(side, Claim | Comparison | Control)):
+    for measure in dict.fromkeys(side.measure for side in (claim, *claim.other_rows.values())):
         if measure is not None and measure not in RATES and np.isnan(worst_value(measure)):
             yield f"best: it is not declared whether a small or a large '{measure}' is better"
 
 
 def _same_sides(claim: Claim) -> Iterator[str]:
     """A comparison of rows with themselves."""
-    for key, other in (("greater_than", claim.greater_than), ("equal_to", claim.equal_to)):
-        if isinstance(other, Comparison) and {**claim.where, **other.where} == claim.where and other.measure in (None, claim.measure):
+    for key, other in claim.compared.items():
+        if {**claim.where, **other.where} == claim.where and other.measure in (None, claim.measure):
             yield f"{key}: compares the claim's training runs with themselves; its where must name others"
 
 
@@ -98,8 +99,7 @@ def _pooled(experiment: Experiment, claim: Claim) -> Iterator[str]:
     """Axes whose values are judged together although the claim does not say so."""
     named = {*claim.by, *claim.pool, *([claim.best] if claim.best else [])}
     sides: list[tuple[str, Mapping[str, Any]]] = [("where", claim.where)]
-    others = (("greater_than", claim.greater_than), ("equal_to", claim.equal_to), ("needs", claim.needs))
-    sides += [(key, {**claim.where, **other.where}) for key, other in others if isinstance(other, Comparison | Control)]
+    sides += [(key, {**claim.where, **other.where}) for key, other in claim.other_rows.items()]
     for key, where in sides:
         cells = asked_cells(experiment, where)
         for axis in experiment.axes:

@@ -12,7 +12,7 @@ from analysis.judging.bound import MEDIAN, SHARE, each_decision
 from analysis.judging.criterion import decision_of, margin_of, more_than
 from analysis.judging.side import Side, paired
 from analysis.laws import Decision
-from analysis.rows.measures import RATES
+from analysis.rows.measures import RATES, lower_is_better
 from analysis.stats.intervals import Interval, clustered_median, clustered_rate, either_way, paired_difference, unpaired_difference
 from analysis.stats.order import p_improvement, paired_improvement
 from bench.spec import Claim
@@ -126,6 +126,38 @@ def equality_decision(claim: Claim, condition: dict[str, Any], mine: Side, their
         f"of pairs with the same seeds: {MEDIAN}",
         lambda level: clustered_median(difference, pairs.clusters, level),
         decision_of(claim, is_rate=False),
+    )
+
+
+def advantage_decision(claim: Claim, condition: dict[str, Any], mine: Side, theirs: Side) -> Decision:
+    """By how much this side is better over pairs with the same seeds: a difference of shares, or the median difference of values.
+
+    A training run without a value, such as one that diverged, has the worst one; two such runs are equal. ValueError if the sides do not
+    share their seeds one to one.
+    """
+    pairs = paired(mine, theirs)
+    if pairs is None:
+        raise ValueError(f"claim '{claim.id}': no_worse_than: {NOT_ONE_TO_ONE}")
+    worse, better = (pairs.a, pairs.b) if lower_is_better(mine.measure) else (pairs.b, pairs.a)
+    is_rate = mine.measure in RATES
+    with np.errstate(invalid="ignore"):
+        advantage = np.where(worse == better, 0.0, better - worse)
+    over = f"over pairs with the same seeds: {SHARE if is_rate else MEDIAN}"
+    number = f"advantage in {mine.measure} ({_typical(np.mean if is_rate else np.median, mine.values)} v "
+    number += f"{_typical(np.mean if is_rate else np.median, theirs.values)}){_notes(mine, theirs)}"
+
+    def interval(level: float) -> Interval:
+        if is_rate:
+            return paired_difference(better, worse, pairs.clusters, level)
+        return clustered_median(advantage, pairs.clusters, level)
+
+    return Decision(
+        condition,
+        pairs.rows,
+        number if is_rate else f"median {number}",
+        f"difference of shares {over}" if is_rate else f"of differences {over}",
+        interval,
+        decision_of(claim, is_rate),
     )
 
 

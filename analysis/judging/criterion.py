@@ -44,7 +44,10 @@ def decision_of(bounds: Claim | Control, is_rate: bool) -> Decide:
         return at_least(bounds.at_least if is_rate else _floor(bounds.at_least))
     if bounds.at_most is not None:
         return at_most(bounds.at_most if is_rate else _ceiling(bounds.at_most))
-    assert isinstance(bounds, Claim) and bounds.equal_to is not None and bounds.margin is not None
+    assert isinstance(bounds, Claim) and bounds.margin is not None
+    if bounds.no_worse_than is not None:
+        return at_least(-bounds.margin if is_rate else _floor(-bounds.margin))
+    assert bounds.equal_to is not None
     target = 0.0 if isinstance(bounds.equal_to, Comparison) else bounds.equal_to
     margin = bounds.margin if is_rate else bounds.margin + _slack(target, bounds.margin)
     return lambda found: equivalent(found, target, margin)
@@ -88,6 +91,8 @@ def criterion_text(claim: Claim) -> str:
         return f"in a share of at least {required_share(claim):g} of runs"
     if isinstance(claim.equal_to, Comparison):
         return f"0 within {claim.margin:g} against {_place(claim.equal_to)}"
+    if claim.no_worse_than is not None:
+        return f"worse by at most {claim.margin:g} than {_place(claim.no_worse_than)}"
     if claim.greater_than is not None:
         least = margin_of(claim) if claim.measure in RATES else 0.5 + margin_of(claim)
         return f"more than {least:g} against {_place(claim.greater_than)}"

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.judging.bound import bound_decision
-from analysis.judging.comparison import equality_decision, order_decision
+from analysis.judging.comparison import advantage_decision, equality_decision, order_decision
 from analysis.judging.control import NONE, UNEVEN, failed_control
 from analysis.judging.side import SEEDS, Side, columns_read, side_of
 from analysis.laws import Decision, Evidence
 from analysis.rows.load import Run
 from analysis.rows.measures import asked_cells
 from analysis.stats.intervals import Interval
-from bench.spec import Claim, Comparison
+from bench.spec import Claim
 
 EDGE = "edge of the sweep"
 SILENT = "no run of a side has a value"
@@ -80,12 +80,14 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any]) -> Question:
     """A claim on a measure under one condition."""
     assert claim.measure is not None
     mine = side_of(run, claim, {**claim.where, **condition}, claim.measure)
-    other = claim.greater_than or claim.equal_to
-    if not isinstance(other, Comparison):
+    other = next(iter(claim.compared.values()), None)
+    if other is None:
         return _ready(run, claim, bound_decision(claim, condition, mine), "", (mine,))
     theirs = side_of(run, claim, {**claim.where, **condition, **other.where}, other.measure or claim.measure)
     if claim.greater_than is not None:
         number, reason = order_decision(claim, condition, mine, theirs)
+    elif claim.no_worse_than is not None:
+        number, reason = advantage_decision(claim, condition, mine, theirs), ""
     else:
         number, reason = equality_decision(claim, condition, mine, theirs), ""
     return _ready(run, claim, number, reason, (mine, theirs))
@@ -102,7 +104,9 @@ def _ready(run: Run, claim: Claim, number: Decision, reason: str, sides: tuple[S
         number,
         columns_read(claim, *sides),
         sides[1].cells if len(sides) > 1 else (),
-        tuple(sign * side.better for side, sign in zip(sides, (1, -1), strict=False) if side.edge),
+        tuple(
+            sign * (1 if claim.no_worse_than is not None else side.better) for side, sign in zip(sides, (1, -1), strict=False) if side.edge
+        ),
         reason,
         failed_control(run, claim, number.condition),
     )

@@ -131,6 +131,8 @@ def _zero_end(cell: Cell) -> str | None:
     model, initializer = cell.settings.model, cell.settings.initializer
     if model.name not in ("resmlp", "rescnn") or not model.options["bias"] or initializer.bias_law != "zeros" or initializer.scheme:
         return None
+    if model.options["normalization"] == "post":
+        return None
     if initializer.zero_layers == ("*.second",) and not initializer.layers and model.options["normalization"] == "none":
         return "layer"
     zero = [name for name, one in initializer.layers.items() if one.name == "zeros"]

@@ -12,7 +12,7 @@ from bench.messages import nearest, one_line, shown
 from bench.runs.columns import Columns
 from bench.runs.contents import OUTCOMES
 from bench.runs.parquet import STEPS_OR_NULL
-from bench.spec import Cell, Comparison, Experiment, label_key, wanted_labels
+from bench.spec import Cell, Experiment, label_key, wanted_labels
 
 RATES = (*OUTCOMES, "broken")
 """Measures that are true or false of a lane; `broken` means that its tied units came apart (it has a `break_step`)."""
@@ -167,11 +167,8 @@ def _measures(experiment: Experiment) -> Iterator[tuple[str, str, Mapping[str, A
         place = f"claim '{claim.id}'"
         if claim.measure is not None:
             yield f"{place}: measure", claim.measure, claim.where
-        for key, other in (("equal_to", claim.equal_to), ("greater_than", claim.greater_than)):
-            if isinstance(other, Comparison):
-                yield f"{place}: {key}", other.measure or str(claim.measure), {**claim.where, **other.where}
-        if claim.needs is not None:
-            yield f"{place}: needs", claim.needs.measure, {**claim.where, **claim.needs.where}
+        for key, other in claim.other_rows.items():
+            yield f"{place}: {key}", other.measure or str(claim.measure), {**claim.where, **other.where}
     for number in experiment.published:
         yield f"published '{one_line(number.says, 100)}'", number.measure, number.where
 

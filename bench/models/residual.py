@@ -12,7 +12,7 @@ from bench.models.activations import PLAIN, Activation, Forward, Hidden
 from bench.models.convolution import Convolution, Flat, images, incoming, outgoing, seen, shifted, side_of
 from bench.models.mlp import Depth
 
-Normalization = Literal["none", "layer"]
+Normalization = Literal["none", "layer", "pre", "post"]
 
 
 def _norm(kernel: Any, rngs: nnx.Rngs) -> nnx.LayerNorm:
@@ -23,28 +23,29 @@ def _norm(kernel: Any, rngs: nnx.Rngs) -> nnx.LayerNorm:
 
 
 class Block(nnx.Module):
-    """The map x + gate * norm2(second(act(norm1(first(x))))), on vectors or on images.
+    """The map x + gate * second(act(first(x))), on vectors or on images, with normalizations at places that the model chooses.
 
-    There is no activation function outside the branch, so a block whose branch is 0 is the identity.
+    There is no activation function outside the branch, so a block whose branch is 0 is the identity, or a normalization.
     """
 
     def __init__(self, first: Any, second: Any, normalization: Normalization, gated: bool, *, rngs: nnx.Rngs) -> None:
         self.first, self.second = first, second
-        normed = normalization == "layer"
-        norms: list[Any] = [_norm(layer.kernel, rngs) if normed else None for layer in (first, second)]
-        self.norm1, self.norm2 = norms
+        self.normalization = normalization
+        self.norm1: Any = _norm(first.kernel, rngs) if normalization in ("layer", "pre") else None
+        self.norm2: Any = _norm(second.kernel, rngs) if normalization in ("layer", "post") else None
         self.gate: Any = nnx.Param(jnp.ones(())) if gated else None
 
     def trace(self, x: Array, index: int, activation: str, forward: Forward) -> tuple[Array, Hidden]:
-        inner = self.first(x)
-        inner = inner if self.norm1 is None else self.norm1(inner)
-        hidden = forward.hidden(index, activation, inner)
+        inside = self.normalization == "layer"
+        inner = self.first(self.norm1(x) if self.normalization == "pre" else x)
+        hidden = forward.hidden(index, activation, self.norm1(inner) if inside else inner)
         branch = self.second(hidden.activation)
-        branch = branch if self.norm2 is None else self.norm2(branch)
-        return x + (branch if self.gate is None else self.gate[...] * branch), hidden
+        branch = self.norm2(branch) if inside else branch
+        stream = x + (branch if self.gate is None else self.gate[...] * branch)
+        return self.norm2(stream) if self.normalization == "post" else stream, hidden
 
     def units(self) -> Float[Array, "hidden feature"]:
-        norm = [] if self.norm1 is None else [self.norm1.scale[...][:, None], self.norm1.bias[...][:, None]]
+        norm = [] if self.normalization != "layer" else [self.norm1.scale[...][:, None], self.norm1.bias[...][:, None]]
         return jnp.concatenate([incoming(self.first), *norm, outgoing(self.second)], axis=1)
 
 
@@ -74,7 +75,8 @@ class ResMLP(Residual):
 
     As in pre-activation networks (He et al., 2016, "Identity mappings") no activation function follows the sum; unlike there, a branch
     begins with its first layer. With every branch at 0 the network is linear.
-    `normalization = "layer"` puts a layer normalization after each layer of a branch (`norm1`, `norm2`; none outside of branches).
+    `normalization = "layer"` puts a layer normalization after each layer of a branch (`norm1`, `norm2`), "pre" one in front of each branch
+    (`norm1`; Xiong et al., 2020), "post" one after each sum (`norm2`; Vaswani et al., 2017).
     `gated` multiplies each branch by a number that starts at 1. These settings start branches at 0:
     `layers = {"blocks.*.second" = "zeros"}`, the last layer (Fixup, Zhang et al., 2019, has more to it: scheme `fixup`);
     `layers = {"blocks.*.norm2.scale" = "zeros"}`, zero-gamma (Goyal et al., 2017), with normalization;

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bench.messages import explain, nearest, one_line, shown
 from bench.probes import probe
 from bench.registry import is_opaque
-from bench.spec.claims import Claim, Comparison, Control, Published
+from bench.spec.claims import Claim, Published
 from bench.spec.columns import COMMON, CURVE_COLUMNS, NEEDED
 from bench.spec.figures import Figure
 from bench.spec.grid import Cell
@@ -76,10 +76,8 @@ def conditions(
     """Every `where` of a file, with the place where it stands, for a message."""
     for claim in claims:
         yield f"claim '{claim.id}': where", claim.where
-        for key in ("greater_than", "equal_to", "needs"):
-            other = getattr(claim, key)
-            if isinstance(other, Comparison | Control):
-                yield f"claim '{claim.id}': {key}.where", other.where
+        for key, other in claim.other_rows.items():
+            yield f"claim '{claim.id}': {key}.where", other.where
     for figure in figures:
         yield f"figure '{figure.name}': where", figure.where
     for number in published:

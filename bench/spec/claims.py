@@ -7,6 +7,10 @@ from pydantic import Field, model_validator
 from bench.spec.part import Name, Names, Part
 
 
+COMPARISONS = ("greater_than", "equal_to", "no_worse_than")
+"""Criteria that hold a claim's rows against other rows."""
+
+
 class Comparison(Part):
     """The rows that a claim's own rows are compared with; a key that it leaves out is as in the claim."""
 
@@ -45,13 +49,15 @@ class Claim(Part):
     equal_to: float | Comparison | None = None
     """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
-    """With `equal_to`: how far off counts as equal. With `greater_than`: the smallest difference that counts, of shares (default 0.02) or
+    """With `equal_to`: how far off counts as equal. With `no_worse_than`: how much worse counts as no worse. With `greater_than`: the smallest difference that counts, of shares (default 0.02) or
     of P(larger) from 1/2 (default 0.05)."""
     each: bool = False
     """Whether the share of runs that meet the bound is judged, instead of their median."""
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """With `each`: the share of runs that must meet the bound (default 0.99)."""
     greater_than: Comparison | None = None
+    no_worse_than: Comparison | None = None
+    """The same runs of another condition, paired by their seeds: the median difference (or that of shares) may be worse by the margin."""
     paired: bool = False
     """Whether only pairs of the same seeds may be compared. They are compared anyway wherever both sides share their seeds one to one."""
     best: str | None = None
@@ -68,24 +74,37 @@ class Claim(Part):
 
     @model_validator(mode="after")
     def _one_criterion(self) -> Self:
-        criteria = [name for name in ("at_least", "at_most", "equal_to", "greater_than", "law") if getattr(self, name) is not None]
+        criteria = [name for name in ("at_least", "at_most", *COMPARISONS, "law") if getattr(self, name) is not None]
         if len(criteria) != 1:
-            raise ValueError(f"has {len(criteria)} criteria; exactly one of at_least, at_most, equal_to, greater_than, law")
-        if self.equal_to is not None and self.margin is None:
-            raise ValueError("equal_to and margin stand together")
-        if self.margin is not None and self.equal_to is None and self.greater_than is None:
-            raise ValueError("margin stands with equal_to or greater_than")
+            raise ValueError(f"has {len(criteria)} criteria; exactly one of at_least, at_most, {', '.join(COMPARISONS)}, law")
+        for name in ("equal_to", "no_worse_than"):
+            if getattr(self, name) is not None and self.margin is None:
+                raise ValueError(f"{name} and margin stand together")
+        if self.margin is not None and not any(getattr(self, name) is not None for name in COMPARISONS):
+            raise ValueError(f"margin stands with {' or '.join(COMPARISONS)}")
         if (self.measure is None) != (self.law is not None):
             raise ValueError("a claim has either a measure or a law")
         if self.law is not None and (self.where or self.by or self.pool or self.best or self.needs):
             raise ValueError("a law names its own runs and conditions; where, by, pool, best and needs stand with a measure")
         if self.paired and self.greater_than is None:
             raise ValueError("paired stands with greater_than")
-        if self.each and (self.greater_than is not None or self.law is not None):
+        if self.each and (self.greater_than is not None or self.no_worse_than is not None or self.law is not None):
             raise ValueError("each stands with at_least, at_most or equal_to")
         if self.share is not None and not self.each:
             raise ValueError("share stands with each")
         return self
+
+
+    @property
+    def compared(self) -> dict[str, Comparison]:
+        """The other rows that the claim's own rows are held against, by the criterion that does so; empty if there are none."""
+        found = {name: getattr(self, name) for name in COMPARISONS}
+        return {name: other for name, other in found.items() if isinstance(other, Comparison)}
+
+    @property
+    def other_rows(self) -> dict[str, Comparison | Control]:
+        """All rows that the claim asks about besides its own, by the key that names them."""
+        return self.compared | ({"needs": self.needs} if self.needs is not None else {})
 
 
 class Published(Part):

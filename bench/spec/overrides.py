@@ -7,6 +7,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from bench.messages import one_line
+from bench.spec.claims import COMPARISONS
 from bench.spec.document import check_content, inline
 from bench.spec.labels import content_of, is_labeled, label_of, wanted_labels
 
@@ -54,7 +55,7 @@ def _item(value: Any) -> Any:
 def _still_asked(item: Any, path: str, kept: Any) -> bool:
     if not isinstance(item, dict):
         return True
-    others = [item[criterion] for criterion in ("greater_than", "equal_to", "needs") if isinstance(item.get(criterion), dict)]
+    others = [item[criterion] for criterion in (*COMPARISONS, "needs") if isinstance(item.get(criterion), dict)]
     conditions = [where for one in (item, *others) if isinstance(where := one.get("where"), dict)]
     return all(kept in wanted_labels(where[path], [kept]) for where in conditions if path in where)
 

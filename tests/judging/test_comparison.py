@@ -34,6 +34,33 @@ def test_equality_with_other_rows_is_judged_lane_by_lane(factor: float, verdict:
     assert found.estimate == pytest.approx(factor - 1)
 
 
+@pytest.mark.parametrize(
+    ("measure", "values", "verdict"),
+    [
+        ("test_metric_final", 0.89, "supported"),
+        ("test_metric_final", 0.99, "supported"),
+        ("test_metric_final", 0.87, "refuted"),
+        ("test_metric_final", np.nan, "refuted"),
+        ("loss_final", 0.91, "supported"),
+        ("loss_final", 0.93, "refuted"),
+    ],
+)
+def test_no_worse_is_a_median_difference_in_the_direction_of_the_measure(measure: str, values: float, verdict: str) -> None:
+    frames = iter([np.where(np.arange(500) < 400, values, 0.9), np.full(500, 0.9)])
+    columns: Any = {measure: lambda n: next(frames)}
+    near = claim(by=[], where={"initializer": "zeros"}, measure=measure, no_worse_than={"where": {"initializer": "he_normal"}}, margin=0.02)
+    [found] = judge(run_of({"zeros": 1.0, "he_normal": 1.0}, 500, [near], data_seeds=500, **columns))[1]
+    assert found.verdict == verdict
+    assert found.estimate == -np.inf if np.isnan(values) else found.estimate == pytest.approx((values - 0.9) * (-1 if measure == "loss_final" else 1))
+
+
+@pytest.mark.parametrize(("solved", "verdict"), [(0.9, "supported"), (0.5, "refuted")])
+def test_no_worse_of_shares_is_their_difference(solved: float, verdict: str) -> None:
+    near = claim(by=[], where={"initializer": "zeros"}, no_worse_than={"where": {"initializer": "he_normal"}}, margin=0.1)
+    [found] = judge(run_of({"zeros": solved, "he_normal": 0.9}, 1000, [near], data_seeds=1000))[1]
+    assert (found.verdict, found.estimate) == (verdict, pytest.approx(solved - 0.9))
+
+
 def test_a_diverged_lane_does_not_equal_one_that_converged() -> None:
     frames = iter([np.where(np.arange(500) < 300, np.nan, 1.0), np.ones(500)])
     losses: Any = {"loss_final": lambda n: next(frames)}

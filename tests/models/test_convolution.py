@@ -104,7 +104,7 @@ def test_a_cnn_is_flax_s_convolutions_and_pooling(channels: tuple[int, ...], poo
     np.testing.assert_allclose(outputs, dense(params["output"], channels_first(features)), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("normalization", ["none", "layer"])
+@pytest.mark.parametrize("normalization", ["none", "layer", "pre", "post"])
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("name", RESIDUAL)
 def test_a_residual_network_is_its_formula(name: str, gated: bool, normalization: str) -> None:
@@ -114,8 +114,8 @@ def test_a_residual_network_is_its_formula(name: str, gated: bool, normalization
     images = name == "rescnn"
     layer = convolved if images else dense
 
-    def norm(block: Any, which: str, x: jax.Array) -> jax.Array:
-        if normalization == "none":
+    def norm(block: Any, which: str, x: jax.Array, where: str) -> jax.Array:
+        if normalization != where:
             return x
         reference: Any = nnx.GroupNorm(8, num_groups=1, rngs=nnx.Rngs(0)) if images else nnx.LayerNorm(8, rngs=nnx.Rngs(0))
         reference.scale[...], reference.bias[...] = block[which]["scale"], block[which]["bias"]
@@ -124,10 +124,10 @@ def test_a_residual_network_is_its_formula(name: str, gated: bool, normalization
     stream = layer(params["input"], X.reshape(-1, SIDE, SIDE, 1) if images else X)
     outputs, hidden = net.trace(params, X)
     for found, block in zip(hidden, params["blocks"].values(), strict=True):
-        inner = norm(block, "norm1", layer(block["first"], stream))
+        inner = norm(block, "norm1", layer(block["first"], norm(block, "norm1", stream, "pre")), "layer")
         np.testing.assert_allclose(found.pre_activation, channels_first(inner), rtol=1e-3, atol=1e-3)
-        branch = norm(block, "norm2", layer(block["second"], jnp.tanh(inner)))
-        stream = stream + (block["gate"] if gated else 1) * branch
+        branch = norm(block, "norm2", layer(block["second"], jnp.tanh(inner)), "layer")
+        stream = norm(block, "norm2", stream + (block["gate"] if gated else 1) * branch, "post")
     stream = stream.mean(axis=(1, 2)) if images else stream
     np.testing.assert_allclose(outputs, dense(params["output"], stream), rtol=1e-3, atol=1e-3)
 
