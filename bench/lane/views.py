@@ -79,6 +79,10 @@ class Views:
     def weights(self) -> list[Array]:
         return self._recipe.network.weights(self._params)
 
+    @view(lambda network: network.is_layered)
+    def inputs(self) -> Array:
+        return self._fixed.data.x
+
     @view(_has_units)
     def units(self) -> list[Array]:
         return self._recipe.network.units(self._params)

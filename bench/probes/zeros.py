@@ -21,6 +21,25 @@ def zero_share(weights: Layers) -> Float[Array, ""]:
 
 
 @probe(optional=True)
+def varying_zero_share(weights: Layers, inputs: Float[Array, "example input"]) -> Float[Array, ""]:
+    """Share of single weights that are exactly 0, without those of inputs that are the same in all training examples.
+
+    Standardization makes such inputs 0, as the pixels at the corners of digits are, and their weights never move.
+    """
+    varies = jnp.any(inputs != inputs[0], axis=0)
+    first, *rest = weights
+    seen = jnp.sum(varies) * (first.size // len(varies)) + sum(layer.size for layer in rest)
+    zeros = jnp.sum((first == 0) & varies[:, None]) + sum(jnp.sum(layer == 0) for layer in rest)
+    return zeros / seen.astype(first.dtype)
+
+
+@probe(optional=True)
+def moving_layers(gradients: Layers) -> Int[Array, ""]:
+    """Number of weight layers that have a gradient other than 0: if there are none, nothing moves."""
+    return jnp.sum(jnp.stack([jnp.any(layer != 0) for layer in gradients]))
+
+
+@probe(optional=True)
 def zero_layers(weights: Layers) -> Int[Array, ""]:
     """Number of weight layers that are entirely 0: beyond any of them, the network does not see its input."""
     return jnp.sum(_zeroed(weights))

@@ -29,6 +29,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "probes": ["tie_spread"],
         "seeds": {"init": 5, "data": "paired"},
     },
+    "one_unit_optimum": {
+        "task": {"name": "moons", "n": 24},
+        "model": {"name": "mlp", "widths": [5]},
+        "grid": {"model.activation": ["sigmoid", "tanh"]},
+        "initializer": "zeros",
+        "training": {"steps": 60, "dtype": "float64"},
+        "seeds": {"init": 3, "data": "paired"},
+        "track": [],
+    },
     "same_order": {
         "task": {"name": "blobs", "n": 40},
         "model": {"name": "mlp", "widths": [5]},
@@ -53,5 +62,6 @@ def _another_unit(found: Start) -> Start:
 WRONG: dict[str, list[Wrong | Misled]] = {
     "stuck_set": [exact("weight_norm_final", 1e-12), exact("hidden_grad_max_initial", 1e-12)],
     "tied_units": [shifted("difference", "loss_final", 1e-9)],
+    "one_unit_optimum": [exact("loss_final", 0.01)],
     "same_order": [Misled(FACTS, "starts", _another_unit)],
 }

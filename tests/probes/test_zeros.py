@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from bench.probes.zeros import other_grad_share, zero_layers, zero_share, zeroed_grad_share
+from bench.probes.zeros import moving_layers, other_grad_share, varying_zero_share, zero_layers, zero_share, zeroed_grad_share
 
 WEIGHTS = [jnp.array([[1.0, 0.0], [0.0, 2.0]]), jnp.zeros((2, 2)), jnp.array([[0.0], [3.0]])]
 GRADIENTS = [jnp.array([[3.0, 0.0], [0.0, 0.0]]), jnp.array([[0.0, 4.0], [3.0, 0.0]]), jnp.array([[0.0], [2.0]])]
@@ -14,6 +14,17 @@ def test_zeros_are_counted_exactly() -> None:
     assert float(zero_share([jnp.array([[1e-30, -0.0]])])) == 0.5
     assert int(zero_layers(WEIGHTS)) == 1
     assert int(zero_layers([jnp.zeros((2, 3)), jnp.zeros((3, 1))])) == 2
+
+
+def test_weights_of_inputs_that_never_vary_do_not_count() -> None:
+    # The second of two inputs is the same in all examples: one of its weights is 0.
+    assert float(varying_zero_share(WEIGHTS, jnp.array([[0.0, 5.0], [1.0, 5.0]]))) == pytest.approx(6 / 8)
+    assert float(varying_zero_share(WEIGHTS, jnp.array([[0.0, 5.0], [1.0, 6.0]]))) == pytest.approx(7 / 10)
+
+
+def test_layers_with_a_gradient_are_counted() -> None:
+    assert int(moving_layers(GRADIENTS)) == 3
+    assert int(moving_layers([GRADIENTS[0], jnp.zeros((2, 2)), jnp.full((2, 1), -0.0)])) == 1
 
 
 def test_the_gradient_is_divided_between_zero_layers_and_the_others() -> None:
