@@ -7,6 +7,7 @@ from analysis.figures.default import figures_of
 from analysis.report.experiment_tables import claim_frame, tables
 from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
+from analysis.report.literature import with_citations
 from analysis.report.result import Result
 from analysis.rows.load import Run
 from bench.spec.catalog import names
@@ -39,6 +40,7 @@ def experiment_page(result: Result) -> str:
         interim_banner([result]),
         _mixed(run),
         markdown_text(experiment.question),
+        with_citations(experiment.known),
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
         INTERVALS if result.verdicts else "",
