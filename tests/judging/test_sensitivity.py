@@ -32,7 +32,7 @@ def test_thresholds_are_halved_and_doubled(criterion: dict, half: dict | None, t
 
 def test_a_verdict_that_hangs_on_its_threshold_is_seen_to() -> None:
     steps = {"steps_to_solve": lambda n: pd.array([10] * n, "Int64")}
-    run = run_of({"he_normal": 1.0, "zeros": 0.985}, 20000, [claim(at_least=0.99)], **steps)
+    run = run_of({"he_normal": 1.0, "lecun_normal": 0.985}, 20000, [claim(at_least=0.99)], **steps)
     found = sensitivity(run, judge(run)[1])["c"]
     assert [verdict.verdict for verdict in found["as it stands"]] == ["supported", "refuted"]
     assert [verdict.verdict for verdict in found["threshold halved"]] == ["supported", "refuted"]
