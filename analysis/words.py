@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from bench.spec import axis_label
@@ -53,8 +54,25 @@ NAMES = {
     "normal(stddev=0.01)": "N(0, 0.01²)",
     "zero_hadamard": "ZerO",
     "constant(value=0.1)": "constant 0.1",
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
 }
-"""Initializers by the names under which people know them."""
+"""Initializers and activation functions by the names under which people know them."""
+QUANTITIES = {
+    "initializer.gain": "a gain of {}",
+    "initializer.eps": "noise of {}",
+    "initializer.spread": "a spread of {}",
+    "initializer.zero_fraction": "{} of the weights zero",
+    "optimizer.learning_rate": "a learning rate of {}",
+    "model.widths": "{} hidden units",
+    "model.depth": "{} hidden layers",
+    "initializer.zero_layers": "{} layers of zeros",
+    "task.k": "{} units of the teacher",
+    "model.surplus": "{} units more than the teacher",
+}
+"""Numbers in a sentence; a number of any other setting follows the name of its column."""
 DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 LONGEST_OPTION = 500
 """Number of characters above which an option is shown as it stands in the column."""
@@ -63,6 +81,22 @@ LONGEST_OPTION = 500
 def column_words(name: str) -> str:
     """The name of a column in plain words."""
     return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
+
+
+def quantity(name: str) -> str:
+    """The place of a number in a sentence, as a text with `{}` for the number: `a gain of {}`."""
+    return QUANTITIES.get(name, f"{column_words(name)} {{}}")
+
+
+def quantity_words(place: str, number: float) -> str:
+    """A number at its place in a sentence; one of a thing is singular."""
+    one = place.removesuffix("s") if number == 1 and place.startswith("{} ") else place
+    return one.replace("{}", f"{number:g}")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Several things in a sentence: `a, b, or c`."""
+    return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 2 else " or ".join(words)
 
 
 def value_words(value: Any) -> str:
@@ -77,7 +111,7 @@ def value_words(value: Any) -> str:
     if re.fullmatch(r"\[\d+(, \d+)*\]", text):
         sizes = text[1:-1].split(", ")
         return f"{sizes[0]} x {len(sizes)} layers" if len(sizes) > 2 and len(set(sizes)) == 1 else text[1:-1]
-    name, options = _named_options(text)
+    name, options = named_options(text)
     if not options:
         return text.replace("_", " ")
     numbers = {key: float(option) for key, option in options.items() if DECIMAL.fullmatch(option)}
@@ -96,7 +130,7 @@ def value_words(value: Any) -> str:
     return f"{NAMES.get(name, name.replace('_', ' '))} ({words})" if name else words
 
 
-def _named_options(label: str) -> tuple[str, dict[str, str]]:
+def named_options(label: str) -> tuple[str, dict[str, str]]:
     """Name and options of `name(key=option, ...)`, the form in which pieces stand in a column; any other text has no options."""
     name, opening, rest = label.partition("(")
     if not opening or not rest.endswith(")"):

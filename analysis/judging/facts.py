@@ -1,0 +1,143 @@
+"""Conditions as facts: the words that hold for each, and its numbers; rules are made of both."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.judging.verdict import Verdict
+from analysis.words import NAMES, column_words, named_options, quantity, value_words
+from bench.spec import Cell, Experiment, wanted_labels
+
+COUNTED = re.compile(r"(\d+(?:\.\d+)?) ([a-z][a-z ]*)")
+"""A part of a label like `10 examples`."""
+EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d+(?:\.\d+)?)")
+"""A part of a label like `N = 2`."""
+CRITERION, EXPERIMENT, LABEL = "criterion", "experiment", "label"
+"""Groups of words that say less about the world than a setting does."""
+
+Word = tuple[str, str]
+"""A group of words, of which those of a setting exclude each other, and a word."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a claim."""
+
+    name: str
+    """The experiment, the criterion and the values of its axes."""
+    holds: bool | None
+    """None: undecided or withheld."""
+    words: frozenset[Word]
+    numbers: frozenset[tuple[str, float]]
+    """Numbers with their places in a sentence: `a gain of {}`."""
+
+    def number(self, place: str) -> float | None:
+        """The number at this place, if the condition has one."""
+        return dict(self.numbers).get(place)
+
+
+def condition_of(verdict: Verdict, experiment: Experiment) -> Condition:
+    """The facts of a verdict: its criterion, its experiment, its values on the axes, and those that its claim fixes by `where`."""
+    words: set[Word] = {(CRITERION, verdict.id.replace("-", " ")), (EXPERIMENT, experiment.name)}
+    numbers: dict[str, float] = {}
+    for axis, value in settings_of(verdict, experiment).items():
+        for fact in _of_case(value) if axis == "case" else _of_value(axis, value):
+            _add(fact, words, numbers)
+    for fact in _of_cells([cell for cell in experiment.cells if cell.id in verdict.cells]):
+        _add(fact, words, numbers)
+    holds = {"supported": True, "refuted": False}.get(verdict.verdict)
+    name = ", ".join([experiment.name, verdict.id, *verdict.condition.values()])
+    return Condition(name, holds, frozenset(words), frozenset(numbers.items()))
+
+
+def _add(fact: tuple[str, str | float], words: set[Word], numbers: dict[str, float]) -> None:
+    place, value = fact
+    if isinstance(value, str):
+        words.add((place, value))
+    else:
+        numbers[place] = value
+
+
+def settings_of(verdict: Verdict, experiment: Experiment) -> dict[str, str]:
+    """The values of the axes that a verdict is about, in the order of the grid: those of its condition, and those that its claim fixes.
+
+    What a claim compares (`greater_than` other values of an axis) is none of them.
+    """
+    found = dict(verdict.condition)
+    for claim in experiment.claim:
+        if claim.id == verdict.id:
+            compared = claim.greater_than.where if claim.greater_than is not None else {}
+            for axis, value in claim.where.items():
+                labels = wanted_labels(value, experiment.axes[axis]) if axis in experiment.axes and axis not in compared else []
+                if len(labels) == 1:
+                    found[axis] = str(labels[0])
+    return {axis: found.pop(axis) for axis in experiment.axes if axis in found} | found
+
+
+def _of_case(label: str) -> Iterator[tuple[str, Any]]:
+    """The facts of a case's label: `architecture, activation: start` says three things, `10 examples, L2` two."""
+    head, _, tail = label.partition(": ")
+    parts = head.split(", ")
+    if tail or len(parts) > 1:
+        yield LABEL, label
+    if tail:
+        yield "start", tail
+        if len(parts) > 1:
+            yield "architecture", head
+    for part in parts:
+        if counted := COUNTED.fullmatch(part):
+            number, thing = float(counted[1]), counted[2]
+            yield f"{{}} {thing}s" if number == 1 and not thing.endswith("s") else f"{{}} {thing}", number
+        elif equated := EQUATED.fullmatch(part):
+            yield f"{equated[1]} = {{}}", float(equated[2])
+        else:
+            yield "case", value_words(part)
+
+
+def _of_value(axis: str, value: str) -> Iterator[tuple[str, Any]]:
+    """The facts of a value of an axis: a number, a list of widths, a piece with options, or a word."""
+    try:
+        yield quantity(axis), float(value)
+        return
+    except ValueError:
+        pass
+    if value in ("True", "False"):
+        yield axis, f"{column_words(axis)} {value.lower()}"
+    elif re.fullmatch(r"\[\d+(, \d+)*\]", value):
+        sizes = [int(size) for size in value[1:-1].split(", ")]
+        yield quantity("model.depth"), float(len(sizes))
+        if len(set(sizes)) == 1:
+            yield quantity("model.widths"), float(sizes[0])
+        else:
+            yield axis, f"{column_words(axis)} {value_words(value)}"
+    else:
+        yield axis, value_words(value)
+        yield from _of_piece(axis, *named_options(value))
+
+
+def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """The facts of a piece: its name, if it has options, and those of them that are numbers."""
+    numbers = {key: float(option) for key, option in options.items() if re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", option)}
+    if numbers:
+        yield axis, f"any {NAMES.get(name, name.replace('_', ' '))}"
+    if axis == "initializer":
+        gain = 0.0 if name == "zeros" else numbers.pop("gain", 1.0)
+        if name in ("normal", "zeros"):
+            yield quantity("initializer.spread"), gain * numbers.pop("stddev", 1.0)
+        yield quantity("initializer.gain"), gain
+    for key, number in numbers.items():
+        yield quantity(f"{axis}.{key}"), number
+
+
+def _of_cells(cells: list[Cell]) -> Iterator[tuple[str, Any]]:
+    """What all cells of a verdict have in common, whatever their labels say: the activation function, and the layers that start at zero."""
+    activations = {str(cell.settings.model.options.get("activation", "")) for cell in cells}
+    if len(activations) == 1 and (activation := activations.pop()):
+        yield "model.activation", value_words(activation)
+    known = {(cell.settings.initializer.zero_layers, len(cell.settings.model.options.get("widths", ()))) for cell in cells}
+    if len(known) == 1:
+        [(zero, hidden)] = known
+        if zero and hidden and all(isinstance(layer, int) for layer in zero):
+            yield quantity("initializer.zero_layers"), float(len(zero))
+            yield "start", "zero output" if hidden in zero else "random output"

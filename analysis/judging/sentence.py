@@ -1,0 +1,50 @@
+"""Rules in plain words."""
+
+from itertools import groupby
+
+from analysis.judging.facts import CRITERION, EXPERIMENT
+from analysis.judging.rule import Clause, Rule, Test
+from analysis.words import listed, quantity_words
+
+VERBS = {True: "holds", False: "fails"}
+
+
+def sentence(rule: Rule) -> str:
+    """A rule in words, one sentence for each change of its answer: `Fails for ReLU. Of the rest, holds ... Otherwise fails.`"""
+    parts = []
+    for holds, clauses in groupby(rule.clauses, key=lambda clause: clause.holds):
+        cases = [clause_words(clause) for clause in clauses]
+        text = f"{', '.join(cases[:-1])}{',' if len(cases) > 2 else ''} and {cases[-1]}" if len(cases) > 1 else cases[0]
+        parts.append(f"{'Of the rest, it' if parts else 'It'} {VERBS[holds]} {text}.")
+    return f"{' '.join(parts)} Otherwise it {VERBS[rule.otherwise]}."
+
+
+def clause_words(clause: Clause) -> str:
+    """The tests of a clause in words: what is named first, then numbers, then what is excepted."""
+    ordered = sorted(clause.tests, key=lambda test: (test.negated, not test.values))
+    words: list[str] = []
+    for test in ordered:
+        words.append(_test_words(test, first=not words))
+    return " ".join(words)
+
+
+def _test_words(test: Test, first: bool) -> str:
+    if test.values:
+        return _named(test, first)
+    if len(test.numbers) > 1:
+        text = test.about.replace("{}", listed([f"{number:g}" for number in test.numbers]))
+    elif test.numbers:
+        text = quantity_words(test.about, test.numbers[0])
+    else:
+        is_most = test.most < float("inf")
+        text = f"{quantity_words(test.about, test.most if is_most else test.least)} or {'less' if is_most else 'more'}"
+    return f"{'with' if test.about.startswith('{}') else 'at'} {text}"
+
+
+def _named(test: Test, first: bool) -> str:
+    values = [f'"{value}"' for value in test.values] if test.about == CRITERION else list(test.values)
+    criterion = f"criteri{'a' if len(values) > 1 else 'on'} "
+    what = f"{criterion if test.about == CRITERION else ''}{' and '.join(values) if test.negated else listed(values)}"
+    if test.negated:
+        return f"except {'in' if test.about == EXPERIMENT else 'for'} {what}"
+    return f"{'in' if test.about == EXPERIMENT else 'by the' if test.about == CRITERION else 'for' if first else 'with'} {what}"

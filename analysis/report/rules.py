@@ -1,0 +1,127 @@
+"""The rules of a report: for each claim that holds under some conditions and fails under others, when it does what."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from analysis.judging.facts import Condition, condition_of
+from analysis.judging.family import families, overall
+from analysis.judging.rule import Rule, learned
+from analysis.judging.sentence import clause_words, sentence
+from analysis.judging.verdict import Verdict
+from analysis.report.format import condition
+from analysis.report.result import Result
+
+FEW = 3
+"""Largest number of exceptions that are named in a sentence."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A conditional claim with the rule that its conditions give."""
+
+    name: str
+    """The name of a claim of the thread, or the id of an experiment's own."""
+    found: tuple[tuple[Result, Verdict], ...]
+
+    @cached_property
+    def conditions(self) -> list[Condition]:
+        """The facts of each condition."""
+        return [condition_of(verdict, result.run.experiment) for result, verdict in self.found]
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The smallest rule with the fewest exceptions."""
+        rule = learned(self.conditions)
+        assert rule is not None
+        return rule
+
+    @cached_property
+    def exceptions(self) -> list[bool]:
+        """Whether each condition is decided, and otherwise than the rule says."""
+        return [one.holds is not None and one.holds is not self.rule.says(one) for one in self.conditions]
+
+    @property
+    def text(self) -> str:
+        """The rule in words, with its exceptions: their names if they are few, else their number."""
+        names = [condition(verdict) or verdict.id for (_, verdict), is_one in zip(self.found, self.exceptions, strict=True) if is_one]
+        if not names:
+            return sentence(self.rule)
+        decided = sum(one.holds is not None for one in self.conditions)
+        which = f": {'; '.join(names)}" if len(names) <= FEW else ""
+        return f"{sentence(self.rule)} {len(names)} of {decided} decided conditions {'are' if len(names) > 1 else 'is'} otherwise{which}."
+
+
+def of_thread(results: Sequence[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
+    """The verdicts of each claim of the thread, with their experiments, in the order of the claims' numbers."""
+    found: dict[str, list[tuple[Result, Verdict]]] = {}
+    for result in results:
+        for verdict in result.verdicts:
+            if verdict.family != result.name:
+                found.setdefault(verdict.family, []).append((result, verdict))
+    return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
+
+
+def rules_of_thread(results: Sequence[Result]) -> dict[str, Learned]:
+    """The rule of each claim of the thread that is conditional."""
+    return _conditional(of_thread(results))
+
+
+def rules_of(result: Result) -> dict[str, Learned]:
+    """The rule of each claim of an experiment that is conditional there."""
+    found: dict[str, list[tuple[Result, Verdict]]] = {}
+    for verdict in result.verdicts:
+        found.setdefault(verdict.id, []).append((result, verdict))
+    return _conditional(found)
+
+
+def _conditional(found: dict[str, list[tuple[Result, Verdict]]]) -> dict[str, Learned]:
+    return {
+        name: Learned(name, tuple(each))
+        for name, each in found.items()
+        if overall([verdict for _, verdict in each], families().get(name)) == "conditional"
+    }
+
+
+def rule_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
+    """The table of rules as data: one line per clause, with its tests as JSON, and the conditions that it decides."""
+    lines = []
+    for name, learned in rules.items():
+        for number in range(len(learned.rule.clauses) + 1):
+            decided = [i for i, one in enumerate(learned.conditions) if one.holds is not None and learned.rule.place(one) == number]
+            clause = learned.rule.clauses[number] if number < len(learned.rule.clauses) else None
+            lines.append(
+                {
+                    "claim": name,
+                    "clause": number + 1,
+                    "where": clause_words(clause) if clause else "otherwise",
+                    "verdict": "holds" if (clause.holds if clause else learned.rule.otherwise) else "fails",
+                    "conditions": len(decided),
+                    "exceptions": sum(learned.exceptions[i] for i in decided),
+                    "tests": json.dumps([test.record() for test in clause.tests], ensure_ascii=False) if clause else "[]",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def condition_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
+    """The conditions of conditional claims: one line each, with its verdict, the clause of the rule that is about it, and what that says."""
+    return pd.DataFrame(
+        [
+            {
+                "claim": name,
+                "report": result.name,
+                "criterion": verdict.id,
+                "where": condition(verdict),
+                "verdict": verdict.verdict,
+                "clause": learned.rule.place(facts) + 1,
+                "rule": "holds" if learned.rule.says(facts) else "fails",
+                "exception": "yes" if is_exception else "",
+            }
+            for name, learned in rules.items()
+            for (result, verdict), facts, is_exception in zip(learned.found, learned.conditions, learned.exceptions, strict=True)
+        ]
+    )
