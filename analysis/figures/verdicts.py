@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from analysis.escape import math_text, plain_text
 from analysis.figures.style import NOTE_SIZE, ONE_COLUMN, TWO_COLUMNS, rc
 
-CELL, LETTER, LINE, GAP, MARGIN = 0.165, 0.054, 0.135, 0.2, 0.06
-"""Sizes in inches: a cell, the width of a letter, the height of a line of text, the space between two panels, and around them."""
+CELL, LETTER, BOLD, LINE, GAP, MARGIN = 0.165, 0.054, 0.072, 0.135, 0.2, 0.06
+"""Sizes in inches: a cell, the width of a letter and of one of the title, the height of a line, the space between panels and around them."""
 LEAST_TITLE = 1.5
 """Width in inches that the title of a panel may have if the panel itself is narrower."""
 MARK = 40
@@ -23,10 +23,10 @@ LOOKS = {
     "supported": ("holds", {"marker": "s", "facecolors": "#0072B2", "edgecolors": "#0072B2"}),
     "refuted": ("fails", {"marker": "s", "facecolors": "white", "edgecolors": "#D55E00"}),
     "undecided": ("undecided", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
-    "withheld": ("withheld", {"marker": "_", "facecolors": "0.35", "edgecolors": "0.35"}),
+    "withheld": ("withheld", {"marker": "_", "color": "0.35"}),
 }
 """Names and looks of the verdicts; a full square and an empty one differ in gray as well."""
-EXCEPTION = {"marker": "o", "s": 4 * MARK, "facecolors": "none", "edgecolors": "black", "linewidths": 0.9, "clip_on": False}
+EXCEPTION = {"marker": "o", "s": 2.9 * MARK, "facecolors": "none", "edgecolors": "black", "linewidths": 0.9, "clip_on": False}
 
 
 def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
@@ -36,7 +36,7 @@ def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
     """
     panels = [_Panel(str(name), part) for name, part in table.groupby("panel", sort=False)]
     width = ONE_COLUMN if len(panels) == 1 and panels[0].width + 2 * MARGIN <= ONE_COLUMN else TWO_COLUMNS
-    lines = [math_text_line for math_text_line in textwrap.wrap(plain_text(title), int((width - 2 * MARGIN) / LETTER))]
+    lines = textwrap.wrap(plain_text(title), int((width - 2 * MARGIN) / BOLD))
     top = MARGIN + LINE * (len(lines) + 2.2)
     places = []
     left, height = MARGIN, 0.0
@@ -105,7 +105,7 @@ class _Panel:
         x0, y0 = left + self.labels + CELL / 2, top + self.above + CELL / 2
         axes.text(x0 - CELL / 2 - 0.05, y0 - CELL / 2 - 0.04, math_text(self.across), ha="right", fontsize=NOTE_SIZE, color="0.35")
         for number, row in enumerate(self.rows):
-            axes.text(x0 - CELL / 2 - 0.05, y0 + number * CELL, math_text(row), ha="right", va="center", fontsize=NOTE_SIZE)
+            axes.text(x0 - CELL / 2 - 0.05, y0 + number * CELL, math_text(row), ha="right", va="center_baseline", fontsize=NOTE_SIZE)
         for number, column in enumerate(self.columns):
             text = math_text(column)
             axes.text(x0 + number * CELL, y0 - CELL / 2 - 0.04, text, ha="center", va="bottom", rotation=90, fontsize=NOTE_SIZE)
@@ -124,8 +124,8 @@ def _key(axes: Axes, table: pd.DataFrame, top: float) -> None:
     left = MARGIN + CELL / 2
     for text, look in entries:
         axes.scatter([left], [top], s=MARK, linewidths=1.1, **look)
-        axes.text(left + 0.12, top, text, va="center", fontsize=NOTE_SIZE)
+        axes.text(left + 0.12, top, text, va="center_baseline", fontsize=NOTE_SIZE)
         left += 0.3 + LETTER * len(text)
     if table["exception"].any():
         axes.scatter([left], [top], **EXCEPTION)
-        axes.text(left + 0.14, top, f"exception to the rule ({table['exception'].sum()})", va="center", fontsize=NOTE_SIZE)
+        axes.text(left + 0.14, top, f"exception to the rule ({table['exception'].sum()})", va="center_baseline", fontsize=NOTE_SIZE)

@@ -91,7 +91,7 @@ def _of_case(label: str) -> Iterator[tuple[str, Any]]:
             yield f"{{}} {thing}s" if number == 1 and not thing.endswith("s") else f"{{}} {thing}", number
         elif equated := EQUATED.fullmatch(part):
             yield f"{equated[1]} = {{}}", float(equated[2])
-        else:
+        elif not part.isdigit():
             yield "case", value_words(part)
 
 
@@ -140,4 +140,7 @@ def _of_cells(cells: list[Cell]) -> Iterator[tuple[str, Any]]:
         [(zero, hidden)] = known
         if zero and hidden and all(isinstance(layer, int) for layer in zero):
             yield quantity("initializer.zero_layers"), float(len(zero))
-            yield "start", "zero output" if hidden in zero else "random output"
+            if hidden not in zero:
+                yield "output", "random output"
+            elif len(zero) == 1:
+                yield "start", "zero output"

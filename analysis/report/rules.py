@@ -1,22 +1,34 @@
 """The rules of a report: for each claim that holds under some conditions and fails under others, when it does what."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
+from analysis.escape import markdown_text
+from analysis.figures.verdicts import verdict_matrix
 from analysis.judging.facts import Condition, condition_of
 from analysis.judging.family import families, overall
 from analysis.judging.rule import Rule, learned
 from analysis.judging.sentence import clause_words, sentence
 from analysis.judging.verdict import Verdict
+from analysis.report.drawing import save
 from analysis.report.format import condition
+from analysis.report.matrix import matrix_frame
 from analysis.report.result import Result
 
 FEW = 3
 """Largest number of exceptions that are named in a sentence."""
+RULES = (
+    "Each rule is the smallest one with the fewest exceptions among the conditions that are decided: at most three clauses, "
+    "of which the first that fits a condition counts. Undecided and withheld conditions do not count, and are shown. "
+    "A rule describes these conditions, and predicts no others. "
+    "As data: rules ([LaTeX](tables/rules.tex), [CSV](tables/rules.csv)), conditions ([LaTeX](tables/conditions.tex), "
+    "[CSV](tables/conditions.csv))."
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,12 @@ class Learned:
     name: str
     """The name of a claim of the thread, or the id of an experiment's own."""
     found: tuple[tuple[Result, Verdict], ...]
+
+    @property
+    def heading(self) -> str:
+        """The claim in words."""
+        family = families().get(self.name)
+        return f"{self.name}: {family.says}" if family else self.found[0][1].says
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -125,3 +143,26 @@ def condition_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
             for (result, verdict), facts, is_exception in zip(learned.found, learned.conditions, learned.exceptions, strict=True)
         ]
     )
+
+
+def rules_section(rules: Mapping[str, Learned], title: str) -> str:
+    """The rules with their matrices, in Markdown; empty if there are none."""
+    if not rules:
+        return ""
+    parts = [f"## {title}", RULES]
+    for name, learned in rules.items():
+        text, picture = markdown_text(learned.text), f"figures/{picture_name(name)}.png"
+        parts.append(f"### {markdown_text(learned.heading)}\n\n{text}\n\n![The conditions of {markdown_text(name)}]({picture})")
+    return "\n\n".join(parts)
+
+
+def picture_name(name: str) -> str:
+    """The name of the file of a matrix; no figure of an experiment file has a dot in its name."""
+    return f"rule.{name}"
+
+
+def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str], note: str) -> None:
+    """Draw the matrix of each rule into a folder of figures."""
+    for name, learned in rules.items():
+        drawing = verdict_matrix(matrix_frame(learned.found, learned.exceptions), learned.text)
+        save(drawing, out / picture_name(name), formats, note)
