@@ -11,7 +11,7 @@ LABELS = {
     "steps_to_solve": "gradient steps",
     "loss": "training loss",
     "loss_final": "final training loss",
-    "test_loss_final": "loss on new data at the end",
+    "test_loss_final": "final test loss",
     "initializer.first_layer_offset": "offset added to the first layer's weights",
     "weight_norm": "norm of the weights",
     "distinct_units_final": "distinct hidden units at the end",
@@ -33,6 +33,7 @@ LABELS = {
     "model.surplus": "more units than the teacher",
     "grad_norm_final": "norm of the gradient at the end",
     "hessian_min_final": "smallest eigenvalue at the end",
+    "zero_layers_final": "weight layers that are zero at the end",
     "hessian_index_final": "downward directions at the end",
     "outcome": "training runs",
     "test_metric_final": "test accuracy",
@@ -54,6 +55,7 @@ NAMES = {
     "normal(stddev=0.01)": "N(0, 0.01²)",
     "zero_hadamard": "ZerO",
     "constant(value=0.1)": "constant 0.1",
+    "distinct": "fixed weights that differ",
     "relu": "ReLU",
     "leaky_relu": "leaky ReLU",
     "gelu": "GELU",
@@ -80,6 +82,9 @@ LONGEST_OPTION = 500
 
 def column_words(name: str) -> str:
     """The name of a column in plain words."""
+    at_the_end = LABELS.get(f"{name.removesuffix('_initial')}_final", "")
+    if name.endswith("_initial") and name not in LABELS and "at the end" in at_the_end:
+        return at_the_end.replace("at the end", "at the start")
     return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
 
 
@@ -91,7 +96,12 @@ def quantity(name: str) -> str:
 def quantity_words(place: str, number: float) -> str:
     """A number at its place in a sentence; one of a thing is singular."""
     one = place.removesuffix("s") if number == 1 and place.startswith("{} ") else place
-    return one.replace("{}", f"{number:g}")
+    return one.replace("{}", number_words(number))
+
+
+def number_words(number: float) -> str:
+    """A number with the fewest characters: 0.25, 10, 1e-9."""
+    return f"{number:g}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def listed(words: Sequence[str]) -> str:

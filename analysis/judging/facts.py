@@ -13,8 +13,8 @@ COUNTED = re.compile(r"(\d+(?:\.\d+)?) ([a-z][a-z ]*)")
 """A part of a label like `10 examples`."""
 EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d+(?:\.\d+)?)")
 """A part of a label like `N = 2`."""
-CRITERION, EXPERIMENT, LABEL = "criterion", "experiment", "label"
-"""Groups of words that say less about the world than a setting does."""
+CASE, LABEL, CRITERION, EXPERIMENT = "case", "label", "criterion", "experiment"
+"""Groups of words that say less than a setting does, in this order."""
 
 Word = tuple[str, str]
 """A group of words, of which those of a setting exclude each other, and a word."""
@@ -42,7 +42,7 @@ def condition_of(verdict: Verdict, experiment: Experiment) -> Condition:
     words: set[Word] = {(CRITERION, verdict.id.replace("-", " ")), (EXPERIMENT, experiment.name)}
     numbers: dict[str, float] = {}
     for axis, value in settings_of(verdict, experiment).items():
-        for fact in _of_case(value) if axis == "case" else _of_value(axis, value):
+        for fact in _of_case(value) if axis == CASE else _of_value(axis, value):
             _add(fact, words, numbers)
     for fact in _of_cells([cell for cell in experiment.cells if cell.id in verdict.cells]):
         _add(fact, words, numbers)
@@ -92,7 +92,7 @@ def _of_case(label: str) -> Iterator[tuple[str, Any]]:
         elif equated := EQUATED.fullmatch(part):
             yield f"{equated[1]} = {{}}", float(equated[2])
         elif not part.isdigit():
-            yield "case", value_words(part)
+            yield CASE, value_words(part)
 
 
 def _of_value(axis: str, value: str) -> Iterator[tuple[str, Any]]:
@@ -125,7 +125,8 @@ def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[s
         gain = 0.0 if name == "zeros" else numbers.pop("gain", 1.0)
         if name in ("normal", "zeros"):
             yield quantity("initializer.spread"), gain * numbers.pop("stddev", 1.0)
-        yield quantity("initializer.gain"), gain
+        if name != "normal":
+            yield quantity("initializer.gain"), gain
     for key, number in numbers.items():
         yield quantity(f"{axis}.{key}"), number
 

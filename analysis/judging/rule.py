@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.judging.facts import CRITERION, EXPERIMENT, LABEL, Condition
+from analysis.judging.facts import CASE, CRITERION, EXPERIMENT, LABEL, Condition
 from analysis.judging.search import Stock, shortest
 
 MOST_CLAUSES, MOST_TESTS = 3, 2
@@ -16,8 +16,10 @@ MOST_TOGETHER = 2
 """Number of words of a group that a test names freely; ..."""
 MOST_WORDS, MOST_NUMBERS = 6, 6
 MANY_WORDS = 12
-NATURAL = {LABEL: 3, CRITERION: 4, EXPERIMENT: 5}
-"""Costs of a word by its group; of any other group, 2."""
+COSTS = {CASE: 5, LABEL: 6, CRITERION: 8, EXPERIMENT: 10}
+"""What a word costs by its group; one of a setting costs `COST`."""
+COST, NUMBER, NEGATION = 4, 6, 2
+"""What a bound of a number costs, a number by itself, and a negation beside its words."""
 
 
 @dataclass(frozen=True, order=True)
@@ -52,10 +54,10 @@ class Test:
 
     @property
     def cost(self) -> int:
-        """How much a reader has to take in: two for each number or word, more for words that are no setting, one for a negation."""
+        """How much a reader has to take in: the more words and numbers the more, and the more the less they are about a setting."""
         if self.values:
-            return NATURAL.get(self.about, 2) * len(self.values) + self.negated
-        return 2 * max(len(self.numbers), 1)
+            return COSTS.get(self.about, COST) * len(self.values) + NEGATION * self.negated
+        return NUMBER * len(self.numbers) if self.numbers else COST
 
 
 @dataclass(frozen=True)

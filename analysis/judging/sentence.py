@@ -4,7 +4,7 @@ from itertools import groupby
 
 from analysis.judging.facts import CRITERION, EXPERIMENT
 from analysis.judging.rule import Clause, Rule, Test
-from analysis.words import listed, quantity_words
+from analysis.words import listed, number_words, quantity_words
 
 VERBS = {True: "holds", False: "fails"}
 
@@ -32,7 +32,7 @@ def _test_words(test: Test, first: bool) -> str:
     if test.values:
         return _named(test, first)
     if len(test.numbers) > 1:
-        text = test.about.replace("{}", listed([f"{number:g}" for number in test.numbers]))
+        text = test.about.replace("{}", listed([number_words(number) for number in test.numbers]))
     elif test.numbers:
         text = quantity_words(test.about, test.numbers[0])
     else:
@@ -42,9 +42,10 @@ def _test_words(test: Test, first: bool) -> str:
 
 
 def _named(test: Test, first: bool) -> str:
-    values = [f'"{value}"' for value in test.values] if test.about == CRITERION else list(test.values)
-    criterion = f"criteri{'a' if len(values) > 1 else 'on'} "
-    what = f"{criterion if test.about == CRITERION else ''}{' and '.join(values) if test.negated else listed(values)}"
+    if test.about == CRITERION:
+        quoted = [f'"{value}"' for value in test.values]
+        what = f"criteri{'a' if len(test.values) > 1 else 'on'} {listed(quoted)}"
+        return f"{'except ' if test.negated else ''}by the {what}"
     if test.negated:
-        return f"except {'in' if test.about == EXPERIMENT else 'for'} {what}"
-    return f"{'in' if test.about == EXPERIMENT else 'by the' if test.about == CRITERION else 'for' if first else 'with'} {what}"
+        return f"except {'in' if test.about == EXPERIMENT else 'for'} {' and '.join(test.values)}"
+    return f"{'in' if test.about == EXPERIMENT else 'for' if first else 'with'} {listed(test.values)}"

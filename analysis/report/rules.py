@@ -70,7 +70,7 @@ class Learned:
             return sentence(self.rule)
         decided = sum(one.holds is not None for one in self.conditions)
         which = f": {'; '.join(names)}" if len(names) <= FEW else ""
-        return f"{sentence(self.rule)} {len(names)} of {decided} decided conditions {'are' if len(names) > 1 else 'is'} otherwise{which}."
+        return f"{sentence(self.rule)} {len(names)} of {decided} decided conditions {'are exceptions' if len(names) > 1 else 'is an exception'}{which}."
 
 
 def of_thread(results: Sequence[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
