@@ -1,20 +1,26 @@
 """Conditions as facts: the words that hold for each, and its numbers; rules are made of both."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from analysis.judging.verdict import Verdict
 from analysis.words import NAMES, column_words, named_options, quantity, value_words
 from bench.spec import Cell, Experiment, wanted_labels
 
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 COUNTED = re.compile(r"(\d+(?:\.\d+)?) ([a-z][a-z ]*)")
 """A part of a label like `10 examples`."""
 EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d+(?:\.\d+)?)")
 """A part of a label like `N = 2`."""
 CASE, LABEL, CRITERION, EXPERIMENT = "case", "label", "criterion", "experiment"
 """Groups of words that say less than a setting does, in this order."""
+
+REACHED = "zeroed_grad_share_initial"
+"""The share of the first gradient that falls on layers of zeros."""
 
 Word = tuple[str, str]
 """A group of words, of which those of a setting exclude each other, and a word."""
@@ -37,8 +43,19 @@ class Condition:
         return dict(self.numbers).get(place)
 
 
-def condition_of(verdict: Verdict, experiment: Experiment) -> Condition:
-    """The facts of a verdict: its criterion, its experiment, its values on the axes, and those that its claim fixes by `where`."""
+def zeros_reached(rows: pd.DataFrame) -> dict[str, bool]:
+    """Whether the first gradient reaches the layers that start at zero, by cell; empty if these rows do not tell."""
+    if REACHED not in rows:
+        return {}
+    shares = rows[REACHED].groupby(rows["cell"].astype(str)).median().dropna()
+    return {str(cell): bool(share > 0) for cell, share in shares.items()}
+
+
+def condition_of(verdict: Verdict, experiment: Experiment, reached: Mapping[str, bool] | None = None) -> Condition:
+    """The facts of a verdict: its criterion, its experiment, its values on the axes, and those that its claim fixes by `where`.
+
+    `reached`: what `zeros_reached` says of the rows of its experiment.
+    """
     words: set[Word] = {(CRITERION, verdict.id.replace("-", " ")), (EXPERIMENT, experiment.name)}
     numbers: dict[str, float] = {}
     for axis, value in settings_of(verdict, experiment).items():
@@ -46,6 +63,8 @@ def condition_of(verdict: Verdict, experiment: Experiment) -> Condition:
             _add(fact, words, numbers)
     for fact in _of_cells([cell for cell in experiment.cells if cell.id in verdict.cells]):
         _add(fact, words, numbers)
+    if len(arrives := {(reached or {}).get(cell) for cell in verdict.cells}) == 1 and (does := arrives.pop()) is not None:
+        words.add(("gradient", f"zeros that {'a' if does else 'no'} gradient reaches at the start"))
     holds = {"supported": True, "refuted": False}.get(verdict.verdict)
     name = ", ".join([experiment.name, verdict.id, *verdict.condition.values()])
     return Condition(name, holds, frozenset(words), frozenset(numbers.items()))
@@ -91,18 +110,18 @@ def _of_case(label: str) -> Iterator[tuple[str, Any]]:
             yield f"{{}} {thing}s" if number == 1 and not thing.endswith("s") else f"{{}} {thing}", number
         elif equated := EQUATED.fullmatch(part):
             yield f"{equated[1]} = {{}}", float(equated[2])
-        elif not part.isdigit():
+        elif part.isdigit():
+            # A pattern or a number of something: a name, which says nothing by itself.
+            yield LABEL, label
+        else:
             yield CASE, value_words(part)
 
 
 def _of_value(axis: str, value: str) -> Iterator[tuple[str, Any]]:
     """The facts of a value of an axis: a number, a list of widths, a piece with options, or a word."""
-    try:
+    if NUMBER.fullmatch(value):
         yield quantity(axis), float(value)
-        return
-    except ValueError:
-        pass
-    if value in ("True", "False"):
+    elif value in ("True", "False"):
         yield axis, f"{column_words(axis)} {value.lower()}"
     elif re.fullmatch(r"\[\d+(, \d+)*\]", value):
         sizes = [int(size) for size in value[1:-1].split(", ")]
@@ -118,7 +137,7 @@ def _of_value(axis: str, value: str) -> Iterator[tuple[str, Any]]:
 
 def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[str, Any]]:
     """The facts of a piece: its name, if it has options, and those of them that are numbers."""
-    numbers = {key: float(option) for key, option in options.items() if re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", option)}
+    numbers = {key: float(option) for key, option in options.items() if NUMBER.fullmatch(option)}
     if numbers:
         yield axis, f"any {NAMES.get(name, name.replace('_', ' '))}"
     if axis == "initializer":

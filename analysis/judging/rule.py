@@ -11,11 +11,11 @@ import numpy as np
 from analysis.judging.facts import CASE, CRITERION, EXPERIMENT, LABEL, Condition
 from analysis.judging.search import Stock, shortest
 
-MOST_CLAUSES, MOST_TESTS = 3, 2
-MOST_TOGETHER = 2
-"""Number of words of a group that a test names freely; ..."""
+MOST_CLAUSES = 3
 MOST_WORDS, MOST_NUMBERS = 6, 6
+"""Number of words, or of numbers, that a test names if the conditions that they are about agree; of others, it names one or two."""
 MANY_WORDS = 12
+"""Number of words in a group above which only one of them is named where conditions do not agree."""
 COSTS = {CASE: 5, LABEL: 6, CRITERION: 8, EXPERIMENT: 10}
 """What a word costs by its group; one of a setting costs `COST`."""
 COST, NUMBER, NEGATION = 4, 6, 2
@@ -87,6 +87,16 @@ class Rule:
         place = self.place(condition)
         return self.clauses[place].holds if place < len(self.clauses) else self.otherwise
 
+    def record(self) -> dict[str, Any]:
+        """The rule as JSON values."""
+        clauses = [{"tests": [test.record() for test in clause.tests], "holds": clause.holds} for clause in self.clauses]
+        return {"clauses": clauses, "otherwise": self.otherwise}
+
+    @staticmethod
+    def of(record: Mapping[str, Any]) -> "Rule":
+        """The rule of a record."""
+        return Rule(tuple(Clause(tuple(map(Test.of, one["tests"])), one["holds"]) for one in record["clauses"]))
+
     @property
     def otherwise(self) -> bool:
         """What is so for all conditions that no clause captures."""
@@ -112,35 +122,45 @@ def _learned(decided: tuple[Condition, ...]) -> Rule:
 
 
 def _stock(decided: tuple[Condition, ...]) -> tuple[list[tuple[Test, ...]], np.ndarray]:
-    answers = np.array([one.holds for one in decided])
-    single = {test: np.array([test.met(one) for one in decided]) for test in _tests(decided)}
+    """The clauses that a rule can be made of, without their answers, in order of preference, and what they capture.
+
+    A clause has one test, or two about different things of which at most one is negated and at most one names more than one word. Of those
+    that capture the same conditions, the cheapest is kept.
+    """
+    single = {test: _met(test, decided) for test in _tests(decided)}
     simple = {test: met for test, met in single.items() if len(test.values) <= 1}
     known: dict[bytes, tuple[int, tuple[Test, ...]]] = {}
 
     def offer(body: tuple[Test, ...], met: np.ndarray) -> None:
         if not met.any() or met.all():
             return
-        key, cost = met.tobytes(), sum(test.cost for test in body)
-        before = known.get(key)
-        if before is None or (cost, body) < before:
-            known[key] = (cost, body)
+        entry = (sum(test.cost for test in body), body)
+        known[met.tobytes()] = min(known.get(met.tobytes(), entry), entry)
 
     for test, met in single.items():
         offer((test,), met)
     for first, one in simple.items():
         for second, other in single.items():
-            together = first.about != second.about if second not in simple else first.about < second.about
-            if together and not (first.negated and second.negated):
+            # Two simple tests meet in both orders.
+            differ = first.about < second.about if second in simple else first.about != second.about
+            if differ and not (first.negated and second.negated):
                 offer(tuple(sorted((first, second))), one & other)
-    for context, where in [((), np.ones(len(decided), bool)), *(((test,), met) for test, met in simple.items())]:
-        for test in _pure(decided, where, answers):
+    answers = np.array([one.holds for one in decided])
+    contexts: list[tuple[tuple[Test, ...], np.ndarray]] = [((), np.ones(len(decided), bool)), *(((test,), met) for test, met in simple.items())]
+    for context, where in contexts:
+        for test in _agreeing(decided, where, answers):
             if all(test.about != other.about for other in context):
-                offer(tuple(sorted((*context, test))), where & np.array([test.met(one) for one in decided]))
+                offer(tuple(sorted((*context, test))), where & _met(test, decided))
     ordered = sorted((cost, body, key) for key, (cost, body) in known.items())
     return [body for _, body, _ in ordered], np.array([np.frombuffer(key, bool) for _, _, key in ordered])
 
 
+def _met(test: Test, decided: tuple[Condition, ...]) -> np.ndarray:
+    return np.array([test.met(one) for one in decided])
+
+
 def _tests(decided: tuple[Condition, ...]) -> Iterator[Test]:
+    """All tests for one or two words, for one number, and for numbers up to one or from one on."""
     words: dict[str, set[str]] = {}
     numbers: dict[str, set[float]] = {}
     for one in decided:
@@ -149,35 +169,30 @@ def _tests(decided: tuple[Condition, ...]) -> Iterator[Test]:
         for place, number in one.numbers:
             numbers.setdefault(place, set()).add(number)
     for group, found in sorted(words.items()):
-        sizes = range(1, (MOST_TOGETHER if len(found) <= MANY_WORDS else 1) + 1)
-        for size in sizes:
+        for size in (1, 2) if len(found) <= MANY_WORDS else (1,):
             for values in combinations(sorted(found), size):
                 yield Test(group, values)
                 if group != LABEL:
                     yield Test(group, values, negated=True)
     for place, known in sorted(numbers.items()):
         ladder = sorted(known)
-        for number in ladder:
-            yield Test(place, numbers=(number,))
+        yield from (Test(place, numbers=(number,)) for number in ladder)
         for number in ladder[1:-1]:
             yield Test(place, most=number)
             yield Test(place, least=number)
 
 
-def _pure(decided: tuple[Condition, ...], where: np.ndarray, answers: np.ndarray) -> Iterator[Test]:
-    """Tests for three to six words or numbers..."""
-    seen: dict[tuple[str, object, bool], set[bool]] = {}
+def _agreeing(decided: tuple[Condition, ...], where: np.ndarray, answers: np.ndarray) -> Iterator[Test]:
+    """Tests for all words of a group, or all numbers at a place, whose conditions among those `where` have one answer, if they are few."""
+    seen: dict[tuple[str, Any], set[bool]] = {}
     for one, inside, answer in zip(decided, where, answers, strict=True):
-        if inside:
-            for group, word in one.words:
-                seen.setdefault((group, word, True), set()).add(bool(answer))
-            for place, number in one.numbers:
-                seen.setdefault((place, number, False), set()).add(bool(answer))
-    pure: dict[tuple[str, bool, bool], list] = {}
-    for (about, value, is_word), found in seen.items():
+        for about, value in (*one.words, *one.numbers) if inside else ():
+            seen.setdefault((about, value), set()).add(bool(answer))
+    agreeing: dict[tuple[str, bool], list[Any]] = {}
+    for (about, value), found in seen.items():
         if len(found) == 1:
-            pure.setdefault((about, is_word, next(iter(found))), []).append(value)
-    for (about, is_word, _), values in sorted(pure.items()):
-        if 2 <= len(values) <= (MOST_WORDS if is_word else MOST_NUMBERS):
-            chosen = tuple(sorted(values))
+            agreeing.setdefault((about, found.pop()), []).append(value)
+    for (about, _), values in sorted(agreeing.items()):
+        chosen, is_word = tuple(sorted(values)), isinstance(values[0], str)
+        if about != LABEL and 2 <= len(chosen) <= (MOST_WORDS if is_word else MOST_NUMBERS):
             yield Test(about, values=chosen) if is_word else Test(about, numbers=chosen)

@@ -78,7 +78,8 @@ def _fewest(stock: Stock, rest: Array, count: int, bound: float) -> float:
 
 def _one(stock: Stock, rest: Array) -> float:
     """The fewest exceptions of a list of one clause among the remaining items."""
-    return min(float(_exceptions(clauses, stock.answers, rest, answer).min()) for answer, clauses in stock.best.items())
+    found = [_exceptions(clauses, stock.answers, rest, answer) for answer, clauses in stock.best.items() if len(clauses)]
+    return min(float(numbers.min()) for numbers in found)
 
 
 def _exceptions(captures: Array, answers: Array, rest: Array, answer: bool) -> Array:
@@ -203,7 +204,7 @@ def _cheapest_two(stock: Stock, rest: Array, exceptions: float, most: float) -> 
             )
             one, two = np.unravel_index(prices.argmin(), prices.shape)
             steps = [(int(begin[one]), first), (int(then[two]), second)]
-            if prices[one, two] < best[0] or (prices[one, two] == best[0] < np.inf and best[1] and steps < best[1]):
+            if prices[one, two] < best[0] or (prices[one, two] == best[0] and best[1] and _order(steps) < _order(best[1])):
                 best = (float(prices[one, two]), steps)
     return best
 
@@ -219,4 +220,9 @@ def _beginnings(stock: Stock, rest: Array, count: int, exceptions: float) -> lis
         inside = ~(stock.captures[:, right] & ~first[right]).any(1) & ~(first[wrong] & ~stock.captures[:, wrong]).any(1)
         some = stock.captures[:, right].any(1) & (stock.captures[:, wrong].sum(1) <= exceptions)
         found |= {(int(place), answer) for place in np.flatnonzero(inside & some)}
-    return sorted(found, key=lambda step: (step[0], not step[1]))
+    return sorted(found, key=lambda step: _order([step]))
+
+
+def _order(steps: list[Step]) -> list[tuple[int, bool]]:
+    """The order of lists of the same cost: by the places of their clauses, and those that hold before those that fail."""
+    return [(place, not answer) for place, answer in steps]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.escape import markdown_text
 from analysis.figures.verdicts import verdict_matrix
-from analysis.judging.facts import Condition, condition_of
+from analysis.judging.facts import Condition, condition_of, zeros_reached
 from analysis.judging.family import families, overall
 from analysis.judging.rule import Rule, learned
 from analysis.judging.sentence import clause_words, sentence
@@ -19,6 +19,7 @@ from analysis.report.drawing import save
 from analysis.report.format import condition
 from analysis.report.matrix import matrix_frame
 from analysis.report.result import Result
+from bench.runs.files import write_whole
 
 FEW = 3
 """Largest number of exceptions that are named in a sentence."""
@@ -26,8 +27,8 @@ RULES = (
     "Each rule is the smallest one with the fewest exceptions among the conditions that are decided: at most three clauses, "
     "of which the first that fits a condition counts. Undecided and withheld conditions do not count, and are shown. "
     "A rule describes these conditions, and predicts no others. "
-    "As data: rules ([LaTeX](tables/rules.tex), [CSV](tables/rules.csv)), conditions ([LaTeX](tables/conditions.tex), "
-    "[CSV](tables/conditions.csv))."
+    "As data: rules ([JSON](rules.json), [LaTeX](tables/rules.tex), [CSV](tables/rules.csv)), "
+    "conditions ([LaTeX](tables/conditions.tex), [CSV](tables/conditions.csv))."
 )
 
 
@@ -48,7 +49,8 @@ class Learned:
     @cached_property
     def conditions(self) -> list[Condition]:
         """The facts of each condition."""
-        return [condition_of(verdict, result.run.experiment) for result, verdict in self.found]
+        reached = {result.name: zeros_reached(result.run.lanes) for result in {id(one): one for one, _ in self.found}.values()}
+        return [condition_of(verdict, result.run.experiment, reached[result.name]) for result, verdict in self.found]
 
     @cached_property
     def rule(self) -> Rule:
@@ -105,7 +107,7 @@ def _conditional(found: dict[str, list[tuple[Result, Verdict]]]) -> dict[str, Le
 
 
 def rule_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
-    """The table of rules as data: one line per clause, with its tests as JSON, and the conditions that it decides."""
+    """The table of rules: one line per clause, with the numbers of the conditions that it decides and of the exceptions among them."""
     lines = []
     for name, learned in rules.items():
         for number in range(len(learned.rule.clauses) + 1):
@@ -119,7 +121,6 @@ def rule_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
                     "verdict": "holds" if (clause.holds if clause else learned.rule.otherwise) else "fails",
                     "conditions": len(decided),
                     "exceptions": sum(learned.exceptions[i] for i in decided),
-                    "tests": json.dumps([test.record() for test in clause.tests], ensure_ascii=False) if clause else "[]",
                 }
             )
     return pd.DataFrame(lines)
@@ -145,6 +146,12 @@ def condition_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
     )
 
 
+def rules_text(rules: Mapping[str, Learned]) -> str:
+    """The rules as JSON: by claim, the clauses with their tests, the answer otherwise, and the sentence."""
+    content = {name: {**learned.rule.record(), "sentence": sentence(learned.rule)} for name, learned in rules.items()}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
 def rules_section(rules: Mapping[str, Learned], title: str) -> str:
     """The rules with their matrices, in Markdown; empty if there are none."""
     if not rules:
@@ -162,7 +169,9 @@ def picture_name(name: str) -> str:
 
 
 def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str], note: str) -> None:
-    """Draw the matrix of each rule into a folder of figures."""
+    """Write `rules.json` into the folder of a report, and the matrix of each rule among its figures; nothing if there are no rules."""
+    if rules:
+        write_whole(out / "rules.json", rules_text(rules).encode())
     for name, learned in rules.items():
         drawing = verdict_matrix(matrix_frame(learned.found, learned.exceptions), learned.text)
-        save(drawing, out / picture_name(name), formats, note)
+        save(drawing, out / "figures" / picture_name(name), formats, note)

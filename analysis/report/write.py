@@ -107,7 +107,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     for name, frame in frames.items():
         if len(frame):
             _write_table(frame, out / "tables" / name)
-    write_rules(rules, out / "figures", formats, interim_note(results))
+    write_rules(rules, out, formats, interim_note(results))
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
@@ -167,7 +167,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
-    write_rules(rules_of(result), folder / "figures", formats, interim_note([result]))
+    write_rules(rules_of(result), folder, formats, interim_note([result]))
     for figure in figures_of(run.experiment):
         with trusting(trust):
             draw(run, figure, folder / "figures" / figure.name, formats)
