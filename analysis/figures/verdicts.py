@@ -14,7 +14,7 @@ from analysis.escape import math_text, plain_text
 from analysis.figures.style import NOTE_SIZE, ONE_COLUMN, TWO_COLUMNS, rc
 
 CELL, LETTER, BOLD, LINE, GAP, MARGIN = 0.165, 0.054, 0.072, 0.135, 0.2, 0.06
-"""Sizes in inches: a cell, the width of a letter and of one of the title, the height of a line, the space between panels and around them."""
+"""Sizes in inches: a cell, the width of a letter and of one of the title, a line, the space between panels and around them."""
 LEAST_TITLE = 1.5
 """Width in inches that the title of a panel may have if the panel itself is narrower."""
 MARK = 40
@@ -32,7 +32,7 @@ EXCEPTION = {"marker": "o", "s": 2.9 * MARK, "facecolors": "none", "edgecolors":
 def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
     """One panel per value of `panel`, with the values of `row` and `column` in the order in which they come.
 
-    Further columns: `across` (what the columns of the panel are), `verdict`, and `exception` (whether the rule in the title says otherwise).
+    Further columns: `across` (what the columns of the panel are), `verdict`, and `exception` (whether the rule says otherwise).
     """
     panels = [_Panel(str(name), part) for name, part in table.groupby("panel", sort=False)]
     width = ONE_COLUMN if len(panels) == 1 and panels[0].width + 2 * MARGIN <= ONE_COLUMN else TWO_COLUMNS

@@ -139,7 +139,7 @@ def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[s
     """The facts of a piece: its name, if it has options, and those of them that are numbers."""
     numbers = {key: float(option) for key, option in options.items() if NUMBER.fullmatch(option)}
     if numbers:
-        yield axis, f"any {NAMES.get(name, name.replace('_', ' '))}"
+        yield axis, f"{NAMES.get(name, name.replace('_', ' '))} of any size"
     if axis == "initializer":
         gain = 0.0 if name == "zeros" else numbers.pop("gain", 1.0)
         if name in ("normal", "zeros"):

@@ -7,15 +7,18 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from analysis.judging.facts import CASE, CRITERION, EXPERIMENT, LABEL, Condition
 from analysis.judging.search import Stock, shortest
 
 MOST_CLAUSES = 3
 MOST_WORDS, MOST_NUMBERS = 6, 6
-"""Number of words, or of numbers, that a test names if the conditions that they are about agree; of others, it names one or two."""
+"""Number of words, or of numbers, that a trait names if the conditions that they are about agree; of others, it names one or two."""
 MANY_WORDS = 12
 """Number of words in a group above which only one of them is named where conditions do not agree."""
+MOST_PAIRS = 3e7
+"""Number of pairs of traits times conditions above which no clause has two traits."""
 COSTS = {CASE: 5, LABEL: 6, CRITERION: 8, EXPERIMENT: 10}
 """What a word costs by its group; one of a setting costs `COST`."""
 COST, NUMBER, NEGATION = 4, 6, 2
@@ -23,8 +26,8 @@ COST, NUMBER, NEGATION = 4, 6, 2
 
 
 @dataclass(frozen=True, order=True)
-class Test:
-    """A test of a condition: whether one of these words holds for it (or none, if it is `negated`), or where its number lies."""
+class Trait:
+    """A trait of a condition: whether one of these words holds for it (or none, if it is `negated`), or where its number lies."""
 
     about: str
     """The group of the words, or the place of the number in a sentence."""
@@ -35,7 +38,7 @@ class Test:
     most: float = np.inf
 
     def met(self, condition: Condition) -> bool:
-        """Whether a condition meets the test; one without such a number does not."""
+        """Whether a condition has the trait; one without such a number has not."""
         if self.values:
             return any((self.about, value) in condition.words for value in self.values) is not self.negated
         number = condition.number(self.about)
@@ -44,13 +47,13 @@ class Test:
         return number in self.numbers if self.numbers else self.least <= number <= self.most
 
     def record(self) -> dict[str, Any]:
-        """The test as JSON values, without what is at its default."""
+        """The trait as JSON values, without what is at its default."""
         return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
 
     @staticmethod
-    def of(record: Mapping[str, Any]) -> "Test":
-        """The test of a record."""
-        return Test(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
+    def of(record: Mapping[str, Any]) -> "Trait":
+        """The trait of a record."""
+        return Trait(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
 
     @property
     def cost(self) -> int:
@@ -62,14 +65,14 @@ class Test:
 
 @dataclass(frozen=True)
 class Clause:
-    """Conditions that meet all of these tests, and what is so for them."""
+    """Conditions that have all of these traits, and whether the claim holds for them."""
 
-    tests: tuple[Test, ...]
+    traits: tuple[Trait, ...]
     holds: bool
 
     def captures(self, condition: Condition) -> bool:
         """Whether the clause is about a condition."""
-        return all(test.met(condition) for test in self.tests)
+        return all(trait.met(condition) for trait in self.traits)
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,13 @@ class Rule:
 
     def record(self) -> dict[str, Any]:
         """The rule as JSON values."""
-        clauses = [{"tests": [test.record() for test in clause.tests], "holds": clause.holds} for clause in self.clauses]
+        clauses = [{"traits": [trait.record() for trait in clause.traits], "holds": clause.holds} for clause in self.clauses]
         return {"clauses": clauses, "otherwise": self.otherwise}
 
     @staticmethod
     def of(record: Mapping[str, Any]) -> "Rule":
         """The rule of a record."""
-        return Rule(tuple(Clause(tuple(map(Test.of, one["tests"])), one["holds"]) for one in record["clauses"]))
+        return Rule(tuple(Clause(tuple(map(Trait.of, one["traits"])), one["holds"]) for one in record["clauses"]))
 
     @property
     def otherwise(self) -> bool:
@@ -116,51 +119,59 @@ def _key(condition: Condition) -> tuple[object, ...]:
 @cache
 def _learned(decided: tuple[Condition, ...]) -> Rule:
     bodies, captures = _stock(decided)
-    costs = np.array([sum(test.cost for test in body) for body in bodies])
-    steps, _ = shortest(Stock(captures, costs, np.array([one.holds for one in decided])), MOST_CLAUSES)
+    costs = np.array([sum(trait.cost for trait in body) for body in bodies])
+    stock = Stock(captures, costs, np.array([one.holds for one in decided]))
+    # Its matrices are small: threads would take longer to meet than to multiply.
+    with threadpool_limits(1, "blas"):
+        steps, _ = shortest(stock, MOST_CLAUSES)
     return Rule(tuple(Clause(bodies[place], answer) for place, answer in steps))
 
 
-def _stock(decided: tuple[Condition, ...]) -> tuple[list[tuple[Test, ...]], np.ndarray]:
+def _stock(decided: tuple[Condition, ...]) -> tuple[list[tuple[Trait, ...]], np.ndarray]:
     """The clauses that a rule can be made of, without their answers, in order of preference, and what they capture.
 
-    A clause has one test, or two about different things of which at most one is negated and at most one names more than one word. Of those
+    A clause has one trait, or two about different things of which at most one is negated and at most one names more than one word. Of those
     that capture the same conditions, the cheapest is kept.
     """
-    single = {test: _met(test, decided) for test in _tests(decided)}
-    simple = {test: met for test, met in single.items() if len(test.values) <= 1}
-    known: dict[bytes, tuple[int, tuple[Test, ...]]] = {}
+    single = {trait: _met(trait, decided) for trait in _traits(decided)}
+    simple = {trait: met for trait, met in single.items() if len(trait.values) <= 1}
+    if len(simple) ** 2 * len(decided) > MOST_PAIRS:
+        simple = {}
+    known: dict[bytes, tuple[int, tuple[Trait, ...]]] = {}
 
-    def offer(body: tuple[Test, ...], met: np.ndarray) -> None:
+    def offer(body: tuple[Trait, ...], met: np.ndarray) -> None:
         if not met.any() or met.all():
             return
-        entry = (sum(test.cost for test in body), body)
+        entry = (sum(trait.cost for trait in body), body)
         known[met.tobytes()] = min(known.get(met.tobytes(), entry), entry)
 
-    for test, met in single.items():
-        offer((test,), met)
+    for trait, met in single.items():
+        offer((trait,), met)
     for first, one in simple.items():
         for second, other in single.items():
-            # Two simple tests meet in both orders.
+            # A pair of simple traits comes up in both orders.
             differ = first.about < second.about if second in simple else first.about != second.about
             if differ and not (first.negated and second.negated):
                 offer(tuple(sorted((first, second))), one & other)
     answers = np.array([one.holds for one in decided])
-    contexts: list[tuple[tuple[Test, ...], np.ndarray]] = [((), np.ones(len(decided), bool)), *(((test,), met) for test, met in simple.items())]
+    contexts: list[tuple[tuple[Trait, ...], np.ndarray]] = [
+        ((), np.ones(len(decided), bool)),
+        *(((trait,), met) for trait, met in simple.items()),
+    ]
     for context, where in contexts:
-        for test in _agreeing(decided, where, answers):
-            if all(test.about != other.about for other in context):
-                offer(tuple(sorted((*context, test))), where & _met(test, decided))
+        for trait in _agreeing(decided, where, answers):
+            if all(trait.about != other.about for other in context):
+                offer(tuple(sorted((*context, trait))), where & _met(trait, decided))
     ordered = sorted((cost, body, key) for key, (cost, body) in known.items())
     return [body for _, body, _ in ordered], np.array([np.frombuffer(key, bool) for _, _, key in ordered])
 
 
-def _met(test: Test, decided: tuple[Condition, ...]) -> np.ndarray:
-    return np.array([test.met(one) for one in decided])
+def _met(trait: Trait, decided: tuple[Condition, ...]) -> np.ndarray:
+    return np.array([trait.met(one) for one in decided])
 
 
-def _tests(decided: tuple[Condition, ...]) -> Iterator[Test]:
-    """All tests for one or two words, for one number, and for numbers up to one or from one on."""
+def _traits(decided: tuple[Condition, ...]) -> Iterator[Trait]:
+    """All traits for one or two words, for one number, and for numbers up to one or from one on."""
     words: dict[str, set[str]] = {}
     numbers: dict[str, set[float]] = {}
     for one in decided:
@@ -171,18 +182,18 @@ def _tests(decided: tuple[Condition, ...]) -> Iterator[Test]:
     for group, found in sorted(words.items()):
         for size in (1, 2) if len(found) <= MANY_WORDS else (1,):
             for values in combinations(sorted(found), size):
-                yield Test(group, values)
+                yield Trait(group, values)
                 if group != LABEL:
-                    yield Test(group, values, negated=True)
+                    yield Trait(group, values, negated=True)
     for place, known in sorted(numbers.items()):
         ladder = sorted(known)
-        yield from (Test(place, numbers=(number,)) for number in ladder)
+        yield from (Trait(place, numbers=(number,)) for number in ladder)
         for number in ladder[1:-1]:
-            yield Test(place, most=number)
-            yield Test(place, least=number)
+            yield Trait(place, most=number)
+            yield Trait(place, least=number)
 
 
-def _agreeing(decided: tuple[Condition, ...], where: np.ndarray, answers: np.ndarray) -> Iterator[Test]:
+def _agreeing(decided: tuple[Condition, ...], where: np.ndarray, answers: np.ndarray) -> Iterator[Trait]:
     """Tests for all words of a group, or all numbers at a place, whose conditions among those `where` have one answer, if they are few."""
     seen: dict[tuple[str, Any], set[bool]] = {}
     for one, inside, answer in zip(decided, where, answers, strict=True):
@@ -195,4 +206,4 @@ def _agreeing(decided: tuple[Condition, ...], where: np.ndarray, answers: np.nda
     for (about, _), values in sorted(agreeing.items()):
         chosen, is_word = tuple(sorted(values)), isinstance(values[0], str)
         if about != LABEL and 2 <= len(chosen) <= (MOST_WORDS if is_word else MOST_NUMBERS):
-            yield Test(about, values=chosen) if is_word else Test(about, numbers=chosen)
+            yield Trait(about, values=chosen) if is_word else Trait(about, numbers=chosen)

@@ -4,7 +4,7 @@ A decision list is a sequence of clauses, each with an answer; an item gets the 
 the opposite of the last clause's answer (another default would make that clause useless).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,25 @@ import numpy as np
 Array = np.ndarray
 Step = tuple[int, bool]
 """A clause, by its place in the stock, and its answer."""
+MOST_WORK = 5e10
+"""Number of products after which a search is given up, and one for a shorter list begins: some seconds."""
+
+
+class Exhausted(Exception):
+    """A search has taken more products than it may."""
+
+
+@dataclass
+class Work:
+    """The products that a search has taken; which list is found must not depend on the speed of a machine."""
+
+    done: float = 0
+
+    def add(self, products: float) -> None:
+        """Count products; `Exhausted` if they are too many."""
+        self.done += products
+        if self.done > MOST_WORK:
+            raise Exhausted
 
 
 @dataclass(frozen=True)
@@ -25,6 +44,7 @@ class Stock:
     costs: Array
     answers: Array
     """The answer of each item."""
+    work: Work = field(default_factory=Work)
 
     @cached_property
     def best(self) -> dict[bool, Array]:
@@ -40,8 +60,17 @@ class Stock:
 def shortest(stock: Stock, most: int = 3) -> tuple[list[Step], int]:
     """The list of at most `most` clauses with the fewest exceptions, and their number; the shortest of these, and of those the cheapest.
 
-    Lists of the same cost are compared by the places of their clauses in the stock, the first clause first.
+    Lists of the same cost are compared by the places of their clauses in the stock, the first clause first. Where that would take too long,
+    `most` is lower.
     """
+    try:
+        return _shortest(stock, most)
+    except Exhausted:
+        stock.work.done = 0
+        return shortest(stock, most - 1)
+
+
+def _shortest(stock: Stock, most: int) -> tuple[list[Step], int]:
     rest = np.ones(len(stock.answers), bool)
     least, length = float(len(rest)), 1
     for count in range(1, most + 1):
@@ -96,6 +125,7 @@ def _two(stock: Stock, rest: Array, bound: float) -> float:
     for first, clauses in inside.items():
         begin = clauses[_may_begin(clauses, answers == first, without, least - 1)]
         for second, then in inside.items():
+            stock.work.add(begin.size * len(then))
             if len(begin) and len(then):
                 least = min(least, float(_pairs(begin, then, answers, first, second).min()))
     return least
@@ -128,7 +158,7 @@ def _within(captures: Array, rest: Array) -> Array:
 
 
 def _firsts(stock: Stock, rest: Array, count: int, bound: float, ties: bool = False) -> list[tuple[bool, Array, float]]:
-    """Clauses that a list of `count` can begin with, and the fewest exceptions of such a list, less than `bound` (or, with `ties`, as many).
+    """Clauses that a list of `count` can begin with, and the fewest exceptions of such a list: fewer than `bound`, or with `ties` as many.
 
     Without `ties`, the bound falls to the fewest exceptions that were found.
     """
@@ -195,6 +225,7 @@ def _cheapest_two(stock: Stock, rest: Array, exceptions: float, most: float) -> 
             able = stock.costs + stock.costs[0] <= best[0]
             begin = np.flatnonzero(able & _may_begin(inside, answers == first, without, exceptions))
             then = np.flatnonzero(able)
+            stock.work.add(len(begin) * len(then) * len(answers))
             if not len(begin) or not len(then):
                 continue
             prices = np.where(

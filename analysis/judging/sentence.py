@@ -3,7 +3,7 @@
 from itertools import groupby
 
 from analysis.judging.facts import CRITERION, EXPERIMENT
-from analysis.judging.rule import Clause, Rule, Test
+from analysis.judging.rule import Clause, Rule, Trait
 from analysis.words import listed, number_words, quantity_words
 
 VERBS = {True: "holds", False: "fails"}
@@ -20,32 +20,32 @@ def sentence(rule: Rule) -> str:
 
 
 def clause_words(clause: Clause) -> str:
-    """The tests of a clause in words: what is named first, then numbers, then what is excepted."""
-    ordered = sorted(clause.tests, key=lambda test: (test.negated, not test.values))
+    """The traits of a clause in words: what is named first, then numbers, then what is excepted."""
+    ordered = sorted(clause.traits, key=lambda trait: (trait.negated, not trait.values))
     words: list[str] = []
-    for test in ordered:
-        words.append(_test_words(test, first=not words))
+    for trait in ordered:
+        words.append(_trait_words(trait, first=not words))
     return " ".join(words)
 
 
-def _test_words(test: Test, first: bool) -> str:
-    if test.values:
-        return _named(test, first)
-    if len(test.numbers) > 1:
-        text = test.about.replace("{}", listed([number_words(number) for number in test.numbers]))
-    elif test.numbers:
-        text = quantity_words(test.about, test.numbers[0])
+def _trait_words(trait: Trait, first: bool) -> str:
+    if trait.values:
+        return _named(trait, first)
+    if len(trait.numbers) > 1:
+        text = trait.about.replace("{}", listed([number_words(number) for number in trait.numbers]))
+    elif trait.numbers:
+        text = quantity_words(trait.about, trait.numbers[0])
     else:
-        is_most = test.most < float("inf")
-        text = f"{quantity_words(test.about, test.most if is_most else test.least)} or {'less' if is_most else 'more'}"
-    return f"{'with' if test.about.startswith('{}') else 'at'} {text}"
+        is_most = trait.most < float("inf")
+        text = f"{quantity_words(trait.about, trait.most if is_most else trait.least)} or {'less' if is_most else 'more'}"
+    return f"{'with' if trait.about.startswith('{}') else 'at'} {text}"
 
 
-def _named(test: Test, first: bool) -> str:
-    if test.about == CRITERION:
-        quoted = [f'"{value}"' for value in test.values]
-        what = f"criteri{'a' if len(test.values) > 1 else 'on'} {listed(quoted)}"
-        return f"{'except ' if test.negated else ''}by the {what}"
-    if test.negated:
-        return f"except {'in' if test.about == EXPERIMENT else 'for'} {' and '.join(test.values)}"
-    return f"{'in' if test.about == EXPERIMENT else 'for' if first else 'with'} {listed(test.values)}"
+def _named(trait: Trait, first: bool) -> str:
+    if trait.about == CRITERION:
+        quoted = [f'"{value}"' for value in trait.values]
+        what = f"criteri{'a' if len(trait.values) > 1 else 'on'} {listed(quoted)}"
+        return f"{'except ' if trait.negated else ''}by the {what}"
+    if trait.negated:
+        return f"except {'in' if trait.about == EXPERIMENT else 'for'} {' and '.join(trait.values)}"
+    return f"{'in' if trait.about == EXPERIMENT else 'for' if first else 'with'} {listed(trait.values)}"

@@ -26,7 +26,8 @@ QUESTION = "When is it safe to initialize weights to zero?"
 EACH = "Each experiment's page has an entry of its own. For the whole:"
 CLAIMS = (
     "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
-    "after rows existed, and confirmed if it then stood in the file before training runs on fresh seeds. Verdicts come from intervals, after the exact laws named in each report have held."
+    "after rows existed, and confirmed if it then stood in the file before training runs on fresh seeds. Verdicts come from intervals, "
+    "after the exact laws named in each report have held."
 )
 VERDICTS = (
     "A claim that was tested under several conditions is conditional when some hold and some fail, and undecided when what is "

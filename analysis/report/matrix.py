@@ -14,6 +14,8 @@ from analysis.words import column_words, value_words
 
 NUMERIC = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|\[\d+(, \d+)*\]")
 """Values whose order means something: numbers, and lists of widths."""
+MOST_ACROSS = 30
+"""Number of columns that fit beside the labels of the rows."""
 
 
 @dataclass
@@ -31,7 +33,7 @@ class _Panel:
 def matrix_frame(found: Sequence[tuple[Result, Verdict]], exceptions: Sequence[bool]) -> pd.DataFrame:
     """One line per condition: `panel`, `row` and `column` in words, `across`, `verdict`, and `exception` to the rule.
 
-    Criteria of one experiment share a panel if they have the same axes, and no place of it twice.
+    Criteria of one experiment share a panel if they have the same axes, and no place of it twice. A panel that would be too wide is turned.
     """
     places = [_place(verdict, values) for (_, verdict), values in zip(found, _settings(found), strict=True)]
     panels: dict[tuple[str, str, str], list[_Panel]] = {}
@@ -49,7 +51,7 @@ def matrix_frame(found: Sequence[tuple[Result, Verdict]], exceptions: Sequence[b
         panel.taken[verdict.id] = mine
         chosen.append(panel)
     names = _names(panels.values())
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "panel": [names[id(panel)] for panel in chosen],
             "across": [column_words(kind[1]) if kind[1] else "" for kind, _, _ in places],
@@ -59,6 +61,9 @@ def matrix_frame(found: Sequence[tuple[Result, Verdict]], exceptions: Sequence[b
             "exception": list(exceptions),
         }
     )
+    wide = table.groupby("panel")["column"].transform("nunique") > MOST_ACROSS
+    table.loc[wide, ["row", "column"]] = table.loc[wide, ["column", "row"]].to_numpy()
+    return table.assign(across=table["across"].where(~wide, ""))
 
 
 def _names(panels: Iterable[list[_Panel]]) -> dict[int, str]:

@@ -1,6 +1,7 @@
 """The rules of a report: for each claim that holds under some conditions and fails under others, when it does what."""
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +22,8 @@ from analysis.report.matrix import matrix_frame
 from analysis.report.result import Result
 from bench.runs.files import write_whole
 
-FEW = 3
-"""Largest number of exceptions that are named in a sentence."""
+FEW, MOST_DRAWN = 3, 400
+"""Largest numbers of exceptions that are named in a sentence, and of conditions that are drawn."""
 RULES = (
     "Each rule is the smallest one with the fewest exceptions among the conditions that are decided: at most three clauses, "
     "of which the first that fits a condition counts. Undecided and withheld conditions do not count, and are shown. "
@@ -72,7 +73,8 @@ class Learned:
             return sentence(self.rule)
         decided = sum(one.holds is not None for one in self.conditions)
         which = f": {'; '.join(names)}" if len(names) <= FEW else ""
-        return f"{sentence(self.rule)} {len(names)} of {decided} decided conditions {'are exceptions' if len(names) > 1 else 'is an exception'}{which}."
+        are = "are exceptions" if len(names) > 1 else "is an exception"
+        return f"{sentence(self.rule)} {len(names)} of {decided} decided conditions {are}{which}."
 
 
 def of_thread(results: Sequence[Result]) -> dict[str, list[tuple[Result, Verdict]]]:
@@ -109,25 +111,26 @@ def _conditional(found: dict[str, list[tuple[Result, Verdict]]]) -> dict[str, Le
 def rule_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
     """The table of rules: one line per clause, with the numbers of the conditions that it decides and of the exceptions among them."""
     lines = []
-    for name, learned in rules.items():
-        for number in range(len(learned.rule.clauses) + 1):
-            decided = [i for i, one in enumerate(learned.conditions) if one.holds is not None and learned.rule.place(one) == number]
-            clause = learned.rule.clauses[number] if number < len(learned.rule.clauses) else None
+    for name, one in rules.items():
+        for number in range(len(one.rule.clauses) + 1):
+            places = zip(one.conditions, one.exceptions, strict=True)
+            decided = [is_one for facts, is_one in places if facts.holds is not None and one.rule.place(facts) == number]
+            clause = one.rule.clauses[number] if number < len(one.rule.clauses) else None
             lines.append(
                 {
                     "claim": name,
                     "clause": number + 1,
                     "where": clause_words(clause) if clause else "otherwise",
-                    "verdict": "holds" if (clause.holds if clause else learned.rule.otherwise) else "fails",
+                    "verdict": "holds" if (clause.holds if clause else one.rule.otherwise) else "fails",
                     "conditions": len(decided),
-                    "exceptions": sum(learned.exceptions[i] for i in decided),
+                    "exceptions": sum(decided),
                 }
             )
     return pd.DataFrame(lines)
 
 
 def condition_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
-    """The conditions of conditional claims: one line each, with its verdict, the clause of the rule that is about it, and what that says."""
+    """The conditions of conditional claims: one line each, with its verdict, the clause that is about it, and what the rule says."""
     return pd.DataFrame(
         [
             {
@@ -136,19 +139,19 @@ def condition_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
                 "criterion": verdict.id,
                 "where": condition(verdict),
                 "verdict": verdict.verdict,
-                "clause": learned.rule.place(facts) + 1,
-                "rule": "holds" if learned.rule.says(facts) else "fails",
+                "clause": one.rule.place(facts) + 1,
+                "rule": "holds" if one.rule.says(facts) else "fails",
                 "exception": "yes" if is_exception else "",
             }
-            for name, learned in rules.items()
-            for (result, verdict), facts, is_exception in zip(learned.found, learned.conditions, learned.exceptions, strict=True)
+            for name, one in rules.items()
+            for (result, verdict), facts, is_exception in zip(one.found, one.conditions, one.exceptions, strict=True)
         ]
     )
 
 
 def rules_text(rules: Mapping[str, Learned]) -> str:
-    """The rules as JSON: by claim, the clauses with their tests, the answer otherwise, and the sentence."""
-    content = {name: {**learned.rule.record(), "sentence": sentence(learned.rule)} for name, learned in rules.items()}
+    """The rules as JSON: by claim, the clauses with their traits, the answer otherwise, and the sentence."""
+    content = {name: {**one.rule.record(), "sentence": sentence(one.rule)} for name, one in rules.items()}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -157,21 +160,23 @@ def rules_section(rules: Mapping[str, Learned], title: str) -> str:
     if not rules:
         return ""
     parts = [f"## {title}", RULES]
-    for name, learned in rules.items():
-        text, picture = markdown_text(learned.text), f"figures/{picture_name(name)}.png"
-        parts.append(f"### {markdown_text(learned.heading)}\n\n{text}\n\n![The conditions of {markdown_text(name)}]({picture})")
+    for name, one in rules.items():
+        picture = f"![The conditions of {markdown_text(name)}](figures/{picture_name(name)}.png)"
+        parts += [f"### {markdown_text(one.heading)}", markdown_text(one.text), *([picture] if len(one.found) <= MOST_DRAWN else [])]
     return "\n\n".join(parts)
 
 
 def picture_name(name: str) -> str:
-    """The name of the file of a matrix; no figure of an experiment file has a dot in its name."""
-    return f"rule.{name}"
+    """The name of the file of a matrix, whatever the claim is called; no figure of an experiment file has a dot in its name."""
+    return f"rule.{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}"
 
 
 def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str], note: str) -> None:
     """Write `rules.json` into the folder of a report, and the matrix of each rule among its figures; nothing if there are no rules."""
     if rules:
         write_whole(out / "rules.json", rules_text(rules).encode())
-    for name, learned in rules.items():
-        drawing = verdict_matrix(matrix_frame(learned.found, learned.exceptions), learned.text)
+    for name, one in rules.items():
+        if len(one.found) > MOST_DRAWN:
+            continue
+        drawing = verdict_matrix(matrix_frame(one.found, one.exceptions), one.text)
         save(drawing, out / "figures" / picture_name(name), formats, note)
