@@ -43,7 +43,7 @@ def matrix_frame(found: Sequence[tuple[Result, Verdict]], exceptions: Sequence[b
         mine = {
             where[1:]
             for (other, one), where in zip(found, places, strict=True)
-            if other is result and one.id == verdict.id and where[0] == kind
+            if other.name == result.name and one.id == verdict.id and where[0] == kind
         }
         panel = next((known for known in alike if known.has_room(verdict.id, mine)), None)
         if panel is None:
