@@ -99,6 +99,14 @@ def quantity_words(place: str, number: float) -> str:
     return one.replace("{}", number_words(number))
 
 
+def bound_words(place: str, number: float, is_most: bool) -> str:
+    """A bound of a number at its place in a sentence: `at least 4 hidden layers`, `a gain of at most 1`, `N ≤ 4`."""
+    if place.endswith("= {}"):
+        return place.replace("= {}", f"{'≤' if is_most else '≥'} {number_words(number)}")
+    words = f"at {'most' if is_most else 'least'} {number_words(number)}"
+    return quantity_words(place, number).replace(number_words(number), words, 1) if place.startswith("{}") else place.replace("{}", words)
+
+
 def number_words(number: float) -> str:
     """A number with the fewest characters: 0.25, 10, 1e-9."""
     return f"{number:g}".replace("e-0", "e-").replace("e+0", "e")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -37,6 +38,11 @@ class Condition:
     words: frozenset[Word]
     numbers: frozenset[tuple[str, float]]
     """Numbers with their places in a sentence: `a gain of {}`."""
+
+    @cached_property
+    def said(self) -> frozenset[str]:
+        """The words, whatever their groups: what one experiment says by a setting, another says by a label."""
+        return frozenset(word for _, word in self.words)
 
     def number(self, place: str) -> float | None:
         """The number at this place, if the condition has one."""

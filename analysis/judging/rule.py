@@ -1,7 +1,7 @@
 """Rules: when a claim holds, learned from its conditions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -40,7 +40,7 @@ class Trait:
     def met(self, condition: Condition) -> bool:
         """Whether a condition has the trait; one without such a number has not."""
         if self.values:
-            return any((self.about, value) in condition.words for value in self.values) is not self.negated
+            return any(value in condition.said for value in self.values) is not self.negated
         number = condition.number(self.about)
         if number is None:
             return False
@@ -124,7 +124,28 @@ def _learned(decided: tuple[Condition, ...]) -> Rule:
     # Its matrices are small: threads would take longer to meet than to multiply.
     with threadpool_limits(1, "blas"):
         steps, _ = shortest(stock, MOST_CLAUSES)
-    return Rule(tuple(Clause(bodies[place], answer) for place, answer in steps))
+    return _trimmed(Rule(tuple(Clause(bodies[place], answer) for place, answer in steps)), decided)
+
+
+def _trimmed(rule: Rule, decided: tuple[Condition, ...]) -> Rule:
+    """The rule without the words and numbers that can be left out of their lists, and it still says the same of every condition."""
+    says = [rule.says(one) for one in decided]
+    for shorter in _shorter(rule):
+        if [shorter.says(one) for one in decided] == says:
+            return _trimmed(shorter, decided)
+    return rule
+
+
+def _shorter(rule: Rule) -> Iterator[Rule]:
+    """The rules with one word or number less in one of their lists."""
+    for i, clause in enumerate(rule.clauses):
+        for j, trait in enumerate(clause.traits):
+            for name in ("values", "numbers"):
+                listed = getattr(trait, name)
+                for k in range(len(listed) if len(listed) > 1 else 0):
+                    traits = list(clause.traits)
+                    traits[j] = replace(trait, **{name: (*listed[:k], *listed[k + 1 :])})
+                    yield Rule((*rule.clauses[:i], replace(clause, traits=tuple(traits)), *rule.clauses[i + 1 :]))
 
 
 def _stock(decided: tuple[Condition, ...]) -> tuple[list[tuple[Trait, ...]], np.ndarray]:

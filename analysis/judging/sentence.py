@@ -4,7 +4,7 @@ from itertools import groupby
 
 from analysis.judging.facts import CRITERION, EXPERIMENT
 from analysis.judging.rule import Clause, Rule, Trait
-from analysis.words import listed, number_words, quantity_words
+from analysis.words import bound_words, listed, number_words, quantity_words
 
 VERBS = {True: "holds", False: "fails"}
 
@@ -37,7 +37,7 @@ def _trait_words(trait: Trait, first: bool) -> str:
         text = quantity_words(trait.about, trait.numbers[0])
     else:
         is_most = trait.most < float("inf")
-        text = f"{quantity_words(trait.about, trait.most if is_most else trait.least)} or {'less' if is_most else 'more'}"
+        text = bound_words(trait.about, trait.most if is_most else trait.least, is_most)
     return f"{'with' if trait.about.startswith('{}') else 'at'} {text}"
 
 

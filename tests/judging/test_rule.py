@@ -91,7 +91,7 @@ def test_what_is_not_decided_does_not_count() -> None:
         ([((named("model.activation", "ReLU"),), False)], "It fails for ReLU. Otherwise it holds."),
         (
             [((named(CASE, "ReLU"),), False), ((named(CASE, "cross-entropy"), Trait(SPREAD, most=10.0)), True)],
-            "It fails for ReLU. Of the rest, it holds for cross-entropy at a spread of 10 or less. Otherwise it fails.",
+            "It fails for ReLU. Of the rest, it holds for cross-entropy at a spread of at most 10. Otherwise it fails.",
         ),
         (
             [
@@ -102,13 +102,13 @@ def test_what_is_not_decided_does_not_count() -> None:
         ),
         (
             [((Trait(LAYERS, numbers=(1.0,)),), True), ((Trait(LAYERS, least=4.0), Trait(CASE, ("L2",), negated=True)), True)],
-            "It holds with 1 hidden layer and with 4 hidden layers or more except for L2. Otherwise it fails.",
+            "It holds with 1 hidden layer and with at least 4 hidden layers except for L2. Otherwise it fails.",
         ),
         (
             [((named(CRITERION, "one end"),), True), ((named(EXPERIMENT, "x15"), named("start", "zero last")), False)],
             'It holds by the criterion "one end". Of the rest, it fails in x15 with zero last. Otherwise it holds.',
         ),
-        ([((Trait("noise of {}", most=1e-9),), False)], "It fails at noise of 1e-9 or less. Otherwise it holds."),
+        ([((Trait("noise of {}", most=1e-9),), False)], "It fails at noise of at most 1e-9. Otherwise it holds."),
     ],
 )
 def test_a_rule_reads_as_a_sentence(clauses: list[tuple[tuple[Trait, ...], bool]], says: str) -> None:
