@@ -3,6 +3,7 @@
 import textwrap
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,16 +18,18 @@ CELL, LETTER, BOLD, LINE, GAP, MARGIN = 0.165, 0.054, 0.072, 0.135, 0.2, 0.06
 """Sizes in inches: a cell, the width of a letter and of one of the title, a line, the space between panels and around them."""
 LEAST_TITLE = 1.5
 """Width in inches that the title of a panel may have if the panel itself is narrower."""
+LONGEST = 44
+"""Number of letters of a label that are shown."""
 MARK = 40
 """Area of a mark in square points."""
-LOOKS = {
+LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "supported": ("holds", {"marker": "s", "facecolors": "#0072B2", "edgecolors": "#0072B2"}),
     "refuted": ("fails", {"marker": "s", "facecolors": "white", "edgecolors": "#D55E00"}),
     "undecided": ("undecided", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
     "withheld": ("withheld", {"marker": "_", "color": "0.35"}),
 }
 """Names and looks of the verdicts; a full square and an empty one differ in gray as well."""
-EXCEPTION = {"marker": "o", "s": 2.9 * MARK, "facecolors": "none", "edgecolors": "black", "linewidths": 0.9, "clip_on": False}
+EXCEPTION: dict[str, Any] = {"marker": "o", "s": 2.9 * MARK, "facecolors": "none", "edgecolors": "black", "linewidths": 0.9, "clip_on": False}
 
 
 def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
@@ -79,7 +82,7 @@ class _Panel:
     @cached_property
     def labels(self) -> float:
         """Width of the labels of the rows."""
-        return LETTER * max(map(len, [*self.rows, self.across])) + 0.08
+        return LETTER * max(len(_short(text)) for text in [*self.rows, self.across]) + 0.08
 
     @cached_property
     def width(self) -> float:
@@ -92,7 +95,7 @@ class _Panel:
     @cached_property
     def above(self) -> float:
         """Height of the title and of the labels of the columns."""
-        return LINE * len(self.title) + LETTER * max(map(len, self.columns)) + 0.1
+        return LINE * len(self.title) + LETTER * max(len(_short(text)) for text in self.columns) + 0.1
 
     @property
     def height(self) -> float:
@@ -103,11 +106,11 @@ class _Panel:
         for number, line in enumerate(self.title):
             axes.text(left, top + number * LINE, math_text(line), va="top", fontsize=NOTE_SIZE, fontstyle="italic")
         x0, y0 = left + self.labels + CELL / 2, top + self.above + CELL / 2
-        axes.text(x0 - CELL / 2 - 0.05, y0 - CELL / 2 - 0.04, math_text(self.across), ha="right", fontsize=NOTE_SIZE, color="0.35")
+        axes.text(x0 - CELL / 2 - 0.05, y0 - CELL / 2 - 0.04, _short(self.across), ha="right", fontsize=NOTE_SIZE, color="0.35")
         for number, row in enumerate(self.rows):
-            axes.text(x0 - CELL / 2 - 0.05, y0 + number * CELL, math_text(row), ha="right", va="center_baseline", fontsize=NOTE_SIZE)
+            axes.text(x0 - CELL / 2 - 0.05, y0 + number * CELL, _short(row), ha="right", va="center_baseline", fontsize=NOTE_SIZE)
         for number, column in enumerate(self.columns):
-            text = math_text(column)
+            text = _short(column)
             axes.text(x0 + number * CELL, y0 - CELL / 2 - 0.04, text, ha="center", va="bottom", rotation=90, fontsize=NOTE_SIZE)
         x = x0 + CELL * self.table["column"].map(self.columns.index)
         y = y0 + CELL * self.table["row"].map(self.rows.index)
@@ -115,6 +118,11 @@ class _Panel:
             chosen = self.table["verdict"] == verdict
             axes.scatter(x[chosen], y[chosen], s=MARK, linewidths=1.1, **look)
         axes.scatter(x[self.table["exception"]], y[self.table["exception"]], **EXCEPTION)
+
+
+def _short(text: str) -> str:
+    """A label, shortened if it is too long for a panel."""
+    return math_text(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
 def _key(axes: Axes, table: pd.DataFrame, top: float) -> None:

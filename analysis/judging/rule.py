@@ -53,7 +53,8 @@ class Trait:
     @staticmethod
     def of(record: Mapping[str, Any]) -> "Trait":
         """The trait of a record."""
-        return Trait(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
+        content: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+        return Trait(**content)
 
     @property
     def cost(self) -> int:
@@ -144,7 +145,8 @@ def _shorter(rule: Rule) -> Iterator[Rule]:
                 listed = getattr(trait, name)
                 for k in range(len(listed) if len(listed) > 1 else 0):
                     traits = list(clause.traits)
-                    traits[j] = replace(trait, **{name: (*listed[:k], *listed[k + 1 :])})
+                    shorter: dict[str, Any] = {name: (*listed[:k], *listed[k + 1 :])}
+                    traits[j] = replace(trait, **shorter)
                     yield Rule((*rule.clauses[:i], replace(clause, traits=tuple(traits)), *rule.clauses[i + 1 :]))
 
 

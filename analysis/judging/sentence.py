@@ -11,7 +11,7 @@ VERBS = {True: "holds", False: "fails"}
 
 def sentence(rule: Rule) -> str:
     """A rule in words, one sentence for each change of its answer: `Fails for ReLU. Of the rest, holds ... Otherwise fails.`"""
-    parts = []
+    parts: list[str] = []
     for holds, clauses in groupby(rule.clauses, key=lambda clause: clause.holds):
         cases = [clause_words(clause) for clause in clauses]
         text = f"{', '.join(cases[:-1])}{',' if len(cases) > 2 else ''} and {cases[-1]}" if len(cases) > 1 else cases[0]

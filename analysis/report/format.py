@@ -19,7 +19,7 @@ MARKS = {
 }
 OUTCOME = re.compile(r"^\w+")
 COLUMN = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
-UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
+UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$", "≤": r"$\leq$", "≥": r"$\geq$"}
 LONG = 20
 """Number of characters above which a text is broken into lines in LaTeX."""
 LETTER, SPACE = 0.0115, 0.018
