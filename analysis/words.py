@@ -94,8 +94,9 @@ def quantity(name: str) -> str:
 
 
 def quantity_words(place: str, number: float) -> str:
-    """A number at its place in a sentence; one of a thing is singular."""
-    one = place.removesuffix("s") if number == 1 and place.startswith("{} ") else place
+    """A number at its place in a sentence; one of a thing is singular: `1 hidden layer`, `1 unit more than the teacher`."""
+    is_count = place.startswith("{} ") and not place.startswith("{} of ")
+    one = re.sub(r"s\b", "", place, count=1) if number == 1 and is_count else place
     return one.replace("{}", number_words(number))
 
 

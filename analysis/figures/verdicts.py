@@ -29,7 +29,14 @@ LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "withheld": ("withheld", {"marker": "_", "color": "0.35"}),
 }
 """Names and looks of the verdicts; a full square and an empty one differ in gray as well."""
-EXCEPTION: dict[str, Any] = {"marker": "o", "s": 2.9 * MARK, "facecolors": "none", "edgecolors": "black", "linewidths": 0.9, "clip_on": False}
+EXCEPTION: dict[str, Any] = {
+    "marker": "o",
+    "s": 2.9 * MARK,
+    "facecolors": "none",
+    "edgecolors": "black",
+    "linewidths": 0.9,
+    "clip_on": False,
+}
 
 
 def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:

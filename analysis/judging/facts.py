@@ -12,10 +12,12 @@ from analysis.judging.verdict import Verdict
 from analysis.words import NAMES, column_words, named_options, quantity, value_words
 from bench.spec import Cell, Experiment, wanted_labels
 
-NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
-COUNTED = re.compile(r"(\d+(?:\.\d+)?) ([a-z][a-z ]*)")
+NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,2})?")
+"""A number that is surely finite."""
+WIDTHS = re.compile(r"\[\d{1,20}(, \d{1,20})*\]")
+COUNTED = re.compile(r"(\d{1,20}(?:\.\d{1,20})?) ([a-z][a-z ]*)")
 """A part of a label like `10 examples`."""
-EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d+(?:\.\d+)?)")
+EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d{1,20}(?:\.\d{1,20})?)")
 """A part of a label like `N = 2`."""
 CASE, LABEL, CRITERION, EXPERIMENT = "case", "label", "criterion", "experiment"
 """Groups of words that say less than a setting does, in this order."""
@@ -129,7 +131,7 @@ def _of_value(axis: str, value: str) -> Iterator[tuple[str, Any]]:
         yield quantity(axis), float(value)
     elif value in ("True", "False"):
         yield axis, f"{column_words(axis)} {value.lower()}"
-    elif re.fullmatch(r"\[\d+(, \d+)*\]", value):
+    elif WIDTHS.fullmatch(value):
         sizes = [int(size) for size in value[1:-1].split(", ")]
         yield quantity("model.depth"), float(len(sizes))
         if len(set(sizes)) == 1:
@@ -157,16 +159,23 @@ def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[s
 
 
 def _of_cells(cells: list[Cell]) -> Iterator[tuple[str, Any]]:
-    """What all cells of a verdict have in common, whatever their labels say: the activation function, and the layers that start at zero."""
+    """What all cells of a verdict have in common, whatever their labels say: activation function, depth, and layers that start at zero."""
     activations = {str(cell.settings.model.options.get("activation", "")) for cell in cells}
     if len(activations) == 1 and (activation := activations.pop()):
         yield "model.activation", value_words(activation)
-    known = {(cell.settings.initializer.zero_layers, len(cell.settings.model.options.get("widths", ()))) for cell in cells}
-    if len(known) == 1:
-        [(zero, hidden)] = known
-        if zero and hidden and all(isinstance(layer, int) for layer in zero):
+    known = {(_hidden_layers(cell), cell.settings.initializer.zero_layers) for cell in cells}
+    if len(known) == 1 and (one := known.pop())[0]:
+        hidden, zero = one
+        yield quantity("model.depth"), float(hidden)
+        if zero and all(isinstance(layer, int) for layer in zero):
             yield quantity("initializer.zero_layers"), float(len(zero))
             if hidden not in zero:
                 yield "output", "random output"
             elif len(zero) == 1:
                 yield "start", "zero output"
+
+
+def _hidden_layers(cell: Cell) -> int:
+    """The number of hidden layers of a model that is made of a list of widths; 0 for any other."""
+    widths = cell.settings.model.options.get("widths")
+    return len(widths) if isinstance(widths, list | tuple) else 0

@@ -20,9 +20,9 @@ MANY_WORDS = 12
 MOST_PAIRS = 3e7
 """Number of pairs of traits times conditions above which no clause has two traits."""
 COSTS = {CASE: 5, LABEL: 6, CRITERION: 8, EXPERIMENT: 10}
-"""What a word costs by its group; one of a setting costs `COST`."""
-COST, NUMBER, NEGATION = 4, 6, 2
-"""What a bound of a number costs, a number by itself, and a negation beside its words."""
+"""What a word costs if its group is none of settings."""
+COST, BOUND, NUMBER, NEGATION = 4, 5, 6, 2
+"""What a word of a setting costs, a bound of a number, a number by itself, and a negation beside its words."""
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +61,7 @@ class Trait:
         """How much a reader has to take in: the more words and numbers the more, and the more the less they are about a setting."""
         if self.values:
             return COSTS.get(self.about, COST) * len(self.values) + NEGATION * self.negated
-        return NUMBER * len(self.numbers) if self.numbers else COST
+        return NUMBER * len(self.numbers) if self.numbers else BOUND
 
 
 @dataclass(frozen=True)
