@@ -176,8 +176,8 @@ def test_the_rule_is_at_least_as_good_as_one_by_hand(name: str) -> None:
     """A careful reader's rules of earlier reports have no fewer exceptions, or more clauses.
 
     On those reports they had 3 exceptions for C2 (without a penalty softmax has many minimizers, but all of them predict alike: the rule
-    that was found names the criterion), 1 for C6 (identity with MSE holds at a spread of 30 too), none for C8 (the same rule was found), 1
-    for C10 (networks of two units and ten layers), 27 for C13 (it was written for one of several criteria, "others do not learn", of which
+    that was found names the criterion), 1 for C6 (identity with MSE holds at a spread of 30 too), none for C8 (the same rule was found), 2
+    for C10 (narrow networks of two units), 27 for C13 (it was written for one of several criteria, "others do not learn", of which
     it has none), and 6 for C18 (what was found begins with the same clause, and goes on with single weights of zero, whose first gradient
     the rows do not have).
     """
