@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from bench.spec import axis_label
@@ -10,7 +11,7 @@ LABELS = {
     "steps_to_solve": "gradient steps",
     "loss": "training loss",
     "loss_final": "final training loss",
-    "test_loss_final": "loss on new data at the end",
+    "test_loss_final": "final test loss",
     "initializer.first_layer_offset": "offset added to the first layer's weights",
     "weight_norm": "norm of the weights",
     "distinct_units_final": "distinct hidden units at the end",
@@ -32,6 +33,7 @@ LABELS = {
     "model.surplus": "more units than the teacher",
     "grad_norm_final": "norm of the gradient at the end",
     "hessian_min_final": "smallest eigenvalue at the end",
+    "zero_layers_final": "weight layers that are zero at the end",
     "hessian_index_final": "downward directions at the end",
     "outcome": "training runs",
     "test_metric_final": "test accuracy",
@@ -53,8 +55,26 @@ NAMES = {
     "normal(stddev=0.01)": "N(0, 0.01²)",
     "zero_hadamard": "ZerO",
     "constant(value=0.1)": "constant 0.1",
+    "distinct": "fixed weights that differ",
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
 }
-"""Initializers by the names under which people know them."""
+"""Initializers and activation functions by the names under which people know them."""
+QUANTITIES = {
+    "initializer.gain": "a gain of {}",
+    "initializer.eps": "noise of {}",
+    "initializer.spread": "a spread of {}",
+    "initializer.zero_fraction": "{} of the weights zero",
+    "optimizer.learning_rate": "a learning rate of {}",
+    "model.widths": "{} hidden units",
+    "model.depth": "{} hidden layers",
+    "initializer.zero_layers": "{} layers of zeros",
+    "task.k": "{} units of the teacher",
+    "model.surplus": "{} units more than the teacher",
+}
+"""Numbers in a sentence; a number of any other setting follows the name of its column."""
 DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 LONGEST_OPTION = 500
 """Number of characters above which an option is shown as it stands in the column."""
@@ -62,7 +82,40 @@ LONGEST_OPTION = 500
 
 def column_words(name: str) -> str:
     """The name of a column in plain words."""
+    at_the_end = LABELS.get(f"{name.removesuffix('_initial')}_final", "")
+    if name.endswith("_initial") and name not in LABELS and "at the end" in at_the_end:
+        return at_the_end.replace("at the end", "at the start")
     return LABELS.get(name, name.rpartition(".")[2].replace("_", " "))
+
+
+def quantity(name: str) -> str:
+    """The place of a number in a sentence, as a text with `{}` for the number: `a gain of {}`."""
+    return QUANTITIES.get(name, f"{column_words(name)} {{}}")
+
+
+def quantity_words(place: str, number: float) -> str:
+    """A number at its place in a sentence; one of a thing is singular: `1 hidden layer`, `1 unit more than the teacher`."""
+    is_count = place.startswith("{} ") and not place.startswith("{} of ")
+    one = re.sub(r"s\b", "", place, count=1) if number == 1 and is_count else place
+    return one.replace("{}", number_words(number))
+
+
+def bound_words(place: str, number: float, is_most: bool) -> str:
+    """A bound of a number at its place in a sentence: `at least 4 hidden layers`, `a gain of at most 1`, `N ≤ 4`."""
+    if place.endswith("= {}"):
+        return place.replace("= {}", f"{'≤' if is_most else '≥'} {number_words(number)}")
+    words = f"at {'most' if is_most else 'least'} {number_words(number)}"
+    return quantity_words(place, number).replace(number_words(number), words, 1) if place.startswith("{}") else place.replace("{}", words)
+
+
+def number_words(number: float) -> str:
+    """A number with the fewest characters: 0.25, 10, 1e-9."""
+    return f"{number:g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Several things in a sentence: `a, b, or c`."""
+    return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 2 else " or ".join(words)
 
 
 def value_words(value: Any) -> str:
@@ -77,7 +130,7 @@ def value_words(value: Any) -> str:
     if re.fullmatch(r"\[\d+(, \d+)*\]", text):
         sizes = text[1:-1].split(", ")
         return f"{sizes[0]} x {len(sizes)} layers" if len(sizes) > 2 and len(set(sizes)) == 1 else text[1:-1]
-    name, options = _named_options(text)
+    name, options = named_options(text)
     if not options:
         return text.replace("_", " ")
     numbers = {key: float(option) for key, option in options.items() if DECIMAL.fullmatch(option)}
@@ -96,7 +149,7 @@ def value_words(value: Any) -> str:
     return f"{NAMES.get(name, name.replace('_', ' '))} ({words})" if name else words
 
 
-def _named_options(label: str) -> tuple[str, dict[str, str]]:
+def named_options(label: str) -> tuple[str, dict[str, str]]:
     """Name and options of `name(key=option, ...)`, the form in which pieces stand in a column; any other text has no options."""
     name, opening, rest = label.partition("(")
     if not opening or not rest.endswith(")"):

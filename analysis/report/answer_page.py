@@ -7,12 +7,13 @@ import pandas as pd
 from analysis.escape import fenced, latex_text, markdown_text
 from analysis.judging.family import corrected, families, overall
 from analysis.report.answer import chart, paragraph
-from analysis.report.answer_table import answer_frame, linked, of_thread
+from analysis.report.answer_table import answer_frame, linked
 from analysis.report.experiment_page import trained_by
 from analysis.report.experiment_tables import claim_frame
 from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
 from analysis.report.result import Result
+from analysis.report.rules import of_thread, rules_of_thread, rules_section
 
 HEADLINE = (
     "![Share of training runs that learn the task from zero and from random weights, for every problem trained from both"
@@ -25,15 +26,14 @@ QUESTION = "When is it safe to initialize weights to zero?"
 EACH = "Each experiment's page has an entry of its own. For the whole:"
 CLAIMS = (
     "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
-    "after rows existed, and confirmed if it then stood in the file before training runs on fresh seeds. Verdicts come from intervals, after the exact laws named in each report have held."
+    "after rows existed, and confirmed if it then stood in the file before training runs on fresh seeds. Verdicts come from intervals, "
+    "after the exact laws named in each report have held."
 )
 VERDICTS = (
     "A claim that was tested under several conditions is conditional when some hold and some fail, and undecided when what is "
     "undecided could make it so. The numbers shown are those of the middle condition that holds and of the middle one that fails. "
-    "Each interval is that of one comparison by itself; a verdict stands after Holm's correction for the number of all comparisons of "
-    "its claim, across experiments. "
-    "Where conditions are many, they are counted by the setting that tells most, as far as they have it, "
-    "or named once for several criteria. Each training run counts once. "
+    "Each interval is that of one comparison by itself. A verdict stands after Holm's correction for the number of all comparisons of "
+    "its claim, across experiments. Each training run counts once. "
     "The table for a paper: [LaTeX](tables/verdicts.tex), [CSV](tables/verdicts.csv)."
 )
 
@@ -56,6 +56,7 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         paragraph(whole, every),
         *(["## Should this start at zero?", flow] if flow else []),
         *(["## Verdicts", *_verdicts(results)] if every else []),
+        rules_section(rules_of_thread(results), "When each claim holds"),
         *(["## At a glance", HEADLINE] if has_headline else []),
         "## Experiments",
         _experiments(results),

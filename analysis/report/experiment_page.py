@@ -9,6 +9,7 @@ from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
 from analysis.report.literature import with_citations
 from analysis.report.result import Result
+from analysis.report.rules import rules_of, rules_section
 from analysis.rows.load import Run
 from bench.spec.catalog import names
 
@@ -44,6 +45,7 @@ def experiment_page(result: Result) -> str:
         "## Verdicts",
         _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
         INTERVALS if result.verdicts else "",
+        rules_section(rules_of(result), "When they hold"),
         "## Laws",
         *([LAWS, markdown(frames["laws"])] if result.laws else ["No exact law is declared for this experiment."]),
         *(["## Beside published numbers", markdown(frames["published"])] if experiment.published else []),

@@ -5,8 +5,9 @@ import pandas as pd
 
 from analysis.judging.family import counts, overall, standing, typical
 from analysis.laws import Law
-from analysis.report.format import condition, interval, number, outcome, runs
+from analysis.report.format import condition, interval, measure, number, outcome, runs
 from analysis.report.result import Result
+from analysis.report.rules import condition_frame, rule_frame, rules_of
 from analysis.rows.load import Run, matching
 from analysis.rows.measures import RATES, columns_of, measured
 from analysis.rows.summary import rate_interval
@@ -17,8 +18,11 @@ from analysis.words import value_words
 def tables(result: Result) -> dict[str, pd.DataFrame]:
     """The tables of the page by name; tables without a line are left out."""
     laws = [(law.name, law.says, _standing(law, result.run), law.number, f"{law.n:,}") for law in result.laws]
+    rules = rules_of(result)
     frames = {
         "verdicts": verdict_frame(result),
+        "rules": rule_frame(rules),
+        "conditions": condition_frame(rules),
         "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
         "published": _published(result.run),
         "cells": cell_frame(result),
@@ -78,6 +82,7 @@ def verdict_frame(result: Result) -> pd.DataFrame:
 def claim_frame(result: Result) -> pd.DataFrame:
     """The table with one line per claim, over all of its conditions."""
     lines = []
+    rules = rules_of(result)
     for identity in dict.fromkeys(verdict.id for verdict in result.verdicts):
         verdicts = [verdict for verdict in result.verdicts if verdict.id == identity]
         shown = typical(verdicts)
@@ -86,8 +91,9 @@ def claim_frame(result: Result) -> pd.DataFrame:
                 "claim": verdicts[0].family if verdicts[0].family != result.name else "",
                 "says": verdicts[0].says,
                 "verdict": overall(verdicts) + standing(verdicts) + (", interim" if result.run.interim else ""),
+                "rule": rules[identity].text if identity in rules else "",
                 "conditions": counts(verdicts),
-                "typical number": "; ".join(f"{one.measure} {number(one)} {interval(one)}".strip() for one in shown),
+                "typical number": "; ".join(f"{measure(one)} {number(one)} {interval(one)}".strip() for one in shown),
                 "where": "; ".join(condition(one) for one in shown),
             }
         )

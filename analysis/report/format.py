@@ -18,13 +18,19 @@ MARKS = {
     "withheld": "– withheld",
 }
 OUTCOME = re.compile(r"^\w+")
-UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$"}
+COLUMN = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$", "≤": r"$\leq$", "≥": r"$\geq$"}
 LONG = 20
 """Number of characters above which a text is broken into lines in LaTeX."""
 LETTER, SPACE = 0.0115, 0.018
 """Widths of a letter and of the space between two columns in footnotesize, as shares of a line of 345 points."""
 PAGE = 30
 """Number of lines of a table that fit on one page."""
+
+
+def measure(verdict: Verdict) -> str:
+    """What was measured, with the names of columns in plain words."""
+    return COLUMN.sub(lambda found: column_words(found[0]), verdict.measure)
 
 
 def number(verdict: Verdict) -> str:

@@ -31,6 +31,7 @@ from analysis.report.experiment_tables import tables
 from analysis.report.format import latex
 from analysis.report.interim import interim_note
 from analysis.report.result import Result
+from analysis.report.rules import condition_frame, rule_frame, rules_of, rules_of_thread, write_rules
 from analysis.report.written import REPORT, check_target, checksum, publish, refuse_links, staging
 from analysis.rows.load import load, naming_missing_columns
 from analysis.rows.measures import check_measures
@@ -101,8 +102,12 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats, interim_note(results))
-    if len(verdicts := answer_frame(results)):
-        _write_table(verdicts, out / "tables" / "verdicts")
+    rules = rules_of_thread(results)
+    frames = {"verdicts": answer_frame(results), "rules": rule_frame(rules), "conditions": condition_frame(rules)}
+    for name, frame in frames.items():
+        if len(frame):
+            _write_table(frame, out / "tables" / name)
+    write_rules(rules, out, formats, interim_note(results))
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
@@ -162,6 +167,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in tables(result).items():
         _write_table(table, folder / "tables" / name)
+    write_rules(rules_of(result), folder, formats, interim_note([result]))
     for figure in figures_of(run.experiment):
         with trusting(trust):
             draw(run, figure, folder / "figures" / figure.name, formats)

@@ -1,0 +1,146 @@
+"""The verdict matrix: one mark per condition of a claim, by the values of its axes."""
+
+import textwrap
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.escape import math_text, plain_text
+from analysis.figures.style import NOTE_SIZE, ONE_COLUMN, TWO_COLUMNS, rc
+
+CELL, LETTER, BOLD, LINE, GAP, MARGIN = 0.165, 0.054, 0.072, 0.135, 0.2, 0.06
+"""Sizes in inches: a cell, the width of a letter and of one of the title, a line, the space between panels and around them."""
+LEAST_TITLE = 1.5
+"""Width in inches that the title of a panel may have if the panel itself is narrower."""
+LONGEST = 44
+"""Number of letters of a label that are shown."""
+MARK = 40
+"""Area of a mark in square points."""
+LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "supported": ("holds", {"marker": "s", "facecolors": "#0072B2", "edgecolors": "#0072B2"}),
+    "refuted": ("fails", {"marker": "s", "facecolors": "white", "edgecolors": "#D55E00"}),
+    "undecided": ("undecided", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
+    "withheld": ("withheld", {"marker": "_", "color": "0.35"}),
+}
+"""Names and looks of the verdicts; a full square and an empty one differ in gray as well."""
+EXCEPTION: dict[str, Any] = {
+    "marker": "o",
+    "s": 2.9 * MARK,
+    "facecolors": "none",
+    "edgecolors": "black",
+    "linewidths": 0.9,
+    "clip_on": False,
+}
+
+
+def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
+    """One panel per value of `panel`, with the values of `row` and `column` in the order in which they come.
+
+    Further columns: `across` (what the columns of the panel are), `verdict`, and `exception` (whether the rule says otherwise).
+    """
+    panels = [_Panel(str(name), part) for name, part in table.groupby("panel", sort=False)]
+    width = ONE_COLUMN if len(panels) == 1 and panels[0].width + 2 * MARGIN <= ONE_COLUMN else TWO_COLUMNS
+    lines = textwrap.wrap(plain_text(title), int((width - 2 * MARGIN) / BOLD))
+    top = MARGIN + LINE * (len(lines) + 2.2)
+    places = []
+    left, height = MARGIN, 0.0
+    for panel in panels:
+        if left > MARGIN and left + panel.width > width:
+            left, top, height = MARGIN, top + height + GAP, 0.0
+        places.append((panel, left, top))
+        left, height = left + panel.width + GAP, max(height, panel.height)
+    with mpl.rc_context(rc()):
+        drawing = plt.figure(figsize=(width, top + height + MARGIN))
+        axes = drawing.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(top + height + MARGIN, 0), aspect="equal", anchor="N")
+        axes.set_axis_off()
+        for number, line in enumerate(lines):
+            axes.text(MARGIN, MARGIN + number * LINE, line.replace("$", r"\$"), va="top", fontsize=8, fontweight="bold")
+        _key(axes, table, MARGIN + LINE * (len(lines) + 1))
+        for panel, x, y in places:
+            panel.draw(axes, x, y)
+    return drawing
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A grid of marks with labels above and at the left of it."""
+
+    name: str
+    table: pd.DataFrame
+
+    @cached_property
+    def rows(self) -> list[str]:
+        return list(dict.fromkeys(self.table["row"]))
+
+    @cached_property
+    def columns(self) -> list[str]:
+        return list(dict.fromkeys(self.table["column"]))
+
+    @cached_property
+    def across(self) -> str:
+        return str(self.table["across"].iloc[0])
+
+    @cached_property
+    def labels(self) -> float:
+        """Width of the labels of the rows."""
+        return LETTER * max(len(_short(text)) for text in [*self.rows, self.across]) + 0.08
+
+    @cached_property
+    def width(self) -> float:
+        return max(self.labels + CELL * len(self.columns) + 0.05, LEAST_TITLE)
+
+    @cached_property
+    def title(self) -> list[str]:
+        return textwrap.wrap(self.name, max(int(self.width / LETTER), 1))
+
+    @cached_property
+    def above(self) -> float:
+        """Height of the title and of the labels of the columns."""
+        return LINE * len(self.title) + LETTER * max(len(_short(text)) for text in self.columns) + 0.1
+
+    @property
+    def height(self) -> float:
+        return self.above + CELL * len(self.rows)
+
+    def draw(self, axes: Axes, left: float, top: float) -> None:
+        """Draw the panel with its upper left corner at these inches."""
+        for number, line in enumerate(self.title):
+            axes.text(left, top + number * LINE, math_text(line), va="top", fontsize=NOTE_SIZE, fontstyle="italic")
+        x0, y0 = left + self.labels + CELL / 2, top + self.above + CELL / 2
+        axes.text(x0 - CELL / 2 - 0.05, y0 - CELL / 2 - 0.04, _short(self.across), ha="right", fontsize=NOTE_SIZE, color="0.35")
+        for number, row in enumerate(self.rows):
+            axes.text(x0 - CELL / 2 - 0.05, y0 + number * CELL, _short(row), ha="right", va="center_baseline", fontsize=NOTE_SIZE)
+        for number, column in enumerate(self.columns):
+            text = _short(column)
+            axes.text(x0 + number * CELL, y0 - CELL / 2 - 0.04, text, ha="center", va="bottom", rotation=90, fontsize=NOTE_SIZE)
+        x = x0 + CELL * self.table["column"].map(self.columns.index)
+        y = y0 + CELL * self.table["row"].map(self.rows.index)
+        for verdict, (_, look) in LOOKS.items():
+            chosen = self.table["verdict"] == verdict
+            axes.scatter(x[chosen], y[chosen], s=MARK, linewidths=1.1, **look)
+        axes.scatter(x[self.table["exception"]], y[self.table["exception"]], **EXCEPTION)
+
+
+def _short(text: str) -> str:
+    """A label, shortened if it is too long for a panel."""
+    return math_text(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
+
+
+def _key(axes: Axes, table: pd.DataFrame, top: float) -> None:
+    """The key: each mark with its name and the number of conditions that have it."""
+    counts = table["verdict"].value_counts()
+    entries = [(f"{name} ({counts[verdict]})", look) for verdict, (name, look) in LOOKS.items() if verdict in counts]
+    left = MARGIN + CELL / 2
+    for text, look in entries:
+        axes.scatter([left], [top], s=MARK, linewidths=1.1, **look)
+        axes.text(left + 0.12, top, text, va="center_baseline", fontsize=NOTE_SIZE)
+        left += 0.3 + LETTER * len(text)
+    if table["exception"].any():
+        axes.scatter([left], [top], **EXCEPTION)
+        axes.text(left + 0.14, top, f"exception to the rule ({table['exception'].sum()})", va="center_baseline", fontsize=NOTE_SIZE)

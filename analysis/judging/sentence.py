@@ -1,0 +1,51 @@
+"""Rules in plain words."""
+
+from itertools import groupby
+
+from analysis.judging.facts import CRITERION, EXPERIMENT
+from analysis.judging.rule import Clause, Rule, Trait
+from analysis.words import bound_words, listed, number_words, quantity_words
+
+VERBS = {True: "holds", False: "fails"}
+
+
+def sentence(rule: Rule) -> str:
+    """A rule in words, one sentence for each change of its answer: `Fails for ReLU. Of the rest, holds ... Otherwise fails.`"""
+    parts: list[str] = []
+    for holds, clauses in groupby(rule.clauses, key=lambda clause: clause.holds):
+        cases = [clause_words(clause) for clause in clauses]
+        text = f"{', '.join(cases[:-1])}{',' if len(cases) > 2 else ''} and {cases[-1]}" if len(cases) > 1 else cases[0]
+        parts.append(f"{'Of the rest, it' if parts else 'It'} {VERBS[holds]} {text}.")
+    return f"{' '.join(parts)} Otherwise it {VERBS[rule.otherwise]}."
+
+
+def clause_words(clause: Clause) -> str:
+    """The traits of a clause in words: what is named first, then numbers, then what is excepted."""
+    ordered = sorted(clause.traits, key=lambda trait: (trait.negated, not trait.values))
+    words: list[str] = []
+    for trait in ordered:
+        words.append(_trait_words(trait, first=not words))
+    return " ".join(words)
+
+
+def _trait_words(trait: Trait, first: bool) -> str:
+    if trait.values:
+        return _named(trait, first)
+    if len(trait.numbers) > 1:
+        text = trait.about.replace("{}", listed([number_words(number) for number in trait.numbers]))
+    elif trait.numbers:
+        text = quantity_words(trait.about, trait.numbers[0])
+    else:
+        is_most = trait.most < float("inf")
+        text = bound_words(trait.about, trait.most if is_most else trait.least, is_most)
+    return f"{'with' if trait.about.startswith('{}') else 'at'} {text}"
+
+
+def _named(trait: Trait, first: bool) -> str:
+    if trait.about == CRITERION:
+        quoted = [f'"{value}"' for value in trait.values]
+        what = f"criteri{'a' if len(trait.values) > 1 else 'on'} {listed(quoted)}"
+        return f"{'except ' if trait.negated else ''}by the {what}"
+    if trait.negated:
+        return f"except {'in' if trait.about == EXPERIMENT else 'for'} {' and '.join(trait.values)}"
+    return f"{'in' if trait.about == EXPERIMENT else 'for' if first else 'with'} {listed(trait.values)}"

@@ -1,0 +1,104 @@
+"""The conditions of a claim laid out as a matrix."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from analysis.judging.facts import settings_of
+from analysis.judging.verdict import Verdict
+from analysis.report.format import place
+from analysis.report.result import Result
+from analysis.words import column_words, value_words
+
+NUMERIC = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|\[\d+(, \d+)*\]")
+"""Values whose order means something: numbers, and lists of widths."""
+MOST_ACROSS = 30
+"""Number of columns that fit beside the labels of the rows."""
+
+
+@dataclass
+class _Panel:
+    """The places of a panel that each of its criteria takes."""
+
+    experiment: str
+    taken: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+
+    def has_room(self, criterion: str, places: set[tuple[str, str]]) -> bool:
+        """Whether the conditions of a criterion fit in, or stand here already."""
+        return criterion in self.taken or not any(places & others for others in self.taken.values())
+
+
+def matrix_frame(found: Sequence[tuple[Result, Verdict]], exceptions: Sequence[bool]) -> pd.DataFrame:
+    """One line per condition: `panel`, `row` and `column` in words, `across`, `verdict`, and `exception` to the rule.
+
+    Criteria of one experiment share a panel if they have the same axes, and no place of it twice. A panel that would be too wide is turned.
+    """
+    places = [_place(verdict, values) for (_, verdict), values in zip(found, _settings(found), strict=True)]
+    panels: dict[tuple[str, str, str], list[_Panel]] = {}
+    chosen: list[_Panel] = []
+    for (result, verdict), (kind, _, _) in zip(found, places, strict=True):
+        alike = panels.setdefault((result.name, *kind), [])
+        mine = {
+            where[1:]
+            for (other, one), where in zip(found, places, strict=True)
+            if other.name == result.name and one.id == verdict.id and where[0] == kind
+        }
+        panel = next((known for known in alike if known.has_room(verdict.id, mine)), None)
+        if panel is None:
+            alike.append(panel := _Panel(result.name))
+        panel.taken[verdict.id] = mine
+        chosen.append(panel)
+    names = _names(panels.values())
+    table = pd.DataFrame(
+        {
+            "panel": [names[id(panel)] for panel in chosen],
+            "across": [column_words(kind[1]) if kind[1] else "" for kind, _, _ in places],
+            "row": [row for _, row, _ in places],
+            "column": [column for _, _, column in places],
+            "verdict": [verdict.verdict for _, verdict in found],
+            "exception": list(exceptions),
+        }
+    )
+    wide = table.groupby("panel")["column"].transform("nunique") > MOST_ACROSS
+    table.loc[wide, ["row", "column"]] = table.loc[wide, ["column", "row"]].to_numpy()
+    return table.assign(across=table["across"].where(~wide, ""))
+
+
+def _names(panels: Iterable[list[_Panel]]) -> dict[int, str]:
+    """The title of each panel: its experiment if there are several, and its criteria unless one panel has them all."""
+    every = [panel for alike in panels for panel in alike]
+    several = len({panel.experiment for panel in every}) > 1
+    found = {}
+    for alike in panels:
+        for panel in alike:
+            criteria = " and ".join(name.replace("-", " ") for name in panel.taken) if len(every) > 1 and len(panel.taken) <= 2 else ""
+            found[id(panel)] = ": ".join(filter(None, [panel.experiment if several else "", criteria]))
+    return found
+
+
+def _settings(found: Sequence[tuple[Result, Verdict]]) -> list[dict[str, str]]:
+    """The values of each condition on the axes in which conditions of its experiment differ; `architecture: start` is two of them."""
+    known = [(result.name, settings_of(verdict, result.run.experiment)) for result, verdict in found]
+    used = {(result.name, axis) for result, verdict in found for axis in verdict.condition}
+    split = []
+    for name, values in known:
+        values = {axis: value for axis, value in values.items() if (name, axis) in used}
+        head, colon, tail = values.get("case", "").partition(": ")
+        if colon:
+            values = {"case": head, **{axis: value for axis, value in values.items() if axis != "case"}, "start": tail}
+        split.append(values)
+    return split
+
+
+def _place(verdict: Verdict, values: dict[str, str]) -> tuple[tuple[str, str], str, str]:
+    """The axes down and across, and the row and the column of a condition.
+
+    The last axis of numbers is across, or else the last of all. What has no axis stands in a row of its criterion.
+    """
+    numeric = [axis for axis, value in values.items() if NUMERIC.fullmatch(value)]
+    across = (numeric or list(values))[-1] if len(values) > 1 else ""
+    down = [axis for axis in values if axis != across]
+    row = ", ".join(place(axis, values[axis]) for axis in down) or verdict.id.replace("-", " ")
+    return (", ".join(down), across), row, value_words(values[across]) if across else ""
