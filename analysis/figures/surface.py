@@ -33,7 +33,9 @@ def surface(run: Run, figure: FigureSpec) -> Figure:
         axis.set_title(value_label(value))
         paths = [path for identity in part["cell"].unique() for path in _paths(run, run.cell(identity))]
         _draw(axis, *_problem(run, run.cell(part["cell"].iloc[0])), paths)
-    return finish(drawing, "weight 1", "weight 2", f"data set {run.experiment.seeds.first}, its exact paths from zero and from {STARTS} random starts")
+    return finish(
+        drawing, "weight 1", "weight 2", f"data set {run.experiment.seeds.first}, its exact paths from zero and from {STARTS} random starts"
+    )
 
 
 def _problem(run: Run, cell: Cell) -> tuple[np.ndarray, np.ndarray]:

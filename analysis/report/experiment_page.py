@@ -24,6 +24,11 @@ INTERVALS = (
     "number of comparisons of its family in this experiment; the answer page corrects over all experiments together."
 )
 LAWS = "Exact predictions that these rows must meet before a verdict is printed."
+SENSITIVITY = (
+    "The same rows, judged by criteria that are half and twice as strict, and as if training had ended after half of the budget. A bound on a "
+    "share is moved by its distance from the nearer end: where 1% of runs may fail, half of that or twice as many may. How budgets and "
+    "optimizers of their own change what matters most, x29-sensitivity measures."
+)
 LIMITS = (
     "The verdicts are about these cells: their data, widths, learning rates and budgets. A training run that is unsolved has not been "
     "shown to be unsolvable; one that is stuck has (an update changed no bit of its state)."
@@ -49,6 +54,7 @@ def experiment_page(result: Result) -> str:
         "## Laws",
         *([LAWS, markdown(frames["laws"])] if result.laws else ["No exact law is declared for this experiment."]),
         *(["## Beside published numbers", markdown(frames["published"])] if experiment.published else []),
+        *(["## How much hangs on the thresholds", SENSITIVITY, markdown(frames["sensitivity"])] if "sensitivity" in frames else []),
         *(["## Figures", figures] if figures else []),
         "## Cells",
         _folded(frames["cells"], "cells"),

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judging.family import counts, overall, standing, typical
+from analysis.judging.sensitivity import sensitivity
 from analysis.laws import Law
 from analysis.report.format import condition, interval, measure, number, outcome, runs
 from analysis.report.result import Result
@@ -25,9 +26,24 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
         "conditions": condition_frame(rules),
         "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
         "published": _published(result.run),
+        "sensitivity": sensitivity_frame(result),
         "cells": cell_frame(result),
     }
     return {name: frame for name, frame in frames.items() if len(frame)}
+
+
+def sensitivity_frame(result: Result) -> pd.DataFrame:
+    """The table with one line per claim of a headline experiment: its verdict as it stands, and by other thresholds and half of the budget."""
+    if not result.run.experiment.headline or result.run.interim:
+        return pd.DataFrame()
+    found = sensitivity(result.run, result.verdicts)
+    says = {claim.id: claim.says for claim in result.run.experiment.claim}
+    names = dict.fromkeys(name for changes in found.values() for name in changes)
+    lines = []
+    for identity, changes in found.items():
+        answers = {name: f"{overall(verdicts)}: {counts(verdicts)}" for name, verdicts in changes.items()}
+        lines.append({"says": says[identity], **{name: answers.get(name, "does not apply") for name in names}})
+    return pd.DataFrame(lines)
 
 
 def _standing(law: Law, run: Run) -> str:

@@ -94,7 +94,6 @@ class Claim(Part):
             raise ValueError("share stands with each")
         return self
 
-
     @property
     def compared(self) -> dict[str, Comparison]:
         """The other rows that the claim's own rows are held against, by the criterion that does so; empty if there are none."""

@@ -25,7 +25,9 @@ def check_floor(loss: str, excess: bool, classes: int = 0) -> None:
     """
     known = ("cross_entropy",) if classes == 2 else () if classes else LEAST_SQUARES
     if excess and loss not in known:
-        named = f"the minimum is known for {' and '.join(known)}, not for '{loss}'" if known else "the minimum is known for two classes alone"
+        named = (
+            f"the minimum is known for {' and '.join(known)}, not for '{loss}'" if known else "the minimum is known for two classes alone"
+        )
         raise ValueError(f"excess = true: {named}")
 
 

@@ -51,7 +51,11 @@ def test_no_worse_is_a_median_difference_in_the_direction_of_the_measure(measure
     near = claim(by=[], where={"initializer": "zeros"}, measure=measure, no_worse_than={"where": {"initializer": "he_normal"}}, margin=0.02)
     [found] = judge(run_of({"zeros": 1.0, "he_normal": 1.0}, 500, [near], data_seeds=500, **columns))[1]
     assert found.verdict == verdict
-    assert found.estimate == -np.inf if np.isnan(values) else found.estimate == pytest.approx((values - 0.9) * (-1 if measure == "loss_final" else 1))
+    assert (
+        found.estimate == -np.inf
+        if np.isnan(values)
+        else found.estimate == pytest.approx((values - 0.9) * (-1 if measure == "loss_final" else 1))
+    )
 
 
 @pytest.mark.parametrize(("solved", "verdict"), [(0.9, "supported"), (0.5, "refuted")])

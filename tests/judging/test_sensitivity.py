@@ -45,4 +45,7 @@ def test_half_the_budget_leaves_what_was_solved_by_then() -> None:
     assert run.experiment.cells[0].settings.training.steps == 600
     assert (with_half_the_budget(run).lanes["outcome"] == "solved").sum() == 700
     found = sensitivity(run, judge(run)[1])["c"]
-    assert ([one.verdict for one in found["as it stands"]], [one.verdict for one in found["half the budget"]]) == (["supported"], ["refuted"])
+    assert ([one.verdict for one in found["as it stands"]], [one.verdict for one in found["half the budget"]]) == (
+        ["supported"],
+        ["refuted"],
+    )

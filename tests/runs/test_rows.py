@@ -36,7 +36,13 @@ def test_two_thousand_million_seeds_take_no_memory_before_they_run() -> None:
 
 
 def test_places_of_seeds_are_those_of_their_pairs() -> None:
-    for seeds in (Seeds(init=7), Seeds(init=3, data=5), Seeds(init=6, data="paired"), Seeds(init=3, data=5, first=100), Seeds(init=6, data="paired", first=9)):
+    for seeds in (
+        Seeds(init=7),
+        Seeds(init=3, data=5),
+        Seeds(init=6, data="paired"),
+        Seeds(init=3, data=5, first=100),
+        Seeds(init=6, data="paired", first=9),
+    ):
         data, init = seeds.pairs()
         assert data.min() == init.min() == seeds.first
         assert seeds.places(data, init).tolist() == list(range(len(seeds)))
