@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-
 from analysis.judging.criterion import margin_of
 from analysis.judging.family import corrected
 from analysis.judging.question import questions_of

@@ -33,7 +33,7 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
 
 
 def sensitivity_frame(result: Result) -> pd.DataFrame:
-    """The table with one line per claim of a headline experiment: its verdict as it stands, and by other thresholds and half of the budget."""
+    """The table with one line per claim of a headline experiment: as it stands, by other thresholds, and at half of the budget."""
     if not result.run.experiment.headline or result.run.interim:
         return pd.DataFrame()
     found = sensitivity(result.run, result.verdicts)

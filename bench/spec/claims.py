@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from bench.spec.part import Name, Names, Part
 
-
 COMPARISONS = ("greater_than", "equal_to", "no_worse_than")
 """Criteria that hold a claim's rows against other rows."""
 

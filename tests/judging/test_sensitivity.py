@@ -1,5 +1,7 @@
 """Verdicts under criteria that are half and twice as strict."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
@@ -31,7 +33,7 @@ def test_thresholds_are_halved_and_doubled(criterion: dict, half: dict | None, t
 
 
 def test_a_verdict_that_hangs_on_its_threshold_is_seen_to() -> None:
-    steps = {"steps_to_solve": lambda n: pd.array([10] * n, "Int64")}
+    steps: Any = {"steps_to_solve": lambda n: pd.array([10] * n, "Int64")}
     run = run_of({"he_normal": 1.0, "lecun_normal": 0.985}, 20000, [claim(at_least=0.99)], **steps)
     found = sensitivity(run, judge(run)[1])["c"]
     assert [verdict.verdict for verdict in found["as it stands"]] == ["supported", "refuted"]
@@ -40,7 +42,7 @@ def test_a_verdict_that_hangs_on_its_threshold_is_seen_to() -> None:
 
 
 def test_half_the_budget_leaves_what_was_solved_by_then() -> None:
-    steps = {"steps_to_solve": lambda n: pd.array([10] * (n - 300) + [500] * 300, "Int64")}
+    steps: Any = {"steps_to_solve": lambda n: pd.array([10] * (n - 300) + [500] * 300, "Int64")}
     run = run_of({"he_normal": 1.0}, 1000, [claim(at_least=0.9)], **steps)
     assert run.experiment.cells[0].settings.training.steps == 600
     assert (with_half_the_budget(run).lanes["outcome"] == "solved").sum() == 700

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ def plain_jax(case: str, width: int, gain: float = 1.0) -> int:
         w = gain * jnp.sqrt(2 / (2 + width)) * jax.random.normal(first, (2, width))
         v = gain * jnp.sqrt(2 / (width + 1)) * jax.random.normal(second, (width,))
 
-        def step(carry: tuple[tuple[jax.Array, ...], jax.Array], _: None) -> tuple[tuple[tuple[jax.Array, ...], jax.Array], None]:
+        def step(carry: tuple[Any, jax.Array], _: None) -> tuple[tuple[Any, jax.Array], None]:
             params, found = carry
             value, slopes = jax.value_and_grad(loss)(params)
             return (tuple(p - rate * g for p, g in zip(params, slopes, strict=True)), found | (value < threshold)), None
