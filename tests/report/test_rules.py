@@ -132,6 +132,14 @@ def test_what_is_too_wide_is_turned_and_what_has_no_axis_is_named() -> None:
     assert table["column"].tolist() == ["x"] * (MOST_ACROSS + 1) + [""] and table["row"].tolist()[-1] == "no axis"
 
 
+def test_a_number_is_short_and_a_pattern_of_digits_stays() -> None:
+    ones = [replace(BLANK, id="a", condition={"task.k": number}) for number in ("4.0", "16.0")]
+    both = [replace(one, condition={**one.condition, "initializer": "zeros"}) for one in ones]
+    assert matrix_frame(found_of(*both), [False] * 2)["column"].tolist() == ["4", "16"]
+    patterns = [replace(BLANK, id="a", condition={"case": pattern, "model.activation": "tanh"}) for pattern in ("01", "011")]
+    assert matrix_frame(found_of(*patterns), [False] * 2)["column"].tolist() == ["01", "011"]
+
+
 def test_the_name_of_a_claim_leads_to_no_other_folder() -> None:
     assert picture_name("../../etc/x") == "rule.-etc-x"
 
