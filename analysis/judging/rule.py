@@ -108,7 +108,10 @@ class Rule:
 
 
 def learned(conditions: Sequence[Condition]) -> Rule | None:
-    """The smallest rule with the fewest exceptions among the decided conditions; None if they all hold, or all fail."""
+    """The smallest rule with the fewest exceptions among the decided conditions.
+
+    None if they all hold, if all fail, or if no fact tells any of them apart.
+    """
     decided = tuple(sorted((one for one in conditions if one.holds is not None), key=_key))
     return _learned(decided) if len({one.holds for one in decided}) == 2 else None
 
@@ -118,8 +121,10 @@ def _key(condition: Condition) -> tuple[object, ...]:
 
 
 @cache
-def _learned(decided: tuple[Condition, ...]) -> Rule:
+def _learned(decided: tuple[Condition, ...]) -> Rule | None:
     bodies, captures = _stock(decided)
+    if not bodies:
+        return None
     costs = np.array([sum(trait.cost for trait in body) for body in bodies])
     stock = Stock(captures, costs, np.array([one.holds for one in decided]))
     # Its matrices are small: threads would take longer to meet than to multiply.

@@ -151,6 +151,8 @@ def _may_begin(captures: Array, right: Array, without: float, most: float) -> Ar
 def _within(captures: Array, rest: Array) -> Array:
     """The different clauses among the remaining items that capture any of them."""
     inside = captures[:, rest]
+    if not len(inside):
+        return inside
     packed = np.ascontiguousarray(np.packbits(inside, axis=1))
     _, places = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_index=True)
     inside = inside[np.sort(places)]

@@ -9,7 +9,7 @@ from analysis.report.format import condition, interval, marked, measure, number
 from analysis.report.result import Result
 from analysis.report.rules import Learned, of_thread, rules_of_thread
 
-ANSWERS: dict[Outcome, str] = {"supported": "yes", "refuted": "no", "undecided": "open", "withheld": "open"}
+ANSWERS: dict[Outcome, str] = {"supported": "yes", "refuted": "no", "conditional": "depends", "undecided": "open", "withheld": "open"}
 
 
 def answer_frame(results: list[Result]) -> pd.DataFrame:

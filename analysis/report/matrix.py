@@ -1,19 +1,16 @@
 """The conditions of a claim laid out as a matrix."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from analysis.judging.facts import settings_of
+from analysis.judging.facts import CASE, NUMBER, WIDTHS, settings_of
 from analysis.judging.verdict import Verdict
 from analysis.report.format import place
 from analysis.report.result import Result
-from analysis.words import column_words, value_words
+from analysis.words import column_words, number_words, value_words
 
-NUMERIC = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|\[\d+(, \d+)*\]")
-"""Values whose order means something: numbers, and lists of widths."""
 MOST_ACROSS = 30
 """Number of columns that fit beside the labels of the rows."""
 
@@ -97,8 +94,13 @@ def _place(verdict: Verdict, values: dict[str, str]) -> tuple[tuple[str, str], s
 
     The last axis of numbers is across, or else the last of all. What has no axis stands in a row of its criterion.
     """
-    numeric = [axis for axis, value in values.items() if NUMERIC.fullmatch(value)]
+    numeric = [axis for axis, value in values.items() if NUMBER.fullmatch(value) or WIDTHS.fullmatch(value)]
     across = (numeric or list(values))[-1] if len(values) > 1 else ""
     down = [axis for axis in values if axis != across]
     row = ", ".join(place(axis, values[axis]) for axis in down) or verdict.id.replace("-", " ")
-    return (", ".join(down), across), row, value_words(values[across]) if across else ""
+    return (", ".join(down), across), row, _across(across, values[across]) if across else ""
+
+
+def _across(axis: str, value: str) -> str:
+    """A value above its column; the name of its axis stands beside it. The label of a case is a name, also if it has digits alone."""
+    return number_words(float(value)) if axis != CASE and NUMBER.fullmatch(value) else value_words(value)

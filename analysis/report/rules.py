@@ -101,11 +101,12 @@ def rules_of(result: Result) -> dict[str, Learned]:
 
 
 def _conditional(found: dict[str, list[tuple[Result, Verdict]]]) -> dict[str, Learned]:
-    return {
-        name: Learned(name, tuple(each))
+    conditional = [
+        Learned(name, tuple(each))
         for name, each in found.items()
         if overall([verdict for _, verdict in each], families().get(name)) == "conditional"
-    }
+    ]
+    return {one.name: one for one in conditional if learned(one.conditions) is not None}
 
 
 def rule_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:

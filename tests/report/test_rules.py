@@ -18,6 +18,7 @@ from analysis.report.answer_table import answer_frame
 from analysis.report.matrix import MOST_ACROSS, matrix_frame
 from analysis.report.result import Result
 from analysis.report.rules import Learned, condition_frame, picture_name, rule_frame, rules_of, rules_of_thread, write_rules
+from analysis.report.verify import _compared
 from tests.conftest import experiment
 from tests.judging.rows import run_with
 from tests.report.test_answer_page import BLANK, named, results
@@ -131,5 +132,33 @@ def test_what_is_too_wide_is_turned_and_what_has_no_axis_is_named() -> None:
     assert table["column"].tolist() == ["x"] * (MOST_ACROSS + 1) + [""] and table["row"].tolist()[-1] == "no axis"
 
 
+def test_a_number_is_short_and_a_pattern_of_digits_stays() -> None:
+    ones = [replace(BLANK, id="a", condition={"task.k": number}) for number in ("4.0", "16.0")]
+    both = [replace(one, condition={**one.condition, "initializer": "zeros"}) for one in ones]
+    assert matrix_frame(found_of(*both), [False] * 2)["column"].tolist() == ["4", "16"]
+    patterns = [replace(BLANK, id="a", condition={"case": pattern, "model.activation": "tanh"}) for pattern in ("01", "011")]
+    assert matrix_frame(found_of(*patterns), [False] * 2)["column"].tolist() == ["01", "011"]
+
+
 def test_the_name_of_a_claim_leads_to_no_other_folder() -> None:
     assert picture_name("../../etc/x") == "rule.-etc-x"
+
+
+def test_conditions_that_nothing_tells_apart_have_no_rule() -> None:
+    """A damaged file may have one condition twice, with both verdicts."""
+    result = judged({(CASES[0], "zeros"): "supported"})
+    twice = replace(result, verdicts=[*result.verdicts, replace(result.verdicts[0], verdict="refuted")])
+    assert rules_of_thread([twice]) == {}
+    [line] = answer_frame([twice]).to_dict("records")
+    assert (line["answer"], line["rule"]) == ("depends", "")
+
+
+def test_a_rule_that_does_not_follow_is_found(one: Result, tmp_path: Path) -> None:
+    rules = rules_of_thread([one])
+    for name in ("stored", "fresh"):
+        write_rules(rules, tmp_path / name, ("svg",), "")
+    stored = tmp_path / "stored" / "rules.json"
+    stored.write_text(stored.read_text().replace('"holds": false', '"holds": true'))
+    found = list(_compared(tmp_path / "stored", tmp_path / "fresh"))
+    assert any("rules.json: C6.clauses[0].holds: True, recomputed False" in line for line in found)
+    assert not any("rule.C6.svg: shows" in line for line in found)
