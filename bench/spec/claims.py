@@ -48,8 +48,8 @@ class Claim(Part):
     equal_to: float | Comparison | None = None
     """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
-    """With `equal_to`: how far off counts as equal. With `no_worse_than`: how much worse counts as no worse. With `greater_than`: the smallest difference that counts, of shares (default 0.02) or
-    of P(larger) from 1/2 (default 0.05)."""
+    """With `equal_to`: how far off counts as equal. With `no_worse_than`: how much worse counts as no worse. With `greater_than`: the
+    smallest difference that counts, of shares (default 0.02) or of P(larger) from 1/2 (default 0.05)."""
     each: bool = False
     """Whether the share of runs that meet the bound is judged, instead of their median."""
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
