@@ -26,8 +26,8 @@ INTERVALS = (
 LAWS = "Exact predictions that these rows must meet before a verdict is printed."
 SENSITIVITY = (
     "The same rows, judged by criteria that are half and twice as strict, and as if training had ended after half of the budget. A bound "
-    "on a share is moved by its distance from the nearer end: where 1% of runs may fail, half of that or twice as many may. How budgets and "
-    "optimizers of their own change what matters most, x29-sensitivity measures."
+    "on a share is moved by its distance from the nearer end: where 1% of runs may fail, half of that or twice as many may. How budgets "
+    "and optimizers of their own change what matters most, x29-sensitivity measures."
 )
 LIMITS = (
     "The verdicts are about these cells: their data, widths, learning rates and budgets. A training run that is unsolved has not been "

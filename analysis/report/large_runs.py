@@ -97,7 +97,7 @@ def _plan(costs: Costs, small: Size, large: Size) -> list[str]:
         markdown(pd.DataFrame(rows, columns=["training runs", _power(small.lanes), _power(large.lanes)]), made=("training runs",)),
         _wrapped(
             f"A row takes {costs.row_bytes:.1f} bytes on disk, without probes. Curves are kept of the first {CURVE_SEEDS} seeds alone, so "
-            "that they do not become more. The times of the client are those of one process, in which the scheduler runs as well, and add up."
+            "that they do not become more. The times of the client are those of one process, in which the scheduler runs too, and add up."
         ),
         _wrapped(
             f"A kind of seed has at most 2^{MAX_SEEDS.bit_length() - 1} numbers, a cell at most 2^{MOST_LANES.bit_length() - 1} training "
