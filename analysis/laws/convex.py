@@ -88,7 +88,8 @@ def _first_below(lam: np.ndarray, c: np.ndarray, rate: float, threshold: float, 
 
 def _is_logistic(cell: Cell) -> bool:
     settings = cell.settings
-    return settings.model.name == "linear" and settings.task.options.get("loss") == "cross_entropy"
+    two = settings.task.name in ("classification", "breast_cancer")
+    return settings.model.name == "linear" and two and settings.task.options.get("loss") == "cross_entropy"
 
 
 @law()
