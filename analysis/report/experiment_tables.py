@@ -6,6 +6,7 @@ import pandas as pd
 from analysis.judging.family import counts, overall, standing, typical
 from analysis.laws import Law
 from analysis.report.format import condition, interval, number, outcome, runs
+from analysis.report.linear_model import linear_frame
 from analysis.report.result import Result
 from analysis.rows.load import Run, matching
 from analysis.rows.measures import RATES, columns_of, measured
@@ -21,6 +22,7 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
         "verdicts": verdict_frame(result),
         "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
         "published": _published(result.run),
+        "linear": linear_frame(result.run),
         "cells": cell_frame(result),
     }
     return {name: frame for name, frame in frames.items() if len(frame)}

@@ -1,6 +1,6 @@
 """Recurrent networks, which read a flat input as a sequence."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ class Recurrent(nnx.Module):
     """The common part of the recurrent models; each adds its gates and its `step`.
 
     The input has `features` numbers per time step, one step after another. The state is 0 before the first step; the layer `output` reads
-    the last one. ValueError if the number of inputs is no multiple of `features`.
+    the last one, or all of them. ValueError if the number of inputs is no multiple of `features`.
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
@@ -51,7 +51,9 @@ class Recurrent(nnx.Module):
     carried: ClassVar[int] = 1
     """Number of parts of the state."""
 
-    def __init__(self, inputs: int, outputs: int, features: int, width: int, bias: bool, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, features: int, width: int, bias: bool, rngs: nnx.Rngs, reads: Literal["last", "all"] = "last"
+    ) -> None:
         if inputs % features:
             raise ValueError(f"model.features = {features}: the task's {inputs} inputs are no multiple of it")
         self.features, self.width, self.time_steps = features, width, inputs // features
@@ -60,7 +62,8 @@ class Recurrent(nnx.Module):
             return Gate(features, width, bias, rngs)
 
         self.cell: Any = nnx.Dict({name: gate() for name in self.gates}) if self.gates else gate()
-        self.output = nnx.Linear(width, outputs, use_bias=bias, rngs=rngs)
+        self.reads = reads
+        self.output = nnx.Linear(width * (self.time_steps if reads == "all" else 1), outputs, use_bias=bias, rngs=rngs)
 
     def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
         """Return the next state and the values of the step, from the columns `z` of all `maps` one after another."""
@@ -72,7 +75,8 @@ class Recurrent(nnx.Module):
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
         state, hidden = self._run(x, self._beginning(x), forward)
-        return self.output(state[-1]), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
+        read = hidden.activation.ravel() if self.reads == "all" else state[-1]
+        return self.output(read), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
 
     def jacobian(self, x: Float[Array, " input"]) -> Float[Array, "state state"]:
         """Return the derivative of the last state by the one before the first step; a state is all that is carried."""
@@ -86,7 +90,8 @@ class Recurrent(nnx.Module):
         matrix the weight to itself, those from the other units and those to them; the latter two are sorted, because the order of the
         other units does not count.
         """
-        parts = [self.output.kernel[...]]
+        # The rows of a layer that reads all steps are ordered by step, and by unit within a step.
+        parts = [jnp.moveaxis(self.output.kernel[...].reshape(-1, self.width, self.output.out_features), 0, 1).reshape(self.width, -1)]
         for gate in self._gates:
             recurrent = gate.h.kernel[...]
             parts += [gate.x.kernel[...].T, jnp.diag(recurrent)[:, None]]
@@ -148,6 +153,8 @@ class GRU(Recurrent):
     product, as in cuDNN. Parameters: `x.kernel`, `h.kernel` and `bias` of `cell.candidate`, `cell.reset` and `cell.update`, and the layer
     `output`: `*.x` names all input weights, `*.h` all recurrent weights, `*.update.bias` the bias of the update gate.
 
+    With `reads = "all"` the output layer reads the states of all time steps, not only the last one.
+
     A hidden layer is a time step; its pre-activation is the candidate's.
     """
 
@@ -160,10 +167,11 @@ class GRU(Recurrent):
         features: PositiveInt = 8,
         width: PositiveInt = 16,
         bias: bool = True,
+        reads: Literal["last", "all"] = "last",
         *,
         rngs: nnx.Rngs,
     ) -> None:
-        super().__init__(inputs, outputs, features, width, bias, rngs)
+        super().__init__(inputs, outputs, features, width, bias, rngs, reads)
 
     def maps(self) -> list[Affine]:
         """Return the maps of the gates; the candidate reads input and state separately, as the reset gate is applied between them."""

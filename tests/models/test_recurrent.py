@@ -81,6 +81,21 @@ def test_an_unbounded_recurrent_network_without_biases() -> None:
     assert hidden[0].saturation is None
 
 
+def test_a_network_that_reads_all_its_states() -> None:
+    steps = 3
+    net = network("gru", steps, reads="all")
+    params, x = random_params(net), jnp.asarray(normal(2, steps * FEATURES))
+    outputs, hidden = net.trace(params, x)
+    states = np.concatenate([layer.activation for layer in hidden], axis=1)
+    np.testing.assert_allclose(outputs, states @ params["output"]["kernel"] + params["output"]["bias"], rtol=1e-4, atol=1e-5)
+    # Units may change places with all that reads them: their rows do, and the function stays.
+    order = np.array([2, 0, 3, 1])
+    kernel = params["output"]["kernel"].reshape(steps, WIDTH, -1)[:, order].reshape(params["output"]["kernel"].shape)
+    other = {"cell": exchanged(params, order)["cell"], "output": {**params["output"], "kernel": kernel}}
+    np.testing.assert_allclose(net.trace(other, x)[0], outputs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(net.units(other)[0], net.units(params)[0][order])
+
+
 @pytest.mark.parametrize("name", RECURRENT)
 def test_one_pattern_names_all_recurrent_weights_and_one_all_input_weights(name: str) -> None:
     net = network(name)
