@@ -55,7 +55,7 @@ def patches(features: Images) -> Float[Array, "value side side example"]:
     return features
 
 
-def times(kernel: Float[Array, "*size channel unit"], seen: Float[Array, "value *place example"]) -> Float[Array, "unit *place example"]:
+def times(kernel: Float[Array, "3 3 channel unit"], seen: Float[Array, "value side side example"]) -> Filtered:
     """Return the product of a kernel and the patches that it meets."""
     return (kernel.reshape(len(seen), -1).T @ seen.reshape(len(seen), -1)).reshape(-1, *seen.shape[1:])
 

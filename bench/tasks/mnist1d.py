@@ -85,7 +85,7 @@ def mnist1d(
     return Task(SEEN_PLACES, len(HEIGHTS), sample, loss, "classification")
 
 
-def _padded_templates() -> Float[np.ndarray, "template padding place"]:
+def _padded_templates() -> Float[np.ndarray, "template padding twice"]:
     """Return the templates, stretched with each number of zeros behind them, twice in a row: a moved one is a part of that."""
     heights = np.array(HEIGHTS)
     heights = AMPLITUDE * (heights - heights[:, :1]) / heights.std(axis=1, keepdims=True) + NEVER_ZERO
@@ -94,7 +94,7 @@ def _padded_templates() -> Float[np.ndarray, "template padding place"]:
     return np.tile(np.stack(found, axis=1), 2)
 
 
-def _moved(templates: Float[Array, "template padding place"], label: Array, padding: Array, shift: Array) -> Float[Array, " place"]:
+def _moved(templates: Float[Array, "template padding twice"], label: Array, padding: Array, shift: Array) -> Float[Array, " place"]:
     """Return a padded template, moved by `shift` places around the end."""
     return jax.lax.dynamic_slice(templates, (label, padding, PLACES - shift), (1, 1, PLACES))[0, 0]
 
