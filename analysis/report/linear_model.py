@@ -28,7 +28,7 @@ def linear_frame(run: Run) -> pd.DataFrame:
     for cell in run.experiment.cells:
         found, words = run.tasks[cell.id], _words(cell)
         if found is not None and _is_real(cell, found) and words not in lines:
-            lines[words] = _line(run, words, cell, found.kind == "classification")
+            lines[words] = _line(run, words, cell, found)
     return pd.DataFrame([line for line in lines.values() if line])
 
 
@@ -44,15 +44,16 @@ def _words(cell: Cell) -> str:
     return value_words(axis_label({"name": cell.settings.task.name, **kept}))
 
 
-def _line(run: Run, words: str, cell: Cell, is_class: bool) -> dict[str, str] | None:
+def _line(run: Run, words: str, cell: Cell, found: Task) -> dict[str, str] | None:
     """The line of a task, on the first data sets of its rows; None without test examples, or if one data set is too large."""
     seeds = run.lanes.loc[run.lanes["cell"] == cell.id, "data_seed"].drop_duplicates()
-    drawn = data_sets(cell, seeds.head(MOST_SETS if run.seeded[cell.id] else 1), MOST_BYTES)
+    drawn = data_sets(cell, seeds.head(MOST_SETS if found.seeded else 1), MOST_BYTES)
     if not drawn or drawn[0].test_x is None:
         return None
+    is_class = found.kind == "classification"
     score = accuracy_of_logistic_regression if is_class else r2_of_least_squares
     scores = [score(data.x, data.y, data.test_x, data.test_y) for data in drawn]
-    sets = "resample" if run.resampled[cell.id] else "data set"
+    sets = "resample" if found.resamples else "data set"
     return {
         "task": words,
         "linear model": "logistic regression" if is_class else "least squares",

@@ -3,7 +3,9 @@
 import warnings
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from threadpoolctl import threadpool_limits
 
 Array = np.ndarray
 MOST_ITERATIONS = 2000
@@ -17,10 +19,12 @@ def accuracy_of_logistic_regression(x: Array, y: Array, new_x: Array, new_y: Arr
     y, new_y = y.ravel(), new_y.ravel()
     if len(np.unique(y)) == 1:
         return float(np.mean(new_y == y[0]))
-    with warnings.catch_warnings():
+    # Two threads for products of this size can take forty times as long as one, where another process wants the second core.
+    with threadpool_limits(1), warnings.catch_warnings():
         # Inputs of very different sizes take more iterations; what has been reached is then reported.
-        warnings.simplefilter("ignore")
-        return float(LogisticRegression(max_iter=MOST_ITERATIONS).fit(x, y).score(new_x, new_y))
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = LogisticRegression(max_iter=MOST_ITERATIONS).fit(x.astype(float), y)
+        return float(fitted.score(new_x.astype(float), new_y))
 
 
 def r2_of_least_squares(x: Array, y: Array, new_x: Array, new_y: Array) -> float:
