@@ -23,8 +23,8 @@ INTERVALS = (
 )
 LAWS = "Exact predictions that these rows must meet before a verdict is printed."
 LINEAR = (
-    "Linear models of scikit-learn (logistic regression with its default penalty, or least squares) on the same data as the networks: their "
-    "median over data sets. A task that a linear model solves says nothing about depth."
+    "Linear models of scikit-learn (logistic regression with its default penalty, or least squares), trained and tested on the data of the "
+    "networks: medians over data sets. A task that a linear model solves says nothing about depth."
 )
 LIMITS = (
     "The verdicts are about these cells: their data, widths, learning rates and budgets. A training run that is unsolved has not been "

@@ -33,7 +33,7 @@ def places_after(places: int, size: int) -> int:
     return (places + 2 - size) // STRIDE + 1
 
 
-def windows(features: Sequences, size: int) -> Float[Array, "value place example"]:
+def windows(features: Sequences, size: int) -> Float[Array, "value window example"]:
     """Return the values that a kernel of this size meets at each place, ordered by offset, and by channel within an offset."""
     last = STRIDE * (places_after(features.shape[1], size) - 1) + 1
     padded = jnp.pad(features, ((0, 0), (1, 1), (0, 0)))
@@ -51,7 +51,7 @@ class SequenceConvolution(nnx.Module):
         self.kernel = nnx.Param(jax.nn.initializers.lecun_normal()(rngs.params(), (size, inputs, outputs)))
         self.bias = nnx.Param(jnp.zeros(outputs)) if bias else None
 
-    def __call__(self, features: Sequences) -> Float[Array, "unit place example"]:
+    def __call__(self, features: Sequences) -> Float[Array, "unit window example"]:
         kernel = self.kernel[...]
         values = windows(features, len(kernel))
         flat = values.reshape(len(values), -1)

@@ -104,41 +104,6 @@ def test_a_cnn_is_flax_s_convolutions_and_pooling(channels: tuple[int, ...], poo
     np.testing.assert_allclose(outputs, dense(params["output"], channels_first(features)), rtol=1e-4, atol=1e-4)
 
 
-def test_a_network_of_sequences_is_flax_s_convolutions() -> None:
-    """A sequence of 36 becomes one of 17, 8 and 5: kernels of even and odd sizes, and sequences that do and do not end with a window."""
-    net = network("cnn1d", channels=[4, 2, 3], kernel_sizes=[5, 4, 1], activation="tanh")
-    params = drawn(net)
-    weights = jax.random.normal(KEY, (len(X), 3))
-
-    def reference(params: Params) -> jax.Array:
-        features = X[:, :, None]
-        for index, (before, after, size) in enumerate([(1, 4, 5), (4, 2, 4), (2, 3, 1)]):
-            layer: Any = nnx.Conv(before, after, (size,), strides=2, padding=1, rngs=nnx.Rngs(0))
-            layer.kernel[...], layer.bias[...] = (params["convolutions"][index][name] for name in ("kernel", "bias"))
-            features = jnp.tanh(layer(features))
-        return dense(params["output"], channels_first(features))
-
-    assert [layer.activation.shape[1] for layer in net.trace(params, X)[1]] == [4 * 17, 2 * 8, 3 * 5]
-    np.testing.assert_allclose(net.trace(params, X)[0], reference(params), rtol=1e-4, atol=1e-5)
-    ours, theirs = (
-        jax.grad(lambda params, outputs=outputs: jnp.sum(weights * outputs(params)))(params)
-        for outputs in (lambda params: net.trace(params, X)[0], reference)
-    )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), ours, theirs)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"kernel_sizes": [5, 3]}, r"kernel_sizes = \[5, 3\]: one for each of the 3 model.channels"),
-        ({"channels": [2, 2], "kernel_sizes": [36, 5]}, r"kernel_sizes = \[36, 5\]: 5 on a sequence of 2 with a zero at each end"),
-    ],
-)
-def test_kernels_that_no_sequence_has_room_for_are_named(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        network("cnn1d", **options)
-
-
 @pytest.mark.parametrize("normalization", ["none", "layer"])
 @pytest.mark.parametrize("gated", [True, False])
 @pytest.mark.parametrize("name", RESIDUAL)
@@ -167,7 +132,10 @@ def test_a_residual_network_is_its_formula(name: str, gated: bool, normalization
     np.testing.assert_allclose(outputs, dense(params["output"], stream), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "layer"), [("cnn", "convolutions.{}"), ("cnn1d", "convolutions.{}"), ("rescnn", "blocks.{}.first"), ("resmlp", "blocks.{}.first")])
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("cnn", "convolutions.{}"), ("rescnn", "blocks.{}.first"), ("resmlp", "blocks.{}.first")],
+)
 def test_the_slope_in_the_pre_activations_adds_up_to_the_bias_s(name: str, layer: str) -> None:
     net = network(name)
     params = drawn(net)
@@ -183,7 +151,7 @@ def test_the_slope_in_the_pre_activations_adds_up_to_the_bias_s(name: str, layer
         np.testing.assert_allclose(slopes.reshape(len(X), len(bias), -1).sum(axis=(0, 2)), bias, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "options"), [("cnn", {}), ("cnn1d", {}), ("rescnn", {"normalization": "layer"}), ("resmlp", {"gated": True})])
+@pytest.mark.parametrize(("name", "options"), [("cnn", {}), ("rescnn", {"normalization": "layer"}), ("resmlp", {"gated": True})])
 def test_units_of_a_constant_start_are_equal_and_stay_so(name: str, options: dict[str, Any]) -> None:
     net = network(name, **options)
 
