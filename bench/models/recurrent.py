@@ -90,8 +90,9 @@ class Recurrent(nnx.Module):
         matrix the weight to itself, those from the other units and those to them; the latter two are sorted, because the order of the
         other units does not count.
         """
-        # The rows of a layer that reads all steps are ordered by step, and by unit within a step.
-        parts = [jnp.moveaxis(self.output.kernel[...].reshape(-1, self.width, self.output.out_features), 0, 1).reshape(self.width, -1)]
+        kernel, width = self.output.kernel[...], self._gates[0].h.kernel.shape[0]
+        # The rows of a layer that reads all states are ordered by step, and by unit within a step.
+        parts = [jnp.moveaxis(kernel.reshape(-1, width, kernel.shape[-1]), 0, 1).reshape(width, -1)]
         for gate in self._gates:
             recurrent = gate.h.kernel[...]
             parts += [gate.x.kernel[...].T, jnp.diag(recurrent)[:, None]]
