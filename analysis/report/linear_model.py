@@ -48,11 +48,12 @@ def _line(run: Run, words: str, cell: Cell, found: Task) -> dict[str, str] | Non
     """The line of a task, on the first data sets of its rows; None without test examples, or if one data set is too large."""
     seeds = run.lanes.loc[run.lanes["cell"] == cell.id, "data_seed"].drop_duplicates()
     drawn = data_sets(cell, seeds.head(MOST_SETS if found.seeded else 1), MOST_BYTES)
-    if not drawn or drawn[0].test_x is None:
+    parts = [[np.asarray(part) for part in (data.x, data.y, data.test_x, data.test_y)] for data in drawn if data.test_x is not None]
+    if not parts:
         return None
     is_class = found.kind == "classification"
     score = accuracy_of_logistic_regression if is_class else r2_of_least_squares
-    scores = [score(data.x, data.y, data.test_x, data.test_y) for data in drawn]
+    scores = [score(*arrays) for arrays in parts]
     sets = "resample" if found.resamples else "data set"
     return {
         "task": words,

@@ -11,12 +11,13 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden, activate
+from bench.models.mlp import affine, product
 
 UNROLLED_STEPS = 8
 """Length of the longest sequence whose loop is unrolled. On a CPU, an unrolled LSTM of 32 units over 8 steps trained in 0.8 times the time
 and compiled in 1.9 times the time; with 16 steps, gated cells took up to 1.25 times as long."""
 
-State = tuple[Float[Array, " width"], ...]
+State = tuple[Float[Array, " width *example"], ...]
 """The arrays that are carried from step to step; the last one is what the gates and the output layer read."""
 
 
@@ -46,6 +47,8 @@ class Recurrent(nnx.Module):
     the last one, or all of them. ValueError if the number of inputs is no multiple of `features`.
     """
 
+    examples_last: ClassVar[bool] = True
+    """`trace` takes one example, or several as an array (input, example): along examples a CPU computes faster than along units."""
     gates: ClassVar[tuple[str, ...]] = ()
     """Names of the gates; empty: there is one gate, the cell itself."""
     carried: ClassVar[int] = 1
@@ -73,10 +76,10 @@ class Recurrent(nnx.Module):
         """Return the affine maps of input and state that are computed before the gates: one for each gate."""
         return [gate.affine() for gate in self._gates]
 
-    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+    def trace(self, x: Float[Array, " input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, " output *example"], list[Hidden]]:
         state, hidden = self._run(x, self._beginning(x), forward)
-        read = hidden.activation.ravel() if self.reads == "all" else state[-1]
-        return self.output(read), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
+        read = hidden.activation.reshape(-1, *x.shape[1:]) if self.reads == "all" else state[-1]
+        return affine(self.output, read), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
 
     def jacobian(self, x: Float[Array, " input"]) -> Float[Array, "state state"]:
         """Return the derivative of the last state by the one before the first step; a state is all that is carried."""
@@ -104,19 +107,22 @@ class Recurrent(nnx.Module):
     def _gates(self) -> list[Gate]:
         return [self.cell[name] for name in self.gates] if self.gates else [self.cell]
 
-    def _beginning(self, x: Float[Array, " input"]) -> State:
-        return (jnp.zeros(self.width, x.dtype),) * self.carried
+    def _beginning(self, x: Float[Array, " input *example"]) -> State:
+        return (jnp.zeros((self.width, *x.shape[1:]), x.dtype),) * self.carried
 
-    def _run(self, x: Float[Array, " input"], state: State, forward: Forward) -> tuple[State, Hidden]:
+    def _run(self, x: Float[Array, " input *example"], state: State, forward: Forward) -> tuple[State, Hidden]:
         """Return the last state, and the values of every step (leading axis: time step)."""
         # One product of input and state for all gates.
         weights, bias = (jnp.concatenate(parts, axis=-1) for parts in zip(*self.maps(), strict=True))
         shifts = None if forward.shifts is None else jnp.stack(forward.shifts)
 
         def step(state: State, now: tuple[Array, Array | None]) -> tuple[State, Hidden]:
-            return self.step(state, jnp.concatenate([now[0], state[-1]]) @ weights + bias, now[1])
+            values = jnp.concatenate([now[0], state[-1]])
+            z = values @ weights + bias if x.ndim == 1 else product(weights, values) + bias[:, None]
+            return self.step(state, z, now[1])
 
-        return jax.lax.scan(step, state, (x.reshape(self.time_steps, self.features), shifts), unroll=self.time_steps <= UNROLLED_STEPS)
+        inputs = x.reshape(self.time_steps, self.features, *x.shape[1:])
+        return jax.lax.scan(step, state, (inputs, shifts), unroll=self.time_steps <= UNROLLED_STEPS)
 
 
 @model
@@ -222,11 +228,11 @@ class LSTM(Recurrent):
         return (cell, new), Hidden(cell, new, new)
 
 
-def _shifted(values: Float[Array, " width"], shift: Float[Array, " width"] | None) -> Float[Array, " width"]:
+def _shifted(values: Float[Array, " width *example"], shift: Float[Array, " width *example"] | None) -> Float[Array, " width *example"]:
     return values if shift is None else values + shift
 
 
-def _kept(values: Float[Array, " width"]) -> Float[Array, " width"]:
+def _kept(values: Float[Array, " width *example"]) -> Float[Array, " width *example"]:
     """Return the same values, divided by 1.
 
     In the backward pass every time step adds to a sum. XLA on a CPU would compute that sum anew, from the last step on, wherever it is

@@ -53,9 +53,10 @@ def test_real_tasks_have_what_scikit_learn_reaches_on_their_data(tmp_path: Path)
     ]
     explained = []
     for one in data("diabetes"):
-        design, new = (np.c_[x.astype(float), np.ones(len(x))] for x in (one.x, one.test_x))
-        errors = one.test_y - new @ np.linalg.lstsq(design, one.y, rcond=None)[0]
-        explained.append(1 - np.sum(errors**2) / np.sum((one.test_y - np.mean(one.test_y)) ** 2))
+        (x, new), y, new_y = (np.asarray(part, float) for part in (one.x, one.test_x)), one.y, np.asarray(one.test_y)
+        weights = np.linalg.lstsq(np.c_[x, np.ones(len(x))], y, rcond=None)[0]
+        errors = new_y - np.c_[new, np.ones(len(new))] @ weights
+        explained.append(1 - np.sum(errors**2) / np.sum((new_y - np.mean(new_y)) ** 2))
     assert found["task"].tolist() == ["wine (n train = 20)", "diabetes", "mnist1d (n = 300, n test = 100)"]
     assert found["linear model"].tolist() == ["logistic regression", "least squares", "logistic regression"]
     assert found["reaches"].tolist() == [
