@@ -6,13 +6,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy.signal import correlate
-from sklearn.linear_model import LogisticRegression
 
 from analysis.laws.evidence import Decision, Evidence, Lanes
 from analysis.laws.law import SAMPLE, cells_of, law, starts
 from analysis.laws.oracle import ZERO_AT_ZERO, cross_entropy, forward
 from analysis.rows.load import Run
 from analysis.stats.intervals import quantile_interval
+from analysis.stats.linear import accuracy_of_logistic_regression
 from bench.models import model
 from bench.runs.networks import network, task_of
 from bench.spec import Cell
@@ -23,7 +23,7 @@ BASELINES = 100
 """Number of data sets on which a classifier of scikit-learn is trained."""
 ACCURACY_DIGITS = 6
 """Number of decimals of an accuracy that float32 holds."""
-SILENT_AT_ZERO = ("cnn", "elman", "gru", "lstm", "transformer", "resmlp", "rescnn")
+SILENT_AT_ZERO = ("cnn", "cnn1d", "elman", "gru", "lstm", "transformer", "resmlp", "rescnn")
 """Models whose output layer has inputs of zero if all weights are zero and act(0) = 0."""
 
 
@@ -185,8 +185,7 @@ def linear_baseline(run: Run, found: Evidence) -> None:
 def _baseline_accuracies(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     """Test accuracy of logistic regression on the data set of each row."""
     data = starts(run, cell, rows).data
-    fits = [LogisticRegression(max_iter=2000).fit(x, y) for x, y in zip(data.x, data.y, strict=True)]
-    return np.array([fit.score(x, y) for fit, x, y in zip(fits, data.test_x, data.test_y, strict=True)])
+    return np.array([accuracy_of_logistic_regression(*parts) for parts in zip(data.x, data.y, data.test_x, data.test_y, strict=True)])
 
 
 def _gradient_shares(cell: Cell, lanes: Lanes) -> np.ndarray:

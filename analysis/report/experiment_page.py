@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.escape import fenced, latex_text, markdown_text, plain_text
 from analysis.figures.default import figures_of
-from analysis.report.experiment_tables import claim_frame, tables
+from analysis.report.experiment_tables import claim_frame
 from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
 from analysis.report.literature import with_citations
@@ -29,16 +29,19 @@ SENSITIVITY = (
     "on a share is moved by its distance from the nearer end: where 1% of runs may fail, half of that or twice as many may. How budgets "
     "and optimizers of their own change what matters most, x29-sensitivity measures."
 )
+LINEAR = (
+    "Linear models of scikit-learn (logistic regression with its default penalty, or least squares), trained and tested on the data of the "
+    "networks: medians over data sets. A task that a linear model solves says nothing about depth."
+)
 LIMITS = (
     "The verdicts are about these cells: their data, widths, learning rates and budgets. A training run that is unsolved has not been "
     "shown to be unsolvable; one that is stuck has (an update changed no bit of its state)."
 )
 
 
-def experiment_page(result: Result) -> str:
-    """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in Markdown."""
+def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
+    """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in Markdown; `frames` are its tables."""
     run, experiment = result.run, result.run.experiment
-    frames = tables(result)
     again = f"`initbench report reports/{experiment.name} --out reports`"
     figures = _figures(run, again)
     sections = [
@@ -55,6 +58,7 @@ def experiment_page(result: Result) -> str:
         *([LAWS, markdown(frames["laws"])] if result.laws else ["No exact law is declared for this experiment."]),
         *(["## Beside published numbers", markdown(frames["published"])] if experiment.published else []),
         *(["## How much hangs on the thresholds", SENSITIVITY, markdown(frames["sensitivity"])] if "sensitivity" in frames else []),
+        *(["## Beside a linear model", LINEAR, markdown(frames["linear"])] if "linear" in frames else []),
         *(["## Figures", figures] if figures else []),
         "## Cells",
         _folded(frames["cells"], "cells"),

@@ -7,6 +7,7 @@ from analysis.judging.family import counts, overall, standing, typical
 from analysis.judging.sensitivity import sensitivity
 from analysis.laws import Law
 from analysis.report.format import condition, interval, measure, number, outcome, runs
+from analysis.report.linear_model import linear_frame
 from analysis.report.result import Result
 from analysis.report.rules import condition_frame, rule_frame, rules_of
 from analysis.rows.load import Run, matching
@@ -27,6 +28,7 @@ def tables(result: Result) -> dict[str, pd.DataFrame]:
         "laws": pd.DataFrame(laws, columns=["law", "says", "standing", "number", "n"]),
         "published": _published(result.run),
         "sensitivity": sensitivity_frame(result),
+        "linear": linear_frame(result.run),
         "cells": cell_frame(result),
     }
     return {name: frame for name, frame in frames.items() if len(frame)}

@@ -165,13 +165,14 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
         "claims": [verdict.record() for verdict in result.verdicts],
     }
     write_whole(folder / "claims.json", (json.dumps(claims, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
-    for name, table in tables(result).items():
+    frames = tables(result)
+    for name, table in frames.items():
         _write_table(table, folder / "tables" / name)
     write_rules(rules_of(result), folder, formats, interim_note([result]))
     for figure in figures_of(run.experiment):
         with trusting(trust):
             draw(run, figure, folder / "figures" / figure.name, formats)
-    write_whole(folder / "README.md", experiment_page(result).encode())
+    write_whole(folder / "README.md", experiment_page(result, frames).encode())
     return result.name
 
 

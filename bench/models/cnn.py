@@ -1,16 +1,15 @@
 """Convolutional networks."""
 
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 from pydantic import Field, PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden
-from bench.models.convolution import Convolution, Flat, flat, images, incoming, mean_pooled, outgoing, seen, shifted, side_of
+from bench.models.convolution import Convolution, Flat, channel_rows, flat, images, mean_pooled, seen, shifted, side_of
 
 Channels = Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1, max_length=3)]
 
@@ -58,7 +57,4 @@ class CNN(nnx.Module):
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
         """Return one row per channel of each convolution."""
-        convolutions: list[Any] = list(self.convolutions)
-        last = self.output.kernel[...].reshape(convolutions[-1].kernel.shape[-1], -1)
-        after = [*map(outgoing, convolutions[1:]), last]
-        return [jnp.concatenate([incoming(layer), following], axis=1) for layer, following in zip(convolutions, after, strict=True)]
+        return channel_rows(list(self.convolutions), self.output)

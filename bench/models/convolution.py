@@ -5,6 +5,7 @@ contiguous in memory. With the example as the first axis a convolutional network
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -37,8 +38,8 @@ def images(flat: Flat, channels: int = 1) -> Images:
     return flat.T.reshape(channels, side, side, len(flat))
 
 
-def flat(features: Images) -> Float[Array, "example value"]:
-    """Return images as flat examples: the inverse of `images`."""
+def flat(features: Float[Any, "channel *place example"]) -> Float[Array, "example value"]:
+    """Return images, or sequences, as flat examples: the inverse of `images`."""
     return features.reshape(-1, features.shape[-1]).T
 
 
@@ -107,11 +108,11 @@ class Convolution(nnx.Module):
         return convolved if self.bias is None else convolved + self.bias[...][:, None, None, None]
 
 
-def shifted(forward: Forward, channels: tuple[int, ...]) -> Forward:
-    """Return a pass whose shifts are images, for layers with these numbers of channels."""
+def shifted(forward: Forward, channels: tuple[int, ...], shaped: Callable[[Flat, int], Any] = images) -> Forward:
+    """Return a pass whose shifts are images, or what else `shaped` makes of them, for layers with these numbers of channels."""
     if forward.shifts is None:
         return forward
-    return forward._replace(shifts=[images(shift, n) for shift, n in zip(forward.shifts, channels, strict=True)])
+    return forward._replace(shifts=[shaped(shift, n) for shift, n in zip(forward.shifts, channels, strict=True)])
 
 
 def seen(hidden: list[Hidden]) -> list[Hidden]:
@@ -130,3 +131,10 @@ def outgoing(layer: Any) -> Float[Array, "input feature"]:
     """Return the weights of a dense layer or a convolution that read each of its inputs or input channels."""
     kernel = layer.kernel[...]
     return jnp.moveaxis(kernel, -2, 0).reshape(kernel.shape[-2], -1)
+
+
+def channel_rows(convolutions: list[Any], output: nnx.Linear) -> list[Float[Array, "unit feature"]]:
+    """Return one row per channel of each convolution: incoming weights, bias, and weights that read it, the last ones in `output`."""
+    last = output.kernel[...].reshape(convolutions[-1].kernel.shape[-1], -1)
+    after = [*map(outgoing, convolutions[1:]), last]
+    return [jnp.concatenate([incoming(layer), following], axis=1) for layer, following in zip(convolutions, after, strict=True)]

@@ -1,6 +1,6 @@
 """Recurrent networks, which read a flat input as a sequence."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,13 @@ from pydantic import PositiveInt
 
 from bench.models import model
 from bench.models.activations import PLAIN, Activation, Forward, Hidden, activate
+from bench.models.mlp import affine, product
 
 UNROLLED_STEPS = 8
 """Length of the longest sequence whose loop is unrolled. On a CPU, an unrolled LSTM of 32 units over 8 steps trained in 0.8 times the time
 and compiled in 1.9 times the time; with 16 steps, gated cells took up to 1.25 times as long."""
 
-State = tuple[Float[Array, " width"], ...]
+State = tuple[Float[Array, " width *example"], ...]
 """The arrays that are carried from step to step; the last one is what the gates and the output layer read."""
 
 
@@ -43,15 +44,19 @@ class Recurrent(nnx.Module):
     """The common part of the recurrent models; each adds its gates and its `step`.
 
     The input has `features` numbers per time step, one step after another. The state is 0 before the first step; the layer `output` reads
-    the last one. ValueError if the number of inputs is no multiple of `features`.
+    the last one, or all of them. ValueError if the number of inputs is no multiple of `features`.
     """
 
+    examples_last: ClassVar[bool] = True
+    """`trace` takes one example, or several as an array (input, example): along examples a CPU computes faster than along units."""
     gates: ClassVar[tuple[str, ...]] = ()
     """Names of the gates; empty: there is one gate, the cell itself."""
     carried: ClassVar[int] = 1
     """Number of parts of the state."""
 
-    def __init__(self, inputs: int, outputs: int, features: int, width: int, bias: bool, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, features: int, width: int, bias: bool, rngs: nnx.Rngs, reads: Literal["last", "all"] = "last"
+    ) -> None:
         if inputs % features:
             raise ValueError(f"model.features = {features}: the task's {inputs} inputs are no multiple of it")
         self.features, self.width, self.time_steps = features, width, inputs // features
@@ -60,7 +65,8 @@ class Recurrent(nnx.Module):
             return Gate(features, width, bias, rngs)
 
         self.cell: Any = nnx.Dict({name: gate() for name in self.gates}) if self.gates else gate()
-        self.output = nnx.Linear(width, outputs, use_bias=bias, rngs=rngs)
+        self.reads = reads
+        self.output = nnx.Linear(width * (self.time_steps if reads == "all" else 1), outputs, use_bias=bias, rngs=rngs)
 
     def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
         """Return the next state and the values of the step, from the columns `z` of all `maps` one after another."""
@@ -70,9 +76,10 @@ class Recurrent(nnx.Module):
         """Return the affine maps of input and state that are computed before the gates: one for each gate."""
         return [gate.affine() for gate in self._gates]
 
-    def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+    def trace(self, x: Float[Array, " input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, " output *example"], list[Hidden]]:
         state, hidden = self._run(x, self._beginning(x), forward)
-        return self.output(state[-1]), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
+        read = hidden.activation.reshape(-1, *x.shape[1:]) if self.reads == "all" else state[-1]
+        return affine(self.output, read), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]
 
     def jacobian(self, x: Float[Array, " input"]) -> Float[Array, "state state"]:
         """Return the derivative of the last state by the one before the first step; a state is all that is carried."""
@@ -86,7 +93,9 @@ class Recurrent(nnx.Module):
         matrix the weight to itself, those from the other units and those to them; the latter two are sorted, because the order of the
         other units does not count.
         """
-        parts = [self.output.kernel[...]]
+        kernel, width = self.output.kernel[...], self._gates[0].h.kernel.shape[0]
+        # The rows of a layer that reads all states are ordered by step, and by unit within a step.
+        parts = [jnp.moveaxis(kernel.reshape(-1, width, kernel.shape[-1]), 0, 1).reshape(width, -1)]
         for gate in self._gates:
             recurrent = gate.h.kernel[...]
             parts += [gate.x.kernel[...].T, jnp.diag(recurrent)[:, None]]
@@ -98,19 +107,22 @@ class Recurrent(nnx.Module):
     def _gates(self) -> list[Gate]:
         return [self.cell[name] for name in self.gates] if self.gates else [self.cell]
 
-    def _beginning(self, x: Float[Array, " input"]) -> State:
-        return (jnp.zeros(self.width, x.dtype),) * self.carried
+    def _beginning(self, x: Float[Array, " input *example"]) -> State:
+        return (jnp.zeros((self.width, *x.shape[1:]), x.dtype),) * self.carried
 
-    def _run(self, x: Float[Array, " input"], state: State, forward: Forward) -> tuple[State, Hidden]:
+    def _run(self, x: Float[Array, " input *example"], state: State, forward: Forward) -> tuple[State, Hidden]:
         """Return the last state, and the values of every step (leading axis: time step)."""
         # One product of input and state for all gates.
         weights, bias = (jnp.concatenate(parts, axis=-1) for parts in zip(*self.maps(), strict=True))
         shifts = None if forward.shifts is None else jnp.stack(forward.shifts)
 
         def step(state: State, now: tuple[Array, Array | None]) -> tuple[State, Hidden]:
-            return self.step(state, jnp.concatenate([now[0], state[-1]]) @ weights + bias, now[1])
+            values = jnp.concatenate([now[0], state[-1]])
+            z = values @ weights + bias if x.ndim == 1 else product(weights, values) + bias[:, None]
+            return self.step(state, z, now[1])
 
-        return jax.lax.scan(step, state, (x.reshape(self.time_steps, self.features), shifts), unroll=self.time_steps <= UNROLLED_STEPS)
+        inputs = x.reshape(self.time_steps, self.features, *x.shape[1:])
+        return jax.lax.scan(step, state, (inputs, shifts), unroll=self.time_steps <= UNROLLED_STEPS)
 
 
 @model
@@ -148,6 +160,8 @@ class GRU(Recurrent):
     product, as in cuDNN. Parameters: `x.kernel`, `h.kernel` and `bias` of `cell.candidate`, `cell.reset` and `cell.update`, and the layer
     `output`: `*.x` names all input weights, `*.h` all recurrent weights, `*.update.bias` the bias of the update gate.
 
+    With `reads = "all"` the output layer reads the states of all time steps, not only the last one.
+
     A hidden layer is a time step; its pre-activation is the candidate's.
     """
 
@@ -160,10 +174,11 @@ class GRU(Recurrent):
         features: PositiveInt = 8,
         width: PositiveInt = 16,
         bias: bool = True,
+        reads: Literal["last", "all"] = "last",
         *,
         rngs: nnx.Rngs,
     ) -> None:
-        super().__init__(inputs, outputs, features, width, bias, rngs)
+        super().__init__(inputs, outputs, features, width, bias, rngs, reads)
 
     def maps(self) -> list[Affine]:
         """Return the maps of the gates; the candidate reads input and state separately, as the reset gate is applied between them."""
@@ -213,11 +228,11 @@ class LSTM(Recurrent):
         return (cell, new), Hidden(cell, new, new)
 
 
-def _shifted(values: Float[Array, " width"], shift: Float[Array, " width"] | None) -> Float[Array, " width"]:
+def _shifted(values: Float[Array, " width *example"], shift: Float[Array, " width *example"] | None) -> Float[Array, " width *example"]:
     return values if shift is None else values + shift
 
 
-def _kept(values: Float[Array, " width"]) -> Float[Array, " width"]:
+def _kept(values: Float[Array, " width *example"]) -> Float[Array, " width *example"]:
     """Return the same values, divided by 1.
 
     In the backward pass every time step adds to a sum. XLA on a CPU would compute that sum anew, from the last step on, wherever it is

@@ -1,6 +1,8 @@
 """The starts of training runs: their data and initial parameters, regenerated from their seeds. Nothing here trains."""
 
 import math
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
@@ -8,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from bench.hardware import precision
+from bench.lane.data import data_bytes, data_shapes, sampled
 from bench.lane.program import Program
 from bench.lane.state import Fixed, State
 from bench.lane.views import Views
 from bench.runs.networks import Params
 from bench.runs.plan import bare_programs
 from bench.spec import Cell
+from bench.startup import HASTY
+from bench.tasks.definition import Data
 
 AT_ONCE = 100
 """Number of starts that one compiled function computes: the last ones are padded, so that it serves all cells that start alike."""
@@ -76,3 +81,12 @@ class Starts:
         with precision(cell.settings.training.dtype):
             parts = [start(program.inputs_of(cell, *part.T)) for part in np.split(seeds, len(seeds) // AT_ONCE)]
         return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(rows)], *parts)
+
+
+def data_sets(cell: Cell, data_seeds: Iterable[int], most_bytes: int) -> list[Data]:
+    """Draw the data sets of a cell with these seeds, as arrays of NumPy; only the first ones that take up to `most_bytes` together."""
+    spec, dtype = cell.settings.task, cell.settings.training.dtype
+    with precision(dtype):
+        number = most_bytes // data_bytes(data_shapes(spec, dtype))
+        draw = jax.jit(lambda seed: sampled(spec, seed, dtype), compiler_options=HASTY)
+        return [jax.tree.map(np.asarray, draw(np.uint32(seed))) for seed in islice(data_seeds, number)]

@@ -14,9 +14,9 @@ FEATURES, WIDTH, OUTPUTS = 3, 4, 2
 RECURRENT = ("elman", "gru", "lstm")
 
 
-def network(name: str, steps: int = 5, outputs: int = OUTPUTS, **options: Any) -> Network:
+def network(name: str, steps: int = 5, outputs: int = OUTPUTS, examples_last: bool = False, **options: Any) -> Network:
     spec = {"name": name, "features": FEATURES, "width": WIDTH, **options}
-    return Network(ModelSpec.model_validate(spec), steps * FEATURES, outputs)
+    return Network(ModelSpec.model_validate(spec), steps * FEATURES, outputs, examples_last)
 
 
 def random_params(net: Network, scale: float = 0.7) -> Any:

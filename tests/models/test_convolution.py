@@ -132,7 +132,10 @@ def test_a_residual_network_is_its_formula(name: str, gated: bool, normalization
     np.testing.assert_allclose(outputs, dense(params["output"], stream), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "layer"), [("cnn", "convolutions.{}"), ("rescnn", "blocks.{}.first"), ("resmlp", "blocks.{}.first")])
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("cnn", "convolutions.{}"), ("rescnn", "blocks.{}.first"), ("resmlp", "blocks.{}.first")],
+)
 def test_the_slope_in_the_pre_activations_adds_up_to_the_bias_s(name: str, layer: str) -> None:
     net = network(name)
     params = drawn(net)
@@ -187,7 +190,7 @@ def permuted(net: Network, params: Params, index: int, order: np.ndarray) -> Par
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("cnn", {}), ("cnn", {"bias": False}), ("rescnn", {"normalization": "layer"}), ("resmlp", {})]
+    ("name", "options"), [("cnn", {}), ("cnn", {"bias": False}), ("cnn1d", {}), ("rescnn", {"normalization": "layer"}), ("resmlp", {})]
 )
 def test_a_row_has_what_belongs_to_its_unit(name: str, options: dict[str, Any]) -> None:
     """Units may change places with their rows; the function does not see it."""

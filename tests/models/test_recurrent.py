@@ -1,5 +1,6 @@
 """Recurrent networks against the cells of flax."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ from flax import nnx
 from bench.lane.network import Network, Noise, dotted
 from bench.probes.recurrent import recurrent_jacobian_max, recurrent_jacobian_min
 from bench.probes.symmetry import distinct_units
+from bench.startup import HASTY
 from tests.models.sequences import FEATURES, RECURRENT, WIDTH, initial, network, normal, random_params
 
 
@@ -79,6 +81,38 @@ def test_an_unbounded_recurrent_network_without_biases() -> None:
     outputs, hidden = net.trace(params, jnp.asarray(x))
     np.testing.assert_allclose(outputs, second @ params["output"]["kernel"], rtol=1e-4, atol=1e-5)
     assert hidden[0].saturation is None
+
+
+def test_a_network_that_reads_all_its_states() -> None:
+    steps = 3
+    net = network("gru", steps, reads="all")
+    params, x = random_params(net), jnp.asarray(normal(2, steps * FEATURES))
+    outputs, hidden = net.trace(params, x)
+    states = np.concatenate([layer.activation for layer in hidden], axis=1)
+    np.testing.assert_allclose(outputs, states @ params["output"]["kernel"] + params["output"]["bias"], rtol=1e-4, atol=1e-5)
+    # Units may change places with all that reads them: their rows do, and the function stays.
+    order = np.array([2, 0, 3, 1])
+    kernel = params["output"]["kernel"].reshape(steps, WIDTH, -1)[:, order].reshape(params["output"]["kernel"].shape)
+    other = {"cell": exchanged(params, order)["cell"], "output": {**params["output"], "kernel": kernel}}
+    np.testing.assert_allclose(net.trace(other, x)[0], outputs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(net.units(other)[0], net.units(params)[0][order])
+
+
+@pytest.mark.parametrize(("name", "options"), [("elman", {}), ("gru", {"reads": "all"}), ("lstm", {"bias": False})])
+def test_examples_behind_the_units_give_the_same(name: str, options: dict[str, Any]) -> None:
+    front, behind = (network(name, examples_last=last, **options) for last in (False, True))
+    params, x = random_params(front), jnp.asarray(normal(7, 5 * FEATURES))
+    shifts = [0.1 * normal(7, WIDTH) for _ in range(5)]
+
+    @partial(jax.jit, compiler_options=HASTY)
+    def found(params: Any, shifts: Any) -> list[Any]:
+        def loss(params: Any, shifts: Any, net: Network) -> tuple[Any, Any]:
+            traced = net.trace(params, x, Noise(shifts=shifts))
+            return jnp.sum(jnp.sin(traced[0])), traced
+
+        return [jax.grad(loss, (0, 1), has_aux=True)(params, shifts, net) for net in (front, behind)]
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *found(params, shifts))
 
 
 @pytest.mark.parametrize("name", RECURRENT)
