@@ -100,9 +100,12 @@ class Certifier:
         def one(given: tuple[Standing, Array]) -> End:
             standing, there = given
             loss, start = _loss(self._program, standing)
-            shapes = jax.eval_shape(certified, loss, start, standing.solved_below)
-            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-            return jax.lax.cond(there, lambda: certified(loss, start, standing.solved_below), lambda: nothing)
+
+            def end() -> End:
+                return certified(loss, start, standing.solved_below)
+
+            nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(end))
+            return jax.lax.cond(there, end, lambda: nothing)
 
         return jax.jit(lambda *given: jax.lax.map(one, given), compiler_options=one_thread_per_device())
 
