@@ -25,7 +25,14 @@ def certify(folder: Path, trust: Collection[str] = ()) -> tuple[Run, pd.DataFram
     failed = run.lanes[run.lanes["outcome"].isin(FAILED)]
     if failed.empty:
         raise ValueError(f"{folder}: no training run has failed; {', '.join(FAILED)} are the outcomes of those that have")
-    again = trained_again(run, failed, ends=True).rows
+    return run, with_ends(run, failed, trained_again(run, failed, ends=True).rows)
+
+
+def with_ends(run: Run, failed: pd.DataFrame, again: pd.DataFrame) -> pd.DataFrame:
+    """Return cell, seeds and axes of failed training runs, with the ends from their rows when they were trained `again`.
+
+    ValueError if one of them has other final parameters now.
+    """
     again = again[[*LANE, "params_digest", *(name for name in again if name == "end" or str(name).startswith("end_"))]]
     kept = failed[[*LANE, *run.experiment.axes, "params_digest"]].astype({"cell": str})
     found = kept.merge(again.astype({"cell": str}), on=LANE, suffixes=("", "_now"))
@@ -34,10 +41,10 @@ def certify(folder: Path, trust: Collection[str] = ()) -> tuple[Run, pd.DataFram
     if other.any():
         where = elsewhere(run)
         raise ValueError(
-            f"{folder}: {other.sum():,} of {len(found):,} failed training runs do not end at the parameters of their rows when they are "
+            f"{run.folder}: {other.sum():,} of {len(found):,} failed training runs do not end at the parameters of their rows when they are "
             f"trained again, the first of them {name_of(found[other].iloc[0])}" + (f"; they were made otherwise: {where}" if where else "")
         )
-    return run, found.drop(columns="params_digest")
+    return found.drop(columns="params_digest")
 
 
 def counts(run: Run, found: pd.DataFrame) -> pd.DataFrame:

@@ -113,12 +113,13 @@ def certified(loss: Loss, start: Point, solved_below: Float[Array, ""]) -> End:
     A stationary point is nearby if Newton's method finds it within 1% of the norm, with a loss within 1%. Minima that are no strict ones
     are told from saddles of higher order by their second derivatives alone: `flat` says in how many directions these are silent.
     """
-    near, there, found = _nearby(loss, start, solved_below)
+    first = _look(loss, start)
+    near, there, found = _nearby(loss, start, first, solved_below)
 
     def here() -> End:
         return _end(start, near, there, _of_index(there), jnp.zeros(()))
 
-    return jax.lax.cond(found, here, lambda: _flowed(loss, start, solved_below))
+    return jax.lax.cond(found, here, lambda: _flowed(loss, start, first, solved_below))
 
 
 def _look(loss: Loss, point: Point) -> Look:
@@ -127,7 +128,7 @@ def _look(loss: Loss, point: Point) -> Look:
     return Look(value, basis.T @ gradient, curvatures, basis)
 
 
-def _nearby(loss: Loss, start: Point, solved_below: Float[Array, ""]) -> tuple[Point, Look, Bool[Array, ""]]:
+def _nearby(loss: Loss, start: Point, first: Look, solved_below: Float[Array, ""]) -> tuple[Point, Look, Bool[Array, ""]]:
     """Return where Newton's method for the roots of the gradient arrives, and whether that is nearby."""
     reach = NEARBY * _scale(start)
 
@@ -140,7 +141,6 @@ def _nearby(loss: Loss, start: Point, solved_below: Float[Array, ""]) -> tuple[P
         point = point + look.newton_step
         return number + 1, point, _look(loss, point)
 
-    first = _look(loss, start)
     _, point, look = jax.lax.while_loop(goes_on, step, (jnp.zeros((), jnp.int32), start, first))
     alike = jnp.abs(look.loss - first.loss) <= NEARBY * jnp.abs(first.loss)
     close = jnp.linalg.norm(point - start) <= reach
@@ -160,9 +160,8 @@ class _Flow(NamedTuple):
     """Time, norm of the gradient and norm of the point."""
 
 
-def _flowed(loss: Loss, start: Point, solved_below: Float[Array, ""]) -> End:
+def _flowed(loss: Loss, start: Point, first: Look, solved_below: Float[Array, ""]) -> End:
     """Follow the gradient flow dx/dt = -grad loss(x) until it solves the task, or its gradient has vanished."""
-    first = _look(loss, start)
     # A gradient that has all but vanished has to fall further, so that one sees how it falls.
     stop = jnp.clip(first.steepness / (10 * FALL), 1e-3 * VANISHED, VANISHED)
 
