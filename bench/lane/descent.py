@@ -22,25 +22,31 @@ VANISHED = 1e-10
 """Norm below which a gradient has vanished."""
 ISOLATED = 1e-3
 """Largest Newton step from a stationary point, as a share of its norm. In a valley to infinity Newton steps do not become small."""
-FLAT = 1e-11
+FLAT = 1e-13
 """Share of the Hessian's largest eigenvalue below which another one cannot be told from 0."""
 NEARBY = 0.01
 """Largest distance of a stationary point, as a share of the norm, at which a descent that has not arrived still counts as being there."""
 NEWTON_STEPS, FLOW_STEPS = 12, 600
-"""Most steps of the search for a stationary point nearby, and of the descent that goes on."""
+"""Most steps of the search for a stationary point nearby, and of the gradient flow."""
+HORIZON = 1e12
+"""Longest time that the gradient flow is followed, in units of one over the largest eigenvalue of the Hessian at its start."""
 FAITHFUL = 0.2
 """Largest correction of a step of the flow, as a share of the step."""
 TIMES = (32.0, 8.0, 4.0, 2.0, 1.0, 0.25, 1 / 64, 1e-4)
 """The durations that a step tries, longest first, in units of the step before it."""
+LONGEST = 2.0
+"""Longest step of the flow, in units of the time that it has taken so far: the law of a slow fall must be seen on its way."""
 BRIEF = 0.02
 """Largest share of a step's duration in which a point may flow back to the bottom of its valley."""
 GROWTH = 30.0
 """Largest exponent of what a step lets grow along directions of negative curvature."""
-FALL = 100.0
-"""The power law of a flow is that of its last part, in which the gradient falls by this factor."""
-SLOWEST, FASTEST = -1.1, -0.4
-"""Exponents of the gradient's fall with time in a valley to infinity: -1 if the loss falls like 1/t, between -1 and -1/2 if it falls more
-slowly. On the way to a point at a finite distance they are below -1, or the fall is exponential."""
+DECADE = 10.0
+"""The law of a fall is that of three points of the flow, each at least so many times as late as the one before."""
+FASTEST = 1.2
+"""Largest exponent p of a loss that falls like t^-p in a valley to infinity: 1 if it falls exponentially with the distance, less than 1 if
+more slowly. On the way to a degenerate minimum at a finite distance p is 2 or a little less, to any other one the fall is exponential."""
+ENDLESS = 0.5
+"""Least growth of the norm between two of these points, in units of that between the two before. Where there is an end, growth slows."""
 
 
 class Kind(IntEnum):
@@ -96,6 +102,11 @@ class Look(NamedTuple):
         flat = jnp.abs(self.curvatures) <= FLAT * self.largest
         return -self.basis @ jnp.where(flat, 0, self.slopes / jnp.where(flat, 1, self.curvatures))
 
+    @property
+    def isolated(self) -> Bool[Array, ""]:
+        """Whether no direction is flat."""
+        return jnp.min(jnp.abs(self.curvatures)) > FLAT * self.largest
+
     def arrived(self, point: Point) -> Bool[Array, ""]:
         """Whether this is a stationary point at a finite place."""
         return (self.steepness <= VANISHED) & (jnp.linalg.norm(self.newton_step) <= ISOLATED * _scale(point))
@@ -106,7 +117,8 @@ def certified(loss: Loss, start: Point, solved_below: Float[Array, ""]) -> End:
 
     - MINIMUM: a stationary point (gradient norm at most 1e-10) without negative eigenvalues, nearby or where the gradient flow arrives;
     - SADDLE: the same with negative eigenvalues;
-    - PLATEAU: the gradient flow arrives nowhere: its gradient falls like 1/t, or more slowly, while the norm grows;
+    - PLATEAU: the gradient flow arrives nowhere: over two decades of time the loss falls like 1/t, or more slowly, towards a value that does
+      not solve the task, while the norm grows without bound;
     - LATE: the gradient flow gets below `solved_below`;
     - UNKNOWN: nothing of this could be shown.
 
@@ -147,8 +159,45 @@ def _nearby(loss: Loss, start: Point, first: Look, solved_below: Float[Array, ""
     return point, look, look.arrived(point) & close & alike & (look.loss >= solved_below)
 
 
+class _Marks(NamedTuple):
+    """Three points of a flow, earliest first, each at least `DECADE` times as late as the one before; times are 0 until there are three."""
+
+    time: Float[Array, " mark"]
+    loss: Float[Array, " mark"]
+    norm: Float[Array, " mark"]
+
+    def with_next(self, *values: Float[Array, ""]) -> "_Marks":
+        """Return the marks with a later point, by its time, loss and norm, in place of the earliest one; or as they are if it is too near."""
+        later = values[0] >= DECADE * self.time[-1]
+        return _Marks(*(jnp.where(later, jnp.append(old[1:], new), old) for old, new in zip(self, values, strict=True)))
+
+    def fall(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Return the exponent p of a loss c + b t^-p through the three points, from 0 to 8, and the value c that it falls to."""
+        wanted = (self.loss[0] - self.loss[1]) / (self.loss[1] - self.loss[2])
+
+        def shares(p: Float[Array, ""]) -> Float[Array, " mark"]:
+            return (self.time / self.time[2]) ** -p
+
+        def halved(_: Any, between: tuple[Array, Array]) -> tuple[Array, Array]:
+            low, high = between
+            middle = (low + high) / 2
+            first, second, third = shares(middle)
+            steeper = first - second < wanted * (second - third)
+            return jnp.where(steeper, middle, low), jnp.where(steeper, high, middle)
+
+        p, _ = jax.lax.fori_loop(0, 50, halved, (jnp.zeros(()), jnp.full((), 8.0)))
+        return p, self.loss[2] - (self.loss[1] - self.loss[2]) / (shares(p)[1] - 1)
+
+    def endless(self, solved_below: Float[Array, ""]) -> Bool[Array, ""]:
+        """Whether the loss falls like a power of time towards a value that does not solve the task, while the norm grows without bound."""
+        p, bottom = self.fall()
+        grown = self.norm[1:] - self.norm[:-1]
+        falls = (self.time[0] > 0) & (self.loss[1] > self.loss[2]) & (p > 0) & (p <= FASTEST) & (bottom >= solved_below)
+        return falls & (grown[0] > 0) & (grown[1] >= ENDLESS * grown[0])
+
+
 class _Flow(NamedTuple):
-    """A gradient flow that is under way, and how it stood when its gradient was `FALL` times as large as where it stops."""
+    """A gradient flow that is under way."""
 
     point: Point
     look: Look
@@ -156,33 +205,33 @@ class _Flow(NamedTuple):
     duration: Float[Array, ""]
     """Duration of the last step."""
     steps: Int[Array, ""]
-    before: tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]
-    """Time, norm of the gradient and norm of the point."""
+    marks: _Marks
 
 
 def _flowed(loss: Loss, start: Point, first: Look, solved_below: Float[Array, ""]) -> End:
-    """Follow the gradient flow dx/dt = -grad loss(x) until it solves the task, or its gradient has vanished."""
-    # A gradient that has all but vanished has to fall further, so that one sees how it falls.
-    stop = jnp.clip(first.steepness / (10 * FALL), 1e-3 * VANISHED, VANISHED)
+    """Follow the gradient flow dx/dt = -grad loss(x) until it solves the task, its gradient has vanished, or it has taken very long."""
+    scale = 1 / jnp.maximum(first.largest, FLAT)
+    # A gradient that has all but vanished at the start has to fall further, so that one sees how it falls.
+    stop = jnp.clip(1e-3 * first.steepness, 1e-3 * VANISHED, VANISHED)
 
     def goes_on(flow: _Flow) -> Bool[Array, ""]:
-        return (flow.steps < FLOW_STEPS) & (flow.look.loss >= solved_below) & (flow.look.steepness > stop)
+        early = (flow.steps < FLOW_STEPS) & (flow.time < HORIZON * scale)
+        return early & (flow.look.loss >= solved_below) & (flow.look.steepness > stop)
 
     def step(flow: _Flow) -> _Flow:
         point, duration, took = _advanced(loss, flow)
-        now = flow.time, flow.look.steepness, jnp.linalg.norm(flow.point)
-        before = jax.tree.map(lambda new, old: jnp.where(flow.look.steepness >= FALL * stop, new, old), now, flow.before)
-        return _Flow(point, _look(loss, point), flow.time + jnp.where(took, duration, 0), duration, flow.steps + 1, before)
+        time, look = flow.time + jnp.where(took, duration, 0), _look(loss, point)
+        marks = flow.marks.with_next(time, look.loss, jnp.linalg.norm(point))
+        return _Flow(point, look, time, duration, flow.steps + 1, marks)
 
-    zero = jnp.zeros(())
-    begun = _Flow(start, first, zero, 1 / jnp.maximum(first.largest, FLAT), jnp.zeros((), jnp.int32), (zero, first.steepness, jnp.linalg.norm(start)))
+    none = jnp.zeros(3)
+    begun = _Flow(start, first, jnp.zeros(()), scale, jnp.zeros((), jnp.int32), _Marks(none, none, none))
     flow = jax.lax.while_loop(goes_on, step, begun)
-    look, (time, steepness, norm) = flow.look, flow.before
-    stopped = look.steepness <= stop
-    exponent = jnp.log(look.steepness / steepness) / jnp.log(flow.time / time)
-    endless = stopped & (SLOWEST <= exponent) & (exponent <= FASTEST) & (jnp.linalg.norm(flow.point) > norm)
-    kind = jnp.where(endless, Kind.PLATEAU, jnp.where(stopped & look.arrived(flow.point), _of_index(look), Kind.UNKNOWN))
-    return _end(start, flow.point, look, jnp.where(look.loss < solved_below, Kind.LATE, kind), flow.time)
+    point, look = flow.point, flow.look
+    kind = jnp.where(flow.marks.endless(solved_below), Kind.PLATEAU, Kind.UNKNOWN)
+    # Next to a strict minimum the loss may have fallen like a power of time before.
+    kind = jnp.where(look.arrived(point) & (look.isolated | (kind == Kind.UNKNOWN)), _of_index(look), kind)
+    return _end(start, point, look, jnp.where(look.loss < solved_below, Kind.LATE, kind), flow.time)
 
 
 def _advanced(loss: Loss, flow: _Flow) -> tuple[Point, Float[Array, ""], Bool[Array, ""]]:
@@ -192,7 +241,8 @@ def _advanced(loss: Loss, flow: _Flow) -> tuple[Point, Float[Array, ""], Bool[Ar
     model, and a correction by how far the gradient after it is from the model's, which also tells the error. Directions along which the
     function is steep do not shorten its steps.
     """
-    look, durations = flow.look, flow.duration * jnp.asarray(TIMES)
+    longest = jnp.where(flow.time > 0, LONGEST * flow.time, jnp.inf)
+    look, durations = flow.look, jnp.minimum(flow.duration * jnp.asarray(TIMES), longest)
 
     def after(duration: Float[Array, ""]) -> tuple[Point, Bool[Array, ""]]:
         exponents = -duration * look.curvatures
@@ -233,8 +283,11 @@ def _of_index(look: Look) -> Int[Array, ""]:
 
 
 def _signs(look: Look) -> tuple[Int[Array, ""], Int[Array, ""]]:
-    """Return the numbers of eigenvalues that are negative, and that cannot be told from 0."""
-    least = FLAT * look.largest
+    """Return the numbers of eigenvalues that are negative, and that cannot be told from 0.
+
+    Where the gradient has not vanished altogether, a direction of symmetry has a curvature as small as the gradient.
+    """
+    least = FLAT * look.largest + 10 * look.steepness
     return jnp.sum(look.curvatures < -least, dtype=jnp.int32), jnp.sum(jnp.abs(look.curvatures) <= least, dtype=jnp.int32)
 
 

@@ -14,6 +14,7 @@ from analysis.rows.measures import check_measures, measured
 from bench import run
 from bench.lane.ends import MOST_PARAMETERS
 from bench.runs.contents import ENDS, check_lanes
+from bench.spec import ROW_COLUMNS
 from tests.commands import call
 from tests.conftest import experiment
 
@@ -32,7 +33,9 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_certified_runs_are_trained_as_others_are(plain: Run, certified: Run) -> None:
-    assert not [name for name in plain.lanes if str(name).startswith("end")]
+    known = [column.name for column in ROW_COLUMNS]
+    assert [name for name in certified.lanes if name in known] == [name for name in known if name in certified.lanes]
+    assert set(certified.lanes) - set(plain.lanes) == {column.name for column in ROW_COLUMNS if column.source == "ends"} == {"end", *NUMBERS}
     pd.testing.assert_frame_equal(certified.lanes[list(plain.lanes)], plain.lanes)
     pd.testing.assert_frame_equal(certified.curves, plain.curves)
 
