@@ -41,8 +41,9 @@ def with_ends(run: Run, failed: pd.DataFrame, again: pd.DataFrame) -> pd.DataFra
     if other.any():
         where = elsewhere(run)
         raise ValueError(
-            f"{run.folder}: {other.sum():,} of {len(found):,} failed training runs do not end at the parameters of their rows when they are "
-            f"trained again, the first of them {name_of(found[other].iloc[0])}" + (f"; they were made otherwise: {where}" if where else "")
+            f"{run.folder}: {other.sum():,} of {len(found):,} failed training runs do not end at the parameters of their rows when "
+            f"they are trained again, the first of them {name_of(found[other].iloc[0])}"
+            + (f"; they were made otherwise: {where}" if where else "")
         )
     return found.drop(columns="params_digest")
 

@@ -72,7 +72,7 @@ class End(NamedTuple):
     """Distance between the two points, as a share of the norm of the first."""
     time: Float[Array, ""]
     """Time of the gradient flow between them: steps of gradient descent times the learning rate; 0 if the end is nearby.
-    To a value below `solved_below` it is up to twice as long as needed."""
+    To a value below `solved_below` it is up to three times as long as needed."""
 
 
 class Look(NamedTuple):
@@ -117,8 +117,8 @@ def certified(loss: Loss, start: Point, solved_below: Float[Array, ""]) -> End:
 
     - MINIMUM: a stationary point (gradient norm at most 1e-10) without negative eigenvalues, nearby or where the gradient flow arrives;
     - SADDLE: the same with negative eigenvalues;
-    - PLATEAU: the gradient flow arrives nowhere: over two decades of time the loss falls like 1/t, or more slowly, towards a value that does
-      not solve the task, while the norm grows without bound;
+    - PLATEAU: the gradient flow arrives nowhere: over two decades of time the loss falls like 1/t, or more slowly, towards a value that
+      does not solve the task, while the norm grows without bound;
     - LATE: the gradient flow gets below `solved_below`;
     - UNKNOWN: nothing of this could be shown.
 
@@ -167,7 +167,7 @@ class _Marks(NamedTuple):
     norm: Float[Array, " mark"]
 
     def with_next(self, *values: Float[Array, ""]) -> "_Marks":
-        """Return the marks with a later point, by its time, loss and norm, in place of the earliest one; or as they are if it is too near."""
+        """Return the marks with a later point (time, loss, norm) in place of the earliest one; or as they are if it is too near."""
         later = values[0] >= DECADE * self.time[-1]
         return _Marks(*(jnp.where(later, jnp.append(old[1:], new), old) for old, new in zip(self, values, strict=True)))
 

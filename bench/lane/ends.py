@@ -49,13 +49,14 @@ class Certifier:
         numbers = np.asarray([training.l2, training.solved_below], training.dtype).astype(np.float64)
         parts = []
         for first in range(0, len(params), AT_ONCE):
-            some = np.minimum(np.arange(first, first + AT_ONCE), len(params) - 1)
+            count = min(AT_ONCE, len(params) - first)
+            some = first + np.minimum(np.arange(AT_ONCE), count - 1)
             data = self._data(cell, data_seed[some])
             with precision("float64"), jax.default_device(host_device()):
                 standing = Standing(params[some].astype(np.float64), data, *np.broadcast_to(numbers[:, None], (2, AT_ONCE)))
-                found = self._certify(standing, np.arange(AT_ONCE) < len(params) - first)
-            parts.append(jax.tree.map(lambda leaf: np.asarray(leaf)[: len(params) - first], found))
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+                found = self._certify(standing, np.arange(AT_ONCE) < count)
+            parts.append(found)
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(params)], *parts)
 
     def _check(self) -> None:
         program, recipe = self._program, self._program.recipe

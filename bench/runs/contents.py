@@ -147,7 +147,9 @@ def _check_certificates(experiment: Experiment, lanes: pd.DataFrame, cell: np.nd
     _refuse(lanes, failed & ~np.isin(end, ENDS), f"end is none of {', '.join(ENDS)}")
     numbers = {name: lanes[name].to_numpy(float) for name in lanes if TYPES.get(str(name)) == "real" and str(name).startswith("end_")}
     for name, values in numbers.items():
-        _refuse(lanes, ~failed & ~np.isnan(values) | (values < 0) & (name != "end_loss"), f"{name} is of failed training runs, and not negative")
+        _refuse(
+            lanes, ~failed & ~np.isnan(values) | (values < 0) & (name != "end_loss"), f"{name} is of failed training runs, and not negative"
+        )
         _refuse(lanes, np.isnan(values) & failed & (end != "unknown"), f"{name} is missing")
     if "end_index" in numbers:
         index = numbers["end_index"]

@@ -51,7 +51,9 @@ ROW_COLUMNS = (
     Column("grad_norm_initial", "norm of the gradient at the start", "real", "not finite", needed=False, stem="grad_norm"),
     Column("grad_norm_final", "norm of the gradient at the end", "real", "diverged", needed=False, stem="grad_norm"),
     Column("break_step", "steps until the tied units came apart", "integer", "not reached", "tie spread", needed=False, counts_steps=True),
-    Column("end", "where the run was heading: minimum, saddle, plateau, late or unknown; its outcome if solved or diverged", "text", **ENDS),
+    Column(
+        "end", "where the run was heading: minimum, saddle, plateau, late or unknown; its outcome if solved or diverged", "text", **ENDS
+    ),
     Column("end_loss", "training loss at that end, to four digits", "real", "not failed", **ENDS),
     Column("end_index", "number of negative eigenvalues of the Hessian there", "real", "not failed", **ENDS),
     Column("end_flat", "number of eigenvalues that cannot be told from 0", "real", "not failed", **ENDS),

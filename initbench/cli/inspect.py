@@ -75,7 +75,12 @@ def ends(
 
     run, found = certify(folder, trust)
     table = counts(run, found).reset_index(names="cell")
-    out.print(frame_table(f"Ends of the failed training runs of {run.experiment.name}", table.map(lambda value: value if isinstance(value, str) else f"{value:,}")))
+    out.print(
+        frame_table(
+            f"Ends of the failed training runs of {run.experiment.name}",
+            table.map(lambda value: value if isinstance(value, str) else f"{value:,}"),
+        )
+    )
     if data is not None:
         found.to_csv(data, index=False)
         out.print(f"Lines: {data}", soft_wrap=True)

@@ -76,8 +76,11 @@ def test_an_end_that_is_known(case: Case) -> None:
 
 
 def test_the_time_is_that_of_the_gradient_flow() -> None:
-    """In the valley a' = exp(-a) the loss 0.3 + exp(-a) is at 0.3001 when exp(a) = 10,000, after a time of 9,999, and no step doubles it."""
-    assert 9999 <= found("exponential valley", (0.0, 0.0), 0.3001).time <= 2 * 9999
+    """In the valley a' = exp(-a) the loss 0.3 + exp(-a) is at 0.3001 when exp(a) = 10,000, after a time of 9,999.
+
+    No step of the flow is longer than twice the time before it.
+    """
+    assert 9999 <= found("exponential valley", (0.0, 0.0), 0.3001).time <= 3 * 9999
     assert found("ridge", (0.004, 0.003), 0.1).time == 0
     assert found("ridge", (0.004, 0.003), 0.1).distance == pytest.approx(0.005, rel=1e-6)
 

