@@ -14,8 +14,8 @@ SOME = 0.0
 @law(share=0.95)
 def certified_ends(run: Run, found: Evidence) -> None:
     """At least 95% of the training runs that do not solve their task have an end that is certified: a stationary point (gradient norm at
-    most 1e-10) without negative eigenvalues (minimum) or with some (saddle), a gradient flow whose gradient falls like 1/t or more slowly
-    while the weights grow without bound (plateau), or one that solves the task after all (late)."""
+    most 1e-10) without negative eigenvalues (minimum) or with some (saddle), a gradient flow along which the loss falls like 1/t, or more
+    slowly, to a value that does not solve the task while the weights grow without bound (plateau), or one that solves it (late)."""
     lanes = found.lanes(run.lanes)
     failed = lanes.where(np.isin(lanes["outcome"].astype(str), ["unsolved", "stuck"]), SOME)
     ends = failed["end"].astype(str)
