@@ -73,8 +73,8 @@ class Certifier:
         for why in (why for why, there in faults.items() if there):
             raise ValueError(f"ends = true: {why}")
         with precision("float64"):
-            number = jax.ShapeDtypeStruct((), jnp.float64)
-            params = jax.ShapeDtypeStruct((program.n_parameters,), jnp.float64)
+            number: Any = jax.ShapeDtypeStruct((), jnp.float64)
+            params: Any = jax.ShapeDtypeStruct((program.n_parameters,), jnp.float64)
             data = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, _kind(leaf)), _training_part(program.data_shapes))
             found = jax.eval_shape(lambda standing: _value(program, standing), Standing(params, data, number, number)).dtype
         if found != jnp.float64:

@@ -60,12 +60,12 @@ def programs(
             keys[name] = key = found.key
             problems.setdefault(key, found)
         groups.setdefault((keys[name], _program_key(cell.settings)), []).append(cell)
-    found = [_program(problems[key], group, probes, track, own_data) for (key, _), group in groups.items()]
+    made = [_program(problems[key], group, probes, track, own_data) for (key, _), group in groups.items()]
     if not ends:
-        return found
-    for program in found:
+        return made
+    for program in made:
         Certifier(program)
-    return [replace(program, ends=True) for program in found]
+    return [replace(program, ends=True) for program in made]
 
 
 def _program_key(settings: Settings) -> str:

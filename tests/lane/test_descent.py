@@ -91,4 +91,4 @@ def test_an_end_does_not_depend_on_the_coordinates_of_the_start(seed: int) -> No
     start = np.random.default_rng(seed).uniform(-3, 0, 2)
     end = found("winding valley", tuple(start), 0.1)
     assert end.kind == Kind.MINIMUM and end.loss == pytest.approx(0.3, abs=1e-12)
-    assert end.distance == pytest.approx(np.linalg.norm(start - 1) / max(np.linalg.norm(start), 1), rel=1e-6)
+    assert end.distance == pytest.approx(np.linalg.norm(start - 1) / max(float(np.linalg.norm(start)), 1.0), rel=1e-6)
