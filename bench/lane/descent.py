@@ -64,7 +64,7 @@ class End(NamedTuple):
 
     kind: Int[Array, ""]
     loss: Float[Array, ""]
-    index: Int[Array, ""]
+    negative: Int[Array, ""]
     """Number of negative eigenvalues of the Hessian."""
     flat: Int[Array, ""]
     """Number of eigenvalues that cannot be told from 0."""

@@ -21,8 +21,14 @@ from bench.spec import COMMON, ROW_COLUMNS, Experiment
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
 
-END_DIGITS = {"end_loss": 4, "end_index": 9, "end_flat": 9, "end_distance": 2, "end_time": 2}
-"""Numbers about the end of a lane that has failed, and how many of their digits are kept."""
+END_NUMBERS = {
+    "end_loss": ("loss", 4),
+    "end_index": ("negative", 9),
+    "end_flat": ("flat", 9),
+    "end_distance": ("distance", 2),
+    "end_time": ("time", 2),
+}
+"""Columns about the end of a lane that has failed: the field of `End`, and how many of its digits are kept."""
 
 
 class LaneTable:
@@ -145,7 +151,7 @@ class LaneTable:
         """Return the columns about the ends of lanes, of which those are certified that have failed."""
         cell, seed = np.divmod(found["lane"], self.seeds)
         kind = found["status"].astype(np.int64)
-        numbers = {name: np.full(len(kind), np.nan) for name in END_DIGITS}
+        numbers = {name: np.full(len(kind), np.nan) for name in END_NUMBERS}
         failed = np.isin(kind, (Status.UNSOLVED, Status.STUCK))
         for index in np.unique(cell[failed]):
             here = np.flatnonzero(failed & (cell == index))
@@ -153,8 +159,8 @@ class LaneTable:
             assert certifier is not None
             end = certifier.ends(self.experiment.cells[index], data_seed, found["params"][here])
             kind[here] = len(Status) + end.kind
-            for name, digits in END_DIGITS.items():
-                numbers[name][here] = _rounded(getattr(end, name.removeprefix("end_")), digits)
+            for name, (field, digits) in END_NUMBERS.items():
+                numbers[name][here] = _rounded(getattr(end, field), digits)
         names = [one.name.lower() for one in (*Status, *Kind)]
         return {"end": _texts(names, kind), **{name: _finite(values) for name, values in numbers.items()}}
 

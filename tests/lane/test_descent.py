@@ -28,18 +28,18 @@ class Case(NamedTuple):
     solved_below: float
     kind: Kind
     loss: float
-    index: int = 0
+    negative: int = 0
     flat: int = 0
 
 
 CASES = [
     Case("bowl", (30.0, 7.0), 0.1, Kind.MINIMUM, 0.5),
     Case("bowl", (30.0, 7.0), 0.6, Kind.LATE, 0.6),
-    Case("ridge", (0.004, 0.003), 0.1, Kind.SADDLE, 1.0, index=1),
+    Case("ridge", (0.004, 0.003), 0.1, Kind.SADDLE, 1.0, negative=1),
     Case("ridge", (0.5, 0.1), 0.1, Kind.MINIMUM, 0.75),
     Case("ridge", (0.5, 1e-9), 0.1, Kind.MINIMUM, 0.75),
-    Case("ridge", (0.5, 0.0), 0.1, Kind.SADDLE, 1.0, index=1),
-    Case("ridge", (0.004, 0.003), 0.8, Kind.SADDLE, 1.0, index=1),
+    Case("ridge", (0.5, 0.0), 0.1, Kind.SADDLE, 1.0, negative=1),
+    Case("ridge", (0.004, 0.003), 0.8, Kind.SADDLE, 1.0, negative=1),
     Case("ridge", (0.5, 0.1), 0.8, Kind.LATE, 0.8),
     Case("exponential valley", (0.0, 0.0), 0.1, Kind.PLATEAU, 0.3),
     Case("exponential valley", (12.0, 1.2), 0.1, Kind.PLATEAU, 0.3),
@@ -72,7 +72,7 @@ def test_an_end_that_is_known(case: Case) -> None:
         assert end.loss < case.solved_below
     elif case.kind != Kind.UNKNOWN:
         assert end.loss == pytest.approx(case.loss, abs=1e-4)
-        assert (end.index, end.flat) == (case.index, case.flat) or case.kind == Kind.PLATEAU
+        assert (end.negative, end.flat) == (case.negative, case.flat) or case.kind == Kind.PLATEAU
 
 
 def test_the_time_is_that_of_the_gradient_flow() -> None:
