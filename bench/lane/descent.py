@@ -26,7 +26,7 @@ FLAT = 1e-13
 """Share of the Hessian's largest eigenvalue below which another one cannot be told from 0."""
 NEARBY = 0.01
 """Largest distance of a stationary point, as a share of the norm, at which a descent that has not arrived still counts as being there."""
-NEWTON_STEPS, FLOW_STEPS = 12, 600
+NEWTON_STEPS, FLOW_STEPS = 12, 1500
 """Most steps of the search for a stationary point nearby, and of the gradient flow."""
 HORIZON = 1e12
 """Longest time that the gradient flow is followed, in units of one over the largest eigenvalue of the Hessian at its start."""
@@ -45,6 +45,8 @@ DECADE = 10.0
 FASTEST = 1.2
 """Largest exponent p of a loss that falls like t^-p in a valley to infinity: 1 if it falls exponentially with the distance, less than 1 if
 more slowly. On the way to a degenerate minimum at a finite distance p is 2 or a little less, to any other one the fall is exponential."""
+UNSTABLE = 0.01
+"""Least exponent of a deviation's growth with time that makes a direction of a valley to infinity count as unstable."""
 ENDLESS = 0.5
 """Least growth of the norm between two of these points, in units of that between the two before. Where there is an end, growth slows."""
 
@@ -52,11 +54,11 @@ ENDLESS = 0.5
 class Kind(IntEnum):
     """The kind of an end."""
 
-    UNKNOWN = 0
-    MINIMUM = 1
-    SADDLE = 2
-    PLATEAU = 3
-    LATE = 4
+    MINIMUM = 0
+    SADDLE = 1
+    PLATEAU = 2
+    LATE = 3
+    UNKNOWN = 4
 
 
 class End(NamedTuple):
@@ -65,7 +67,7 @@ class End(NamedTuple):
     kind: Int[Array, ""]
     loss: Float[Array, ""]
     negative: Int[Array, ""]
-    """Number of negative eigenvalues of the Hessian."""
+    """Number of negative eigenvalues of the Hessian; of a plateau, of those below -0.01 / time."""
     flat: Int[Array, ""]
     """Number of eigenvalues that cannot be told from 0."""
     distance: Float[Array, ""]
@@ -188,12 +190,15 @@ class _Marks(NamedTuple):
         p, _ = jax.lax.fori_loop(0, 50, halved, (jnp.zeros(()), jnp.full((), 8.0)))
         return p, self.loss[2] - (self.loss[1] - self.loss[2]) / (shares(p)[1] - 1)
 
-    def endless(self, solved_below: Float[Array, ""]) -> Bool[Array, ""]:
-        """Whether the loss falls like a power of time towards a value that does not solve the task, while the norm grows without bound."""
+    def endless(self, now: Float[Array, ""], solved_below: Float[Array, ""]) -> Bool[Array, ""]:
+        """Whether the loss falls like a power of time towards a value that does not solve the task, while the norm grows without bound.
+
+        `now`: the loss at the end of the flow, which must not have left the law since.
+        """
         p, bottom = self.fall()
         grown = self.norm[1:] - self.norm[:-1]
         falls = (self.time[0] > 0) & (self.loss[1] > self.loss[2]) & (p > 0) & (p <= FASTEST) & (bottom >= solved_below)
-        return falls & (grown[0] > 0) & (grown[1] >= ENDLESS * grown[0])
+        return falls & (now >= bottom - (self.loss[1] - self.loss[2])) & (grown[0] > 0) & (grown[1] >= ENDLESS * grown[0])
 
 
 class _Flow(NamedTuple):
@@ -228,10 +233,13 @@ def _flowed(loss: Loss, start: Point, first: Look, solved_below: Float[Array, ""
     begun = _Flow(start, first, jnp.zeros(()), scale, jnp.zeros((), jnp.int32), _Marks(none, none, none))
     flow = jax.lax.while_loop(goes_on, step, begun)
     point, look = flow.point, flow.look
-    kind = jnp.where(flow.marks.endless(solved_below), Kind.PLATEAU, Kind.UNKNOWN)
+    kind = jnp.where(flow.marks.endless(look.loss, solved_below), Kind.PLATEAU, Kind.UNKNOWN)
     # Next to a strict minimum the loss may have fallen like a power of time before.
     kind = jnp.where(look.arrived(point) & (look.isolated | (kind == Kind.UNKNOWN)), _of_index(look), kind)
-    return _end(start, point, look, jnp.where(look.loss < solved_below, Kind.LATE, kind), flow.time)
+    end = _end(start, point, look, jnp.where(look.loss < solved_below, Kind.LATE, kind), flow.time)
+    # All curvatures of a valley fall like 1/t; with c/t a deviation changes like t^-c.
+    unstable = jnp.sum(look.curvatures * flow.time < -UNSTABLE, dtype=jnp.int32)
+    return end._replace(negative=jnp.where(kind == Kind.PLATEAU, unstable, end.negative))
 
 
 def _advanced(loss: Loss, flow: _Flow) -> tuple[Point, Float[Array, ""], Bool[Array, ""]]:

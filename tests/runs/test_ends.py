@@ -100,7 +100,7 @@ def test_other_final_parameters_than_those_of_the_row_are_refused(plain: Run, ce
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"end": "nowhere"}, "end is none of unknown, minimum"),
+        ({"end": "nowhere"}, "end is none of minimum, saddle, plateau, late, unknown"),
         ({"end": "minimum", "end_index": 1.0}, "end and end_index do not agree"),
         ({"end": "saddle", "end_index": 0.0}, "end and end_index do not agree"),
         ({"end": "late", "end_loss": 0.3}, "end is late with a loss that is too large"),
