@@ -147,7 +147,9 @@ def test_a_measure_of_ends_needs_them() -> None:
         check_measures(experiment(**SMALL, claim=[claim]))
 
 
-def test_ends_are_part_of_what_trains(certified: Run) -> None:
+def test_ends_are_part_of_what_trains(plain: Run, certified: Run) -> None:
+    with pytest.raises(ValueError, match=r"holds another experiment of this name \(ends: False -> True\)"):
+        run(certified.experiment, plain.folder.parent)
     without = certified.experiment.model_copy(update={"ends": False})
     assert without.training_hash == experiment(**SMALL).training_hash != certified.experiment.training_hash
     assert [cell.id for cell in without.cells] == [cell.id for cell in certified.experiment.cells]
