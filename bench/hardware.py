@@ -97,6 +97,14 @@ def lane_mesh(devices: list[jax.Device] | None = None) -> Mesh:
     return Mesh(np.array(devices or jax.devices()), (AXIS,))
 
 
+def host_device() -> jax.Device:
+    """Return a core of the host, for long chains of small operations; where JAX was told to leave the host alone, a device of its own."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return jax.local_devices()[0]
+
+
 def lane_sharding(mesh: Mesh) -> NamedSharding:
     """Shard the leading axis of arrays over the devices of a mesh."""
     return NamedSharding(mesh, PartitionSpec(AXIS))

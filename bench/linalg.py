@@ -29,6 +29,13 @@ def eigenvalues(symmetric: Float[Array, "n n"]) -> Float[Array, " n"]:
 
 
 @sequential_vmap
+def eigenvectors(symmetric: Float[Array, "n n"]) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
+    """Eigenvalues of a symmetric matrix, smallest first, and eigenvectors as columns."""
+    values, vectors = jnp.linalg.eigh(symmetric)
+    return values, vectors
+
+
+@sequential_vmap
 def orthonormal(matrix: Float[Array, "row column"]) -> Float[Array, "row column"]:
     """Orthonormal columns with the same span, for a tall matrix; uniform over such matrices if its entries are N(0, 1).
 

@@ -3,8 +3,8 @@
 A kind is one decorated function. The decorator declares what each key of the file names, so that a file can be checked before anything
 trains: an `axis` of the grid, a `group` (an axis, or the outcome), a numeric `column` of the rows, a `rate` (a share of runs), a `measure`
 (a column or a rate), a `curve` (a column of the curves), a `setting` (a dotted path to a number), or one of a tuple of words. A `?` after
-it means that the key may be left out. `axes`, `columns` and `curves` are further names that must exist, and `map` demands that lanes are
-points of a map.
+it means that the key may be left out. `axes`, `columns`, `rates` and `curves` are further names that must exist, and `map` demands that
+lanes are points of a map.
 """
 
 import sys

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from analysis.figures import figure_kind
 from analysis.figures.trend import setting
-from analysis.rows.measures import RATES, left_out
+from analysis.rows.measures import RATES, columns_of, left_out
 from bench.messages import nearest, shown
 from bench.registry import Entry
 from bench.runs.columns import ALWAYS, Columns
@@ -20,7 +20,7 @@ PLACES = tuple(column.name for column in CURVE_COLUMNS if column.name != "loss")
 """Columns of curves that say which training run and step a point belongs to."""
 WORDS = {
     "axis": "an axis of the grid",
-    "group": "an axis of the grid or 'outcome'",
+    "group": "an axis of the grid, 'outcome', or 'end' where ends are certified",
     "column": "a column of the rows",
     "rate": "a share of training runs",
     "measure": "a column of the rows or a share of training runs",
@@ -50,7 +50,7 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
         entry = figure_kind[figure.kind]
         for key in KEYS:
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
-        for kind, one in (("axes", "axis"), ("columns", "column"), ("curves", "curve")):
+        for kind, one in (("axes", "axis"), ("columns", "column"), ("rates", "rate"), ("curves", "curve")):
             for name in _named(entry, kind, figure):
                 if name not in known[one]:
                     raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
@@ -73,7 +73,7 @@ def _words(wanted: str | tuple[str, ...]) -> str:
 def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
     """Return the columns that rows and curves will have, as far as figures may be about them."""
     drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure or () if figure.kind in figure_kind]
-    asked = [name for entry, figure in drawn for name in _named(entry, "columns", figure)]
+    asked = [name for entry, figure in drawn for kind in ("columns", "rates") for name in _named(entry, kind, figure)]
     asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
     if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:
         # These columns are known without tracing a program.
@@ -90,7 +90,7 @@ def _known(experiment: Experiment, rows: Iterable[str], curves: Iterable[str]) -
     shown = [name for name in rows if not left_out(name, experiment.unreported)]
     texts = [axis for axis, values in experiment.axes.items() if any(isinstance(value, str) for value in values)]
     columns = [name for name in shown if name not in (*TEXTS, *texts)]
-    rates = [rate for rate in RATES if rate != "broken" or "break_step" in shown]
+    rates = [rate for rate in RATES if columns_of(rate)[0] in ("outcome", *shown)]
     return {
         "axis": list(experiment.axes),
         "group": [*experiment.axes, "outcome"],

@@ -61,6 +61,8 @@ class Comparison(NamedTuple):
     """The largest difference that the law allows; NaN if the comparison has no difference."""
 
 
+TEXTS = ("outcome", "end")
+"""Columns of text that laws read."""
 FACTS, TESTS = "agreement", "statistical tests"
 """Names of comparisons without a difference; the others have the name of their difference."""
 
@@ -206,7 +208,7 @@ class Lanes:
         return len(self.rows)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """A column, with outcomes as text and all else as floats.
+        """A column, with outcomes and ends as text and all else as floats.
 
         A null is infinite in a count of steps ("never"), and NaN in a training run that diverged. Any other null is noted, and the law
         fails.
@@ -219,7 +221,7 @@ class Lanes:
         null = column.isna().to_numpy() & ~excused
         if null.any():
             self.evidence._nulls.setdefault(name, set()).update(self.rows.index[null])
-        return column.to_numpy(object) if name == "outcome" else column.to_numpy(float, na_value=np.nan)
+        return column.to_numpy(object) if name in TEXTS else column.to_numpy(float, na_value=np.nan)
 
     def table(self, names: Sequence[str]) -> Float[np.ndarray, "lane column"]:
         """Several columns side by side."""

@@ -1,4 +1,4 @@
-"""Students of a teacher: their population loss without its closed form, and their ends."""
+"""Students of a teacher: their population loss without its closed form."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,11 +13,6 @@ from bench.spec import Cell
 
 DRAWS = 4000
 """Number of Monte Carlo inputs per lane."""
-VANISHED = 1e-6
-"""Norm below which a gradient has vanished, and share of the largest eigenvalue below which another one has."""
-
-SOME = 0.0
-"""Least share of training runs that must fail: none have to."""
 
 Weights = Float[np.ndarray, "hidden input"]
 
@@ -78,15 +73,3 @@ def recorded_units(run: Run, found: Evidence) -> None:
         units = lanes.table([f"hidden_units_{number}_final" for number in range(hidden * features)]).reshape(-1, hidden, features)
         losses = np.array([quadrature_loss(one[:, :-1]) for one in units])
         lanes.within("difference", np.abs(losses - lanes["loss_final"]), 1e-6)
-
-
-@law(share=0.99)
-def second_order_ends(run: Run, found: Evidence) -> None:
-    """At least 99% of the training runs that do not solve their task end at a strict local minimum: gradient norm below 1e-6, and every
-    eigenvalue of the Hessian above 1e-6 of the largest."""
-    lanes = found.lanes(run.lanes)
-    failed = lanes.where(np.isin(lanes["outcome"].astype(str), ["unsolved", "stuck"]), SOME)
-    vanished = failed["grad_norm_final"] < VANISHED
-    failed.facts(vanished & (failed["hessian_min_final"] > VANISHED * failed["hessian_max_final"]))
-    saddles = int(np.sum(vanished & (failed["hessian_index_final"] > 0)))
-    found.note(f"gradient not yet vanished: {int(np.sum(~vanished)):,}, saddles: {saddles:,}")

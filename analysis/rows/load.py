@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.stats.intervals import distinct
 from bench.messages import one_line
 from bench.registry import trusted_by, untrusted
-from bench.runs.contents import OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
+from bench.runs.contents import ENDS, OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
 from bench.runs.places import place
@@ -223,6 +223,8 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
         raise ValueError(one_line(f"{folder}: {error}")) from error
     # Outcomes of two runs can be compared only as categories of one type.
     lanes["outcome"] = lanes["outcome"].cat.set_categories(sorted(OUTCOMES))
+    if "end" in lanes:
+        lanes["end"] = lanes["end"].cat.set_categories(["solved", *ENDS, "diverged"])
     return Run(folder, experiment, manifest, lanes, curves, frozenset(trust))
 
 

@@ -10,11 +10,13 @@ import pandas as pd
 from bench.losses.definition import Loss
 from bench.messages import nearest, one_line, shown
 from bench.runs.columns import Columns
-from bench.runs.contents import OUTCOMES
+from bench.runs.contents import ENDS, OUTCOMES
 from bench.runs.parquet import STEPS_OR_NULL
 from bench.spec import Cell, Experiment, label_key, wanted_labels
 
-RATES = (*OUTCOMES, "broken")
+END_RATES = {f"end_{kind}": kind for kind in ENDS}
+"""Measures that tell whether a training run failed and has an end of this kind."""
+RATES = (*OUTCOMES, "broken", *END_RATES)
 """Measures that are true or false of a lane; `broken` means that its tied units came apart (it has a `break_step`)."""
 WORST: dict[str, float] = {
     **dict.fromkeys(("loss", "test_loss", "generator_loss"), Loss.worst),
@@ -47,6 +49,8 @@ def measured(rows: pd.DataFrame, measure: str) -> np.ndarray:
         return (rows["outcome"] == measure).to_numpy(float)
     if measure == "broken" and "break_step" in rows:
         return rows["break_step"].notna().to_numpy(float)
+    if measure in END_RATES and "end" in rows:
+        return (rows["end"] == END_RATES[measure]).to_numpy(float)
     if measure not in rows or not pd.api.types.is_numeric_dtype(rows[measure]):
         numeric = [name for name in rows if pd.api.types.is_numeric_dtype(rows[name])]
         raise ValueError(f"unknown measure {shown(measure)}; {nearest(measure, [*RATES, *numeric])}")
@@ -80,7 +84,9 @@ def with_worst(rows: pd.DataFrame, column: str) -> pd.Series:
 
 def columns_of(measure: str) -> tuple[str, ...]:
     """The columns of the rows that a measure is read from."""
-    return ("outcome",) if measure in OUTCOMES else ("break_step",) if measure == "broken" else (measure,)
+    if measure in OUTCOMES:
+        return ("outcome",)
+    return ("break_step",) if measure == "broken" else ("end",) if measure in END_RATES else (measure,)
 
 
 def best_value(rows: pd.DataFrame, axis: str, measure: str) -> Any:
@@ -109,7 +115,7 @@ def at_edge(rows: pd.DataFrame, axis: str, value: Any) -> bool:
 
 def lower_is_better(measure: str) -> bool:
     """Whether the best value of a measure is its lowest."""
-    return measure in ("unsolved", "stuck", "diverged") or worst_value(measure) == np.inf
+    return measure in ("unsolved", "stuck", "diverged", *END_RATES) or worst_value(measure) == np.inf
 
 
 def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) -> None:
@@ -123,6 +129,8 @@ def check_measures(experiment: Experiment, rows: Iterable[str] | None = None) ->
         cells = asked_cells(experiment, where)
         column = columns_of(measure)[0]
         lacking = [cell for cell in cells if measure not in OUTCOMES and not has_row(cell, column)]
+        if lacking and column == "end":
+            raise ValueError(f"{place}: '{measure}' needs ends = true")
         if lacking and column == "break_step":
             raise ValueError(f"{place}: '{measure}' needs track = ['tie_spread'], and hidden units in every run that it is about")
         if len(lacking) == len(cells):

@@ -14,7 +14,7 @@ from bench.registry import module_of, untrusted
 from bench.runs.environment import current_provenance
 from bench.runs.parquet import LANE
 from bench.runs.provenance import differences
-from bench.runs.replay import train_again
+from bench.runs.replay import Again, train_again
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,25 @@ def replay(folder: Path, trust: Collection[str] = (), **choice: Any) -> Replay:
     """
     run = load(folder, trust)
     stored = choose(run, **choice)
+    again = trained_again(run, stored.to_frame().T)
+    row = again.rows.iloc[0]
+    return Replay(name_of(stored), run, stored, row, again.curves, _differences(run, stored, row), elsewhere(run))
+
+
+def trained_again(run: Run, rows: pd.DataFrame, ends: bool = False) -> Again:
+    """Train the runs of these rows again, with curves; or without, and with certified `ends`.
+
+    ValueError if they need a module that the folder names and the user does not trust, or if they have no ends to be certified.
+    """
     run.check_trusted(run.experiment.cells)
     for name in (*(run.experiment.probes or ()), *run.experiment.track):
         if ":" in name and module_of(name) not in run.trust:
-            raise ValueError(f"{folder}: {untrusted('probe', name)}")
+            raise ValueError(f"{run.folder}: {untrusted('probe', name)}")
+    experiment = run.experiment.model_copy(update={"ends": True}) if ends else run.experiment
     try:
-        again = train_again(run.experiment, stored, run.manifest.block_width)
+        return train_again(experiment, rows, run.manifest.block_width, logged=not ends)
     except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
-    return Replay(_name(stored), run, stored, again.row, again.curve, _differences(run, stored, again.row), _elsewhere(run))
+        raise ValueError(f"{run.folder}: {error}") from error
 
 
 def choose(
@@ -83,7 +93,7 @@ def choose(
     if lane is not None:
         parts = lane.split(":")
         if len(parts) != 3 or not all(part.isdigit() for part in parts[1:]):
-            raise ValueError(f"--lane {lane}: a row's number, or CELL:DATA_SEED:INIT_SEED such as {_name(rows.iloc[0])}")
+            raise ValueError(f"--lane {lane}: a row's number, or CELL:DATA_SEED:INIT_SEED such as {name_of(rows.iloc[0])}")
         cell, data_seed, seed = parts[0], int(parts[1]), int(parts[2])
     if cell is None:
         raise ValueError(f"--seed {seed}: needs --cell CELL")
@@ -103,7 +113,7 @@ def choose(
     return found.iloc[0]
 
 
-def _name(row: pd.Series) -> str:
+def name_of(row: pd.Series) -> str:
     return ":".join(str(row[name]) for name in LANE)
 
 
@@ -129,7 +139,7 @@ def _differences(run: Run, stored: pd.Series, replayed: pd.Series) -> list[str]:
     return found
 
 
-def _elsewhere(run: Run) -> str:
+def elsewhere(run: Run) -> str:
     """Name the differences between here and where the rows were made that can change bits."""
     here = current_provenance(jax.devices(), run.experiment)
     return "; ".join(dict.fromkeys(one for made in run.manifest.in_use for one in differences(made, here)))

@@ -153,7 +153,8 @@ class Rounds:
             found = over_lanes(self.setting.program.measure, self.setting, block)
             plain = {name: getattr(state, name) for name in RESULTS}
             digests = jax.vmap(digest)(state.params)
-            return {**plain, "learning_rate": inputs.learning_rate, "params_digest": digests, "measured": found}
+            ends = {"params": jax.vmap(self.setting.program.parameters)(state)} if self.setting.program.ends else {}
+            return {**plain, **ends, "learning_rate": inputs.learning_rate, "params_digest": digests, "measured": found}
 
         def more(carried: Any) -> Array:
             first, _ = carried

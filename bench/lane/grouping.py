@@ -5,6 +5,7 @@ its schedule), penalty, budget and threshold are its inputs.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bench.hardware import precision
 from bench.lane.checks import (
@@ -19,6 +20,7 @@ from bench.lane.checks import (
     check_update,
 )
 from bench.lane.data import Problem, examined, is_of_symbols
+from bench.lane.ends import Certifier
 from bench.lane.initial import zeroed_parameters
 from bench.lane.measure import measurable
 from bench.lane.network import Network
@@ -37,11 +39,13 @@ to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5 times with full batches 
 1.4 times."""
 
 
-def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool = True) -> list[Program]:
+def programs(
+    cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool = True, ends: bool = False
+) -> list[Program]:
     """Return the programs of an experiment, in the order of its cells; ValueError if a cell cannot be built.
 
     `probes`: names of the probes that are measured; None: all that are not optional. `own_data`: whether every lane has a data set of its
-    own, as with paired seeds.
+    own, as with paired seeds. `ends`: whether the ends of lanes are to be certified.
     """
     groups: dict[tuple[str, str], list[Cell]] = {}
     keys: dict[str, str] = {}
@@ -56,7 +60,12 @@ def programs(cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple
             keys[name] = key = found.key
             problems.setdefault(key, found)
         groups.setdefault((keys[name], _program_key(cell.settings)), []).append(cell)
-    return [_program(problems[key], group, probes, track, own_data) for (key, _), group in groups.items()]
+    made = [_program(problems[key], group, probes, track, own_data) for (key, _), group in groups.items()]
+    if not ends:
+        return made
+    for program in made:
+        Certifier(program)
+    return [replace(program, ends=True) for program in made]
 
 
 def _program_key(settings: Settings) -> str:

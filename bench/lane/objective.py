@@ -1,5 +1,6 @@
 """The training loss of a lane, its gradient with the noise of training, and its second derivatives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -156,8 +157,8 @@ def pre_activation_gradients(recipe: Recipe, params: Params, fixed: Fixed) -> li
     return jax.grad(loss)([jnp.zeros_like(layer.pre_activation) for layer in hidden])
 
 
-def hessian(recipe: Recipe, params: Params, fixed: Fixed) -> Float[Array, "trained trained"]:
-    """Return the second derivatives of the training loss in all parameters that are not frozen."""
+def loss_of_trained(recipe: Recipe, params: Params, fixed: Fixed) -> tuple[Callable[[Array], Array], Float[Array, " trained"]]:
+    """Return the training loss as a function of all parameters that are not frozen, in one vector; and that vector."""
     data, network = fixed.data, recipe.network
     trained = [path for path in network.paths if path not in recipe.frozen]
     flat, unravel = ravel_pytree([leaf for path, leaf in leaves(params) if path in trained])
@@ -167,4 +168,10 @@ def hessian(recipe: Recipe, params: Params, fixed: Fixed) -> Float[Array, "train
         moved = network.on(trained, lambda name, leaf: new[name], params)
         return training_loss(recipe, moved, data.x, data.y, data, fixed.inputs.l2)
 
+    return loss, flat
+
+
+def hessian(recipe: Recipe, params: Params, fixed: Fixed) -> Float[Array, "trained trained"]:
+    """Return the second derivatives of the training loss in all parameters that are not frozen."""
+    loss, flat = loss_of_trained(recipe, params, fixed)
     return jax.hessian(loss)(flat)

@@ -10,7 +10,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Key
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Key
 
 from bench.hardware import precision
 from bench.keys import Seed
@@ -22,6 +23,7 @@ from bench.lane.objective import Recipe
 from bench.lane.start import Variant, begin, input_types, inputs_of
 from bench.lane.state import Fixed, Inputs, State
 from bench.lane.step import OverBlock, advance, log_steps
+from bench.lane.update import evaluated
 from bench.spec import Cell, TaskSpec
 from bench.startup import HASTY
 from bench.tasks.definition import Data, Task
@@ -49,6 +51,8 @@ class Program:
     """Probes that are measured at the start and at the end of a lane."""
     track: dict[str, Probe]
     """Probes that are measured along the curve of a lane."""
+    ends: bool = False
+    """Whether the final parameters of a lane are read, so that its end can be certified."""
 
     @property
     def network(self) -> Network:
@@ -159,6 +163,10 @@ class Program:
     def measure(self, fixed: Fixed, state: State) -> dict[str, Array]:
         """Return metric, test loss and metric, gradient norm and all probes of a lane as it stands."""
         return measure(self.recipe, self.probes, fixed, state)
+
+    def parameters(self, state: State) -> Float[Array, " parameter"]:
+        """Return the parameters at which a lane is measured, in one vector."""
+        return ravel_pytree(evaluated(self.recipe, state).params)[0]
 
     @cached_property
     def measured(self) -> tuple[str, ...]:

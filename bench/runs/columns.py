@@ -25,8 +25,9 @@ class Columns:
             columns = tuple(about)
             names = [name for name in names if any(column.startswith(f"{name.rpartition(':')[2]}_") for column in columns)]
         maps = experiment.seeds.map
-        self._probes, self._track = tuple(names), experiment.track
-        self._always = {*ALWAYS, *((maps.x.path, maps.y.path) if maps else ())}
+        self._probes, self._track, self._ends = tuple(names), experiment.track, experiment.ends
+        ends = (column.name for column in ROW_COLUMNS if experiment.ends and column.source == "ends")
+        self._always = {*ALWAYS, *((maps.x.path, maps.y.path) if maps else ()), *ends}
         self._single: set[str] = set()
         """Probes that are known to give one number."""
         self._known: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
@@ -49,7 +50,7 @@ class Columns:
         settings = cell.settings
         key = repr((settings.task, settings.model, settings.training.dtype))
         if key not in self._known:
-            program = programs([cell], self._probes, self._track)[0]
+            program = programs([cell], self._probes, self._track, ends=self._ends)[0]
             # A probe that gives one number does so for every model that it can measure; others are traced for each model.
             names = set(program.probes)
             if not names <= self._single:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from bench.lane.descent import Kind
 from bench.messages import nearest
 from bench.probes import breaking, probe
 from bench.runs.manifest import Manifest
@@ -17,6 +18,8 @@ from bench.runs.parquet import LANE
 from bench.spec import CURVE_COLUMNS, NEEDED, ROW_COLUMNS, Experiment
 
 OUTCOMES = ("solved", "unsolved", "stuck", "diverged")
+ENDS = tuple(kind.name.lower() for kind in Kind)
+"""Ends of training runs that failed; the end of any other one is its outcome."""
 DIGEST = re.compile(r"[0-9a-f]{16}|[0-9a-f]{32}")
 """Digests of the parameters of training runs; a report keeps the first half of each."""
 TYPES = {column.name: column.type for column in (*ROW_COLUMNS, *CURVE_COLUMNS)}
@@ -28,7 +31,7 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
     The column of a known probe may be missing: without the model nobody knows which probes can measure it.
     """
     needed = [*NEEDED, *experiment.axes, *_mapped(experiment)]
-    known = [column.name for column in ROW_COLUMNS if column.source != "tie spread"]
+    known = [column.name for column in ROW_COLUMNS if column.source != "tie spread" and (column.source != "ends" or experiment.ends)]
     needed += [] if manifest.of_report else [name for name in known if name not in needed]
     tie = breaking(experiment.track)
     optional = {*known, *(("break_step",) if tie else ())}
@@ -68,6 +71,8 @@ def check_lanes(experiment: Experiment, lanes: pd.DataFrame, whole: bool = True)
         _refuse(lanes, np.isinf(lanes[name].to_numpy(float)), f"{name} is infinite")
     _check_ends(experiment, lanes, cell)
     _check_losses(experiment, lanes, cell)
+    if "end" in lanes:
+        _check_certificates(experiment, lanes, cell)
     digests = lanes["params_digest"]
     _refuse(lanes, ~digests.str.fullmatch(DIGEST.pattern).fillna(False).to_numpy(bool), "params_digest is no digest")
     _refuse(lanes, (digests.str.len() != len(digests.iloc[0])).to_numpy() if len(digests) else np.zeros(0, bool), "params_digest is cut")
@@ -132,6 +137,29 @@ def _check_losses(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarray)
         optimizers = [one.settings.optimizer for one in experiment.cells]
         rates = np.array([np.nan if one.relative else kind(one.rate) for one, kind in zip(optimizers, kinds, strict=True)], float)[cell]
         _refuse(lanes, ~np.isnan(rates) & (lanes["learning_rate"].to_numpy(float) != rates), "learning_rate is not that of the cell")
+
+
+def _check_certificates(experiment: Experiment, lanes: pd.DataFrame, cell: np.ndarray) -> None:
+    """Check how training runs that failed have ended against their numbers and against the settings of the cells."""
+    _, unsolved, stuck, _ = _outcomes(lanes)
+    failed, end = unsolved | stuck, lanes["end"].astype(str).to_numpy()
+    _refuse(lanes, ~failed & (end != lanes["outcome"].astype(str).to_numpy()), "has not failed, so its end is its outcome")
+    _refuse(lanes, failed & ~np.isin(end, ENDS), f"end is none of {', '.join(ENDS)}")
+    numbers = {name: lanes[name].to_numpy(float) for name in lanes if TYPES.get(str(name)) == "real" and str(name).startswith("end_")}
+    for name, values in numbers.items():
+        _refuse(
+            lanes, ~failed & ~np.isnan(values) | (values < 0) & (name != "end_loss"), f"{name} is of failed training runs, and not negative"
+        )
+        _refuse(lanes, np.isnan(values) & failed & (end != "unknown"), f"{name} is missing")
+    if "end_index" in numbers:
+        index = numbers["end_index"]
+        _refuse(lanes, (end == "minimum") & (index != 0) | (end == "saddle") & ~(index > 0), "end and end_index do not agree")
+    if "end_loss" in numbers:
+        below = np.array([one.settings.training.solved_below or 0.0 for one in experiment.cells])[cell]
+        # The loss has four digits.
+        loss, slack = numbers["end_loss"], 1e-3 * np.abs(below)
+        _refuse(lanes, (end == "late") & (loss > below + slack), "end is late with a loss that is too large")
+        _refuse(lanes, failed & (end != "late") & (loss < below - slack), "end is not late with a loss that is small enough")
 
 
 def _outcomes(lanes: pd.DataFrame) -> list[np.ndarray]:

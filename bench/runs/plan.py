@@ -39,7 +39,7 @@ def plan(experiment: Experiment) -> Plan:
     # Files that users' own functions read may have changed since the experiment was read.
     forget()
     paired = experiment.seeds.data == "paired"
-    return Plan(experiment, programs(experiment.cells, experiment.probes, experiment.track, own_data=paired))
+    return Plan(experiment, programs(experiment.cells, experiment.probes, experiment.track, paired, experiment.ends))
 
 
 def bare_programs(cells: Iterable[Cell]) -> list[Program]:

@@ -1,10 +1,11 @@
-"""One training run of an experiment, trained again and alone."""
+"""Training runs of an experiment, trained again from their seeds."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bench.engine.pool import Pool
 from bench.engine.scheduler import joined
@@ -15,25 +16,29 @@ from bench.spec import Experiment
 
 
 class Again(NamedTuple):
-    """A training run that was trained again."""
+    """Training runs that were trained again."""
 
-    row: pd.Series
-    """Its row, with the columns of the file format."""
-    curve: pd.DataFrame
-    """Its curve: step, loss and tracked probes."""
+    rows: pd.DataFrame
+    """Their rows, with the columns of the file format, in the order of the experiment's programs."""
+    curves: pd.DataFrame
+    """Their curves: cell, seeds, step, loss and tracked probes."""
 
 
-def train_again(experiment: Experiment, lane: pd.Series, block_width: tuple[int, ...]) -> Again:
-    """Train the run with this cell and these seeds (columns LANE) once more, at the widths of blocks that `run.json` recorded.
+def train_again(experiment: Experiment, lanes: pd.DataFrame, block_width: tuple[int, ...], logged: bool = True) -> Again:
+    """Train the runs with these cells and seeds (columns LANE) once more, at the widths of blocks that `run.json` recorded.
 
-    ValueError if `block_width` is not one width for each program, since bits depend on the width.
+    `logged`: whether their curves are kept. ValueError if `block_width` is not one width for each program, since bits depend on the width.
     """
     planned = plan(experiment)
     if len(block_width) != len(planned.programs):
         raise ValueError(f"run.json has {len(block_width)} widths of blocks for {len(planned.programs)} programs")
-    number = next(index for index, one in enumerate(planned.programs) if lane["cell"] in [cell.id for cell in one.cells])
-    program, table = planned.programs[number], planned.lanes
-    lanes = table.lanes(program, table.numbering.of(pd.DataFrame([lane[LANE]])))
-    pool = Pool(program, lane_mesh(), block_width[number])
-    batch = joined(list(pool.run(replace(lanes, logged=np.ones(len(lanes), bool)), program.log_steps)))
-    return Again(as_frame(table.rows(batch)).iloc[0], as_frame(table.curves(batch)))
+    table, rows, curves = planned.lanes, [], []
+    wanted = np.sort(table.numbering.of(lanes[LANE]))
+    for index, (program, width) in enumerate(zip(planned.programs, block_width, strict=True)):
+        numbers = wanted[table.of_program(index).contains(wanted)]
+        if len(numbers):
+            asked = replace(table.lanes(program, numbers), logged=np.full(len(numbers), logged))
+            batch = joined(list(Pool(program, lane_mesh(), width).run(asked, program.log_steps)))
+            rows.append(table.rows(batch))
+            curves.append(table.curves(batch))
+    return Again(as_frame(pa.concat_tables(rows)), as_frame(pa.concat_tables(curves)))

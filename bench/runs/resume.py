@@ -84,6 +84,8 @@ def _changes(store: RunFolder, experiment: Experiment) -> list[str]:
     for name, value in (("probes", experiment.probes), ("track", experiment.track)):
         if list(kept.get(name) or ()) != list(value or ()):
             found.append(f"{name}: {kept.get(name, 'its default')} -> {list(value) if value is not None else 'its default'}")
+    if kept.get("ends", False) != experiment.ends:
+        found.append(f"ends: {kept.get('ends', False)} -> {experiment.ends}")
     seeds, old_seeds = experiment.seeds, kept.get("seeds", {})
     if (old_seeds.get("data") == "paired") != (seeds.data == "paired"):
         found.append(f"seeds.data: {old_seeds.get('data', 1)} -> {seeds.data}")

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from bench.engine.pool import Batch, Lanes
 from bench.hardware import precision
+from bench.lane.descent import Kind
+from bench.lane.ends import Certifier
 from bench.lane.program import Program
 from bench.lane.state import Inputs, Status
 from bench.probes import breaking
@@ -18,6 +20,15 @@ from bench.spec import COMMON, ROW_COLUMNS, Experiment
 
 CURVE_SEEDS = 64
 """Curves are kept of lanes whose init seed and data seed are both below this."""
+
+END_NUMBERS = {
+    "end_loss": ("loss", 4),
+    "end_index": ("negative", 9),
+    "end_flat": ("flat", 9),
+    "end_distance": ("distance", 2),
+    "end_time": ("time", 2),
+}
+"""Columns about the end of a lane that has failed: the field of `End`, and how many of its digits are kept."""
 
 
 class LaneTable:
@@ -40,6 +51,11 @@ class LaneTable:
         """Numbers of the cells of each program."""
         self.log_steps = {cell: program.log_steps for cells, program in zip(self.cells, programs, strict=True) for cell in cells}
         """Steps at which the curves of each cell are logged."""
+        self._certifier_of = {
+            cell: certifier
+            for cells, certifier in zip(self.cells, [Certifier(program) if program.ends else None for program in programs], strict=True)
+            for cell in cells
+        }
         self.tracked = list(dict.fromkeys(name for program in programs for name in program.track))
 
     def lanes(self, program: Program, numbers: np.ndarray) -> Lanes:
@@ -110,9 +126,10 @@ class LaneTable:
             "steps_run": pa.array(found["step"].astype(np.int64)),
             "params_digest": _hexadecimal(found["params_digest"]),
             **({"break_step": _natural(found["break_step"])} if breaking(self.tracked) is not None else {}),
+            **(self._ends(found) if self.experiment.ends else {}),
         }
         for column in ROW_COLUMNS:
-            if column.type == "real":
+            if column.type == "real" and column.source != "ends":
                 name = "loss" if column.name == "loss_final" else column.name
                 values[column.name] = real(name, diverged if column.null == "diverged" else False)
         probes: dict[str, pa.Array] = {}
@@ -129,6 +146,23 @@ class LaneTable:
         for name in (column.name for column in ROW_COLUMNS if column.name in values):
             columns |= {name: values[name], **after.get(name, {})}
         return pa.table(columns)
+
+    def _ends(self, found: dict[str, np.ndarray]) -> dict[str, pa.Array]:
+        """Return the columns about the ends of lanes, of which those are certified that have failed."""
+        cell, seed = np.divmod(found["lane"], self.seeds)
+        kind = found["status"].astype(np.int64)
+        numbers = {name: np.full(len(kind), np.nan) for name in END_NUMBERS}
+        failed = np.isin(kind, (Status.UNSOLVED, Status.STUCK))
+        for index in np.unique(cell[failed]):
+            here = np.flatnonzero(failed & (cell == index))
+            certifier, data_seed = self._certifier_of[index], self.experiment.seeds.at(seed[here])[0]
+            assert certifier is not None
+            end = certifier.ends(self.experiment.cells[index], data_seed, found["params"][here])
+            kind[here] = len(Status) + end.kind
+            for name, (field, digits) in END_NUMBERS.items():
+                numbers[name][here] = _rounded(getattr(end, field), digits)
+        names = [one.name.lower() for one in (*Status, *Kind)]
+        return {"end": _texts(names, kind), **{name: _finite(values) for name, values in numbers.items()}}
 
     def curves(self, batch: Batch) -> pa.Table:
         """Return one row per logged step of each lane whose curve is kept."""
@@ -148,6 +182,11 @@ def _texts(names: list[str], index: np.ndarray) -> pa.Array:
 def _finite(numbers: np.ndarray, blank: np.ndarray | bool = False) -> pa.Array:
     """Return numbers as float64, null where they are not finite or where `blank` says so."""
     return pa.array(numbers.astype(np.float64, copy=False), mask=~np.isfinite(numbers) | blank)
+
+
+def _rounded(numbers: np.ndarray, digits: int) -> np.ndarray:
+    """Return numbers with this many significant digits: further ones would depend on the processor."""
+    return np.array([float(f"{number:.{digits - 1}e}") for number in numbers.astype(float)])
 
 
 def _natural(numbers: np.ndarray) -> pa.Array:

@@ -5,14 +5,15 @@ An experiment adds a column for each axis of its grid (between `cell` and `data_
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-Null = Literal["never", "not finite", "diverged", "not reached"]
+Null = Literal["never", "not finite", "diverged", "not reached", "not failed"]
 """When a value is missing, in a run whose task and model have the column at all: never; where the number is not finite; where the run
-diverged or the number is not finite; where the event whose step the column holds did not happen."""
-Source = Literal["every run", "metric", "test data", "metric and test data", "tie spread"]
+diverged or the number is not finite; where the event whose step the column holds did not happen; where the run was solved or diverged, or
+the number is not finite."""
+Source = Literal["every run", "metric", "test data", "metric and test data", "tie spread", "ends"]
 """Which runs have values in a column: every run; those whose loss has a metric; those whose task has test data; those whose loss has a
-metric and whose task has test data; those that track `tie_spread`."""
+metric and whose task has test data; those that track `tie_spread`; those of experiments with `ends = true`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Column:
     """The name by which `unreported` leaves the column out, like `metric` for `metric_final`; empty: only a pattern can."""
 
 
+ENDS: Any = {"source": "ends", "needed": False}
 ROW_COLUMNS = (
     Column("experiment", "name of the experiment", "text"),
     Column("cell", "id of the cell", "text"),
@@ -49,6 +51,14 @@ ROW_COLUMNS = (
     Column("grad_norm_initial", "norm of the gradient at the start", "real", "not finite", needed=False, stem="grad_norm"),
     Column("grad_norm_final", "norm of the gradient at the end", "real", "diverged", needed=False, stem="grad_norm"),
     Column("break_step", "steps until the tied units came apart", "integer", "not reached", "tie spread", needed=False, counts_steps=True),
+    Column(
+        "end", "where the run was heading: minimum, saddle, plateau, late or unknown; its outcome if solved or diverged", "text", **ENDS
+    ),
+    Column("end_loss", "training loss at that end, to four digits", "real", "not failed", **ENDS),
+    Column("end_index", "number of negative eigenvalues of the Hessian there", "real", "not failed", **ENDS),
+    Column("end_flat", "number of eigenvalues that cannot be told from 0", "real", "not failed", **ENDS),
+    Column("end_distance", "distance of that end as a share of the norm of the parameters, to two digits", "real", "not failed", **ENDS),
+    Column("end_time", "time of the gradient flow until there, in steps times learning rate, to two digits", "real", "not failed", **ENDS),
     Column("params_digest", "digest of the final parameters, in hexadecimal digits", "text"),
 )
 """The columns of the rows, in the order of the file."""

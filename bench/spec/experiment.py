@@ -67,6 +67,8 @@ class Experiment(Part):
     pattern of columns like `signal_variance_*_final`."""
     track: Names = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
+    ends: bool = False
+    """Whether the ends of training runs that fail are certified: columns `end`, `end_loss`, `end_index` and others of the rows."""
     laws: Names = ()
     """Laws of `analysis.laws` that must hold before a verdict is printed."""
     grid: dict[str, Values] = {}
@@ -160,7 +162,7 @@ class Experiment(Part):
     @property
     def training_hash(self) -> str:
         """Digest of what trains: cells and probes, but not the number of seeds, which may grow, nor anything that only judges rows."""
-        content = self.model_dump(mode="json", include={"name", "probes", "track"}, exclude_defaults=True)
+        content = self.model_dump(mode="json", include={"name", "probes", "track", "ends"}, exclude_defaults=True)
         cells = [(cell.id, cell.axes) for cell in self.cells]
         seeds = self.seeds.model_dump(mode="json", include={"map", "first"}, exclude_defaults=True)
         return digest({**content, "paired": self.seeds.data == "paired", "cells": cells, **seeds})

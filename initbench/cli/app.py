@@ -6,7 +6,7 @@ import typer
 
 from initbench.cli.about import doctor, list_things
 from initbench.cli.cluster import worker
-from initbench.cli.inspect import compare, replay, throughput
+from initbench.cli.inspect import compare, ends, replay, throughput
 from initbench.cli.own import audit, check, judge, league, new
 from initbench.cli.report import figure, report, verify
 from initbench.cli.run import reproduce, run
@@ -35,7 +35,7 @@ def initbench(
 
 
 for command in (
-    *(run, report, reproduce, status, merge, worker, figure, compare, replay, verify, throughput, new, league, check, audit, judge),
+    *(run, report, reproduce, status, merge, worker, figure, compare, replay, ends, verify, throughput, new, league, check, audit, judge),
 ):
     app.command()(command)
 app.command("list")(list_things)

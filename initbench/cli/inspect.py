@@ -65,6 +65,28 @@ def replay(
 
 
 @clean
+def ends(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.", **PLACE)],
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Also write a line per failed training run, as CSV.")] = None,
+    trust: Trust = [],  # noqa: B006
+) -> None:
+    """Where failed training runs were heading: trains them again, and certifies minimum, saddle, plateau, late or unknown."""
+    from analysis.rows.ends import certify, counts
+
+    run, found = certify(folder, trust)
+    table = counts(run, found).reset_index(names="cell")
+    out.print(
+        frame_table(
+            f"Ends of the failed training runs of {run.experiment.name}",
+            table.map(lambda value: value if isinstance(value, str) else f"{value:,}"),
+        )
+    )
+    if data is not None:
+        found.to_csv(data, index=False)
+        out.print(f"Lines: {data}", soft_wrap=True)
+
+
+@clean
 def throughput(
     peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch as well (needs torch).")] = False,
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),

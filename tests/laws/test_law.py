@@ -14,7 +14,7 @@ import pytest
 
 from analysis.judging.judge import judge
 from analysis.laws import Evidence, check_law, evidence_of, laws
-from analysis.laws.evidence import JOINT_LEVEL, TESTS
+from analysis.laws.evidence import JOINT_LEVEL, TESTS, TEXTS
 from analysis.laws.law import SAMPLE, starts
 from analysis.rows.load import Run, load
 from bench import Experiment, run
@@ -140,8 +140,8 @@ def check_nulls(name: str, good: Run, found: Evidence) -> None:
         if not present.any():
             continue
         lanes = good.lanes.copy()
-        lanes[column] = lanes[column].astype(object) if column == "outcome" else lanes[column].astype(float)
-        lanes.iloc[np.flatnonzero(present)[-1], lanes.columns.get_loc(column)] = None if column == "outcome" else np.nan
+        lanes[column] = lanes[column].astype(object) if column in TEXTS else lanes[column].astype(float)
+        lanes.iloc[np.flatnonzero(present)[-1], lanes.columns.get_loc(column)] = None if column in TEXTS else np.nan
         bad = evidence_of(name, with_rows(good, lanes))
         assert not bad.holds, (column, bad.number)
         tried += 1

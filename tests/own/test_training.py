@@ -58,7 +58,7 @@ def test_same_lane_same_bits(name: str, tmp_path: Path, rows: Rows) -> None:
     same_lanes(rows(wanted(20, "zeros", "he_normal"), "few", devices=one), many)
     same_lanes(many, rows(wanted(60, "zeros", "he_normal"), "few", devices=one))
     width = read_manifest(tmp_path / "many" / "xor-test").block_width
-    again = train_again(wanted(60, "he_normal", "zeros"), many.iloc[7], width).row
+    again = train_again(wanted(60, "he_normal", "zeros"), many.iloc[[7]], width).rows.iloc[0]
     assert all(pd.isna(many.at[7, column]) if pd.isna(again[column]) else again[column] == many.at[7, column] for column in many)
 
 
