@@ -20,7 +20,7 @@ PLACES = tuple(column.name for column in CURVE_COLUMNS if column.name != "loss")
 """Columns of curves that say which training run and step a point belongs to."""
 WORDS = {
     "axis": "an axis of the grid",
-    "group": "an axis of the grid, 'outcome', or 'end' where ends are certified",
+    "group": "an axis of the grid or 'outcome'",
     "column": "a column of the rows",
     "rate": "a share of training runs",
     "measure": "a column of the rows or a share of training runs",

@@ -79,6 +79,8 @@ def _best(claim: Claim) -> Iterator[str]:
     """A best value, or a worse one, that is not defined."""
     if claim.no_worse_than is not None and claim.measure not in RATES and np.isnan(worst_value(str(claim.measure))):
         yield f"no_worse_than: it is not declared whether a small or a large '{claim.measure}' is better"
+    if claim.no_worse_than is not None and claim.no_worse_than.measure not in (None, claim.measure):
+        yield f"no_worse_than: compares two measures, '{claim.measure}' and '{claim.no_worse_than.measure}'; it is about one"
     if claim.best is None:
         return
     if claim.best in claim.by:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.judging.verdict import Verdict
 from analysis.words import NAMES, column_words, named_options, quantity, value_words
+from bench.initializers import initializer
 from bench.spec import Cell, Experiment, wanted_labels
 
 NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,20})?(e[+-]?\d{1,2})?")
@@ -89,12 +90,12 @@ def _add(fact: tuple[str, str | float], words: set[Word], numbers: dict[str, flo
 def settings_of(verdict: Verdict, experiment: Experiment) -> dict[str, str]:
     """The values of the axes that a verdict is about, in the order of the grid: those of its condition, and those that its claim fixes.
 
-    What a claim compares (`greater_than` other values of an axis) is none of them.
+    What a claim compares (`greater_than` other values of an axis, say) is none of them.
     """
     found = dict(verdict.condition)
     for claim in experiment.claim:
         if claim.id == verdict.id:
-            compared = claim.greater_than.where if claim.greater_than is not None else {}
+            compared = {axis for other in claim.compared.values() for axis in other.where}
             for axis, value in claim.where.items():
                 labels = wanted_labels(value, experiment.axes[axis]) if axis in experiment.axes and axis not in compared else []
                 if len(labels) == 1:
@@ -148,7 +149,8 @@ def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[s
     numbers = {key: float(option) for key, option in options.items() if NUMBER.fullmatch(option)}
     if numbers:
         yield axis, f"{NAMES.get(name, name.replace('_', ' '))} of any size"
-    if axis == "initializer":
+    # A label of the file's own says nothing about gain and spread.
+    if axis == "initializer" and name in initializer:
         gain = 0.0 if name == "zeros" else numbers.pop("gain", 1.0)
         if name in ("normal", "zeros"):
             yield quantity("initializer.spread"), gain * numbers.pop("stddev", 1.0)

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from analysis.judging.criterion import margin_of
+from analysis.judging.criterion import margin_of, required_share
 from analysis.judging.family import corrected
 from analysis.judging.question import questions_of
 from analysis.judging.verdict import Verdict, verdict_on
@@ -22,10 +20,13 @@ Change = Callable[[Claim], Claim | None]
 def with_threshold(claim: Claim, factor: float) -> Claim | None:
     """Return a claim with its bound or margin multiplied; None if it has none, or none that could be multiplied.
 
-    A bound on a share is multiplied by its distance from the nearer end: of "at least 0.99", 1% of runs may fail, then 2%.
+    A bound on a share is multiplied by its distance from the nearer end: of "at least 0.99", 1% of runs may fail, then 2%. So is the share
+    of runs that must meet a bound on each of them.
     """
     if claim.law is not None:
         return None
+    if claim.each:
+        return claim.model_copy(update={"share": 1 - factor * (1 - required_share(claim))})
     if claim.margin is not None or claim.compared:
         margin = factor * margin_of(claim)
         return claim.model_copy(update={"margin": margin}) if margin > 0 else None
@@ -41,11 +42,11 @@ def with_half_the_budget(run: Run) -> Run:
     """Return a run as if it had ended after half of each cell's budget, as far as outcomes and steps to solve tell."""
     budget = {cell.id: cell.settings.training.steps for cell in run.experiment.cells}
     lanes = run.lanes.copy()
-    late = (lanes["steps_to_solve"].to_numpy(float, na_value=np.inf) > lanes["cell"].astype(str).map(budget).to_numpy() / 2) & (
-        lanes["outcome"] == "solved"
-    ).to_numpy()
-    lanes["outcome"] = lanes["outcome"].astype(str).mask(late, "unsolved")
-    lanes["steps_to_solve"] = lanes["steps_to_solve"].mask(late)
+    half = lanes["cell"].astype(str).map(budget).to_numpy() / 2
+    solved_late = lanes["steps_to_solve"].to_numpy(float, na_value=0) > half
+    ended_late = lanes["outcome"].isin(["stuck", "diverged"]).to_numpy() & (lanes["steps_run"].to_numpy(float) > half)
+    lanes["outcome"] = lanes["outcome"].astype(str).mask(solved_late | ended_late, "unsolved")
+    lanes["steps_to_solve"] = lanes["steps_to_solve"].mask(solved_late)
     return replace(run, lanes=lanes)
 
 
@@ -62,8 +63,11 @@ def sensitivity(run: Run, verdicts: Sequence[Verdict]) -> dict[str, dict[str, li
     }
     found: dict[str, dict[str, list[Verdict]]] = {}
     for name, (changed, change) in changes.items():
-        claims = [new for claim in run.experiment.claim if (new := change(claim)) is not None and _stands(given[claim.id])]
-        again = corrected([verdict_on(changed, question, ()) for claim in claims for question in questions_of(changed, claim, {})])
+        claims = [other for claim in run.experiment.claim if (other := change(claim)) is not None and _stands(given[claim.id])]
+        new = [verdict_on(changed, question, ()) for claim in claims for question in questions_of(changed, claim, {})]
+        asked = {claim.id for claim in claims}
+        # Corrected over the whole family, as the verdicts that stand.
+        again = corrected([*new, *(verdict for verdict in verdicts if verdict.id not in asked)])
         for claim in claims:
             found.setdefault(claim.id, {"as it stands": given[claim.id]})[name] = [one for one in again if one.id == claim.id]
     return {claim.id: found[claim.id] for claim in run.experiment.claim if claim.id in found}

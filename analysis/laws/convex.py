@@ -21,7 +21,7 @@ CONVERGED = 0.5
 def _counts_from(cell: Cell, losses: tuple[str, ...]) -> bool:
     """Whether a linear model's loss is one of these, counted from its minimum."""
     task = cell.settings.task
-    return cell.settings.model.name == "linear" and task.options.get("excess", False) and task.options["loss"] in losses
+    return cell.settings.model.name == "linear" and task.options.get("excess", False) and task.options.get("loss") in losses
 
 
 def _is_least_squares(cell: Cell) -> bool:

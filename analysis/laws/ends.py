@@ -8,7 +8,7 @@ from analysis.rows.load import Run
 from bench.runs.contents import ENDS
 
 SOME = 0.0
-"""Least share of training runs that must fail: none have to."""
+"""Least share of training runs that must fail."""
 
 
 @law(share=0.95)

@@ -26,8 +26,7 @@ INTERVALS = (
 LAWS = "Exact predictions that these rows must meet before a verdict is printed."
 SENSITIVITY = (
     "The same rows, judged by criteria that are half and twice as strict, and as if training had ended after half of the budget. A bound "
-    "on a share is moved by its distance from the nearer end: where 1% of runs may fail, half of that or twice as many may. How budgets "
-    "and optimizers of their own change what matters most, x29-sensitivity measures."
+    "on a share is moved by its distance from the nearer end: where 1% of runs may fail, half of that or twice as many may."
 )
 LINEAR = (
     "Linear models of scikit-learn (logistic regression with its default penalty, or least squares), trained and tested on the data of the "
@@ -143,14 +142,14 @@ def _registration(run: Run) -> str:
     )
 
 
-CONFIRMED = "Confirmed, because their criterion was changed after an earlier report, and stood in the file before these training runs"
+CONFIRMED = "Confirmed on other seeds, because their criterion was changed before these training runs and after earlier ones"
 EXPLORATORY = "Exploratory, because their criterion was changed after rows existed"
 
 
 def _edited(result: Result) -> str:
     """Whether the seeds are fresh, and the claims whose criterion was changed after rows existed."""
     first = result.run.experiment.seeds.first
-    text = f" Seeds begin at {first:,}: no earlier report used them." if first else ""
+    text = f" Seeds begin at {first:,}." if first else ""
     for confirmed, words in ((True, CONFIRMED), (False, EXPLORATORY)):
         notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited and verdict.confirmed == confirmed}
         said = "; ".join(f"{markdown_text(identity)} ({markdown_text(note)})" for identity, note in notes.items())

@@ -239,7 +239,7 @@ def _flowed(loss: Loss, start: Point, first: Look, solved_below: Float[Array, ""
     end = _end(start, point, look, jnp.where(look.loss < solved_below, Kind.LATE, kind), flow.time)
     # All curvatures of a valley fall like 1/t; with c/t a deviation changes like t^-c.
     unstable = jnp.sum(look.curvatures * flow.time < -UNSTABLE, dtype=jnp.int32)
-    return end._replace(negative=jnp.where(kind == Kind.PLATEAU, unstable, end.negative))
+    return end._replace(negative=jnp.where(end.kind == Kind.PLATEAU, unstable, end.negative))
 
 
 def _advanced(loss: Loss, flow: _Flow) -> tuple[Point, Float[Array, ""], Bool[Array, ""]]:

@@ -61,6 +61,10 @@ def _has_layers_before_the_last(network: Network) -> bool:
     return len(network.weight_paths) > len(network.output_paths) and not network.players
 
 
+def _has_dense_inputs(network: Network) -> bool:
+    return network.is_layered and len(network.drawn_shape(network.weight_paths[0])) == 2
+
+
 def _has_hessian(network: Network) -> bool:
     return network.n_parameters <= MAX_HESSIAN and not network.players
 
@@ -79,7 +83,7 @@ class Views:
     def weights(self) -> list[Array]:
         return self._recipe.network.weights(self._params)
 
-    @view(lambda network: network.is_layered)
+    @view(_has_dense_inputs)
     def inputs(self) -> Array:
         return self._fixed.data.x
 

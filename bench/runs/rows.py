@@ -19,7 +19,7 @@ from bench.runs.spans import Spans
 from bench.spec import COMMON, ROW_COLUMNS, Experiment
 
 CURVE_SEEDS = 64
-"""Curves are kept of lanes whose init seed and data seed are both below this."""
+"""Curves are kept of lanes whose init seed and data seed are both among so many first ones."""
 
 END_NUMBERS = {
     "end_loss": ("loss", 4),

@@ -55,7 +55,13 @@ ROW_COLUMNS = (
         "end", "where the run was heading: minimum, saddle, plateau, late or unknown; its outcome if solved or diverged", "text", **ENDS
     ),
     Column("end_loss", "training loss at that end, to four digits", "real", "not failed", **ENDS),
-    Column("end_index", "number of negative eigenvalues of the Hessian there", "real", "not failed", **ENDS),
+    Column(
+        "end_index",
+        "negative eigenvalues of the Hessian there; of a plateau below -0.01 / time",
+        "real",
+        "not failed",
+        **ENDS,
+    ),
     Column("end_flat", "number of eigenvalues that cannot be told from 0", "real", "not failed", **ENDS),
     Column("end_distance", "distance of that end as a share of the norm of the parameters, to two digits", "real", "not failed", **ENDS),
     Column("end_time", "time of the gradient flow until there, in steps times learning rate, to two digits", "real", "not failed", **ENDS),

@@ -35,7 +35,9 @@ def replay(
     worst: Annotated[bool, typer.Option("--worst", help="The training run with the largest final loss, or that diverged.")] = False,
     cell: Annotated[str | None, typer.Option("--cell", help="A cell's id, or its beginning; with --seed.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="The init seed; with --cell.")] = None,
-    data_seed: Annotated[int | None, typer.Option("--data-seed", min=0, help="The data seed, where it is not the init seed or 0.")] = None,
+    data_seed: Annotated[
+        int | None, typer.Option("--data-seed", min=0, help="The data seed, if not the init seed or the first one.")
+    ] = None,
     where: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path("results/replays"),
     trust: Trust = [],  # noqa: B006
 ) -> None:

@@ -35,6 +35,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "grid": {"model.activation": ["sigmoid", "tanh"]},
         "initializer": "zeros",
         "training": {"steps": 60, "dtype": "float64"},
+        "probes": ["tie_spread"],
         "seeds": {"init": 3, "data": "paired"},
         "track": [],
     },
