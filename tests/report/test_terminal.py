@@ -19,7 +19,7 @@ PAGE = Path("results/reports/README.md")
 @pytest.fixture(scope="module")
 def one() -> Result:
     """An experiment on a claim of the thread, which holds."""
-    run = run_of({"he_normal": 1.0}, 400, [claim(at_least=0.9, family="C7")], steps_run=lambda n: [100] * n)
+    run = run_of({"he_normal": 1.0}, 400, [claim(id="zero-keeps-units-equal", at_least=0.9, family="C7")], steps_run=lambda n: [100] * n)
     return Result(named(run, "one"), [], judge(run)[1], pd.DataFrame())
 
 
@@ -52,7 +52,7 @@ def test_a_verdict_whose_criterion_was_changed_is_marked_as_exploratory(one: Res
 
 def test_claims_of_two_experiments_are_two_lines_though_they_have_one_name(one: Result) -> None:
     own = [replace(one, run=named(one.run, name), verdicts=[replace(one.verdicts[0], family=name)]) for name in ("first", "second")]
-    assert sum(line.startswith("c ") and line.rstrip().endswith("supported") for line in verdict_page(own, PAGE)) == 2
+    assert sum(line.startswith("zero-keeps") and line.rstrip().endswith("supported") for line in verdict_page(own, PAGE)) == 2
 
 
 def test_what_may_start_at_zero_is_said_only_where_it_was_judged(one: Result) -> None:
