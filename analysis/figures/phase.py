@@ -45,7 +45,7 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
     bar.ax.tick_params(labelsize=7)
     few, most = min(counts), max(counts)
     note = f"n = {few:,} runs each" if few == most else f"n = {few:,} to {most:,} runs each"
-    return finish(drawing, label(figure.x), _vertical(figure.y, up), note)
+    return finish(drawing, _axis_label(figure.x, across), _axis_label(figure.y, up), note)
 
 
 def best_share(rows: pd.DataFrame, judges: pd.Series, rate: str) -> tuple[float, int]:
@@ -69,9 +69,9 @@ def _percent(share: float) -> str:
 
 
 def _fraction(value: object) -> str:
-    """Powers of 1/2 below 1 as fractions, other values in plain words."""
+    """Powers of 1/2 below 1 as fractions, hidden widths of one size as their number of layers, other values in plain words."""
     if not isinstance(value, int | float):
-        return value_label(value)
+        return depth_label(value)
     inverse = 1 / value if 0 < value < 1 else 0.5
     return f"1/{inverse:g}" if inverse == round(inverse) else f"{value:.3g}"
 
@@ -82,6 +82,6 @@ def depth_label(value: object) -> str:
     return str(len(sizes)) if str(value).startswith("[") and len(set(sizes)) == 1 else value_label(value)
 
 
-def _vertical(name: str, values: list[object]) -> str:
+def _axis_label(name: str, values: list[object]) -> str:
     layered = all(str(value).startswith("[") and len(set(str(value).strip("[]").split(", "))) == 1 for value in values)
     return "hidden layers" if layered else label(name)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from logging.handlers import BufferingHandler
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -32,6 +33,10 @@ NOTE_SIZE, LABEL_SIZE = 7, 9
 """Font sizes in points."""
 LEGEND_LINE = 0.17
 """Height of each further line of a legend in inches."""
+TITLE_LETTERS = 92
+"""Number of letters that the titles of panels beside one another may have in a line."""
+ZERO = ("zeros", "zero", "all zero")
+"""Values, and labels of an experiment's own, that are drawn in black."""
 MOST_RECORDS = 10_000
 """Number of warnings about a style file that are kept."""
 MARKS = "osD^vPX*<>"
@@ -51,7 +56,7 @@ def value_label(value: Any) -> str:
 
 def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
     """Color and mark of each value; zero is always black."""
-    rest = [value for value in values if value != "zeros"]
+    rest = [value for value in values if value not in ZERO]
     marks = {value: (COLORS[i % len(COLORS)], MARKS[(i + 1) % len(MARKS)]) for i, value in enumerate(rest)}
     return {value: marks.get(value, ("#000000", "o")) for value in values}
 
@@ -82,7 +87,7 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
     def each() -> Iterator[tuple[Axes, pd.DataFrame]]:
         for axis, value in zip(flat, values, strict=False):
             if value is not None:
-                axis.set_title(value_label(value))
+                axis.set_title(fill(value_label(value), TITLE_LETTERS // columns, break_long_words=False, break_on_hyphens=False))
             yield axis, rows if value is None else rows[rows[figure.panel] == value]
 
     return drawing, each()

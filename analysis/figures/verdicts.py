@@ -16,6 +16,8 @@ from analysis.figures.style import NOTE_SIZE, ONE_COLUMN, TWO_COLUMNS, rc
 
 CELL, LETTER, BOLD, LINE, GAP, MARGIN = 0.165, 0.054, 0.072, 0.135, 0.2, 0.06
 """Sizes in inches: a cell, the width of a letter and of one of the title, a line, the space between panels and around them."""
+KEY_LINE = 1.2
+"""Height of a line of the key, in lines."""
 LEAST_TITLE = 1.5
 """Width in inches that the title of a panel may have if the panel itself is narrower."""
 LONGEST = 44
@@ -47,7 +49,8 @@ def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
     panels = [_Panel(str(name), part) for name, part in table.groupby("panel", sort=False)]
     width = ONE_COLUMN if len(panels) == 1 and panels[0].width + 2 * MARGIN <= ONE_COLUMN else TWO_COLUMNS
     lines = textwrap.wrap(plain_text(title), int((width - 2 * MARGIN) / BOLD))
-    top = MARGIN + LINE * (len(lines) + 2.2)
+    key = _key(table, width)
+    top = MARGIN + LINE * (len(lines) + 1.2 + KEY_LINE * len(key))
     places = []
     left, height = MARGIN, 0.0
     for panel in panels:
@@ -61,7 +64,7 @@ def verdict_matrix(table: pd.DataFrame, title: str) -> Figure:
         axes.set_axis_off()
         for number, line in enumerate(lines):
             axes.text(MARGIN, MARGIN + number * LINE, line.replace("$", r"\$"), va="top", fontsize=8, fontweight="bold")
-        _key(axes, table, MARGIN + LINE * (len(lines) + 1))
+        _draw_key(axes, key, MARGIN + LINE * (len(lines) + 1))
         for panel, x, y in places:
             panel.draw(axes, x, y)
     return drawing
@@ -132,15 +135,36 @@ def _short(text: str) -> str:
     return math_text(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
-def _key(axes: Axes, table: pd.DataFrame, top: float) -> None:
-    """The key: each mark with its name and the number of conditions that have it."""
+_Entry = tuple[str, dict[str, Any]]
+"""A name of the key and the look of its mark."""
+
+
+def _key(table: pd.DataFrame, width: float) -> list[list[_Entry]]:
+    """The lines of the key: each mark with its name and the number of conditions that have it, as far as they fit into the width."""
     counts = table["verdict"].value_counts()
-    entries = [(f"{name} ({counts[verdict]})", look) for verdict, (name, look) in LOOKS.items() if verdict in counts]
-    left = MARGIN + CELL / 2
-    for text, look in entries:
-        axes.scatter([left], [top], s=MARK, linewidths=1.1, **look)
-        axes.text(left + 0.12, top, text, va="center_baseline", fontsize=NOTE_SIZE)
-        left += 0.3 + LETTER * len(text)
+    entries = [
+        (f"{name} ({counts[verdict]})", {"s": MARK, "linewidths": 1.1, **look})
+        for verdict, (name, look) in LOOKS.items()
+        if verdict in counts
+    ]
     if table["exception"].any():
-        axes.scatter([left], [top], **EXCEPTION)
-        axes.text(left + 0.14, top, f"exception to the rule ({table['exception'].sum()})", va="center_baseline", fontsize=NOTE_SIZE)
+        entries.append((f"exception to the rule ({table['exception'].sum()})", EXCEPTION))
+    lines: list[list[_Entry]] = [[]]
+    for entry in entries:
+        if lines[-1] and MARGIN + sum(_key_width(text) for text, _ in [*lines[-1], entry]) > width:
+            lines.append([])
+        lines[-1].append(entry)
+    return lines
+
+
+def _key_width(text: str) -> float:
+    return 0.3 + LETTER * len(text)
+
+
+def _draw_key(axes: Axes, lines: list[list[_Entry]], top: float) -> None:
+    for number, entries in enumerate(lines):
+        left, height = MARGIN + CELL / 2, top + number * KEY_LINE * LINE
+        for text, look in entries:
+            axes.scatter([left], [height], **look)
+            axes.text(left + 0.13, height, text, va="center_baseline", fontsize=NOTE_SIZE)
+            left += _key_width(text)

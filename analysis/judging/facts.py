@@ -67,7 +67,7 @@ def condition_of(verdict: Verdict, experiment: Experiment, reached: Mapping[str,
     """
     words: set[Word] = {(CRITERION, verdict.id.replace("-", " ")), (EXPERIMENT, experiment.name)}
     numbers: dict[str, float] = {}
-    for axis, value in settings_of(verdict, experiment).items():
+    for axis, value in asked_values(verdict, experiment).items():
         for fact in _of_case(value) if axis == CASE else _of_value(axis, value):
             _add(fact, words, numbers)
     for fact in _of_cells([cell for cell in experiment.cells if cell.id in verdict.cells]):
@@ -87,7 +87,7 @@ def _add(fact: tuple[str, str | float], words: set[Word], numbers: dict[str, flo
         numbers[place] = value
 
 
-def settings_of(verdict: Verdict, experiment: Experiment) -> dict[str, str]:
+def asked_values(verdict: Verdict, experiment: Experiment) -> dict[str, str]:
     """The values of the axes that a verdict is about, in the order of the grid: those of its condition, and those that its claim fixes.
 
     What a claim compares (`greater_than` other values of an axis, say) is none of them.

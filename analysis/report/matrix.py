@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from analysis.judging.facts import CASE, NUMBER, WIDTHS, settings_of
+from analysis.judging.facts import CASE, NUMBER, WIDTHS, asked_values
 from analysis.judging.verdict import Verdict
 from analysis.report.format import place
 from analysis.report.result import Result
@@ -58,6 +59,10 @@ def matrix_frame(found: Sequence[tuple[Result, Verdict]], exceptions: Sequence[b
             "exception": list(exceptions),
         }
     )
+    # Numbers stand in their order, whichever claim comes first.
+    first = pd.factorize(table["panel"])[0]
+    numbers = [_number(kind[1], values) for (kind, _, _), values in zip(places, _settings(found), strict=True)]
+    table = table.iloc[np.lexsort([numbers, first])].reset_index(drop=True)
     wide = table.groupby("panel")["column"].transform("nunique") > MOST_ACROSS
     table.loc[wide, ["row", "column"]] = table.loc[wide, ["column", "row"]].to_numpy()
     return table.assign(across=table["across"].where(~wide, ""))
@@ -77,7 +82,7 @@ def _names(panels: Iterable[list[_Panel]]) -> dict[int, str]:
 
 def _settings(found: Sequence[tuple[Result, Verdict]]) -> list[dict[str, str]]:
     """The values of each condition on the axes in which conditions of its experiment differ; `architecture: start` is two of them."""
-    known = [(result.name, settings_of(verdict, result.run.experiment)) for result, verdict in found]
+    known = [(result.name, asked_values(verdict, result.run.experiment)) for result, verdict in found]
     used = {(result.name, axis) for result, verdict in found for axis in verdict.condition}
     split = []
     for name, values in known:
@@ -99,6 +104,11 @@ def _place(verdict: Verdict, values: dict[str, str]) -> tuple[tuple[str, str], s
     down = [axis for axis in values if axis != across]
     row = ", ".join(place(axis, values[axis]) for axis in down) or verdict.id.replace("-", " ")
     return (", ".join(down), across), row, _across(across, values[across]) if across else ""
+
+
+def _number(axis: str, values: dict[str, str]) -> float:
+    """The number of a condition on the axis across; 0 if it is none."""
+    return float(values[axis]) if axis not in ("", CASE) and NUMBER.fullmatch(values[axis]) else 0.0
 
 
 def _across(axis: str, value: str) -> str:
