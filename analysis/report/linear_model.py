@@ -8,6 +8,7 @@ from analysis.stats.linear import accuracy_of_logistic_regression, r2_of_least_s
 from analysis.words import value_words
 from bench.runs.starts import data_sets
 from bench.spec import Cell, axis_label
+from bench.spec.settings import section_identity
 from bench.tasks import task
 from bench.tasks.definition import Task
 
@@ -26,8 +27,8 @@ def linear_frame(run: Run) -> pd.DataFrame:
     """
     lines: dict[str, dict[str, str] | None] = {}
     for cell in run.experiment.cells:
-        found, words = run.tasks[cell.id], _words(cell)
-        if found is not None and _is_real(cell, found) and words not in lines:
+        found = run.tasks[cell.id]
+        if found is not None and _is_real(cell, found) and (words := _words(cell)) not in lines:
             lines[words] = _line(run, words, cell, found)
     return pd.DataFrame([line for line in lines.values() if line])
 
@@ -39,7 +40,7 @@ def _is_real(cell: Cell, found: Task) -> bool:
 
 def _words(cell: Cell) -> str:
     """The task with the options that are not the defaults, as far as its data depend on them."""
-    options = cell.settings.identity().get("task", {}).get("options", {})
+    options = (section_identity("task", cell.settings.task) or {}).get("options", {})
     kept = {key: value for key, value in options.items() if key not in NOT_DATA}
     return value_words(axis_label({"name": cell.settings.task.name, **kept}))
 
