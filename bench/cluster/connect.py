@@ -108,7 +108,9 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Context without dask's own log: what goes wrong is told by the run, in one line."""
-    loggers = [logging.getLogger(name) for name in LOGS]
+    # Some of dask's loggers have levels of their own, which that of their parent does not reach.
+    below = [name for name in logging.root.manager.loggerDict if name.startswith(tuple(f"{log}." for log in LOGS))]
+    loggers = [logging.getLogger(name) for name in (*LOGS, *below)]
     before = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 from distributed import Client, Future, KilledWorker, as_completed
+from distributed.comm import CommClosedError
 
 from bench.cluster.task import TOPIC, Done, Order, Refused, Trained, provenance_here, train_chunk
 from bench.imports import described
@@ -149,9 +150,12 @@ class _Dealer:
 
     def _workers(self) -> int:
         """Return the number of workers; OSError if the scheduler is gone, or there was no worker for long."""
-        if self._client.status != "running":
+        try:
+            count = len(self._client.nthreads()) if self._client.status == "running" else None
+        except CommClosedError:
+            count = None
+        if count is None:
             raise OSError("the scheduler of the cluster is gone; what was written is kept, and the same command goes on with the rest")
-        count = len(self._client.nthreads())
         if count:
             self._last_seen = time.perf_counter()
         elif time.perf_counter() - self._last_seen > PATIENCE_SECONDS:

@@ -3,6 +3,7 @@
 import builtins
 import gc
 import json
+import logging
 import re
 import sys
 import warnings
@@ -170,6 +171,17 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPat
         cluster("tcp://127.0.0.1:1", Tls(), insecure=False),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["distributed", "distributed.client", "distributed.of_this_test", "asyncio"])
+def test_dask_s_own_log_is_silent_within_a_cluster(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a logger that has a level of its own; afterwards all levels are as before."""
+    logger = logging.getLogger(name)
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+    with bench.cluster.connect._quiet():
+        assert not logger.isEnabledFor(logging.ERROR)
+    assert logger.level == logging.WARNING and logger.isEnabledFor(logging.ERROR)
 
 
 def test_without_dask_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
