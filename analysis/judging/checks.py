@@ -77,10 +77,11 @@ def _margin(claim: Claim) -> Iterator[str]:
 
 def _best(claim: Claim) -> Iterator[str]:
     """A best value, or a worse one, that is not defined."""
-    if claim.no_worse_than is not None and claim.measure not in RATES and np.isnan(worst_value(str(claim.measure))):
-        yield f"no_worse_than: it is not declared whether a small or a large '{claim.measure}' is better"
-    if claim.no_worse_than is not None and claim.no_worse_than.measure not in (None, claim.measure):
-        yield f"no_worse_than: compares two measures, '{claim.measure}' and '{claim.no_worse_than.measure}'; it is about one"
+    other, key = claim.non_inferiority, next(iter(claim.compared), "")
+    if other is not None and claim.measure not in RATES and np.isnan(worst_value(str(claim.measure))):
+        yield f"{key}: it is not declared whether a small or a large '{claim.measure}' is better"
+    if other is not None and other.measure not in (None, claim.measure):
+        yield f"{key}: compares two measures, '{claim.measure}' and '{other.measure}'; it is about one"
     if claim.best is None:
         return
     if claim.best in claim.by:

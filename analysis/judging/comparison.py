@@ -137,7 +137,7 @@ def advantage_decision(claim: Claim, condition: dict[str, Any], mine: Side, thei
     """
     pairs = paired(mine, theirs)
     if pairs is None:
-        raise ValueError(f"claim '{claim.id}': no_worse_than: {NOT_ONE_TO_ONE}")
+        raise ValueError(f"claim '{claim.id}': {next(iter(claim.compared))}: {NOT_ONE_TO_ONE}")
     worse, better = (pairs.a, pairs.b) if lower_is_better(mine.measure) else (pairs.b, pairs.a)
     is_rate = mine.measure in RATES
     with np.errstate(invalid="ignore"):

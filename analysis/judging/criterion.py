@@ -35,6 +35,11 @@ def more_than(bound: float) -> Decide:
     return lambda found: True if found.low > bound else False if found.high < bound else None
 
 
+def less_than(bound: float) -> Decide:
+    """The decision whether a number is less than `bound`: the opposite of `at_least`."""
+    return lambda found: True if found.high < bound else False if found.low >= bound else None
+
+
 def decision_of(bounds: Claim | Control, is_rate: bool) -> Decide:
     """The decision by a claim's (or a control's) at_least, at_most or equal_to.
 
@@ -45,8 +50,9 @@ def decision_of(bounds: Claim | Control, is_rate: bool) -> Decide:
     if bounds.at_most is not None:
         return at_most(bounds.at_most if is_rate else _ceiling(bounds.at_most))
     assert isinstance(bounds, Claim) and bounds.margin is not None
-    if bounds.no_worse_than is not None:
-        return at_least(-bounds.margin if is_rate else _floor(-bounds.margin))
+    if bounds.non_inferiority is not None:
+        least = -bounds.margin if is_rate else _floor(-bounds.margin)
+        return at_least(least) if bounds.worse_than is None else less_than(least)
     assert bounds.equal_to is not None
     target = 0.0 if isinstance(bounds.equal_to, Comparison) else bounds.equal_to
     margin = bounds.margin if is_rate else bounds.margin + _slack(target, bounds.margin)
@@ -91,8 +97,8 @@ def criterion_text(claim: Claim) -> str:
         return f"in a share of at least {required_share(claim):g} of runs"
     if isinstance(claim.equal_to, Comparison):
         return f"0 within {claim.margin:g} against {_place(claim.equal_to)}"
-    if claim.no_worse_than is not None:
-        return f"worse by at most {claim.margin:g} than {_place(claim.no_worse_than)}"
+    if claim.non_inferiority is not None:
+        return f"worse by {'at most' if claim.worse_than is None else 'more than'} {claim.margin:g} than {_place(claim.non_inferiority)}"
     if claim.greater_than is not None:
         least = margin_of(claim) if claim.measure in RATES else 0.5 + margin_of(claim)
         return f"more than {least:g} against {_place(claim.greater_than)}"

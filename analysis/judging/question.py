@@ -53,7 +53,7 @@ class Question:
         """Whether a better value beyond the edge, which moves the number in the direction `edge`, could change the answer."""
         if self.claim.equal_to is not None:
             return True
-        upwards = answer is (self.claim.at_most is None)
+        upwards = answer is (self.claim.at_most is None and self.claim.worse_than is None)
         return (edge > 0) is not upwards
 
 
@@ -86,7 +86,7 @@ def _question(run: Run, claim: Claim, condition: dict[str, Any]) -> Question:
     theirs = side_of(run, claim, {**claim.where, **condition, **other.where}, other.measure or claim.measure)
     if claim.greater_than is not None:
         number, reason = order_decision(claim, condition, mine, theirs)
-    elif claim.no_worse_than is not None:
+    elif claim.non_inferiority is not None:
         number, reason = advantage_decision(claim, condition, mine, theirs), ""
     else:
         number, reason = equality_decision(claim, condition, mine, theirs), ""
@@ -105,7 +105,7 @@ def _ready(run: Run, claim: Claim, number: Decision, reason: str, sides: tuple[S
         columns_read(claim, *sides),
         sides[1].cells if len(sides) > 1 else (),
         tuple(
-            sign * (1 if claim.no_worse_than is not None else side.better) for side, sign in zip(sides, (1, -1), strict=False) if side.edge
+            sign * (1 if claim.non_inferiority is not None else side.better) for side, sign in zip(sides, (1, -1), strict=False) if side.edge
         ),
         reason,
         failed_control(run, claim, number.condition),

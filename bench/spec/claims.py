@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from bench.spec.part import Name, Names, Part
 
-COMPARISONS = ("greater_than", "equal_to", "no_worse_than")
+COMPARISONS = ("greater_than", "equal_to", "no_worse_than", "worse_than")
 """Criteria that hold a claim's rows against other rows."""
 
 
@@ -48,8 +48,8 @@ class Claim(Part):
     equal_to: float | Comparison | None = None
     """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
-    """With `equal_to`: how far off counts as equal. With `no_worse_than`: how much worse counts as no worse. With `greater_than`: the
-    smallest difference that counts, of shares (default 0.02) or of P(larger) from 1/2 (default 0.05)."""
+    """With `equal_to`: how far off counts as equal. With `no_worse_than` and `worse_than`: how much worse counts as no worse. With
+    `greater_than`: the smallest difference that counts, of shares (default 0.02) or of P(larger) from 1/2 (default 0.05)."""
     each: bool = False
     """Whether the share of runs that meet the bound is judged, instead of their median."""
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -57,6 +57,8 @@ class Claim(Part):
     greater_than: Comparison | None = None
     no_worse_than: Comparison | None = None
     """The same runs of another condition, paired by their seeds: the median difference (or that of shares) may be worse by the margin."""
+    worse_than: Comparison | None = None
+    """The opposite: it is worse by more than the margin."""
     paired: bool = False
     """Whether only pairs of the same seeds may be compared. They are compared anyway wherever both sides share their seeds one to one."""
     best: str | None = None
@@ -76,7 +78,7 @@ class Claim(Part):
         criteria = [name for name in ("at_least", "at_most", *COMPARISONS, "law") if getattr(self, name) is not None]
         if len(criteria) != 1:
             raise ValueError(f"has {len(criteria)} criteria; exactly one of at_least, at_most, {', '.join(COMPARISONS)}, law")
-        for name in ("equal_to", "no_worse_than"):
+        for name in ("equal_to", "no_worse_than", "worse_than"):
             if getattr(self, name) is not None and self.margin is None:
                 raise ValueError(f"{name} and margin stand together")
         if self.margin is not None and not any(getattr(self, name) is not None for name in COMPARISONS):
@@ -87,11 +89,16 @@ class Claim(Part):
             raise ValueError("a law names its own runs and conditions; where, by, pool, best and needs stand with a measure")
         if self.paired and self.greater_than is None:
             raise ValueError("paired stands with greater_than")
-        if self.each and (self.greater_than is not None or self.no_worse_than is not None or self.law is not None):
+        if self.each and (self.greater_than is not None or self.non_inferiority is not None or self.law is not None):
             raise ValueError("each stands with at_least, at_most or equal_to")
         if self.share is not None and not self.each:
             raise ValueError("share stands with each")
         return self
+
+    @property
+    def non_inferiority(self) -> Comparison | None:
+        """The other rows of `no_worse_than` or `worse_than`; None if the claim has neither."""
+        return self.no_worse_than or self.worse_than
 
     @property
     def compared(self) -> dict[str, Comparison]:
