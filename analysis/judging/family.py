@@ -58,10 +58,11 @@ def overall(verdicts: Sequence[Verdict], family: Family | None = None) -> Outcom
     """The verdict on several conditions by the family's rule.
 
     `all`: supported or refuted if all are, conditional if some are supported and some refuted. `any`: supported if one is, refuted if all
-    are. Withheld if all are, and undecided otherwise.
+    are. Withheld if all are, and undecided otherwise. Withheld conditions, whose control failed, count only if they are half or more.
     """
     counted = _counted(verdicts, family)
-    found = {verdict.verdict for verdict in counted}
+    judged = [verdict for verdict in counted if verdict.verdict != "withheld"]
+    found = {verdict.verdict for verdict in (judged if 2 * len(judged) > len(counted) else counted)}
     if len(found) == 1:
         return found.pop()
     if family is not None and family.rule == "any":

@@ -11,8 +11,6 @@ from bench.spec import Experiment, catalog
 from bench.spec.document import write_document
 
 PROTOCOL = "x10-league"
-RATES = (0.0125, 0.05, 0.2, 0.8, 3.2)
-"""Learning rates: those of the protocol and one beyond each end, since a best rate at an end of the sweep decides nothing."""
 QUICK_CASES, QUICK_SEEDS = 2, 64
 INITIALIZER, RATE = "initializer", "optimizer.learning_rate"
 
@@ -29,7 +27,7 @@ def league_experiment(name: str, options: dict[str, Any], seeds: int | None = No
         raise ValueError(f"initializer '{name}' is a row of the league already; give it other options, or take another")
     label = f"{name.rpartition(':')[2]} (own)"
     league = catalog.read(PROTOCOL).axes[INITIALIZER]
-    content["grid"] |= {INITIALIZER: [*rows, {"label": label, **ours}], RATE: list(RATES)}
+    content["grid"][INITIALIZER] = [*rows, {"label": label, **ours}]
     if quick:
         content["case"] = content["case"][:QUICK_CASES]
     wanted = seeds if seeds is not None else QUICK_SEEDS if quick else content["seeds"]["init"]

@@ -53,6 +53,9 @@ def verdicts(*outcomes: str) -> list[Verdict]:
         (("refuted", "undecided"), "undecided"),
         (("refuted", "refuted"), "refuted"),
         (("supported", "withheld"), "undecided"),
+        (("supported", "supported", "withheld"), "supported"),
+        (("refuted", "refuted", "refuted", "withheld"), "refuted"),
+        (("refuted", "refuted", "withheld", "withheld"), "undecided"),
         (("withheld", "withheld"), "withheld"),
     ],
 )
