@@ -1,41 +1,81 @@
-"""The answer in sentences and as a chart, from verdicts and the texts of `answer.toml`."""
+"""The answer in rows, sentences and a chart, from verdicts and the texts of `answer.toml`."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.resources import files
-from typing import Any
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
 
 from analysis.judging.family import exploratory
 from analysis.judging.verdict import Verdict
 
+Part = Literal["random", "why", "use"]
 
-def paragraph(verdicts: Mapping[str, str], every: Sequence[Verdict]) -> str:
-    """The answer in sentences.
 
-    Each clause of `answer.toml` stands for a claim. It is there if it has words for the verdict on its claim, and if the single verdicts
-    that it needs are what its words say.
+class Row(NamedTuple):
+    """What may, or may not, start at zero."""
+
+    starts_at_zero: str
+    answer: str
+    note: str
+    """What a terminal adds to the answer; empty if nothing."""
+    because: str
+    claims: tuple[str, ...]
+    exploratory: bool
+
+
+def rows(every: Sequence[Verdict]) -> list[Row]:
+    """The rows of the answer whose experiments are there; "not settled" where the verdicts are not those that a row is written for."""
+    found = []
+    for row in answer_text()["row"]:
+        if not all(is_judged(need, "", every) for need in row["needs"]):
+            continue
+        claims = tuple(dict.fromkeys(need["claim"] for need in row["needs"]))
+        behind = exploratory([verdict for need in row["needs"] for verdict in spoken_of(need, "", every)])
+        is_so = all(is_met(need, "", every) for need in row["needs"])
+        answer, note, because = (row["answer"], row.get("note", ""), row["because"]) if is_so else ("not settled", "", "")
+        found.append(Row(row["starts_at_zero"], answer, note, because, claims, behind))
+    return found
+
+
+def answer_rows(every: Sequence[Verdict]) -> pd.DataFrame:
+    """The table of the answer in Markdown: neighbors with the same answer are one line."""
+    lines = []
+    for answer, group in groupby(rows(every), key=lambda row: row.answer):
+        said = [
+            f"**{row.starts_at_zero}**{': ' * bool(row.because)}{row.because} ({_linked(row.claims)}{', exploratory' * row.exploratory})"
+            for row in group
+        ]
+        lines.append((f"**{answer}**", "<br>".join(said)))
+    return pd.DataFrame(lines, columns=["safe?", "what starts at zero"])
+
+
+def sentences(part: Part, whole: Mapping[str, str], every: Sequence[Verdict]) -> str:
+    """The sentences of one part of the answer, with links to their claims.
+
+    Each stands for a claim. It is there if it has words for the verdict on its claim (`whole`), and if the single verdicts that it needs
+    are what its words say.
     """
-    clauses = [
-        (one[verdicts[one["claim"]]], one["claim"])
-        for one in answer_text()["clause"]
-        if verdicts.get(one["claim"]) in one and all(is_met(need, one["claim"], every) for need in one.get("needs", ()))
-    ]
-    sentences: list[str] = []
-    for text, claim in clauses:
-        linked = f"{text} ([{claim}](#{claim.lower()}))"
-        if text[0].isupper() or not sentences:
-            sentences.append(f"{linked[0].upper()}{linked[1:]}")
-        else:
-            sentences[-1] += f"; {linked}"
-    behind = [verdict for verdict in every if verdict.family in {claim for _, claim in clauses}]
-    note = " (Exploratory: a criterion behind this answer was changed after rows existed.)" if exploratory(behind) else ""
-    return " ".join(f"{sentence}." for sentence in sentences) + note
+    found = []
+    for one in answer_text()["sentence"]:
+        claim = one["claim"]
+        if one["part"] == part and whole.get(claim) in one and all(is_met(need, claim, every) for need in one.get("needs", ())):
+            marked = exploratory([verdict for verdict in every if verdict.family == claim])
+            found.append(f"{one[whole[claim]][:-1]} ({_linked((claim,))}{', exploratory' * marked}).")
+    return " ".join(found)
+
+
+def _linked(claims: Sequence[str]) -> str:
+    """Names of claims as links: to their line of the table, or to the page of the experiment whose own claim it is."""
+    return ", ".join(f"[{claim}](#{claim.lower()})" if claim[1:].isdigit() else f"[{claim}]({claim}/README.md)" for claim in claims)
 
 
 def spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts of a family that the words of a clause are about."""
-    where = need.get("where", {})
+    """The verdicts that the words of a row, sentence or leaf are about; of the claim `family` if a need names none."""
+    where, family = need.get("where", {}), need.get("claim", family)
     return [
         verdict
         for verdict in every
@@ -46,7 +86,7 @@ def spoken_of(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> li
 
 
 def is_met(need: dict[str, Any], family: str, every: Sequence[Verdict]) -> bool:
-    """Whether there are verdicts that the words of a clause are about, and all (or some) of them are what it needs."""
+    """Whether there are verdicts that the words are about, and all (or some) of them are what it needs."""
     wanted = need["some"] if "some" in need else need["all"]
     met = [
         verdict.verdict == wanted
@@ -69,7 +109,7 @@ def chart(every: Sequence[Verdict]) -> str:
     are left out, and so are questions that lead to none.
     """
     content = answer_text()
-    leaves = [leaf for leaf in content["leaf"] if all(is_judged(need, need["claim"], every) for need in leaf["needs"])]
+    leaves = [leaf for leaf in content["leaf"] if all(is_judged(need, "", every) for need in leaf["needs"])]
     there = {leaf["id"] for leaf in leaves}
     steps: list[dict[str, Any]] = []
     # In the file, a question stands before those that it leads to.
@@ -85,13 +125,13 @@ def chart(every: Sequence[Verdict]) -> str:
         lines.append(f'  {step["id"]}{{"{step["question"]}"}}')
         lines += [f'  {step["id"]} -- "{answer}" --> {target}' for answer, target in step["answers"].items()]
     for leaf in leaves:
-        text = leaf["says"] if all(is_met(need, need["claim"], every) for need in leaf["needs"]) else "Not settled"
+        text = leaf["says"] if all(is_met(need, "", every) for need in leaf["needs"]) else "Not settled"
         lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
-    behind = [verdict for leaf in leaves for need in leaf["needs"] for verdict in spoken_of(need, need["claim"], every)]
+    behind = [verdict for leaf in leaves for need in leaf["needs"] for verdict in spoken_of(need, "", every)]
     note = "\n\nExploratory: a criterion behind this chart was changed after rows existed." if exploratory(behind) else ""
     return "\n".join([*lines, "```"]) + note
 
 
 def answer_text() -> dict[str, Any]:
-    """The content of `answer.toml`: clauses, steps and leaves of the chart, and rows for the terminal."""
+    """The content of `answer.toml`: rows, sentences, steps and leaves of the chart."""
     return tomllib.loads((files("analysis.report") / "answer.toml").read_text(encoding="utf-8"))

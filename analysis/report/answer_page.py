@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.escape import fenced, latex_text, markdown_text
 from analysis.judging.family import corrected, families, overall
-from analysis.report.answer import chart, paragraph
+from analysis.report.answer import answer_rows, chart, sentences
 from analysis.report.answer_table import answer_frame, linked
 from analysis.report.experiment_page import trained_by
 from analysis.report.experiment_tables import claim_frame
@@ -14,6 +14,7 @@ from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
 from analysis.report.result import Result
 from analysis.report.rules import of_thread, rules_of_thread, rules_section
+from analysis.report.zeros_table import zeros_frame
 
 HEADLINE = (
     "![Share of training runs that learn the task from zero and from random weights, for every problem trained from both"
@@ -21,6 +22,10 @@ HEADLINE = (
     "for every problem that was trained from both on the same data.*\n"
     "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
     "`initbench report reports --out reports`."
+)
+ZEROS = (
+    "A part learns from zero if at least 99% of runs learn, and never if at most 1% do. *Only ... random*: all other weights are zero. "
+    "The networks, tasks and budgets stand in the reports of [C20](#c20)."
 )
 QUESTION = "When is it safe to initialize weights to zero?"
 EACH = "Each experiment's page has an entry of its own. For the whole:"
@@ -48,16 +53,20 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     judged = of_thread(results)
     every = [verdict for result in results for verdict in result.verdicts]
     whole = {name: overall([verdict for _, verdict in found], families().get(name)) for name, found in judged.items()}
-    flow = chart(every)
+    answer, zeros = answer_rows(every), zeros_frame(every)
+    why = [text for text in (sentences("why", whole, every), HEADLINE if has_headline else "") if text]
     sections = [
         f"# {markdown_text(title(results))}",
         interim_banner(results),
-        f"{lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}. {CLAIMS}",
-        paragraph(whole, every),
-        *(["## Should this start at zero?", flow] if flow else []),
-        *(["## Verdicts", *_verdicts(results)] if every else []),
+        markdown(answer, made=tuple(answer)) if len(answer) else "",
+        f"From {lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}.",
+        *_under("Random instead?", sentences("random", whole, every)),
+        *_under("Why?", *why),
+        *_under("What to use", sentences("use", whole, every)),
+        *_under("Should this start at zero?", *filter(None, [chart(every)])),
+        *_under("What may start at zero, by architecture", *([markdown(zeros), ZEROS] if len(zeros) else [])),
+        *(["## Verdicts", CLAIMS, *_verdicts(results)] if every else []),
         rules_section(rules_of_thread(results), "When each claim holds"),
-        *(["## At a glance", HEADLINE] if has_headline else []),
         "## Experiments",
         _experiments(results),
         "## How it was run",
@@ -68,6 +77,11 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         _citation(results, lanes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _under(heading: str, *texts: str) -> list[str]:
+    """Texts under a heading; nothing if there are none."""
+    return [f"## {heading}", *texts] if any(texts) else []
 
 
 def _verdicts(results: list[Result]) -> list[str]:

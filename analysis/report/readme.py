@@ -1,29 +1,35 @@
 """The answer in the project's README, copied from the committed reports: `python -m analysis.report.readme`."""
 
 import json
+import re
 from pathlib import Path
 
-import pandas as pd
-
-from analysis.judging.family import corrected, counts, families, overall, standing
+from analysis.judging.family import corrected, families, overall
 from analysis.judging.verdict import Verdict
-from analysis.report.answer import paragraph
-from analysis.report.format import markdown, marked
+from analysis.report.answer import answer_rows, sentences
+from analysis.report.format import markdown
 
 BEGIN, END = "<!-- answer -->", "<!-- /answer -->"
+LOCAL = re.compile(r"\]\((?=(#|x))")
+"""Where a link begins that leads to a place of the answer page or to the page of an experiment."""
 
 
 def answer(reports: Path) -> str:
-    """The answer in sentences, the verdicts on the claims of the thread, and the headline figure."""
+    """The answer in rows and sentences, and the headline figure."""
     contents = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(reports.glob("*/claims.json"))]
     every = corrected([Verdict.of(record) for content in contents for record in content["claims"]])
     judged = {name: [verdict for verdict in every if verdict.family == name] for name in families()}
     whole = {name: overall(found, families()[name]) for name, found in judged.items() if found}
-    rows = [(name, families()[name].says, f"{verdict}{standing(judged[name])}", counts(judged[name])) for name, verdict in whole.items()]
-    table = markdown(marked(pd.DataFrame(rows, columns=["", "claim", "verdict", "conditions"])))
-    picture = "![Share of training runs that learn the task from zero and from random weights](reports/figures/headline.png)"
-    text = paragraph(whole, every).replace("](#", "](reports/README.md#")
-    return f"{text}\n\nFrom {sum(content['training_runs'] for content in contents):,} training runs:\n\n{table}\n\n{picture}"
+    answer = answer_rows(every)
+    parts = [
+        markdown(answer, made=tuple(answer)),
+        sentences("why", whole, every),
+        "![Share of training runs that learn the task from zero and from random weights](reports/figures/headline.png)",
+        sentences("random", whole, every),
+        f"From {sum(content['training_runs'] for content in contents):,} training runs. "
+        "[The whole answer](reports/README.md): what to use, a chart, the verdicts on 23 claims with their intervals.",
+    ]
+    return LOCAL.sub(lambda found: "](reports/README.md" if found[1] == "#" else "](reports/", "\n\n".join(parts))
 
 
 def updated(text: str, reports: Path) -> str:

@@ -23,7 +23,7 @@ SITE = "site"
 PAGE = "README.md"
 NODE = re.compile(r"^\s*(\w+)[\[{]+\"(.*?)\"[\]}]+$")
 EDGE = re.compile(r"^\s*(\w+) -- \"(.*?)\" --> (\w+)$")
-OWN_HTML = re.compile(r'(</?details>|</?summary>|<a id="[a-z0-9_-]*">|</a>)')
+OWN_HTML = re.compile(r'(</?details>|</?summary>|<a id="[a-z0-9_-]*">|</a>|<br>)')
 """The HTML that pages contain on purpose; any other is shown as text."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis.judging.family import exploratory, families, overall
 from analysis.judging.verdict import Outcome, Verdict
-from analysis.report.answer import answer_text, is_judged, is_met, spoken_of
+from analysis.report.answer import rows
 from analysis.report.interim import interim_note
 from analysis.report.result import Result
 
@@ -44,12 +44,10 @@ def verdict_page(results: Sequence[Result], page: Path) -> list[str]:
 
 def _answers(every: Sequence[Verdict]) -> list[str]:
     """Which architectures may start at zero, as far as these verdicts say it."""
-    lines = []
-    for row in answer_text()["row"]:
-        if all(is_judged(need, need["claim"], every) for need in row["needs"]):
-            answer = row["answer"] if all(is_met(need, need["claim"], every) for need in row["needs"]) else "not settled"
-            behind = [verdict for need in row["needs"] for verdict in spoken_of(need, need["claim"], every)]
-            lines.append(f"  {row['starts_at_zero'] + ' ':.<{NAME - 1}} {answer}{MARK * exploratory(behind)}")
+    lines = [
+        f"  {row.starts_at_zero + ' ':.<{NAME - 1}} {', '.join(filter(None, (row.answer, row.note)))}{MARK * row.exploratory}"
+        for row in rows(every)
+    ]
     return ["May they start at zero?", *lines] if lines else []
 
 

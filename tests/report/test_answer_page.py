@@ -9,16 +9,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import textstat
 
 from analysis.judging.family import families
 from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
 from analysis.laws import Law
-from analysis.report.answer import chart, paragraph, spoken_of
+from analysis.report.answer import answer_rows, chart, rows, sentences, spoken_of
 from analysis.report.answer_page import answer_page, jointly
 from analysis.report.experiment_page import _withheld
 from analysis.report.experiment_tables import _standing
 from analysis.report.result import Result
+from analysis.report.zeros_table import zeros_frame
 from analysis.rows.load import Run
 from bench.runs.manifest import Manifest
 from bench.runs.provenance import Device, Provenance
@@ -58,26 +60,63 @@ def settled(needs: list[dict[str, Any]], family: str) -> list[Verdict]:
     return every
 
 
-def test_a_clause_stands_only_for_the_verdict_that_it_is_written_for() -> None:
-    assert "It is safe where the loss is strictly convex" in paragraph({"C1": "supported"}, [])
-    assert paragraph({"C1": "refuted"}, []) == ""
-    assert paragraph({"C7": "supported", "C14": "refuted"}, []).endswith(
-        "([C7](#c7)); the reason is symmetry, not the number of optima ([C14](#c14))."
-    )
+def test_a_sentence_stands_only_for_the_verdict_that_it_is_written_for() -> None:
+    assert sentences("why", {"C14": "refuted"}, []) == "The reason is this symmetry, not the number of optima ([C14](#c14))."
+    assert sentences("why", {"C14": "supported"}, []) == sentences("use", {"C14": "refuted"}, []) == ""
 
 
-NEEDS = [(clause, need) for clause in TEXT["clause"] for need in clause.get("needs", ())]
+NEEDS = [(one, need) for one in TEXT["sentence"] for need in one.get("needs", ())]
 
 
-@pytest.mark.parametrize(("clause", "need"), NEEDS, ids=lambda entry: entry.get("id", entry.get("claim")))
-def test_a_clause_goes_when_what_its_words_speak_of_changes(clause: dict[str, Any], need: dict[str, Any]) -> None:
-    verdicts, every = {clause["claim"]: "conditional"}, settled(clause["needs"], clause["claim"])
-    assert paragraph(verdicts, every)
-    meant = spoken_of(need, clause["claim"], every)
+@pytest.mark.parametrize(("one", "need"), NEEDS, ids=lambda entry: entry.get("id", entry.get("claim")))
+def test_a_sentence_goes_when_what_its_words_speak_of_changes(one: dict[str, Any], need: dict[str, Any]) -> None:
+    verdicts, every = {one["claim"]: "conditional"}, settled(one["needs"], one["claim"])
+    assert sentences(one["part"], verdicts, every)
+    meant = spoken_of(need, one["claim"], every)
     assert meant
     others = [verdict for verdict in every if verdict not in meant]
-    assert paragraph(verdicts, others) == ""
-    assert paragraph(verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
+    assert sentences(one["part"], verdicts, others) == ""
+    assert sentences(one["part"], verdicts, [*others, *(replace(verdict, verdict="undecided") for verdict in meant)]) == ""
+
+
+@pytest.mark.parametrize("row", TEXT["row"], ids=lambda row: row["starts_at_zero"])
+def test_a_row_says_what_it_is_written_for_if_all_that_it_rests_on_is_so(row: dict[str, Any]) -> None:
+    every = settled(row["needs"], "")
+    shown = {one.starts_at_zero: one for one in rows(every)}[row["starts_at_zero"]]
+    assert (shown.answer, shown.because, shown.exploratory) == (row["answer"], row["because"], False)
+    for need in row["needs"]:
+        meant = spoken_of(need, "", every)
+        others = [verdict for verdict in every if verdict not in meant]
+        undecided = [replace(verdict, verdict="undecided") for verdict in meant]
+        assert {one.starts_at_zero: one.answer for one in rows([*others, *undecided])}[row["starts_at_zero"]] == "not settled"
+        # A row whose experiments are not there is left out.
+        assert row["starts_at_zero"] not in {one.starts_at_zero for one in rows(others)}
+
+
+def test_neighbors_with_one_answer_are_one_line_of_the_page() -> None:
+    every = settled([need for row in TEXT["row"] for need in row["needs"]], "")
+    assert answer_rows(every)["safe?"].tolist() == ["**yes**", "**no**", "**yes**"]
+
+
+def test_the_words_of_the_answer_are_short_and_easy() -> None:
+    """At most 25 words a sentence, at most eight leaves, and a reading ease (Flesch) of at least 50."""
+    said = [one[verdict] for one in TEXT["sentence"] for verdict in ("supported", "refuted", "conditional") if verdict in one]
+    said += [f"{row['starts_at_zero']}: {row['because']}." for row in TEXT["row"]]
+    assert [text for text in said if len(text.split()) > 25] == []
+    assert len(TEXT["leaf"]) <= 8
+    assert textstat.flesch_reading_ease(" ".join(dict.fromkeys(said))) >= 50
+    # Negative control.
+    assert textstat.flesch_reading_ease("Initialization methodologies necessitate considerable dimensional heterogeneity.") < 0
+
+
+def test_the_table_of_architectures_says_what_learns() -> None:
+    def learning(part: str, share: float) -> Verdict:
+        condition = {"case": f"LSTM: {part}"}
+        return replace(BLANK, id="zeros-fail-lstm", family="C20", measure="share solved", condition=condition, estimate=share)
+
+    other = replace(BLANK, id="zeros-fail-gan", family="C20", measure="share with modes_covered_final at most 0", condition={"case": "all zero"})
+    found = zeros_frame([learning("all zero", 0.0), learning("zero input", 0.995), learning("zero output", 0.4), other])
+    assert found.to_numpy().tolist() == [["LSTM", "zero input", "zero output (0.40)", "all zero"]]
 
 
 def test_what_a_text_needs_of_a_share_a_share_can_be() -> None:
@@ -126,10 +165,11 @@ def test_the_chart_leads_from_each_question_to_answers_that_there_are() -> None:
     assert sorted([*led_to, TEXT["step"][0]["id"]]) == sorted(known)
 
 
-@pytest.mark.parametrize("entry", TEXT["clause"], ids=lambda entry: entry["claim"])
+@pytest.mark.parametrize("entry", TEXT["sentence"], ids=lambda entry: entry["claim"])
 def test_every_text_is_for_a_claim_of_the_thread_and_a_verdict(entry: dict[str, str]) -> None:
     assert re.fullmatch(r"C\d+", entry["claim"])
-    assert set(entry) - {"claim", "needs"} <= {"supported", "refuted", "conditional"}
+    assert entry["part"] in ("random", "why", "use")
+    assert set(entry) - {"part", "claim", "needs"} <= {"supported", "refuted", "conditional"}
 
 
 # The page -------------------------------------------------------------------------------------------------------------------------
