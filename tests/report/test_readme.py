@@ -20,9 +20,9 @@ from initbench.cli.app import app
 README = Path("README.md").read_text()
 
 
-def block(language: str, contains: str) -> str:
+def block(language: str, contains: str, page: str = README) -> str:
     """The fenced block of this language that contains a text."""
-    [found] = [text for kind, text in re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL) if kind == language and contains in text]
+    [found] = [text for kind, text in re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL) if kind == language and contains in text]
     return found
 
 
@@ -51,8 +51,12 @@ def test_the_readme_s_experiment_initializer_and_python_lines_work(tmp_path: Pat
     assert len(ran["run"].lanes) == 400 and ran["run"].summary()["initializer"].tolist() == ["my_inits:sign_scaled", "zeros"]
 
 
-def test_the_readme_s_named_parameters_are_those_of_the_model() -> None:
-    wanted = Experiment.parse('name = "named"\ntask = "digits"\n' + block("toml", 'name = "lstm"'))
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_named_parameters_of_the_docs_are_those_of_the_model() -> None:
+    wanted = Experiment.parse('name = "named"\ntask = "digits"\n' + block("toml", 'name = "lstm"', Path("docs/experiments.md").read_text()))
     [program] = programs(wanted.cells, (), ())
     assert {name for name in program.network.weight_names if name.endswith("x.kernel")} == set(map(dotted, program.recipe.frozen))
 
