@@ -93,7 +93,7 @@ def cluster(on: str, tls: Tls, insecure: bool) -> Iterator[Client]:
     """
     with dask.config.set(SETTINGS), _quiet(), ExitStack() as stack:
         if local := LOCAL.fullmatch(on):
-            found: Any = stack.enter_context(_local(int(local[1] or cores())))
+            found: Any = stack.enter_context(_local(int(local[1] or cores()), tls))
         elif on.endswith(".toml"):
             found = stack.enter_context(_batch(Path(on), tls, insecure))
         else:
@@ -142,6 +142,8 @@ def address(on: str, tls: Tls, insecure: bool) -> str:
         )
     if parts.scheme == "tls" and not any(tls):
         raise ValueError(f"{on}: needs --tls-ca, --tls-cert and --tls-key")
+    if parts.scheme == "tcp" and any(tls):
+        raise ValueError(f"{on}: is not encrypted; tls:// goes with --tls-ca, --tls-cert and --tls-key")
     if parts.scheme == "tcp" and parts.hostname not in HOSTS_HERE and not insecure:
         raise ValueError(f"{on}: {DANGER}; take tls:// with --tls-ca, --tls-cert and --tls-key, or --insecure in a network that you trust")
     return on
@@ -163,13 +165,15 @@ def worker_environment(devices: int) -> dict[str, str]:
 
 
 @contextmanager
-def _local(workers: int) -> Iterator[LocalCluster]:
-    """Start worker processes that share the cores of this machine."""
+def _local(workers: int, tls: Tls) -> Iterator[LocalCluster]:
+    """Start worker processes that share the cores of this machine, encrypted if there are certificates."""
     with LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
+        protocol="tls" if any(tls) else "tcp",
+        security=tls.security,
         memory_limit=0,
         silence_logs=logging.ERROR,
         resources={"DEVICE": 1},

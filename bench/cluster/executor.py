@@ -48,12 +48,10 @@ class OnCluster:
 
     def provenance(self, experiment: Experiment) -> Provenance:
         """Return the provenance of the rows that some worker makes; OSError if there is none for long."""
-        # All of them are asked, so that all trace their programs at the same time.
-        workers: list[list[str] | None] = [[one] for one in self.client.nthreads()]
-        asked = [
-            self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1}, workers=one)
-            for one in workers or [None]
-        ]
+        # All of them are asked, so that all trace their programs at the same time; and anybody, for one that is started anew after it was
+        # lost has another address.
+        workers: list[list[str] | None] = [*([one] for one in self.client.nthreads()), None]
+        asked = [self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1}, workers=one) for one in workers]
         try:
             return next(as_completed(asked, loop=self.client.loop, timeout=PATIENCE_SECONDS)).result()
         except TimeoutError as error:
@@ -109,6 +107,7 @@ class _Dealer:
         while len(self._dealt) < AHEAD * max(workers, 1) and (order := next(self._waiting, None)):
             self._deal(_Dealt(order))
         if not self._dealt:
+            self._copies.check()
             return False
         running = min(workers, len(self._dealt))
         redone = f", {self._redone} handed out again" if self._redone else ""

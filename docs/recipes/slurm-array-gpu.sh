@@ -5,6 +5,8 @@
 #
 # All shards of a run need one kind of GPU, since rows of several kinds differ in their last bits and are not joined without --mixed:
 # name the kind, for example `--gres=gpu:h100:1`, or a partition or constraint that has one kind alone.
+#
+# Not tried on a cluster with Slurm and GPUs; the same command without GPUs is tried in the tests.
 
 #SBATCH --job-name=initbench
 #SBATCH --array=0-7

@@ -5,6 +5,8 @@
 #
 # Each host must have the package (`pip install 'initbench[tpu]'`) and a disk that all hosts share at $SHARED. Once all have ended,
 # `initbench run experiment.toml --out $SHARED` on one of them, with the three variables below, takes over what the shards have.
+#
+# Not tried on a TPU; shards numbered by the same variables are tried in the tests.
 
 set -eu
 

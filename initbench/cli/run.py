@@ -150,9 +150,11 @@ def train(
             kept = f"{now.done:,} of {now.lanes:,} training runs" if now else "all training runs that were there"
             say(f"stopped by {stopped.name}: {kept} of '{experiment.name}' are kept in {where}")
             say("the same command goes on with the rest")
-            # Threads may be compiling, and nobody waits for what they compile.
-            leave(stopped.exit_code)
-            raise
+            if place is None:
+                # Threads may be compiling, and nobody waits for what they compile.
+                leave(stopped.exit_code)
+            # What was started for a cluster is ended on the way out: jobs of a batch system are canceled.
+            raise typer.Exit(stopped.exit_code) from stopped
 
 
 def _tell(text: str) -> None:

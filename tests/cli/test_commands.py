@@ -3,15 +3,21 @@
 import json
 import os
 import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+import bench
+import initbench.cli.run
 from bench.initializers import initializer
 from bench.runs.estimate import Trial
 from bench.spec import catalog
+from initbench.stop import Stopped
 from tests.commands import MINE, call
 
 
@@ -262,3 +268,27 @@ def test_a_new_experiment_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.
 def test_the_version_and_the_short_help() -> None:
     assert re.fullmatch(r"initbench \d+\.\d+\.\d+\S*\n", call("--version").output)
     assert "--seeds" in call("run", "-h").output
+
+
+def test_a_signal_ends_what_was_started_for_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The context of the cluster is left, in which jobs of a batch system are canceled, before the command ends."""
+    left: list[str] = []
+
+    @contextmanager
+    def elsewhere(*arguments: object, **options: object) -> Iterator[object]:
+        try:
+            yield object()
+        finally:
+            left.append("cluster")
+
+    def stopped(*arguments: object, **options: object) -> None:
+        raise Stopped(signal.SIGINT)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(initbench.cli.run, "executor", elsewhere)
+    monkeypatch.setattr(initbench.cli.run, "leave", lambda code: left.append("process"))
+    monkeypatch.setattr(bench, "run", stopped)
+    Path("mine.toml").write_text(MINE)
+    done = call("run", "mine.toml", "--on", "local:1")
+    assert done.exit_code == 130 and left == ["cluster"]
+    assert "stopped by SIGINT" in done.stderr

@@ -58,6 +58,11 @@ def job_of(client: Client) -> str:
     return str(address)
 
 
+def test_workers_here_are_encrypted_where_a_certificate_is_given(tmp_path: Path) -> None:
+    with cluster("local:1", certificate(tmp_path), insecure=False) as client:
+        assert client.scheduler.address.startswith("tls://") and job_of(client).startswith("tls://")
+
+
 def test_jobs_train_over_tls_and_are_submitted_again(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.cluster.connect, "SECONDS_TO_LOOK", 1)
     tls, strangers = certificate(slurm), certificate(slurm / "strangers")

@@ -73,6 +73,11 @@ def test_addresses_that_are_taken(tmp_path: Path, certificate: Tls) -> None:
         address(f"{tmp_path}/scheduler.json", Tls(), insecure=False)
 
 
+def test_an_open_connection_is_refused_where_a_certificate_is_given(certificate: Tls) -> None:
+    with pytest.raises(ValueError, match=r"^tcp://127\.0\.0\.1:8786: is not encrypted; tls:// goes with"):
+        address("tcp://127.0.0.1:8786", certificate, insecure=False)
+
+
 def test_a_certificate_serves_every_role(certificate: Tls) -> None:
     assert Tls().security is None
     security = certificate.security

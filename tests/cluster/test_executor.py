@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from distributed import Client
 
+import bench.cluster.executor
 import bench.runs.chunks
 from bench import Experiment, run
 from bench.cluster.connect import Tls, cluster
@@ -40,6 +41,14 @@ def wanted() -> Experiment:
 @pytest.fixture(scope="module")
 def here(wanted: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(wanted, tmp_path_factory.mktemp("here"))
+
+
+def test_a_worker_that_is_lost_before_it_has_answered_holds_nothing_up(
+    client: Client, wanted: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "nthreads", lambda: {"tcp://127.0.0.1:9": 1})
+    monkeypatch.setattr(bench.cluster.executor, "PATIENCE_SECONDS", 60)
+    assert OnCluster(client).provenance(wanted).device.platform == "cpu"
 
 
 def test_a_cluster_leaves_the_files_that_one_process_leaves(client: Client, wanted: Experiment, here: Path, tmp_path: Path) -> None:

@@ -14,6 +14,13 @@ from pathlib import Path
 import psutil
 
 PATIENCE_SECONDS = 900.0
+SCHEDULER = {
+    "DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION": "1.0",
+    "DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "False",
+    "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "None",
+    "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1000",
+}
+"""Settings of a scheduler for long chunks, as in `docs/clusters.md`."""
 
 
 @dataclass
@@ -45,7 +52,10 @@ class Cluster:
 
     def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         output = (self.folder / f"{name}.txt").open("ab")
-        return subprocess.Popen([sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        environment = {**os.environ, **SCHEDULER}
+        return subprocess.Popen(
+            [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment
+        )
 
     def printed(self, name: str = "client") -> str:
         """Return what a process has printed."""
