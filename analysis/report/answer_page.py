@@ -21,7 +21,7 @@ HEADLINE = (
     "](figures/headline.png)\n\n*Share of training runs that learn the task from all-zero and from random weights, with 95% intervals, "
     "for every problem that was trained from both on the same data.*\n"
     "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
-    "`initbench report reports --out reports`."
+    "`initbench report . --out .` in this folder."
 )
 ZEROS = (
     "A part learns from zero if at least 99% of runs learn, and never if at most 1% do. *Only ... random*: all other weights are zero. "
@@ -133,7 +133,7 @@ def _reproduction(results: list[Result]) -> str:
     devices = sorted({f"{device.count} x {markdown_text(device.kind)}" for manifest in manifests for device in manifest.devices})
     names = " ".join(trained_by(result.name) for result in results)
     return (
-        f"`initbench reproduce {names}`: {seconds:,.0f} s of compilation and training on {', '.join(devices)}. "
+        f"`initbench reproduce {names}`, in this folder: {seconds:,.0f} s of compilation and training on {', '.join(devices)}. "
         "Versions, flags and commits stand in each report."
     )
 

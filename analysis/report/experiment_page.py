@@ -41,7 +41,7 @@ LIMITS = (
 def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
     """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in Markdown; `frames` are its tables."""
     run, experiment = result.run, result.run.experiment
-    again = f"`initbench report reports/{experiment.name} --out reports`"
+    again = f"`initbench report {experiment.name} --out .`"
     figures = _figures(run, again)
     sections = [
         f"# {experiment.name}",
@@ -70,7 +70,7 @@ def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
         "## Provenance",
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
         _files(run, tuple(frames)),
-        f"To train it again: `initbench run {trained_by(experiment.name)}`. "
+        f"Commands are given in the folder that holds all reports. To train it again: `initbench run {trained_by(experiment.name)}`. "
         f"To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
         _citation(run),
