@@ -105,7 +105,9 @@ def _ready(run: Run, claim: Claim, number: Decision, reason: str, sides: tuple[S
         columns_read(claim, *sides),
         sides[1].cells if len(sides) > 1 else (),
         tuple(
-            sign * (1 if claim.non_inferiority is not None else side.better) for side, sign in zip(sides, (1, -1), strict=False) if side.edge
+            sign * (1 if claim.non_inferiority is not None else side.better)
+            for side, sign in zip(sides, (1, -1), strict=False)
+            if side.edge
         ),
         reason,
         failed_control(run, claim, number.condition),

@@ -46,13 +46,13 @@ def test_equality_with_other_rows_is_judged_lane_by_lane(factor: float, verdict:
     ],
 )
 @pytest.mark.parametrize("criterion", ["no_worse_than", "worse_than"])
-def test_no_worse_is_a_median_difference_in_the_direction_of_the_measure(
-    measure: str, values: float, verdict: str, criterion: str
-) -> None:
+def test_no_worse_is_a_median_difference_in_the_direction_of_the_measure(measure: str, values: float, verdict: str, criterion: str) -> None:
     opposite = {"supported": "refuted", "refuted": "supported"}
     frames = iter([np.where(np.arange(500) < 400, values, 0.9), np.full(500, 0.9)])
     columns: Any = {measure: lambda n: next(frames)}
-    near = claim(by=[], where={"initializer": "zeros"}, measure=measure, margin=0.02, **{criterion: {"where": {"initializer": "he_normal"}}})
+    near = claim(
+        by=[], where={"initializer": "zeros"}, measure=measure, margin=0.02, **{criterion: {"where": {"initializer": "he_normal"}}}
+    )
     [found] = judge(run_of({"zeros": 1.0, "he_normal": 1.0}, 500, [near], data_seeds=500, **columns))[1]
     assert found.verdict == (verdict if criterion == "no_worse_than" else opposite[verdict])
     assert (

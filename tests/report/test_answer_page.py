@@ -114,7 +114,9 @@ def test_the_table_of_architectures_says_what_learns() -> None:
         condition = {"case": f"LSTM: {part}"}
         return replace(BLANK, id="zeros-fail-lstm", family="C20", measure="share solved", condition=condition, estimate=share)
 
-    other = replace(BLANK, id="zeros-fail-gan", family="C20", measure="share with modes_covered_final at most 0", condition={"case": "all zero"})
+    other = replace(
+        BLANK, id="zeros-fail-gan", family="C20", measure="share with modes_covered_final at most 0", condition={"case": "all zero"}
+    )
     found = zeros_frame([learning("all zero", 0.0), learning("zero input", 0.995), learning("zero output", 0.4), other])
     assert found.to_numpy().tolist() == [["LSTM", "zero input", "zero output (0.40)", "all zero"]]
 
