@@ -1,4 +1,4 @@
-"""What a docstring says about a piece: a summary in its first line, and facts in lines of their own, `Formula: ...`.
+"""The parts of a docstring of a piece: a summary in its first line, and facts in lines of their own, `Formula: ...`.
 
 A fact begins a line with its name and a colon and ends before the next fact or an empty line; it is plain text.
 """

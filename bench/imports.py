@@ -40,9 +40,9 @@ TRACED: tuple[tuple[type[Exception], str, str], ...] = (
         "leave it an array, or make it an option",
     ),
 )
-"""What JAX's errors about control flow mean, and what to write instead."""
+"""JAX's errors about control flow, the code that causes each, and advice on what to write instead."""
 MEND = "mend that line; called by itself in Python it shows the whole traceback"
-"""What to do about an exception whose type does not tell."""
+"""Advice on an exception whose type does not tell what to write instead."""
 INSTALL = {"equinox": "pip install equinox", "haiku": "pip install dm-haiku"}
 """How libraries of models are installed."""
 

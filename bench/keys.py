@@ -55,10 +55,10 @@ def noise_key(init_seed: Seed, data_seed: Seed, step: Int[Array, ""]) -> KeyScal
 def shuffled(key: KeyScalar, n: int) -> Int[Array, " n"]:
     """Return a random order of `range(n)`.
 
-    It sorts random words whose last bits are the places: one array of plain integers, which XLA sorts three times as fast on a CPU as
-    pairs. Two words agree in all other bits with probability 2^(b - 32), where b is the number of bits of n - 1, and then keep the order of
-    their places: the probability that one place comes before another differs from 1/2 by half of that, at most 2^-21 up to 2^12 entries.
-    For larger n it is JAX's own permutation, which sorts by words of all bits more than once.
+    It sorts random words whose last bits are the places: one array of plain integers, which XLA sorts faster on a CPU than pairs. Two words
+    agree in all other bits with probability 2^(b - 32), where b is the number of bits of n - 1, and then keep the order of their places:
+    the probability that one place comes before another differs from 1/2 by half of that, at most 2^-21 up to 2^12 entries. For larger n it
+    is JAX's own permutation, which sorts by words of all bits more than once.
     """
     if n > 1 << 12:
         return jax.random.permutation(key, n)

@@ -80,7 +80,7 @@ def is_reading() -> bool:
 
 
 def trusted_by(name: str) -> str:
-    """What has to be trusted before a foreign name is used: the module of `module:attribute`, or the data themselves."""
+    """Return the name that has to be trusted before a foreign name is used: the module of `module:attribute`, or the data themselves."""
     return module_of(name) or name
 
 

@@ -21,17 +21,18 @@ XLA_FLAGS = {
     # This pass runs on two devices or more, but not on one. The compiler simplifies the operations that it merges in another way (a
     # division becomes a multiplication), so that Adam's last bits would depend on the number of devices.
     "xla_disable_hlo_passes": "spmd-cleanup",
-    # Full vectors where the processor has AVX-512: an unrolled network takes a seventh less time.
+    # Full vectors where the processor has AVX-512: an unrolled network takes less time.
     "xla_cpu_prefer_vector_width": "512",
-    # Sums are loops of XLA's own. Its library for sums is slower on short rows: 5% of the time of a minibatch step. JAX before 0.10 does
-    # not know this flag.
+    # Sums are loops of XLA's own. Its library for sums is slower on short rows, such as those of a minibatch step. JAX before 0.10 does not
+    # know this flag.
     **({"xla_cpu_experimental_ynn_fusion_type": "-reduce"} if jax.__version_info__ >= (0, 10) else {}),
-    # A loop whose data fit in a megabyte becomes one function instead of dozens of small calls per step, which halves the time of an
+    # A loop whose data fit in a megabyte becomes one function instead of dozens of small calls per step, which take much of the time of an
     # unrolled XOR network. Larger loops would take long to compile.
     "xla_backend_extra_options": "xla_cpu_small_while_loop_byte_threshold=1048576",
     # A GPU then sums in a fixed order and does not choose its kernels by their measured time.
     "xla_gpu_deterministic_ops": "true",
 }
+"""Flags of XLA where the user has set no other value; `initbench throughput` measures its workloads with the values in `XLA_FLAGS`."""
 HASTY: dict[str, Any] = {"xla_backend_optimization_level": 1}
 """Compiler options for code whose speed does not matter: initial values are drawn rarely, and many random draws are slow to optimize."""
 
@@ -117,8 +118,8 @@ def _keep_compiled() -> None:
 def one_thread_per_device() -> dict[str, str]:
     """Compiler options of a program that runs on all devices: XLA would split one device's large loops over the threads of the others.
 
-    With them a network of three layers of 64 units on 512 examples took 5% less time, with the same bits. An option of one program
-    replaces XLA's flag, so the value of the flag is repeated here.
+    With them such networks as one of three layers of 64 units on 512 examples take less time, with the same bits. An option of one
+    program replaces XLA's flag, so the value of the flag is repeated here.
     """
     disabled = re.search(r"xla_disable_hlo_passes=(\S+)", os.environ.get("XLA_FLAGS", ""))
     return {"xla_disable_hlo_passes": ",".join([*([disabled[1]] if disabled else []), "cpu-parallel-task-assigner"])}

@@ -114,7 +114,7 @@ class Audit(judging.Audit):
 
     @property
     def headline(self) -> str:
-        """What was looked at, in one line."""
+        """The model, its examples and the number of data sets of the audit, in one line."""
         takes = "a batch of examples" if self.numbers.batch else "one example"
         said = f"{self.numbers.model}: takes {takes}; {len(self.numbers.branches)} data sets, {self.numbers.dtype}"
         return f"{said}; {self.cell}" if self.cell else said

@@ -167,6 +167,6 @@ class Stoppable:
 
     def _check(self) -> None:
         if self._came:
-            # What has ended is written now, however long that takes.
+            # Training runs that have ended are written now, however long that takes.
             self._deadline.cancel()
             raise Stopped(self._came[0])

@@ -137,7 +137,22 @@ def test_layouts_are_named_in_their_package_alone() -> None:
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
 def test_names_on_a_page_exist(page: str) -> None:
-    """Every file that a page names in backticks is there."""
+    """Every file that a page names in backticks or in its drawing is there."""
     text = (ROOT / page).read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:bench|analysis|initbench|tests|docs)(?:/[\w.-]+)+/?)`", text))
     assert not {name for name in named if not (ROOT / name).exists()}
+    drawn = set(re.findall(r"[\w/]+\.py\b", "".join(re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL))))
+    assert not drawn - {"/".join(path.parts[-n:]) for path in MODULES.values() for n in range(1, 4)}
+    assert drawn or page != "docs/architecture.md"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_docstring_begins_with_a_sentence_or_a_noun(package: str) -> None:
+    def faults(text: str) -> list[str]:
+        values = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
+        texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
+        return [one for one in texts if re.match(r"\s*(What|Of a|So many|Those that)\b", one)]
+
+    assert faults('A = 1\n"""What it is."""\n"""Whatever."""') == ["What it is."]
+    found = {name: faults(path.read_text(encoding="utf-8")) for name, path in MODULES.items() if name.partition(".")[0] == package}
+    assert not {name: texts for name, texts in found.items() if texts}

@@ -32,7 +32,7 @@ class Layer:
     parameter: Parameter
     start: Start
     bias: str
-    """What its bias starts as; empty without one."""
+    """The start of its bias in words; empty without one."""
 
     @property
     def name(self) -> str:
@@ -156,7 +156,7 @@ def _dead(layers: list[Layer]) -> list[Finding]:
 
 
 def _depth(numbers: Numbers, layers: list[Layer]) -> list[Finding]:
-    # What a zero layer gives is no signal that got lost on the way.
+    # A zero layer gives no signal, but none got lost on the way.
     seen = [layer for layer in layers if layer.parameter.order >= 0 and layer.parameter.signal.mean() > 0 and layer.dead < HALF]
     if len(seen) < 3:
         return []

@@ -93,7 +93,7 @@ class Contrast:
 
 
 class _Plan(NamedTuple):
-    """What the number of seeds that are needed is computed from."""
+    """The quantities from which the number of seeds that are needed is computed."""
 
     distances: Sequence[float]
     freedom: Callable[[int], float]

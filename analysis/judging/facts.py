@@ -161,7 +161,7 @@ def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[s
 
 
 def _of_cells(cells: list[Cell]) -> Iterator[tuple[str, Any]]:
-    """What all cells of a verdict have in common, whatever their labels say: activation function, depth, and layers that start at zero."""
+    """Yield facts that all cells of a verdict share, whatever their labels say: activation function, depth, layers that start at zero."""
     activations = {str(cell.settings.model.options.get("activation", "")) for cell in cells}
     if len(activations) == 1 and (activation := activations.pop()):
         yield "model.activation", value_words(activation)

@@ -60,7 +60,7 @@ class Judged:
     alpha: float
     margin: float
     compared: str
-    """What is held against what, in words."""
+    """The pairs of settings that are compared, in words."""
 
 
 def judge_file(

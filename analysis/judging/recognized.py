@@ -1,4 +1,4 @@
-"""What a parameter starts as, recognized by its numbers at several starts."""
+"""The law that a parameter starts by, recognized by its numbers at several starts."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CRITICAL = 1.95
 
 @dataclass(frozen=True)
 class Start:
-    """What a parameter starts as."""
+    """The law that a parameter starts by."""
 
     kind: str
     """zero, constant, identity, orthogonal, fixed, uniform, normal, truncated normal, or random."""

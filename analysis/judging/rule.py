@@ -20,9 +20,9 @@ MANY_WORDS = 12
 MOST_PAIRS = 3e7
 """Number of pairs of traits times conditions above which no clause has two traits."""
 COSTS = {CASE: 5, LABEL: 6, CRITERION: 8, EXPERIMENT: 10}
-"""What a word costs if its group is none of settings."""
+"""The cost of a word if its group is none of settings."""
 COST, BOUND, NUMBER, NEGATION = 4, 5, 6, 2
-"""What a word of a setting costs, a bound of a number, a number by itself, and a negation beside its words."""
+"""The costs of a word of a setting, a bound of a number, a number by itself, and a negation beside its words."""
 
 
 @dataclass(frozen=True, order=True)
@@ -103,7 +103,7 @@ class Rule:
 
     @property
     def otherwise(self) -> bool:
-        """What is so for all conditions that no clause captures."""
+        """The answer for all conditions that no clause captures."""
         return not self.clauses[-1].holds
 
 

@@ -83,7 +83,7 @@ def _shortest(stock: Stock, most: int) -> tuple[list[Step], int]:
 
 def _unbeaten(captures: Array, right: Array) -> Array:
     kept = captures[captures[:, right].any(1)]
-    # What has more right and less wrong comes first, so that nothing is beaten by what follows it.
+    # Clauses with more right and less wrong items come first, so that none is beaten by one that follows it.
     order = np.lexsort((kept[:, ~right].sum(1), -kept[:, right].sum(1)))
     hits, misses = np.packbits(kept[order][:, right], axis=1), np.packbits(kept[order][:, ~right], axis=1)
     chosen: list[int] = []
@@ -135,7 +135,7 @@ def _pairs(begin: Array, then: Array, answers: Array, first: bool, second: bool)
     """The exceptions to each list of two clauses (axes: first clause, second clause)."""
     signs = np.where(answers == second, -1, 1).astype(np.float32)
     own = begin[:, answers != first].sum(1) + (~begin & (answers == second)).sum(1)
-    # What both capture counts for the first clause alone.
+    # Items that both clauses capture count for the first one alone.
     behind = then.astype(np.float32)
     return np.asarray(own[:, None] + behind @ signs - (begin * signs) @ behind.T)
 
@@ -177,7 +177,7 @@ def _firsts(stock: Stock, rest: Array, count: int, bound: float, ties: bool = Fa
 
 
 def _promising(stock: Stock, rest: Array) -> list[tuple[int, int, bool, Array]]:
-    """What the unbeaten clauses capture rightly and wrongly of the remaining items, and which they are: the largest gain first."""
+    """Return how many remaining items each unbeaten clause captures rightly and wrongly, its answer, and its items; largest gain first."""
     found = []
     for answer, clauses in stock.best.items():
         right = clauses[:, rest & (stock.answers == answer)].sum(1)

@@ -33,7 +33,7 @@ FANS: dict[str, Callable[[int, int], float]] = {
     "fan_avg": lambda fan_in, fan_out: float(np.mean([fan_in, fan_out])),
     "fan_geo_avg": lambda fan_in, fan_out: float(stats.gmean([fan_in, fan_out])),
 }
-"""What the modes of `variance_scaling` divide by."""
+"""The divisors of the modes of `variance_scaling`."""
 
 MEAN_SQUARES: dict[str, Callable[[Options, int, int], float]] = {
     "lecun": lambda options, fan_in, fan_out: 1 / fan_in,

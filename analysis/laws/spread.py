@@ -31,6 +31,8 @@ def spread_shrinks(run: Run, found: Evidence) -> None:
         lanes = [found.lanes(rows) for _, rows in (choose(cells, key=lambda cell: cell[0]) for choose in (min, max))]
         narrow, wide = map(_losses, lanes)
         ratio = _ratio(narrow, wide)
+        # Not by scipy.stats.bootstrap, which gives the interval of one level: here one set of samples serves several levels, and all
+        # settings draw from one random stream, so that committed reports keep their bytes.
         again = np.array([_ratio(rng.choice(narrow, len(narrow)), rng.choice(wide, len(wide))) for _ in range(RESAMPLES)])
         upper = float(np.quantile(again, 1 - JOINT_LEVEL / len(settings)))
         for side in lanes:

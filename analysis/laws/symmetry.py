@@ -126,7 +126,12 @@ def _starts_almost_tied(cell: Cell) -> bool:
 
 
 def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
-    """Whether all units of each lane end equal if they are trained by the same operations in the same order."""
+    """Whether all units of each lane end equal if they are trained by the same operations in the same order.
+
+    The order of the operations is the purpose of this loop: every unit gets the same sums, term by term. It is not written with
+    `analysis.laws.oracle`, which takes matrix products: BLAS may add the terms of a product in another order for one unit than for the
+    next, and a last bit would then separate units that start equal.
+    """
     start = starts(run, cell, rows)
     # With the lanes last and the terms of a sum first, NumPy adds the terms in the same order for all units.
     x, y = np.moveaxis(start.data.x, 0, 2), np.moveaxis(start.data.y, 0, -1)

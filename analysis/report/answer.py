@@ -16,12 +16,12 @@ Part = Literal["random", "why", "use"]
 
 
 class Row(NamedTuple):
-    """What may, or may not, start at zero."""
+    """A row of the answer: weights that may, or may not, start at zero."""
 
     starts_at_zero: str
     answer: str
     note: str
-    """What a terminal adds to the answer; empty if nothing."""
+    """Words that a terminal adds to the answer; empty if none."""
     because: str
     claims: tuple[str, ...]
     exploratory: bool

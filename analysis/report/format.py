@@ -29,7 +29,7 @@ PAGE = 30
 
 
 def measure(verdict: Verdict) -> str:
-    """What was measured, with the names of columns in plain words."""
+    """The measure of a verdict, with the names of columns in plain words."""
     return COLUMN.sub(lambda found: column_words(found[0]), verdict.measure)
 
 
@@ -83,7 +83,11 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:
-    """A table in the Markdown of GitHub; the cells of the columns `made` are Markdown, those of all others are escaped."""
+    """A table in the Markdown of GitHub; the cells of the columns `made` are Markdown, those of all others are escaped.
+
+    The cells are joined by hand because each column has a rule of its own for them, and because `DataFrame.to_markdown` escapes no cell and
+    needs a further package, tabulate.
+    """
     columns = [[cell if name in made else markdown_text(cell) for cell in map(str, table[name])] for name in table.columns]
     rows = [list(map(markdown_text, table.columns)), ["---"] * len(columns), *zip(*columns, strict=True)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

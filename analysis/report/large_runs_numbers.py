@@ -1,4 +1,4 @@
-"""What large runs cost: numbers from measurements, from the code that plans and cuts runs, and from simulated preemptions."""
+"""The costs of large runs: numbers from measurements, from the code that plans and cuts runs, and from simulated preemptions."""
 
 import json
 import math
@@ -61,7 +61,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured of runs beside their training; seconds are those of one core."""
+    """Measured costs of runs beside their training; seconds are those of one core."""
 
     measured: dict[str, Any]
 
@@ -142,7 +142,7 @@ class Host(NamedTuple):
 
     units: int
     unit: str
-    """What its `units` are: cores, or devices."""
+    """The name of one of its `units`: a core, or a device."""
     kind: str
     rate: float
     """Training runs of the census per second."""

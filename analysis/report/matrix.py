@@ -97,7 +97,7 @@ def _settings(found: Sequence[tuple[Result, Verdict]]) -> list[dict[str, str]]:
 def _place(verdict: Verdict, values: dict[str, str]) -> tuple[tuple[str, str], str, str]:
     """The axes down and across, and the row and the column of a condition.
 
-    The last axis of numbers is across, or else the last of all. What has no axis stands in a row of its criterion.
+    The last axis of numbers is across, or else the last of all. A condition without axes stands in a row of its criterion.
     """
     numeric = [axis for axis, value in values.items() if NUMBER.fullmatch(value) or WIDTHS.fullmatch(value)]
     across = (numeric or list(values))[-1] if len(values) > 1 else ""

@@ -149,7 +149,7 @@ def numbers_page(judged: Judged) -> str:
 
 
 def decided_lines(judged: Judged) -> tuple[str, ...]:
-    """What is compared, and by which margin and level, in words."""
+    """Return the settings that are compared, the margin and the level, in words."""
     margin = f"margin {judged.margin:g}" if judged.margin else "no margin (--margin)"
     return (f"judged: {judged.samples.wording}, {judged.compared}; {margin}, {100 * (1 - judged.alpha):g}% confidence",)
 

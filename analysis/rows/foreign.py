@@ -19,7 +19,7 @@ MOST_ROWS, MOST_CELLS = 200_000, 2_000_000
 LONGEST_NAME = 200
 """Largest number of characters in the name of a column, or of a setting."""
 SEPARATORS = {".csv": ",;\t", ".tsv": "\t", ".txt": ",;\t"}
-"""What may separate the cells of a text file, by its ending; the one that occurs most often in the first line does."""
+"""Characters that may separate the cells of a text file, by its ending; the one that occurs most often in the first line does."""
 PARQUET = (".parquet", ".pq")
 
 Columns = dict[str, list[str]]

@@ -9,7 +9,7 @@ from bench.messages import nearest, shown
 FAILED = frozenset(
     ("", "nan", "na", "n/a", "none", "null", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "diverged", "failed", "crashed")
 )
-"""What stands in place of a number where a run failed, in small letters."""
+"""Texts in place of a number where a run failed, in small letters."""
 TRUTH = {"true": 1.0, "false": 0.0}
 HIGHER = frozenset(
     "accuracy acc score f1 auc auroc auprc reward return r2 bleu rouge precision recall solved success succeeded converged map iou dice "

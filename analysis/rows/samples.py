@@ -21,7 +21,7 @@ MOST_SETTINGS = 40
 
 @dataclass(frozen=True)
 class Choice:
-    """What a user says about a table; None and the empty text where it is to be guessed."""
+    """The choices of a user about a table; None or the empty text where one is to be guessed."""
 
     setting: str | None = None
     metric: str | None = None
@@ -73,7 +73,7 @@ class Samples:
     share: str
     """The share of runs that is judged, in words; empty if the values themselves are."""
     said: tuple[str, ...]
-    """What each column was taken for, and what was guessed, a line for each."""
+    """Lines that tell the role of each column, and which of them were guessed."""
     samples: tuple[Sample, ...]
 
     @property
@@ -217,7 +217,7 @@ def _solved(values: np.ndarray, share: str, higher: bool, choice: Choice) -> np.
 
 
 def _said(columns: Columns, roles: Roles, samples: tuple[Sample, ...]) -> Iterator[str]:
-    """What each column was taken for."""
+    """Yield lines that tell the role of each column, and how settings are compared."""
     if roles.wide:
         yield f"a column for each setting ({len(roles.wide)}), a row for each {'seed' if roles.seed else 'run'}"
     else:

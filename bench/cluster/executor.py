@@ -29,7 +29,7 @@ from bench.spec import Experiment
 AHEAD = 2
 """Chunks that are handed out for each worker: the one that it trains, and the next."""
 WAIT_SECONDS = 0.2
-"""Longest time between two looks at signals and at the workers."""
+"""Longest time between two checks of signals and of the workers."""
 PATIENCE_SECONDS = 24 * 3600.0
 """Longest time without any worker, as when a batch system has none to give, before the run gives up."""
 PREEMPTIONS, FAILURES = 1000, 1
@@ -230,7 +230,7 @@ class _Dealer:
 
 
 class _Copies:
-    """What workers tell of the chunks that they have trained: a chunk that was trained twice must have the same rows."""
+    """The reports of workers on the chunks that they have trained: a chunk that was trained twice must have the same rows."""
 
     def __init__(self) -> None:
         self._first: dict[str, Trained] = {}

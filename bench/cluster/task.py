@@ -1,4 +1,4 @@
-"""What a worker does: train one chunk, and say how. Workers keep nothing but compiled programs, and may be lost at any moment."""
+"""The task of a worker: train one chunk, and report on it. Workers keep nothing but compiled programs, and may be lost at any moment."""
 
 import hashlib
 import platform
@@ -46,7 +46,7 @@ class Order(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What a chunk has cost, in the words of the manifest."""
+    """The costs of a chunk, in the words of the manifest."""
 
     programs: int
     compilations: int
@@ -77,7 +77,7 @@ class Refused(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a worker tells of a chunk as soon as it has trained it, whether or not the rows reach anybody."""
+    """The report of a worker on a chunk, sent as soon as it has trained it, whether or not the rows reach anybody."""
 
     key: str
     digest: str

@@ -27,13 +27,13 @@ import_submodules(sys.modules[__name__])
 
 AS_ASKED = "pass shape and dtype on, as jax.random.normal(key, shape, dtype) does, or end with .reshape(shape).astype(dtype)"
 KEPT_FINITE = "keep zero out of divisions and logarithms, as with jnp.maximum(x, 1e-6)"
-"""What to write instead where an array has another shape or dtype than it was asked for, or numbers that are not finite."""
+"""Advice where an array has another shape or dtype than it was asked for, and where its numbers are not finite."""
 SHAPE = (4, 4)
 """Shape of the two draws that tell whether a user's own initializer is random."""
 
 
 def drawn(entry: Entry, options: dict[str, Any], seed: int, shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
-    """What an initializer gives for the key of a seed; `PieceError` if that is no finite array of this shape and dtype."""
+    """Return an initializer's array for the key of a seed; `PieceError` if it is no finite array of this shape and dtype."""
     value = entry.bind(options)(jax.random.key(seed, impl="threefry2x32"), shape, jnp.dtype(dtype))
     got = (tuple(getattr(value, "shape", ())), str(getattr(value, "dtype", type(value).__name__)))
     if got != (shape, dtype):

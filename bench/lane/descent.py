@@ -259,7 +259,7 @@ def _advanced(loss: Loss, flow: _Flow) -> tuple[Point, Float[Array, ""], Bool[Ar
         surprise = look.basis.T @ jax.grad(loss)(flow.point + look.basis @ step) - told
         correction = -2 * duration * _phi(3, exponents) * surprise
         point = flow.point + look.basis @ (step + correction)
-        # What is left of the error across a curved valley would bend the next step.
+        # The rest of the error across a curved valley would bend the next step.
         moment = jnp.minimum(jnp.sqrt(duration / look.largest), BRIEF * duration)
         for _ in range(2):
             slopes = look.basis.T @ jax.grad(loss)(point)

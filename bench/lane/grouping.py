@@ -34,9 +34,8 @@ from bench.spec.hashing import json_text
 EXAMPLES_LAST = 64
 """Smallest number of examples of a full batch or minibatch for which arrays are laid out as (feature, example).
 
-Measured on two AVX-512 cores, in steps per second of networks of 32 to 128 units: 1.2 to 1.6 times as many with full batches of 256, 1.03
-to 1.4 times with minibatches of 64 and 128, 1.0 to 1.5 times with full batches of 64 and 128; with minibatches of 16 and 32 it is 0.9 to
-1.4 times."""
+On a CPU, networks of 32 to 128 units are then at least as fast with full batches of 64 and 128, and faster with minibatches of these sizes
+and with full batches of 256; with minibatches of 16 and 32 some are slower."""
 
 
 def programs(

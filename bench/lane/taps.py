@@ -1,4 +1,4 @@
-"""What happens inside of any model, read off its traced program: what each weight layer gives, and what residual branches add.
+"""The inside of any model, read off its traced program: the signal of each weight layer, and the terms that residual branches add.
 
 The traced program is run operation by operation. Where a parameter with two axes or more first meets the data, the result is the signal of
 its layer, together with a bias that is added to it. Loops over time steps are unrolled as far as `MOST_STEPS`; what lies in longer ones
@@ -53,7 +53,7 @@ class Branch(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """What one pass shows: outputs, signals in the order of computation, and residual branches."""
+    """The findings of one pass: outputs, signals in the order of computation, and residual branches."""
 
     outputs: Any
     taps: list[Tap]

@@ -12,14 +12,14 @@ def cross_entropy(outputs: Float[Array, "example output"], targets: Targets) -> 
     """Binary cross-entropy of a logit and a probability if there is one output, otherwise that of softmax and integer classes."""
     if outputs.shape[-1] == 1:
         return _softplus(outputs[:, 0]) - targets[:, 0] * outputs[:, 0]
-    # Not by indexing, whose gradient is a slow scatter; not by a product, which took four times as long as this on a CPU.
+    # Not by indexing, whose gradient is a slow scatter; not by a product, which is slower than this on a CPU.
     chosen = targets[:, None] == jnp.arange(outputs.shape[-1])
     return jax.nn.logsumexp(outputs, axis=-1) - jnp.sum(jnp.where(chosen, outputs, 0), axis=-1)
 
 
 @jax.custom_jvp
 def _softplus(z: Array) -> Array:
-    """Return ln(1 + e^z), whose slope is sigmoid(z) also at 0; four times as fast as optax's binary cross-entropy in float64 on a CPU."""
+    """Return ln(1 + e^z), whose slope is sigmoid(z) also at 0; faster than optax's binary cross-entropy in float64 on a CPU."""
     return jnp.where(z > 0, z, 0) + _log1p(jnp.exp(-jnp.abs(z)))
 
 
@@ -33,7 +33,7 @@ def _softplus_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arra
 
 
 def _log1p(x: Array) -> Array:
-    """Return ln(1 + x) of x between 0 and 1, as the series of 2 artanh(x / (2 + x)): a tenth of the time of XLA's own on a CPU."""
+    """Return ln(1 + x) of x between 0 and 1, as the series of 2 artanh(x / (2 + x)), which is faster than XLA's own on a CPU."""
     ratio = x / (2 + x)
     # Terms until they are below half of the last bit; (1/3)^2 is the largest square.
     terms = 7 if x.dtype == jnp.float32 else 16

@@ -1,7 +1,7 @@
 """Convolutions of square images, as a product of patches and a matrix.
 
 The images of all examples are one array whose last axis is the example: on a CPU every operation then runs along examples, and patches are
-contiguous in memory. With the example as the first axis a convolutional network trained half as fast.
+contiguous in memory. With the example as the first axis a convolutional network trains slower.
 """
 
 import math
@@ -64,9 +64,9 @@ def times(kernel: Float[Array, "3 3 channel unit"], seen: Float[Array, "value si
 def convolve(features: Images, kernel: Float[Array, "3 3 channel unit"]) -> Filtered:
     """Return the 3 x 3 convolution with stride 1 and zeros around the images, as `jax.lax` computes it with padding "SAME".
 
-    With kernels that differ from lane to lane, `jax.lax.conv_general_dilated` would become a grouped convolution, which takes five times
-    as long in a training loop on a CPU; a matrix product stays a matrix product. The gradient in the features is the convolution of the
-    gradient in the results with the kernel rotated by half a turn: JAX itself would pad and add nine arrays, which took most of a step.
+    With kernels that differ from lane to lane, `jax.lax.conv_general_dilated` would become a grouped convolution, which takes longer
+    in a training loop on a CPU; a matrix product stays a matrix product. The gradient in the features is the convolution of the
+    gradient in the results with the kernel rotated by half a turn: JAX itself would pad and add nine arrays, which takes longer.
     """
     return times(kernel, patches(features))
 

@@ -1,4 +1,4 @@
-"""What optax can do to a gradient before the optimizer sees it, by name and with one number: `clip_by_global_norm` and its like."""
+"""Functions of optax that clip a gradient before the optimizer sees it, by name and with one number: `clip_by_global_norm` and its like."""
 
 from collections.abc import Callable, Iterable
 from functools import cache

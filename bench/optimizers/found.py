@@ -1,4 +1,4 @@
-"""What optax offers by name: its functions, found by looking at it."""
+"""The functions that optax offers by name, found in its modules."""
 
 import inspect
 from collections.abc import Callable, Iterator

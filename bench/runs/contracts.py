@@ -27,9 +27,9 @@ class Contract:
     says: str
     state: State
     why: str = ""
-    """What was seen; of a broken one what is wrong, and where."""
+    """The finding; of a broken contract the fault, and its place."""
     fix: str = ""
-    """What to write instead, if it is broken."""
+    """Advice on what to write instead, if it is broken."""
 
 
 def kind_of(name: str) -> str:

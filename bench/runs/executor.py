@@ -1,4 +1,4 @@
-"""What trains the training runs that a run folder lacks: this process (`bench.runs.here`) or a cluster (`bench.cluster`)."""
+"""Executors train the training runs that a run folder lacks: this process (`bench.runs.here`) or a cluster (`bench.cluster`)."""
 
 from typing import Protocol
 

@@ -27,7 +27,7 @@ from bench.spec import Experiment
 
 @dataclass
 class Joined:
-    """What was joined, and what is missing."""
+    """The result of joining folders: counts of training runs, and the ones that are missing."""
 
     folder: Path
     """The run folder that now holds all of it."""
@@ -41,7 +41,7 @@ class Joined:
     missing: Spans = field(default_factory=lambda: Spans.between(0, 0))
     """Numbers of the training runs that no folder has, or whose curves none has."""
     faults: list[str] = field(default_factory=list)
-    """What was missing or damaged in the folders."""
+    """Lines about parts of the folders that were missing or damaged."""
 
     @property
     def gaps(self) -> list[str]:
@@ -97,7 +97,7 @@ def _join(store: RunFolder, sources: list[Path], experiment: Experiment, mixed: 
 
 @dataclass(frozen=True)
 class Stored:
-    """What is known of the lanes of an experiment without making its programs."""
+    """The facts about the lanes of an experiment that are known without making its programs."""
 
     experiment: Experiment
 

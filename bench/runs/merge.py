@@ -23,7 +23,7 @@ ATTEMPTS = 3
 
 @dataclass
 class Taken:
-    """What was taken over from a run folder."""
+    """Counts of the training runs that were taken over from a run folder, and faults of its parts."""
 
     new: int = 0
     """Number of training runs that were not there before."""
@@ -137,7 +137,7 @@ class _Source:
     def __init__(self, folder: Path, manifest: Manifest, numbering: Numbering) -> None:
         self.folder, self.manifest, self._numbering = folder, manifest, numbering
         self.faults: list[str] = []
-        """What is wrong with parts that are missing or damaged, each once."""
+        """Lines about parts that are missing or damaged, each once."""
 
     @cached_property
     def there(self) -> Spans:

@@ -1,4 +1,4 @@
-"""The networks of cells, to be looked at: what their weights are called, and what a forward pass computes. Nothing here trains."""
+"""The networks of cells, to be checked from outside: names of their weights, and results of a forward pass. Nothing here trains."""
 
 from typing import Any
 

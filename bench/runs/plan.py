@@ -43,7 +43,7 @@ def plan(experiment: Experiment) -> Plan:
 
 
 def bare_programs(cells: Iterable[Cell]) -> list[Program]:
-    """Return the programs of some cells without probes, for whatever looks at a training run on its own; ValueError as from `plan`."""
+    """Return the programs of some cells without probes, to train or check a training run on its own; ValueError as from `plan`."""
     return programs(cells, (), ())
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Progress:
-    """The training runs of an experiment that have ended, and the pace at which others follow."""
+    """The training runs of an experiment that have ended, and the rate at which others follow."""
 
     lanes: int
     """Number of training runs of the experiment."""

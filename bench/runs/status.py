@@ -31,7 +31,7 @@ class FolderStatus:
     whole: bool
     """Whether everything that the folder is to hold is there, in order and undamaged."""
     faults: list[str]
-    """What is missing or damaged."""
+    """Lines about parts that are missing or damaged."""
     host: str | None
     """Name of the host that trained a shard last; None for other run folders."""
     age: float
@@ -59,7 +59,7 @@ class Status:
 
     @property
     def faults(self) -> list[str]:
-        """What is missing or damaged in the folders."""
+        """Lines about parts of the folders that are missing or damaged."""
         return [fault for one in self.folders for fault in one.faults]
 
     @property
@@ -69,7 +69,7 @@ class Status:
 
 
 class _Seen(NamedTuple):
-    """What a part holds."""
+    """The contents of a part."""
 
     numbers: Spans
     solved: int

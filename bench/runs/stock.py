@@ -15,7 +15,7 @@ from bench.runs.spans import Spans
 
 
 class Lanes(Protocol):
-    """What has to be known of the lanes of an experiment in order to count those on disk."""
+    """The facts about the lanes of an experiment that are needed to count those on disk."""
 
     @property
     def numbering(self) -> Numbering:
@@ -71,7 +71,7 @@ def take_stock(store: RunFolder, table: Lanes, wanted: Spans) -> Stock:
 
 
 class _Counted:
-    """What the parts of a run folder hold, counted part by part."""
+    """The contents of the parts of a run folder, counted part by part."""
 
     def __init__(self, store: RunFolder, table: Lanes) -> None:
         self._store, self._table = store, table

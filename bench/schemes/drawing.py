@@ -1,4 +1,4 @@
-"""What schemes that draw weights anew have in common: the parts of a network that they name, and the draws."""
+"""Functions that all schemes which draw weights anew share: the parts of a network that they name, and the draws."""
 
 import math
 from collections.abc import Callable

@@ -51,7 +51,7 @@ class Experiment(Part):
     name: Name
     question: str = ""
     known: str = ""
-    """What the literature says, in a sentence or two, with citations such as `[@saxe2014]` of the package's bibliography."""
+    """The state of the literature, in a sentence or two, with citations such as `[@saxe2014]` of the package's bibliography."""
     headline: bool = False
     """Whether `initbench reproduce` without a name runs it."""
     task: Any = None

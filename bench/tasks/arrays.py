@@ -12,7 +12,7 @@ from bench.tasks.tables import features_of, missing, table_parts
 
 NAMES = ("x", "y", "x_test", "y_test")
 FORMS = "(x, y), (x, y, x_test, y_test), a table with a target column, or a Bunch of scikit-learn"
-"""What a user's own function may return besides a `Task`, in words."""
+"""The values that a user's own function may return besides a `Task`, in words."""
 
 
 class Parts(NamedTuple):
@@ -25,7 +25,7 @@ class Parts(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What targets mean: numbers of a regression, or classes."""
+    """The meaning of targets: numbers of a regression, or classes."""
 
     kind: Kind
     outputs: int

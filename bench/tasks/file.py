@@ -23,7 +23,7 @@ Columns = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 Target = str | tuple[str, ...] | None
 Features = tuple[str, ...] | None
 Content = tuple[Path, Target, Features, tuple[int, int]]
-"""What `_read` is told."""
+"""The arguments of `_read`."""
 
 
 @task(opens="path")

@@ -21,7 +21,7 @@ Standardize = bool | Literal["together"]
 
 
 class Treatment(NamedTuple):
-    """What is done to supplied data before they are trained on."""
+    """The treatment of supplied data before they are trained on."""
 
     standardize: Standardize = False
     """Features, and the values of a regression, get mean 0 and variance 1 over the training examples: each for itself, or all together."""

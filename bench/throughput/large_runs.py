@@ -1,4 +1,4 @@
-"""What a large run costs beside the training: `python -m bench.throughput.large_runs FILE` measures it and writes FILE.
+"""The costs of a large run beside the training: `python -m bench.throughput.large_runs FILE` measures it and writes FILE.
 
 Times are those of the processor, summed over the threads of this process, so that other processes on the machine hardly change them.
 """

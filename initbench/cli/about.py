@@ -28,7 +28,7 @@ def list_things(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_long: Annotated[bool, typer.Option("--long", help="Print formula, source, law and options as well.")] = False,
 ) -> None:
-    """What there is to name in an experiment file; of one thing also its formula, source, law and options."""
+    """List the names that an experiment file can use; of one thing also its formula, source, law and options."""
     from bench.messages import nearest
     from initbench.cli.listing import kinds
 

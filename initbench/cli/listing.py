@@ -1,4 +1,4 @@
-"""What there is to name in an experiment file, by kind: names, summaries, facts, and the options of each entry."""
+"""The things that an experiment file can name, by kind: names, summaries, facts, and the options of each entry."""
 
 import inspect
 import re
@@ -28,7 +28,7 @@ WORDS = {"float": float, "ArrayLike": float, "ScalarOrSchedule": float, "int": i
 """Types of options by the words in optax's annotations that stand for them; an annotation of several is of the first."""
 
 Entry = dict[str, str]
-"""What is said about a thing: `name` and `summary`, then facts and `options`."""
+"""The description of a thing: `name` and `summary`, then facts and `options`."""
 
 
 class Kind(NamedTuple):

@@ -48,8 +48,9 @@ def test_all_operations_are_listed_with_those_of_calls() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_table_has_all_moves_with_an_example_each(table: str) -> None:
+def test_every_rule_has_an_example_that_names_its_primitive(table: str) -> None:
     rules = TABLES[table]
     assert {*ELEMENTWISE, *REDUCTIONS, *MOVES, "dot_general"} <= rules.keys()
     assert all("->" in rule.example and "\n" not in rule.example for rule in rules.values())
+    assert [rule.example.partition(" ")[0] for rule in rules.values()] == list(rules)
     assert EXPENSIVE <= ELEMENTWISE

@@ -19,7 +19,7 @@ from bench.lane.state import Inputs
 FEWEST_LANES = 16
 """The least number of lanes for which unrolled lanes, or lanes behind all other axes, are faster than matrix products."""
 MIN_WIDTH = 2
-"""The least width of a block: two lanes whose data and activations fit no cache still took 7% less time together than one after another."""
+"""The least width of a block: even two lanes whose data and activations fit no cache take less time together than one after another."""
 HESSIAN_BYTES = 1 << 31
 """Bytes that the second derivatives of a block's lanes may take together, where probes see them."""
 

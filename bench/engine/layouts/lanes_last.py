@@ -24,8 +24,8 @@ from bench.lane.state import Fixed, State
 from bench.lane.step import breaking
 
 NUMBER_BYTES = 1 << 8
-"""Bytes that one number of each lane of a block takes. Measured on networks of 8 to 16 units, 1 to 8 layers deep: half of it is up to 1.2
-times, twice of it up to 1.7 times as slow."""
+"""Bytes that one number of each lane of a block takes: networks of 8 to 16 units, 1 to 8 layers deep, train slower with half and with twice
+of it."""
 CACHES = 2
 """Caches that a block may fill: the layers are in use one after another."""
 

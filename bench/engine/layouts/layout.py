@@ -17,8 +17,8 @@ from bench.tasks.definition import Data
 LANE = "lane"
 """The name of the axis over the lanes of a block, for functions of `over_lanes`."""
 CHECKS_IN_A_ROW = 8
-"""Checks between two tests whether a lane of the block still runs, where that test is expensive: at unrolled lanes it costs a tenth of a
-check, and an accelerator has to ask the host."""
+"""Checks between two tests whether a lane of the block still runs, where that test is expensive: beside the cheap checks of unrolled
+lanes its time counts, and an accelerator has to ask the host."""
 
 
 class Setting(NamedTuple):
@@ -43,7 +43,7 @@ class Block(NamedTuple):
 class Layout(Protocol):
     """The way in which the lanes of a block stand in memory while they train.
 
-    A layout has no state of its own. What `enter`, `advance` and `leave` compute for a lane depends neither on its place in the block nor
+    A layout has no state of its own. The results of `enter`, `advance` and `leave` for a lane depend neither on its place in the block nor
     on the other lanes.
     """
 

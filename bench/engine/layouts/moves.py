@@ -100,12 +100,12 @@ def _slice_axis(operation: Operation, axis: int, before: tuple[int, ...], exampl
 
 
 MOVES = {
-    "broadcast_in_dim": Move("[a, b] to shape (2, 3) along axis 0 -> [[a, a, a], [b, b, b]]", _broadcast, _broadcast_axis),
-    "concatenate": Move("[a], [b, c] -> [a, b, c]", _concatenate, _concatenate_axis),
-    "expand_dims": Move("[a, b] -> [[a], [b]]", _reshape, _reshape_axis),
-    "reshape": Move("[[a, b], [c, d]] -> [a, b, c, d]", _reshape, _reshape_axis),
-    "slice": Move("[a, b, c, d] from 0 in steps of 2 -> [a, c]", _slice, _slice_axis),
-    "squeeze": Move("[[a], [b]] -> [a, b]", _reshape, _reshape_axis),
-    "stack": Move("[a, b], [c, d] along axis 0 -> [[a, b], [c, d]]", _stack, _stack_axis),
-    "transpose": Move("[[a, b], [c, d]] -> [[a, c], [b, d]]", _transpose, _transpose_axis),
+    "broadcast_in_dim": Move("broadcast_in_dim [a, b] to shape (2, 3) along axis 0 -> [[a, a, a], [b, b, b]]", _broadcast, _broadcast_axis),
+    "concatenate": Move("concatenate [a], [b, c] -> [a, b, c]", _concatenate, _concatenate_axis),
+    "expand_dims": Move("expand_dims [a, b] -> [[a], [b]]", _reshape, _reshape_axis),
+    "reshape": Move("reshape [[a, b], [c, d]] -> [a, b, c, d]", _reshape, _reshape_axis),
+    "slice": Move("slice [a, b, c, d] from 0 in steps of 2 -> [a, c]", _slice, _slice_axis),
+    "squeeze": Move("squeeze [[a], [b]] -> [a, b]", _reshape, _reshape_axis),
+    "stack": Move("stack [a, b], [c, d] along axis 0 -> [[a, b], [c, d]]", _stack, _stack_axis),
+    "transpose": Move("transpose [[a, b], [c, d]] -> [[a, c], [b, d]]", _transpose, _transpose_axis),
 }

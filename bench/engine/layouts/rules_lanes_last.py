@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array
 
 from bench.engine.layouts.moves import MOVES, Move
-from bench.engine.layouts.primitives import ELEMENTWISE, EXPENSIVE, REDUCTIONS, halved, stored
+from bench.engine.layouts.primitives import ELEMENTWISE_EXAMPLES, EXPENSIVE, REDUCTIONS, halved, reduction_example, stored
 from bench.engine.layouts.walker import Evaluation, Operation, Rule
 
 
@@ -130,18 +130,18 @@ def _padded(lanes: LanesBehind, operation: Operation, value: Value, filler: Valu
 
 
 RULES = {
-    **dict.fromkeys(ELEMENTWISE, Rule("add [a, b], [c, d] -> [a + c, b + d]", _elementwise)),
-    **dict.fromkeys(REDUCTIONS, Rule("reduce_sum [a, b, c] over axis 0 -> (a + b) + c", _reduced)),
+    **{name: Rule(example, _elementwise) for name, example in ELEMENTWISE_EXAMPLES.items()},
+    **{name: Rule(reduction_example(name), _reduced) for name in REDUCTIONS},
     **{name: Rule(move.example, partial(_moved, move)) for name, move in MOVES.items()},
-    "dot_general": Rule("[[a, b]] @ [[c], [d]] -> [[a c + b d]]", _dot),
-    "pad": Rule("[a, b] with x, one behind -> [a, b, x]", _padded),
+    "dot_general": Rule("dot_general [[a, b]], [[c], [d]] -> [[a c + b d]]", _dot),
+    "pad": Rule("pad [a, b] with x, one behind -> [a, b, x]", _padded),
 }
 
 MAX_SUMMED = 32
 """The largest number of terms of a product: a matrix kernel is faster beyond it.
 
-Measured against lanes in front, on two AVX-512 cores: networks of 8 to 16 units on 32 examples take 1.4 to 2.6 times as many steps per
-second in float32, 1 to 2 times as many in float64; with 64 examples or 64 inputs 0.7 to 0.9 times.
+Networks of 8 to 16 units on 32 examples are faster than with the lanes in front in float32, and at least as fast in float64; with 64
+examples or 64 inputs they are slower.
 """
 
 

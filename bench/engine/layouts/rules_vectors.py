@@ -12,7 +12,7 @@ from jax.extend import core
 
 from bench.engine.layouts.graph import Elements, Graph, as_objects
 from bench.engine.layouts.moves import MOVES, Move
-from bench.engine.layouts.primitives import ELEMENTWISE, REDUCTIONS
+from bench.engine.layouts.primitives import ELEMENTWISE_EXAMPLES, REDUCTIONS, reduction_example
 from bench.engine.layouts.walker import Operation, Rule, Unsupported
 
 
@@ -149,11 +149,11 @@ def _shortened(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
 
 
 RULES = {
-    **dict.fromkeys(ELEMENTWISE, Rule("add [a, b], [c, d] -> [a + c, b + d]", _elementwise)),
-    **dict.fromkeys(REDUCTIONS, Rule("reduce_sum [a, b, c] over axis 0 -> (a + b) + c", _reduced)),
+    **{name: Rule(example, _elementwise) for name, example in ELEMENTWISE_EXAMPLES.items()},
+    **{name: Rule(reduction_example(name), _reduced) for name in REDUCTIONS},
     **{name: Rule(move.example, partial(_moved, move)) for name, move in MOVES.items()},
-    "dot_general": Rule("[[a, b]] @ [[c], [d]] -> [[a c + b d]]", _dot),
-    "rev": Rule("[a, b, c] along axis 0 -> [c, b, a]", _reversed),
-    "pad": Rule("[a, b] with x, one behind -> [a, b, x]", _padded),
+    "dot_general": Rule("dot_general [[a, b]], [[c], [d]] -> [[a c + b d]]", _dot),
+    "rev": Rule("rev [a, b, c] along axis 0 -> [c, b, a]", _reversed),
+    "pad": Rule("pad [a, b] with x, one behind -> [a, b, x]", _padded),
     "iota": Rule("iota of length 3 -> [0, 1, 2]", _iota),
 }

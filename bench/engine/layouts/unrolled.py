@@ -40,15 +40,15 @@ FEWEST_OPERATIONS_PER_PARAMETER = 3
 EXAMPLES_BYTES = 1 << 13
 """Bytes that the examples of a block may take per feature."""
 MAX_WIDTH = 128
-"""The largest width on a CPU. Measured on XOR networks of 4, 8 and 16 units: 64 lanes are up to 1.15 times, 256 up to 1.2 times as slow."""
+"""The largest width on a CPU: XOR networks of 4 to 16 units train slower with half and with twice as many lanes."""
 
 
 class Unrolled:
     """Layout in which every number of a lane is an element of a vector over lanes of its own."""
 
     checks_per_round = 128
-    """Gathering costs as much as about ten checks: with 128 instead of 32 checks XOR censuses of 2 and 4 units take 10 to 20% less time,
-    that of 8 units 8% more."""
+    """Gathering costs as much as several checks, so that small networks take less time with many checks in a round; larger networks take a
+    little more."""
     is_light = True
 
     def width(self, program: Program, hardware: Hardware) -> int | None:

@@ -1,4 +1,4 @@
-"""What tries each contract of a piece: the piece is called as training calls it, and each trial looks at one thing.
+"""Trials of the contracts of a piece: the piece is called as training calls it, and each trial checks one contract.
 
 A trial goes on behind a broken contract as far as it can, so that all that is wrong with a piece is told at once.
 """

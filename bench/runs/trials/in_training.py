@@ -40,7 +40,7 @@ WRITE = {
     "loss": "write def my_loss(outputs, targets) that returns a number for each example, such as jnp.sum((outputs - targets) ** 2, axis=1)",
     "scheme": "write def my_scheme(params, network, x) that returns parameters of the same names and shapes",
 }
-"""What to write where one cannot be named."""
+"""Advice on a piece that no experiment can name, by its kind."""
 
 
 class _Tried:

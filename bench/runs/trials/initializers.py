@@ -34,7 +34,7 @@ class _Tried:
         return value
 
     def _weights(self, dtype: str = "float32") -> Any:
-        """Weights of the first shape; without any, there is nothing to look at."""
+        """Weights of the first shape; without any, there is nothing to check."""
         try:
             return self._given(SHAPES[0], dtype)
         except PieceError as error:

@@ -93,7 +93,7 @@ class _Tried:
         return jax.random.normal(key, shape) if self._example.dtype == jnp.float32 else jax.random.randint(key, shape, 0, 2)
 
     def _outputs_of(self, x: jax.Array) -> Any:
-        """Outputs of examples with the weights that it builds itself; without any, there is nothing to look at."""
+        """Outputs of examples with the weights that it builds itself; without any, there is nothing to check."""
         if self._network is not None:
             values = self._network.model.as_built()
             params = [jnp.asarray(values[path]) for path in self._network.paths]

@@ -16,7 +16,7 @@ from bench.tasks import task
 from bench.tasks.definition import Data, Task
 
 SEEDS = 3
-"""Number of data sets that are looked at."""
+"""Number of data sets that are checked."""
 
 
 class _Tried:

@@ -10,7 +10,7 @@ from bench.registry import PieceError
 from bench.spec import Settings
 
 PURE = "draw with jax.random and the key alone, not with NumPy, a counter or the time"
-"""What to write instead of chance that does not come from the key."""
+"""Advice on chance that does not come from the key."""
 
 
 class Untried(Exception):
@@ -18,7 +18,7 @@ class Untried(Exception):
 
 
 class Trial(NamedTuple):
-    """A contract in words, what tries it, and what to write instead of what breaks it."""
+    """A contract in words, the function that tries it, and advice on what to write instead of code that breaks it."""
 
     says: str
     seen: Callable[[], str | None]
