@@ -6,6 +6,8 @@ from jaxtyping import Array, Float, Int
 from bench.probes import probe
 
 Points = Float[Array, "example coordinate"]
+KEPT_POINTS = 24
+"""Number of generated points that a row keeps."""
 
 
 @probe
@@ -36,6 +38,12 @@ def energy_distance(generated: Points, real: Points) -> Float[Array, ""]:
     """2 E|X - Y| - E|X - X'| - E|Y - Y'| between generated and real points: 0 if and only if they are equally distributed, to sampling
     error (Szekely and Rizzo, 2013)."""
     return 2 * jnp.mean(_distances(generated, real)) - jnp.mean(_distances(generated, generated)) - jnp.mean(_distances(real, real))
+
+
+@probe(optional=True)
+def generated_points(generated: Points) -> Float[Array, " number"]:
+    """The first generated points, coordinate by coordinate, to be drawn."""
+    return jnp.ravel(generated[:KEPT_POINTS])
 
 
 def _distances(a: Points, b: Points) -> Float[Array, "first second"]:

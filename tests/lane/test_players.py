@@ -11,7 +11,7 @@ import pytest
 
 from bench.lane.grouping import programs
 from bench.lane.program import Program
-from bench.probes.generation import energy_distance, modes_covered
+from bench.probes.generation import KEPT_POINTS, energy_distance, generated_points, modes_covered
 from tests.conftest import Rows, experiment
 
 GAN: dict[str, Any] = {
@@ -116,6 +116,11 @@ def test_a_mode_is_covered_by_a_quarter_of_its_points() -> None:
         (centers[np.array([1] * 4 + [0] * 56)], 1),
     ):
         assert float(modes_covered(jnp.asarray(generated), real, jnp.asarray(mode))) == pytest.approx(covered, abs=1e-5)
+
+
+def test_the_first_generated_points_are_kept_coordinate_by_coordinate() -> None:
+    made = jnp.arange(2.0 * KEPT_POINTS + 6).reshape(-1, 2)
+    assert generated_points(made).tolist() == list(range(2 * KEPT_POINTS))
 
 
 def test_the_energy_distance_is_that_of_scipy() -> None:
