@@ -7,16 +7,33 @@ from analysis.judging.rule import Clause, Rule, Trait
 from analysis.words import bound_words, listed, number_words, quantity_words
 
 VERBS = {True: "holds", False: "fails"}
+MOST_WORDS = 25
+"""Number of words that a reader takes in at once."""
 
 
 def sentence(rule: Rule) -> str:
-    """A rule in words, one sentence for each change of its answer: `Fails for ReLU. Of the rest, holds ... Otherwise fails.`"""
+    """A rule in words: `It fails for ReLU. Of the rest, it holds ... Otherwise it fails.`
+
+    Neighbors with one answer share a sentence as far as it has at most `MOST_WORDS` words.
+    """
     parts: list[str] = []
     for holds, clauses in groupby(rule.clauses, key=lambda clause: clause.holds):
-        cases = [clause_words(clause) for clause in clauses]
-        text = f"{', '.join(cases[:-1])}{',' if len(cases) > 2 else ''} and {cases[-1]}" if len(cases) > 1 else cases[0]
-        parts.append(f"{'Of the rest, it' if parts else 'It'} {VERBS[holds]} {text}.")
+        opening = f"{'Of the rest, it' if parts else 'It'} {VERBS[holds]}"
+        cases: list[str] = []
+        for case in map(clause_words, clauses):
+            longer = _said(opening, [*cases, case])
+            if cases and len(longer.split()) > MOST_WORDS:
+                parts.append(_said(opening, cases))
+                opening, cases = f"It also {VERBS[holds]}", []
+            cases.append(case)
+        parts.append(_said(opening, cases))
     return f"{' '.join(parts)} Otherwise it {VERBS[rule.otherwise]}."
+
+
+def _said(opening: str, cases: list[str]) -> str:
+    """A sentence over several cases."""
+    text = f"{', '.join(cases[:-1])}{',' if len(cases) > 2 else ''} and {cases[-1]}" if len(cases) > 1 else cases[0]
+    return f"{opening} {text}."
 
 
 def clause_words(clause: Clause) -> str:

@@ -108,6 +108,11 @@ def test_what_is_not_decided_does_not_count() -> None:
             [((named(CRITERION, "one end"),), True), ((named(EXPERIMENT, "x15"), named("start", "zero last")), False)],
             'It holds by the criterion "one end". Of the rest, it fails in x15 with zero last. Otherwise it holds.',
         ),
+        (
+            [((named(CASE, *(f"a rather long name {number}" for number in range(3))),), False), ((named(CASE, *"abcdefghi"),), False)],
+            "It fails for a rather long name 0, a rather long name 1, or a rather long name 2. It also fails for a, b, c, d, e, f, g, h, "
+            "or i. Otherwise it holds.",
+        ),
         ([((Trait("noise of {}", most=1e-9),), False)], "It fails at noise of at most 1e-9. Otherwise it holds."),
     ],
 )
