@@ -4,10 +4,13 @@ Every text of an experiment file or a `run.json` goes through one of these funct
 terminal.
 """
 
-import re
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
 JOINERS = "\u200c\u200d"

@@ -1,4 +1,4 @@
-"""What generators make, beside the real points."""
+"""Points that generators make, beside the real ones."""
 
 import numpy as np
 from matplotlib.figure import Figure
