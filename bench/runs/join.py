@@ -36,12 +36,17 @@ class Joined:
     """Number of folders that were joined."""
     there: int = 0
     """Number of training runs in the run folder."""
-    again: int = 0
-    """Number of training runs that were there more than once, with the same rows to the last bit."""
+    again: dict[Path, int] = field(default_factory=dict)
+    """Number of training runs of a folder that were there already, with the same rows to the last bit, where there are any."""
     missing: Spans = field(default_factory=lambda: Spans.between(0, 0))
     """Numbers of the training runs that no folder has, or whose curves none has."""
     faults: list[str] = field(default_factory=list)
     """Lines about parts of the folders that were missing or damaged."""
+
+    @property
+    def overlaps(self) -> list[str]:
+        """How many training runs of each folder were there already, in words."""
+        return [f"{count:,} of {source}" for source, count in self.again.items()]
 
     @property
     def gaps(self) -> list[str]:
@@ -85,7 +90,8 @@ def _join(store: RunFolder, sources: list[Path], experiment: Experiment, mixed: 
     taking = TakeOver(store, table.numbering, mixed)
     for source in sources:
         taken = taking.take(source)
-        joined.again += taken.again
+        if taken.again:
+            joined.again[source] = taken.again
         joined.faults += taken.faults
     stock = take_stock(store, table, every)
     joined.there, joined.missing = len(stock.done), stock.missing

@@ -39,7 +39,7 @@ def merge(
     joined = join(folders, folder, mixed)
     for fault in joined.faults:
         _print(f"{fault}; left out")
-    twice = f"; {joined.again:,} were there already, with the same rows" if joined.again else ""
+    twice = f"; there already, with the same rows: {first_few(joined.overlaps)}" if joined.again else ""
     _print(f"{joined.experiment.name}: {joined.there:,} training runs in {joined.folder}, from {joined.folders:,} folders{twice}")
     if joined.missing:
         _print(f"{len(joined.missing):,} training runs are missing: {first_few(joined.gaps)}")
