@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
 from bench.messages import explain, one_line
-from bench.registry import importing, module_of
+from bench.registry import check_allowed, importing, is_opaque, module_of
 from bench.spec.checks import check_axes, check_condition, check_map, check_once, check_probes, check_unreported, conditions
 from bench.spec.claims import Claim, Published
 from bench.spec.document import check_content, check_text, read_document, write_document
@@ -99,6 +99,10 @@ class Experiment(Part):
         check_unreported(self.unreported, self.probes or (), self.axes)
         check_once("claim: id", [claim.id for claim in self.claim])
         check_once("figure: name", [figure.name for figure in self.figure or ()])
+        for figure in self.figure or ():
+            # Kinds of figures stand above this package: a user's own is allowed here, and imported where it is checked.
+            if ":" in figure.kind and not is_opaque(figure.kind):
+                check_allowed("figure kind", figure.kind)
         for claim in self.claim:
             check_axes(claim, self.axes)
         for place, where in conditions(self.claim, self.figure or (), self.published):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.judging.checks import check
 from analysis.laws.law import starts
 from analysis.report.verify import differences
 from analysis.report.write import write_report
@@ -112,6 +113,10 @@ def test_a_kind_of_figure_that_a_folder_names_does_not_run(folder: Path) -> None
     forged(folder, figure=[{"name": "mine", "kind": "stranger:piece", "caption": "Mine."}])
     done = call("report", folder, "--out", "reports")
     assert done.exit_code == 2 and "--trust stranger" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not Path("pwned").exists() and "stranger" not in sys.modules
+    # Nor does a check before training, of the experiment as it was read from the folder.
+    with pytest.raises(ValueError, match="figure 'mine': figure kind 'stranger:piece': .*--trust stranger"):
+        check(load(folder).experiment)
     assert not Path("pwned").exists() and "stranger" not in sys.modules
     call("report", folder, "--out", "reports", "--trust", "stranger")
     assert Path("pwned").exists()
