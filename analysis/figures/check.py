@@ -103,7 +103,7 @@ def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
         return [*experiment.axes, *ALWAYS], ["loss"]
     columns = Columns(experiment, asked)
     rows = dict.fromkeys(name for cell in experiment.cells for name in sorted(columns.of_rows(cell)))
-    tracked = [name.rpartition(":")[2] for name in experiment.track]
+    tracked = [name.rpartition(":")[2] for name in experiment.track_names]
     curves = [name for name in ("loss", *tracked) if any(columns.in_curves(cell, name) for cell in experiment.cells)]
     return [*experiment.axes, *rows], curves
 

@@ -48,6 +48,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "scheme": {"initializer": {"name": NORMAL, "scheme": "stranger:piece"}},
     "optimizer": {"optimizer": {**COMMAND, "learning_rate": 0.5}},
     "probe": {"probes": ["os:system", "stranger:piece"]},
+    "probe with options": {"probes": [COMMAND]},
+    "loss with options": {"task": {"name": "xor", "loss": COMMAND}},
     "tracked probe": {"track": ["tie_spread", "stranger:piece"]},
 }
 
