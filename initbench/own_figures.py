@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
     "grid": {"initializer": ["glorot_normal", "he_normal"]},
 }
 """The experiment whose run is drawn."""
-AXES = {"x": "loss_final", "y": "loss", "color": "initializer"}
+AXES: dict[str, Any] = {"x": "loss_final", "y": "loss", "color": "initializer"}
 """Keys of the figure that is drawn of it."""
 
 

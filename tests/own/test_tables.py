@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tomlkit
@@ -59,7 +60,7 @@ def test_options_reach_the_probe_and_the_loss() -> None:
         assert float(one.function(x)) == pytest.approx(1 + 2**power)
     for delta, given in ((1.0, "pieces:huber"), (0.5, HUBER)):
         [program] = planned(task={"name": "xor", "loss": given})
-        np.testing.assert_allclose(program.task.loss.each(np.array([[3.0]]), np.array([[0.0]])), delta * (3 - delta / 2))
+        np.testing.assert_allclose(program.task.loss.each(jnp.array([[3.0]]), jnp.zeros((1, 1))), delta * (3 - delta / 2))
     # Two losses are two programs, although their names are the same.
     assert len(planned(task={"name": "xor"}, grid={"task.loss.delta": [0.5, 1.0], "task.loss.name": ["pieces:huber"]})) == 2
 
