@@ -60,6 +60,9 @@ def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] =
         known = {*owner.model_fields, *also}
         return f"unknown key '{one_line(place, LONGEST_PART)}'; {nearest(str(fault['loc'][-1]), known)}"
     same_place = [other for other in faults if _place(other["loc"], root)[0] == place]
+    # What is wrong with a user's own piece, or with a table, is not that it is no name of the package's.
+    if _stands_for_itself(fault["input"]) and (told := [other for other in same_place if other["type"] == "value_error"]):
+        fault, same_place = told[0], told
     messages = [other["msg"].removeprefix("Value error, ") for other in same_place]
     message = one_line(" or ".join([messages[0], *(later.removeprefix("Input should be ") for later in messages[1:])]))
     place = one_line(place, LONGEST_PART)
@@ -85,6 +88,10 @@ def _place(location: tuple[int | str, ...], root: type[BaseModel]) -> tuple[str,
             place += f".{part}" if place else part
         annotation = owner.model_fields[part].annotation if part in owner.model_fields else None
     return place, owner
+
+
+def _stands_for_itself(given: Any) -> bool:
+    return isinstance(given, dict) or isinstance(given, str) and ":" in given
 
 
 def _is_mapping(annotation: Any) -> bool:

@@ -19,6 +19,7 @@ from bench.runs.audit import Numbers, audit_numbers, audit_of_cell
 from bench.runs.contracts import Contract, contracts, kind_of
 from bench.spec import ModelSpec, TaskSpec
 from bench.spec.functions import named
+from initbench.own_figures import of_figure
 
 MARKS = {"kept": "✓", "broken": "✗", "untried": "–"}
 """Marks of contracts."""
@@ -88,7 +89,7 @@ def check(
     """
     name = _named(piece)
     wanted = kind or kind_of(name)
-    return Check(name, wanted, kind is None, *contracts(wanted, name, dict(options or {}), inputs, outputs))
+    return Check(name, wanted, kind is None, *contracts(wanted, name, dict(options or {}), inputs, outputs, {"figure": of_figure}))
 
 
 @dataclass(frozen=True)

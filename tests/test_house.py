@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bench.messages", "bench.docstrings", "bench.option_texts", "bench.keys", "bench.hardware", "bench.startup", "bench.linalg"),
     ("bench.imports",),
     ("bench.registry",),
+    ("bench.named",),
     ("bench.initializers", "bench.models", "bench.losses", "bench.optimizers", "bench.probes"),
     ("bench.schemes", "bench.tasks"),
     ("bench.spec",),

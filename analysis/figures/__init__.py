@@ -11,6 +11,11 @@ import sys
 
 from bench.registry import Registry, import_submodules
 
-figure_kind = Registry("figure kind", supplied=("run", "figure"))
+figure_kind = Registry(
+    "figure kind",
+    supplied=("run", "figure"),
+    needs=("run", "figure"),
+    contract="a figure kind is called as (run, figure), and returns a matplotlib Figure",
+)
 
 import_submodules(sys.modules[__name__])

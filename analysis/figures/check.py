@@ -1,5 +1,6 @@
 """The figures of an experiment file, checked before anything trains: the names that they use must be there."""
 
+import inspect
 from collections.abc import Iterable
 
 from analysis.figures import figure_kind
@@ -32,9 +33,11 @@ WORDS = {
 def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
     """Check the figures of an experiment; ValueError on an unknown kind, a missing key, or a name that does not exist.
 
-    `rows` and `curves` are the names of the columns of the rows and curves that there are; without them, of those that there will be.
+    `rows` and `curves` are the names of the columns of the rows and curves that there are; without them, of those that there will be, and
+    kinds of the user's own are imported.
     """
     names = [figure.name.lower() for figure in experiment.figure or ()]
+    foretold = rows is None or curves is None
     if rows is None or curves is None:
         rows, curves = _foretold(experiment)
     known = _known(experiment, rows, curves)
@@ -43,7 +46,9 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
         if names.count(figure.name.lower()) > 1:
             raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
         if ":" in figure.kind:
-            # A kind of the user's own declares nothing.
+            # It declares no keys; of a folder, whose rows are there, it may be a stranger's, and is imported as it is drawn.
+            if foretold:
+                _check_own(place, figure.kind)
             continue
         if figure.kind not in figure_kind:
             raise ValueError(f"{place}: unknown kind {shown(figure.kind)}; {nearest(figure.kind, figure_kind)}")
@@ -56,6 +61,24 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
                     raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
         if entry.traits.get("map") and experiment.seeds.map is None:
             raise ValueError(f"{place}: kind '{figure.kind}' needs seeds.map")
+
+
+def own_kind(name: str) -> Entry:
+    """Look up a kind of figure of the user's own; `PieceError` if it cannot be imported, or not be called as (run, figure)."""
+    entry = figure_kind[name]
+    try:
+        inspect.signature(entry.target).bind(None, None)
+    except TypeError as error:
+        fix = f"write def {name.rpartition(':')[2]}(run, figure)"
+        raise entry.fault(f"it cannot be called as (run, figure): {error}", fix=fix) from error
+    return entry
+
+
+def _check_own(place: str, kind: str) -> None:
+    try:
+        own_kind(kind)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
 
 
 def keys_of(entry: Entry) -> str:
@@ -80,7 +103,7 @@ def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
         return [*experiment.axes, *ALWAYS], ["loss"]
     columns = Columns(experiment, asked)
     rows = dict.fromkeys(name for cell in experiment.cells for name in sorted(columns.of_rows(cell)))
-    tracked = [name.rpartition(":")[2] for name in experiment.track]
+    tracked = [name.rpartition(":")[2] for name in experiment.track_names]
     curves = [name for name in ("loss", *tracked) if any(columns.in_curves(cell, name) for cell in experiment.cells)]
     return [*experiment.axes, *rows], curves
 

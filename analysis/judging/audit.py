@@ -60,8 +60,13 @@ class Layer:
 
     @property
     def standard(self) -> str:
-        """The standard scale for the activation function that follows."""
+        """Whose scale is the standard one for the activation function that follows: He or Glorot."""
         return "He" if self.parameter.activation in HE else "Glorot"
+
+    @property
+    def standard_scale(self) -> str:
+        """The standard scale, where it is known how large this layer's is by it; empty otherwise."""
+        return "" if self.start.to_he is None or self.start.to_glorot is None else self.standard
 
 
 @dataclass(frozen=True)
@@ -206,7 +211,10 @@ def _longest_growth(branches: np.ndarray) -> tuple[int, int, float]:
     return best
 
 
-COLUMNS = ("layer", "shape", "fan_in", "fan_out", "starts as", "then", "x He", "x Glorot", "signal", "gradient", "tied", "dead", "moves")
+COLUMNS = (
+    *("layer", "shape", "fan_in", "fan_out", "starts as", "then", "x He", "x Glorot", "standard"),
+    *("signal", "gradient", "tied", "dead", "moves"),
+)
 
 
 def layer_frame(audit: Audit) -> pd.DataFrame:
@@ -220,7 +228,7 @@ def layer_frame(audit: Audit) -> pd.DataFrame:
         moves = "frozen" if not one.trained else "never" if layer.never_moves else "yes"
         shape = " x ".join(map(str, one.shape)) or "1"
         texts = start.words + (f"; bias {layer.bias}" if layer.bias not in ("", "zero") else "")
-        numbers = (_number(start.to_he), _number(start.to_glorot), _mean(one.signal), _mean(one.slope))
+        numbers = (_number(start.to_he), _number(start.to_glorot), layer.standard_scale, _mean(one.signal), _mean(one.slope))
         tied, dead = (f"{share:.0%}" if one.units else "" for share in (layer.tied, layer.dead))
         fans = ("" if fan is None else str(fan) for fan in (start.fan_in, start.fan_out))
         lines.append((one.name, shape, *fans, texts, one.activation, *numbers, tied, dead, moves))
@@ -251,6 +259,7 @@ def audit_record(audit: Audit) -> dict[str, Any]:
                 "activation": one.activation or None,
                 "by_he": start.to_he,
                 "by_glorot": start.to_glorot,
+                "standard": layer.standard_scale or None,
                 "signal_variance": one.signal.tolist(),
                 "gradient_variance": one.slope.tolist(),
                 "tied_units": layer.tied,

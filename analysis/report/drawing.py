@@ -16,6 +16,7 @@ from analysis.figures import figure_kind
 from analysis.figures.numbers import numbers_of
 from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns
 from analysis.rows.load import Run
+from bench.registry import PieceError
 from bench.runs.files import write_whole
 from bench.spec import Figure as FigureSpec
 
@@ -49,7 +50,10 @@ def drawn(run: Run, figure: FigureSpec, size: tuple[float, float] | None = None,
     try:
         with _misfit_told(figure):
             with _style():
-                drawing = figure_kind[figure.kind].target(run, figure)
+                entry = figure_kind[figure.kind]
+                drawing = entry.target(run, figure)
+            if not isinstance(drawing, Figure):
+                raise entry.fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
             if data is not None:
                 write_whole(data, csv_text(numbers_of(drawing)).encode())
             _lay_out(drawing, run.interim, size)
@@ -74,6 +78,8 @@ def _misfit_told(figure: FigureSpec) -> Iterator[None]:
         # A kind may need more of a model or task than its keys say, which cannot be listed: any error means a misfit.
         for number in set(plt.get_fignums()) - set(before):
             plt.close(number)
+        if isinstance(error, PieceError):
+            raise
         raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
 
 

@@ -52,7 +52,7 @@ def trained_again(run: Run, rows: pd.DataFrame, ends: bool = False) -> Again:
     ValueError if they need a module that the folder names and the user does not trust, or if they have no ends to be certified.
     """
     run.check_trusted(run.experiment.cells)
-    for name in (*(run.experiment.probes or ()), *run.experiment.track):
+    for name in (*(run.experiment.probe_names or ()), *run.experiment.track_names):
         if ":" in name and module_of(name) not in run.trust:
             raise ValueError(f"{run.folder}: {untrusted('probe', name)}")
     experiment = run.experiment.model_copy(update={"ends": True}) if ends else run.experiment

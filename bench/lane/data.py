@@ -32,7 +32,7 @@ class Problem(NamedTuple):
     def key(self) -> str:
         """A text that is equal for tasks whose data are the same to a compiled program: inputs of equal shapes, or the same data."""
         shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), self.shapes)
-        of_task = self.task.loss.name, self.task.kind, self.task.inputs, self.task.outputs, shapes
+        of_task = self.task.loss.name, self.task.loss.options, self.task.kind, self.task.inputs, self.task.outputs, shapes
         return repr((of_task, digest_of(jax.tree.leaves(self.fixed))))
 
 

@@ -27,6 +27,7 @@ from bench.lane.network import Network
 from bench.lane.objective import NOISE, Recipe
 from bench.lane.program import Program
 from bench.lane.start import Variant
+from bench.named import Named
 from bench.probes import probe
 from bench.spec import Cell, Settings
 from bench.spec.hashing import json_text
@@ -39,12 +40,12 @@ and with full batches of 256; with minibatches of 16 and 32 some are slower."""
 
 
 def programs(
-    cells: Iterable[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool = True, ends: bool = False
+    cells: Iterable[Cell], probes: tuple[Named, ...] | None, track: tuple[Named, ...], own_data: bool = True, ends: bool = False
 ) -> list[Program]:
     """Return the programs of an experiment, in the order of its cells; ValueError if a cell cannot be built.
 
-    `probes`: names of the probes that are measured; None: all that are not optional. `own_data`: whether every lane has a data set of its
-    own, as with paired seeds. `ends`: whether the ends of lanes are to be certified.
+    `probes`: those that are measured, by name or with options; None: all that are not optional. `own_data`: whether every lane has a data
+    set of its own, as with paired seeds. `ends`: whether the ends of lanes are to be certified.
     """
     groups: dict[tuple[str, str], list[Cell]] = {}
     keys: dict[str, str] = {}
@@ -78,7 +79,7 @@ def _program_key(settings: Settings) -> str:
     )
 
 
-def _program(problem: Problem, cells: list[Cell], probes: tuple[str, ...] | None, track: tuple[str, ...], own_data: bool) -> Program:
+def _program(problem: Problem, cells: list[Cell], probes: tuple[Named, ...] | None, track: tuple[Named, ...], own_data: bool) -> Program:
     """Build and check the program of a group of cells; ValueError if their settings do not go together."""
     settings = cells[0].settings
     dtype, (task, shapes, fixed) = settings.training.dtype, problem

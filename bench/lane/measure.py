@@ -1,7 +1,7 @@
 """The measures of a lane as it stands: metric, test loss, gradient norm and probes."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,8 +14,9 @@ from bench.lane.state import Fixed, State
 from bench.lane.update import evaluated
 from bench.lane.views import VIEWS, Views, missing
 from bench.messages import nearest
+from bench.named import Named, all_options, name_of, options_of
 from bench.probes import PER_LAYER, probe
-from bench.registry import Entry
+from bench.registry import Entry, PieceError
 
 
 class Probe(NamedTuple):
@@ -28,28 +29,35 @@ class Probe(NamedTuple):
     """Reduction of its values over the hidden layers, where it looks at one layer at a time."""
 
 
-def measurable(recipe: Recipe, names: Iterable[str], optional: bool) -> dict[str, Probe]:
+def measurable(recipe: Recipe, probes: Iterable[Named], optional: bool) -> dict[str, Probe]:
     """Return those of the named probes that this network has all views for, by the names of their columns.
 
     `optional`: whether probes that are measured only on request are among them. `PieceError` if a user's own probe looks at something that
-    is no view.
+    is no view, ValueError with one line on an option that a probe does not have.
     """
     found = {}
-    for name in names:
+    for one in probes:
+        name, given = name_of(one), options_of(one)
         entry = probe[name]
-        views = _views_of(entry)
+        views = _views_of(entry, given)
+        try:
+            options = all_options(entry, given)
+        except PieceError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{entry.label}: {error}") from error
         if not missing(recipe.network, views) and (optional or not entry.traits.get("optional", False)):
-            function = entry.bind(entry.options().model_dump())
+            function = entry.bind(options)
             if entry.own:
                 function = entry.guarded(partial(_as_array, function))
             found[name.rpartition(":")[2]] = Probe(function, views, entry.traits.get("over_layers", jnp.mean))
     return found
 
 
-def _views_of(entry: Entry) -> tuple[str, ...]:
-    """Return the arguments of a probe that are views; the others are its options, which have defaults."""
+def _views_of(entry: Entry, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the arguments of a probe that are views; the others are its options, which are `given` or have defaults."""
     fields = entry.options.model_fields
-    if entry.own and (unknown := [name for name, option in fields.items() if option.is_required()]):
+    if entry.own and (unknown := [name for name, option in fields.items() if option.is_required() and name not in given]):
         raise entry.fault(f"nothing that a probe looks at is called '{unknown[0]}'; {nearest(unknown[0], VIEWS)}")
     return tuple(name for name in inspect.signature(inspect.unwrap(entry.target)).parameters if name not in fields)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import jax.numpy as jnp
@@ -11,28 +11,30 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from bench.losses import Targets, loss
 from bench.messages import explain
-from bench.registry import STRICT, is_opaque
+from bench.named import Named, all_options, name_of, options_of, plain
+from bench.registry import STRICT, PieceError, is_opaque
 
 Kind = Literal["regression", "classification"]
 KINDS: tuple[Kind, ...] = ("regression", "classification")
 
 
-def _known(name: str) -> str:
-    if not is_opaque(name):
-        Loss.of(name)
-    return name
+def _known(piece: Named) -> Named:
+    piece = plain(piece)
+    if not is_opaque(name_of(piece)):
+        Loss.of(piece)
+    return piece
 
 
-def _own(name: str) -> str:
-    if ":" not in name:
-        raise ValueError("package.module:name of your own")
-    return _known(name)
+def _own(piece: Named) -> Named:
+    if ":" not in name_of(plain(piece)):
+        raise ValueError("package.module:name of your own" if isinstance(piece, str) else "only a loss of your own takes options")
+    return _known(piece)
 
 
-LossName = Annotated[str, AfterValidator(_known)]
-"""The name of any loss, as an option of a task."""
-OwnLoss = Annotated[str, AfterValidator(_own)]
-"""The name of a user's own loss, as an option of a task."""
+AnyLoss = Annotated[Named, AfterValidator(_known)]
+"""Any loss, by its name or with its options, as an option of a task."""
+OwnLoss = Annotated[Named, AfterValidator(_own)]
+"""A user's own loss, by its name or with its options, as an option of a task."""
 
 
 class Traits(BaseModel):
@@ -65,6 +67,8 @@ class Loss:
     unit: str
     measure: Callable[[Array, Targets], Float[Array, ""]] | None
     """The metric of outputs (example, output) and targets, larger where they are better; None: accuracy or R^2."""
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Its options."""
 
     worst: ClassVar[float] = math.inf
     """The loss of a training run that diverged."""
@@ -72,14 +76,18 @@ class Loss:
     """The metric of a training run that diverged."""
 
     @classmethod
-    def of(cls, name: str) -> "Loss":
-        """Return the loss of this name, which may be a user's own, `module:name`; ValueError if there is none."""
+    def of(cls, piece: Named) -> "Loss":
+        """Return the loss of this name, which may be a user's own, `module:name`, and may have options; ValueError if there is none."""
+        name = name_of(piece)
         if ":" not in name and name not in loss:
             raise ValueError(f"loss = {name!r}: allowed: {', '.join(loss)}, or package.module:name of your own")
         entry = loss[name]
-        required = [option for option, field in entry.options.model_fields.items() if field.is_required()]
-        if required:
-            raise entry.fault(f"it takes {required[0]}, for which a task has no value")
+        try:
+            options = all_options(entry, options_of(piece))
+        except PieceError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{entry.label}: {error}") from error
         try:
             traits = Traits.model_validate(entry.traits)
         except ValidationError as error:
@@ -96,13 +104,14 @@ class Loss:
             total_of, metric_of = entry.guarded(total_of), entry.guarded(metric_of)
         return cls(
             name,
-            entry.bind({}),
+            entry.bind(options),
             total_of,
             traits.threshold,
             traits.kinds,
             traits.players,
             traits.unit,
             metric_of if metric else None,
+            options,
         )
 
     @property

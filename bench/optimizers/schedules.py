@@ -16,13 +16,15 @@ import optax
 from bench.messages import nearest, one_line, shown
 from bench.optimizers.found import REFUSALS, functions, required
 
-PEAKS = ("peak_value", "init_value")
+PEAKS = ("peak_value", "init_value", "value")
 """Arguments of optax that are the peak of a schedule: the first of them that it has."""
 HORIZONS = ("decay_steps", "transition_steps")
 """Arguments of optax that are `training.steps` unless they are given."""
 MOST_STEPS = 2**31 - 1
 """Optax counts steps in 32 bits."""
 JOIN = "join_schedules"
+RESTARTS = "it is a join of one warmup_cosine for each cycle, with boundaries where the cycles begin"
+"""What optax's `sgdr_schedule` is here, where all parts of a schedule have one peak."""
 SUFFIX = re.compile(r"(_decay)?(_schedules?)?")
 
 Options = Mapping[str, Any]
@@ -31,7 +33,10 @@ Options = Mapping[str, Any]
 
 @cache
 def schedules() -> dict[str, Callable[..., optax.Schedule]]:
-    """Every function of optax that makes a schedule from a peak and numbers, and the one that joins schedules."""
+    """Every function of optax that makes a schedule from a peak and numbers, and the one that joins schedules.
+
+    That leaves out `sgdr_schedule`, whose cycles have a peak each: see `RESTARTS`.
+    """
     found = functions(optax, optax.Schedule)
     return {name: function for name, function, parameters in found if name == JOIN or set(PEAKS) & set(parameters)}
 
@@ -62,7 +67,8 @@ def checked(given: Options, place: str) -> dict[str, Any]:
     if name is None:
         raise ValueError(f"{place}: a schedule needs its name under schedule; {nearest('', map(_short, schedules()))}")
     if not isinstance(name, str) or name not in _names():
-        raise ValueError(f"{place}.schedule = {shown(name)}: {nearest(str(name), map(_short, schedules()))}")
+        hint = RESTARTS if name in ("sgdr", "sgdr_schedule") else nearest(str(name), map(_short, schedules()))
+        raise ValueError(f"{place}.schedule = {shown(name)}: {hint}")
     name = _names()[name]
     arguments = arguments_of(name)
     options = {key: value for key, value in given.items() if key != "schedule"}

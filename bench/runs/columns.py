@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from bench.lane.grouping import programs
 from bench.lane.program import Program
+from bench.named import Named, name_of
 from bench.probes import breaking, probe
 from bench.spec import COMMON, ROW_COLUMNS, Cell, Experiment
 
@@ -20,12 +21,12 @@ class Columns:
     def __init__(self, experiment: Experiment, about: Iterable[str] | None = None) -> None:
         """`about`: names of columns, if only the probes that they can belong to are asked about."""
         given = experiment.probes
-        names = given if given is not None else [name for name in probe if not probe[name].traits.get("optional", False)]
+        wanted: Iterable[Named] = given if given is not None else [name for name in probe if not probe[name].traits.get("optional", False)]
         if about is not None:
             columns = tuple(about)
-            names = [name for name in names if any(column.startswith(f"{name.rpartition(':')[2]}_") for column in columns)]
+            wanted = [one for one in wanted if any(column.startswith(f"{name_of(one).rpartition(':')[2]}_") for column in columns)]
         maps = experiment.seeds.map
-        self._probes, self._track, self._ends = tuple(names), experiment.track, experiment.ends
+        self._probes, self._track, self._ends = tuple(wanted), experiment.track, experiment.ends
         ends = (column.name for column in ROW_COLUMNS if experiment.ends and column.source == "ends")
         self._always = {*ALWAYS, *((maps.x.path, maps.y.path) if maps else ()), *ends}
         self._single: set[str] = set()
@@ -38,7 +39,7 @@ class Columns:
 
     def in_curves(self, cell: Cell, name: str) -> bool:
         """Whether the curves of a cell have this column."""
-        tracked = (one.rpartition(":")[2] for one in self._track)
+        tracked = (name_of(one).rpartition(":")[2] for one in self._track)
         return name in ("step", "loss") or name in tracked and name in self._measured(cell)[1]
 
     def of_rows(self, cell: Cell) -> frozenset[str]:

@@ -33,7 +33,7 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
     needed = [*NEEDED, *experiment.axes, *_mapped(experiment)]
     known = [column.name for column in ROW_COLUMNS if column.source != "tie spread" and (column.source != "ends" or experiment.ends)]
     needed += [] if manifest.of_report else [name for name in known if name not in needed]
-    tie = breaking(experiment.track)
+    tie = breaking(experiment.track_names)
     optional = {*known, *(("break_step",) if tie else ())}
     _check_names(needed, optional, lanes, _probe_columns(experiment))
     _check_types(lanes.drop(columns=list(experiment.axes)))
@@ -45,7 +45,7 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
                 raise ValueError(f"column '{other}' is missing")
     if curves.empty:
         return
-    tracked = {name.rpartition(":")[2] for name in experiment.track}
+    tracked = {name.rpartition(":")[2] for name in experiment.track_names}
     _check_names([column.name for column in CURVE_COLUMNS], tracked, curves, None)
     if tie and (tie in curves) != ("break_step" in lanes):
         raise ValueError(f"curves: {tie} stands with break_step of the lanes")
@@ -236,7 +236,8 @@ def _mapped(experiment: Experiment) -> list[str]:
 
 def _probe_columns(experiment: Experiment) -> re.Pattern[str]:
     """Return the pattern of the columns of the experiment's probes, which are numbered where there is one for each layer."""
-    names = probe if experiment.probes is None else (name.rpartition(":")[2] for name in experiment.probes)
+    given = experiment.probe_names
+    names = probe if given is None else (name.rpartition(":")[2] for name in given)
     return re.compile(f"({'|'.join(map(re.escape, names)) or '(?!)'})(_[0-9]+)?_(initial|final)")
 
 

@@ -4,7 +4,7 @@ Every contract is one that training relies on; what a piece of the package keeps
 """
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,6 +52,7 @@ def kind_of(name: str) -> str:
         ("scheme", {"params", "network", "x"}),
         ("initializer", {"key", "shape"}),
         ("optimizer", {"learning_rate"}),
+        ("figure", {"run", "figure"}),
     ):
         if needed <= names:
             return kind
@@ -99,15 +100,24 @@ def _kind_of_result(name: str, found: Any) -> str:
     raise ValueError(f"'{name}': it returns a {type(made).__name__}, which is no piece; say which kind it is: --kind KIND")
 
 
-def contracts(kind: str, name: str, options: dict[str, Any], inputs: int, outputs: int) -> tuple[list[Contract], dict[str, list[str]]]:
+def contracts(
+    kind: str,
+    name: str,
+    options: dict[str, Any],
+    inputs: int,
+    outputs: int,
+    others: Mapping[str, Callable[[str, dict[str, Any]], Iterable[Trial]]] | None = None,
+) -> tuple[list[Contract], dict[str, list[str]]]:
     """Try the contracts of a piece; also return, for a model, the views that it does not offer with the probes that need them.
 
-    `PieceError` if the piece cannot be imported. ValueError if the kind is unknown.
+    `others` are further kinds, each with what gives the trials of a name with options. `PieceError` if the piece cannot be imported.
+    ValueError if the kind is unknown, or takes no options and is given some.
     """
-    if kind not in KINDS:
-        raise ValueError(f"--kind {kind}: allowed: {', '.join(KINDS)}")
+    others = others or {}
+    if kind not in KINDS and kind not in others:
+        raise ValueError(f"--kind {kind}: allowed: {', '.join((*KINDS, *others))}")
     with importing():
-        found = list(_tried(trials(kind, name, options, inputs, outputs)))
+        found = list(_tried(others[kind](name, options) if kind in others else trials(kind, name, options, inputs, outputs)))
         kept = all(one.state != "broken" for one in found)
         return found, lacking(name, options, inputs, outputs) if kind == "model" and kept else {}
 

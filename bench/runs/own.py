@@ -113,7 +113,7 @@ def _is_compiled(path: Path) -> bool:
 def _named_texts(experiment: Experiment) -> list[str]:
     """Return all texts of an experiment that may name a module or a file."""
     texts = [text for cell in experiment.cells for text in _texts(cell.settings.model_dump(mode="json"))]
-    return [*texts, *(experiment.probes or ()), *experiment.track]
+    return [*texts, *_texts([*(experiment.probes or ()), *experiment.track])]
 
 
 def _texts(content: Any) -> Iterator[str]:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
@@ -41,13 +41,17 @@ def read_document(text: str) -> dict[str, Any]:
 def write_document(content: Mapping[str, Any]) -> str:
     """The text of a content as TOML, every table with its keys in their order, which counts in a grid and in cases."""
     tables = {key: value for key, value in content.items() if isinstance(value, dict)}
-    lists = {key: value for key, value in content.items() if isinstance(value, list | tuple) and value and isinstance(value[0], dict)}
+    lists = {key: value for key, value in content.items() if isinstance(value, list | tuple) and value and _all_tables(value)}
     lines = [f"{_key(key)} = {inline(value)}" for key, value in content.items() if key not in tables and key not in lists]
     headed = [(f"[{_key(key)}]", table) for key, table in tables.items()]
     headed += [(f"[[{_key(key)}]]", table) for key, entries in lists.items() for table in entries]
     for head, table in headed:
         lines += ["", head, *(f"{_key(key)} = {inline(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
+
+
+def _all_tables(values: Iterable[Any]) -> bool:
+    return all(isinstance(one, dict) for one in values)
 
 
 def inline(value: Any) -> str:

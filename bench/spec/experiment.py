@@ -5,10 +5,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
 from bench.messages import explain, one_line
-from bench.registry import importing, module_of
+from bench.named import Named, name_of, plain
+from bench.registry import check_allowed, importing, is_opaque, module_of
 from bench.spec.checks import check_axes, check_condition, check_map, check_once, check_probes, check_unreported, conditions
 from bench.spec.claims import Claim, Published
 from bench.spec.document import check_content, check_text, read_document, write_document
@@ -36,6 +37,9 @@ def _spelled_out(values: Any) -> Any:
 Values = Annotated[tuple[Any, ...], BeforeValidator(_spelled_out), Field(strict=False, min_length=1)]
 """The values of a grid's axis; one that is a table with a `label` stands in the rows under that label."""
 
+Pieces = Annotated[tuple[Annotated[Named, AfterValidator(plain)], ...], Field(strict=False)]
+"""A list of pieces, each a name or a table of its name and its options."""
+
 
 class Experiment(Part):
     """A question, the grid of settings that is run to answer it, and the claims that it settles.
@@ -60,12 +64,12 @@ class Experiment(Part):
     optimizer: Any = {}
     training: Any = {}
     seeds: Seeds = Seeds()
-    probes: Names | None = None
-    """Names of the probes measured at start and end; None: all that the model allows, except the optional ones."""
+    probes: Pieces | None = None
+    """Probes measured at start and end, by name or with options; None: all that the model allows, except the optional ones."""
     unreported: Names = ()
     """Parts that a report's copy of the rows leaves out: `curves`, columns of probes and common ones (without `_initial`, `_final`), or a
     pattern of columns like `signal_variance_*_final`."""
-    track: Names = ()
+    track: Pieces = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
     ends: bool = False
     """Whether the ends of training runs that fail are certified: columns `end`, `end_loss`, `end_index` and others of the rows."""
@@ -94,11 +98,15 @@ class Experiment(Part):
         self.cells  # noqa: B018  (expands and validates every cell)
         for axis, labels in self.axes.items():
             check_labels(axis, labels)
-        check_probes(self.probes or (), self.track)
+        check_probes(self.probe_names or (), self.track_names)
         check_once("laws", self.laws)
-        check_unreported(self.unreported, self.probes or (), self.axes)
+        check_unreported(self.unreported, self.probe_names or (), self.axes)
         check_once("claim: id", [claim.id for claim in self.claim])
         check_once("figure: name", [figure.name for figure in self.figure or ()])
+        for figure in self.figure or ():
+            # Kinds of figures stand above this package: a user's own is allowed here, and imported where it is checked.
+            if ":" in figure.kind and not is_opaque(figure.kind):
+                check_allowed("figure kind", figure.kind)
         for claim in self.claim:
             check_axes(claim, self.axes)
         for place, where in conditions(self.claim, self.figure or (), self.published):
@@ -136,6 +144,16 @@ class Experiment(Part):
         if self._text is not None:
             return self._text
         return write_document(self.model_dump(mode="json", exclude_defaults=True, by_alias=True))
+
+    @property
+    def probe_names(self) -> tuple[str, ...] | None:
+        """Names of the `probes`."""
+        return None if self.probes is None else tuple(map(name_of, self.probes))
+
+    @property
+    def track_names(self) -> tuple[str, ...]:
+        """Names of the probes in `track`."""
+        return tuple(map(name_of, self.track))
 
     @property
     def lanes(self) -> int:
@@ -182,6 +200,6 @@ class Experiment(Part):
 def modules_named(experiment: Experiment, figures: bool = False) -> list[str]:
     """Modules of the user's own that the experiment's pieces and probes (and kinds of `figures`) come from, in alphabetical order."""
     names = {name for cell in experiment.cells for _, name in cell.settings.foreign()}
-    others = (*(experiment.probes or ()), *experiment.track, *(figure.kind for figure in experiment.figure or () if figures))
+    others = (*(experiment.probe_names or ()), *experiment.track_names, *(figure.kind for figure in experiment.figure or () if figures))
     names |= {name for name in others if ":" in name}
     return sorted(set(map(module_of, names)))

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeA
 from bench.initializers import draws, initializer
 from bench.messages import explain, nearest
 from bench.models import model
+from bench.named import all_options
 from bench.registry import STRICT, Registry, admit_trusted, is_opaque, is_reading
 from bench.schemes import scheme
 from bench.spec.part import Part
@@ -40,15 +41,7 @@ class Piece(Part):
         settings = set(cls.model_fields) - {"options"} - (set(entry.options.model_fields) if entry.own else set())
         own = {key: value for key, value in raw.items() if key in settings}
         given = {key: value for key, value in raw.items() if key not in own}
-        try:
-            options = entry.options.model_validate(given).model_dump()
-        except ValidationError as error:
-            missing = [str(fault["loc"][0]) for fault in error.errors() if fault["type"] == "missing"]
-            if entry.own and missing:
-                fix = f"write {missing[0]} = ... beside its name, or give it a default"
-                raise entry.fault(f"its argument '{missing[0]}' has no value", fix=fix) from error
-            raise ValueError(explain(error, entry.options, also=settings)) from error
-        return {**own, "options": options}
+        return {**own, "options": all_options(entry, given, settings)}
 
     @classmethod
     def _takes(cls, key: str, value: Any) -> bool:

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from bench.messages import explain
 from bench.models.activations import second_moment_gain
+from bench.named import name_of
 from bench.registry import is_opaque
 from bench.spec.optimizer import OptimizerSpec
 from bench.spec.part import Names, Part
@@ -73,7 +74,7 @@ class Settings(Part):
         """Kind and name of each piece that is imported from a module of the user's own."""
         layers = ((f"initializer.layers.{layer}", piece.name) for layer, piece in self.initializer.layers.items())
         of_options = (
-            (f"{section}.{option}", piece.options.get(option) or "")
+            (f"{section}.{option}", name_of(piece.options.get(option) or ""))
             for section, piece in (("task", self.task), ("model", self.model))
             for option in ("loss", "activation")
             if ":" not in piece.name

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from bench.losses import Targets
 from bench.losses.definition import KINDS, Kind, Loss
+from bench.named import Named
 
 Positives = Annotated[float, Field(gt=0, lt=1)] | None
 """The share of the second of two classes; None: as the data have it."""
@@ -59,7 +60,7 @@ class Task:
         inputs: int | Any,
         outputs: int | Any,
         sample: Callable[[Key[Array, ""], DTypeLike], Data],
-        loss: str | Loss,
+        loss: Named | Loss,
         kind: Kind | Any,
         seeded: bool = True,
         resamples: bool = False,
@@ -67,7 +68,7 @@ class Task:
         class_names: tuple[str, ...] = (),
         digest: Callable[[], str] | None = None,
     ) -> None:
-        """Look the loss up by its name; ValueError if a value is not allowed."""
+        """Look the loss up, by its name or with its options; ValueError if a value is not allowed."""
         for name, value in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(value, int | np.integer) or value < 1:
                 raise ValueError(f"{name} = {value!r}: a whole number, at least 1")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from bench.losses.definition import Kind, LossName
+from bench.losses.definition import AnyLoss, Kind
 from bench.messages import one_line, shown
 from bench.registry import check_allowed
 from bench.tasks import task
@@ -32,7 +32,7 @@ def file(
     target: str | Columns | None = None,
     features: Columns | None = None,
     kind: Kind | None = None,
-    loss: LossName | None = None,
+    loss: AnyLoss | None = None,
     standardize: Standardize = True,
     test_fraction: Fraction = 0.0,
     split: Split = "fixed",

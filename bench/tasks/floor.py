@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from bench.linalg import orthonormal
 from bench.losses.definition import Loss
+from bench.named import Named, name_of
 
 LEAST_SQUARES = ("mse", "rss")
 """Losses whose minimum over affine maps is that of least squares."""
@@ -18,20 +19,18 @@ HALVINGS = 12
 """Times that a step of Newton's method may be halved until the loss falls."""
 
 
-def check_floor(loss: str, excess: bool, classes: int = 0) -> None:
+def check_floor(loss: Named, excess: bool, classes: int = 0) -> None:
     """Check that the minimum of a loss is known, if the loss is to be counted from it; ValueError if it is not.
 
     `classes` is the number of classes of a classification, 0 for a regression.
     """
     known = ("cross_entropy",) if classes == 2 else () if classes else LEAST_SQUARES
     if excess and loss not in known:
-        named = (
-            f"the minimum is known for {' and '.join(known)}, not for '{loss}'" if known else "the minimum is known for two classes alone"
-        )
-        raise ValueError(f"excess = true: {named}")
+        which = f"{' and '.join(known)}, not for '{name_of(loss)}'" if known else "two classes alone"
+        raise ValueError(f"excess = true: the minimum is known for {which}")
 
 
-def floor_of(x: Float[Array, "example input"], y: Float[Array, "example 1"], loss: str) -> Float[Array, ""]:
+def floor_of(x: Float[Array, "example input"], y: Float[Array, "example 1"], loss: Named) -> Float[Array, ""]:
     """Return the least loss, `mse`, `rss` or `cross_entropy` of two classes, of an affine map on these examples."""
     design = jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], axis=1)
     if loss == "cross_entropy":

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PositiveInt
 
-from bench.losses.definition import Kind, LossName
+from bench.losses.definition import AnyLoss, Kind
 from bench.messages import one_line
 from bench.registry import check_allowed
 from bench.tasks import task
@@ -33,7 +33,7 @@ def openml(
     data_id: PositiveInt | None = None,
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = "",
     kind: Kind | None = None,
-    loss: LossName | None = None,
+    loss: AnyLoss | None = None,
     standardize: Standardize = "together",
     test_fraction: Fraction | None = None,
     split: Split = "last",

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt
 
 from bench.keys import shuffled
 from bench.losses.definition import OwnLoss
+from bench.named import Named
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
 from bench.tasks.floor import check_floor, floor_of
@@ -29,7 +30,7 @@ def _arrays(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _real(
     name: str,
-    loss: str,
+    loss: Named,
     kind: Literal["regression", "classification"],
     test_share: float,
     n_train: int | None,

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from bench.losses.definition import Kind, LossName
+from bench.losses.definition import AnyLoss, Kind
 from bench.messages import nearest, one_line
 from bench.tasks import task
 from bench.tasks.arrays import Parts, parts_of
@@ -17,7 +17,7 @@ def sklearn(
     loader: str,
     arguments: dict[str, Any] = {},  # noqa: B006  (an option's default is copied by pydantic)
     kind: Kind | None = None,
-    loss: LossName | None = None,
+    loss: AnyLoss | None = None,
     standardize: Standardize = True,
     test_fraction: Fraction = 0.25,
     split: Split = "seed",

@@ -12,6 +12,7 @@ from jax.typing import DTypeLike
 from pydantic import Field
 
 from bench.losses.definition import Kind
+from bench.named import Named
 from bench.tasks.arrays import Labels, Parts, encoded, labels_of, numbers
 from bench.tasks.definition import Data, Task, digest_of
 
@@ -125,7 +126,7 @@ class Supply:
         return numbers
 
 
-def supplied_task(supply: Supply, loss: str | None = None) -> Task:
+def supplied_task(supply: Supply, loss: Named | None = None) -> Task:
     """Return the task of supplied data; without a `loss` it is cross-entropy for classes and the mean squared error for values."""
     first = supply.parts(0)
     found = supply.labels.classes

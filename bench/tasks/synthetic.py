@@ -8,7 +8,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Key
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from bench.losses.definition import LossName, OwnLoss
+from bench.losses.definition import AnyLoss, OwnLoss
 from bench.models.activations import Activation, activation_function
 from bench.tasks import task
 from bench.tasks.definition import Data, Positives, Task, second_class, split
@@ -51,7 +51,7 @@ def classification(
     margin: NonNegativeFloat = 0.2,
     flip: Share = 0.0,
     n_test: NonNegativeInt = 64,
-    loss: LossName = "cross_entropy",
+    loss: AnyLoss = "cross_entropy",
     excess: bool = False,
 ) -> Task:
     """Two classes on either side of a random plane through the origin, at least `margin` from it.

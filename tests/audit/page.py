@@ -24,11 +24,12 @@ MODELS: dict[str, tuple[tuple[int, ...], int]] = {
 INTRODUCTION = """# Audit of a model's start
 
 `initbench audit MODULE:MODEL --input SHAPE` builds a model as it builds itself, several times, and looks at it on several random data
-sets: what each layer starts as, told from its numbers; its scale by He's and Glorot's; the variance of its signal (its pre-activations)
-and of the gradient in them; units that are tied or dead; and what gradient descent moves. A layer of zeros never moves if its gradient
-is zero on every data set, and stays so while some steps are taken: other layers may free it. `--task T` takes a task's examples and
-loss, `--out DIR` draws a figure, `--json` prints all numbers. A run folder in place of a model is audited at the starts of its training
-runs; what it names is imported with `--trust MODULE` alone.
+sets: what each layer starts as, told from its numbers; its scale by He's and Glorot's, and which of the two is the `standard` one for the
+activation function that follows; the variance of its signal (its pre-activations) and of the gradient in them; units that are tied or
+dead; and what gradient descent moves. A layer of zeros never moves if its gradient is zero on every data set, and stays so while some
+steps are taken: other layers may free it. `--task T` takes a task's examples and loss, `--out DIR` draws a figure, `--json` prints all
+numbers. A run folder in place of a model is audited at the starts of its training runs; what it names is imported with `--trust MODULE`
+alone.
 
 A signal is read off the traced program, where a parameter meets the data, and so of any model. A loop over more than 64 time steps is
 not looked into, a gate or a scale has no signal, and an activation function is named where its name or its operations tell.
@@ -36,7 +37,7 @@ not looked into, a gate or a scale has no signal, and an activation function is 
 The models below have the layers and sizes of those that Flax's documentation describes (`tests/audit/documented.py`); this page is
 written by `python -m tests.audit.page`.
 """
-COLUMNS = ["layer", "shape", "starts as", "then", "x He", "x Glorot", "tied", "dead", "moves"]
+COLUMNS = ["layer", "shape", "starts as", "then", "x He", "x Glorot", "standard", "tied", "dead", "moves"]
 
 
 def audit_of(

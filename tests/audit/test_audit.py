@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from analysis.judging.audit import Audit, layer_frame
+from analysis.judging.audit import Audit, audit_record, layer_frame
 from analysis.judging.recognized import recognized
 from tests.audit.page import audit_of
 
@@ -51,6 +51,8 @@ def test_rectifiers_behind_a_bias_of_minus_one_die_and_the_default_of_flax_is_na
     assert table["starts as"].str.contains("LeCun, Flax's default (truncated normal", regex=False).all()
     assert table["starts as"].str.contains("bias constant -1", regex=False).all()
     assert list(table["then"]) == ["relu", "relu", "relu", ""]
+    assert list(table["standard"]) == ["He", "He", "He", "Glorot"]
+    assert [layer["standard"] for layer in audit_record(found)["layers"]] == list(table["standard"])
 
 
 LAWS = {

@@ -19,7 +19,7 @@ JOIN = {"schedule": "join", "schedules": [{"schedule": "cosine"}, {"schedule": "
 @pytest.mark.parametrize(
     ("optimizer", "told"),
     [
-        ({"learning_rate": {"peak": 0.1}}, "optimizer: learning_rate: a schedule needs its name under schedule; allowed: cosine"),
+        ({"learning_rate": {"peak": 0.1}}, "optimizer: learning_rate: a schedule needs its name under schedule; allowed: constant, cosine"),
         ({"learning_rate": {**WARMUP, "schedule": "warmup_cosin"}}, "did you mean 'warmup_cosine'?"),
         ({"learning_rate": {"schedule": "warmup_cosine"}}, "learning_rate: warmup_cosine needs warmup_steps"),
         (

@@ -52,7 +52,28 @@ def test_a_schedule_has_the_values_of_optax(name: str) -> None:
 
 
 def test_every_schedule_of_optax_with_a_peak_is_looked_at() -> None:
-    assert {checked({"schedule": name, **given}, "")["schedule"] for name, (given, _) in CASES.items()} == set(schedules()) - {JOIN}
+    looked_at = {checked({"schedule": name, **given}, "")["schedule"] for name, (given, _) in CASES.items()}
+    assert looked_at == set(schedules()) - {JOIN, "constant_schedule"}
+
+
+def test_a_rate_is_constant_by_either_name_and_after_another_schedule() -> None:
+    for name in ("constant", "constant_schedule"):
+        np.testing.assert_array_equal(values({"schedule": name}, 0.25), np.full(120, 0.25))
+    parts = [{"schedule": "linear", "transition_steps": 10}, {"schedule": "constant"}]
+    found = values({"schedule": "join", "schedules": parts, "boundaries": [20]}, 0.25)
+    theirs = optax.join_schedules([optax.linear_schedule(0.25, 0.0, 10), optax.constant_schedule(0.25)], [20])
+    np.testing.assert_allclose(found, [theirs(step) for step in range(120)], rtol=1e-6)
+    with pytest.raises(ValueError, match="unknown option 'value' of constant_schedule; it is called peak here"):
+        checked({"schedule": "constant", "value": 0.1}, "learning_rate")
+
+
+def test_restarts_are_a_join_and_the_message_says_so() -> None:
+    cycle = {"schedule": "warmup_cosine", "warmup_steps": 5, "decay_steps": 30}
+    found = values({"schedule": "join", "schedules": [cycle, cycle, cycle], "boundaries": [30, 60]}, 0.3)
+    theirs = optax.sgdr_schedule([{"init_value": 0.0, "peak_value": 0.3, "warmup_steps": 5, "decay_steps": 30}] * 3)
+    np.testing.assert_allclose(found, [theirs(step) for step in range(120)], rtol=1e-5, atol=1e-8)
+    with pytest.raises(ValueError, match="schedule = 'sgdr': it is a join of one warmup_cosine for each cycle"):
+        checked({"schedule": "sgdr", "cosine_kwargs": []}, "learning_rate")
 
 
 def test_schedules_are_joined() -> None:

@@ -74,8 +74,9 @@ class Attending(nnx.Module):
 
 
 class Recurrent(nnx.Module):
-    def __init__(self, inputs: int, outputs: int, cell: str = "LSTMCell", *, rngs: nnx.Rngs) -> None:
-        self.rnn = nnx.RNN(getattr(nnx, cell)(2, 3, rngs=rngs), rngs=rngs)
+    def __init__(self, inputs: int, outputs: int, cell: str = "LSTMCell", of_any_dtype: bool = False, *, rngs: nnx.Rngs) -> None:
+        given = {"param_dtype": float} if of_any_dtype else {}
+        self.rnn = nnx.RNN(getattr(nnx, cell)(2, 3, rngs=rngs, **given), rngs=rngs)
         self.head = nnx.Linear(3, outputs, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:

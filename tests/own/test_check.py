@@ -47,6 +47,26 @@ def test_every_broken_contract_is_told() -> None:
     assert "broken" in [one.state for one in contracts("model", "pieces:Scalar", {}, 2, 2)[0]]
 
 
+@pytest.mark.parametrize("cell", ["LSTMCell", "GRUCell"])
+def test_a_loop_that_begins_with_float32_is_untried_in_float64(cell: str) -> None:
+    found, _ = contracts("model", "tests.own.layers:Recurrent", {"cell": cell}, 8, 2)
+    assert [one.state for one in found] == ["kept"] * 5 + ["untried", "kept"]
+    assert found[5].why.startswith("float32 alone") and "param_dtype=float" in found[5].why
+    # What the advice says does go on.
+    found, _ = contracts("model", "tests.own.layers:Recurrent", {"cell": cell, "of_any_dtype": True}, 8, 2)
+    assert {one.state for one in found} == {"kept"}
+    # Negative control: outputs of float32 alone are a fault.
+    assert states("model", "pieces:Single")[5] == "broken"
+
+
+def test_options_are_those_of_the_piece() -> None:
+    for kind, options in (("probe", {"name": "powered", "power": 3.0}), ("loss", {"name": "huber", "delta": 0.5})):
+        name = f"pieces:{options.pop('name')}"
+        assert [one.state for one in contracts(kind, name, options, 2, 1)[0]] == ["kept", "kept"]
+        broken = contracts(kind, name, {"size": 1.0}, 2, 1)[0][0]
+        assert broken.state == "broken" and "unknown key 'size'" in broken.why
+
+
 def test_what_a_model_does_not_offer_names_the_probes() -> None:
     found, lacking = contracts("model", "pieces:Plain", {}, 2, 1)
     assert {one.state for one in found} == {"kept"}

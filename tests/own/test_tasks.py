@@ -57,7 +57,10 @@ def test_a_loss_that_does_not_exist_is_refused_by_name() -> None:
             "one_number",
             r"loss 'pieces:one_number' \(.*line \d+\): for 4 examples it returns a float32 of shape \(\), .*; a loss is",
         ),
-        ("weighted", r"loss 'pieces:weighted' \(.*line \d+\): it takes weight, for which a task has no value; a loss is called"),
+        (
+            "weighted",
+            r"loss 'pieces:weighted' \(.*line \d+\): its argument 'weight' has no value; write weight = .*; a loss is called",
+        ),
         ("nothing", r"has no 'nothing'"),
         ("many_metrics", r"line \d+\): its metric returns an array of shape \(4, 1\), which must be one number; a loss is"),
         ("no_metric", r"line \d+\): KeyError: 'accuracy'; mend that line; .*; a loss is"),

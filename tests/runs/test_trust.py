@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.judging.checks import check
 from analysis.laws.law import starts
 from analysis.report.verify import differences
 from analysis.report.write import write_report
@@ -47,6 +48,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "scheme": {"initializer": {"name": NORMAL, "scheme": "stranger:piece"}},
     "optimizer": {"optimizer": {**COMMAND, "learning_rate": 0.5}},
     "probe": {"probes": ["os:system", "stranger:piece"]},
+    "probe with options": {"probes": [COMMAND]},
+    "loss with options": {"task": {"name": "xor", "loss": COMMAND}},
     "tracked probe": {"track": ["tie_spread", "stranger:piece"]},
 }
 
@@ -112,6 +115,10 @@ def test_a_kind_of_figure_that_a_folder_names_does_not_run(folder: Path) -> None
     forged(folder, figure=[{"name": "mine", "kind": "stranger:piece", "caption": "Mine."}])
     done = call("report", folder, "--out", "reports")
     assert done.exit_code == 2 and "--trust stranger" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not Path("pwned").exists() and "stranger" not in sys.modules
+    # Nor does a check before training, of the experiment as it was read from the folder.
+    with pytest.raises(ValueError, match="figure 'mine': figure kind 'stranger:piece': .*--trust stranger"):
+        check(load(folder).experiment)
     assert not Path("pwned").exists() and "stranger" not in sys.modules
     call("report", folder, "--out", "reports", "--trust", "stranger")
     assert Path("pwned").exists()

@@ -13,10 +13,10 @@ from bench.runs.trials.in_training import REGISTRIES, in_training
 from bench.runs.trials.initializers import of_initializer
 from bench.runs.trials.models import lacking, of_model
 from bench.runs.trials.tasks import of_task
-from bench.runs.trials.trial import Trial, Untried
+from bench.runs.trials.trial import Trial, Untried, refuse_options
 from bench.tasks import task
 
-__all__ = ["KINDS", "Trial", "Untried", "lacking", "trials"]
+__all__ = ["KINDS", "Trial", "Untried", "lacking", "refuse_options", "trials"]
 
 KINDS: dict[str, Registry] = {"initializer": initializer, "model": model, "task": task, **REGISTRIES}
 """The kinds of pieces that can be tried."""

@@ -15,7 +15,7 @@ from bench.lane.state import Inputs
 from bench.losses import loss
 from bench.optimizers import optimizer
 from bench.probes import probe
-from bench.registry import Registry
+from bench.registry import PieceError, Registry
 from bench.runs.trials.trial import Trial, Untried
 from bench.schemes import scheme
 from bench.spec import Experiment
@@ -50,17 +50,28 @@ class _Tried:
         self._kind, self._name, self._options = kind, name, options
         self._program: Program | None = None
 
-    def planned(self) -> None:
+    def planned(self) -> str | None:
+        try:
+            self._program = self._planned("blobs")
+        except PieceError:
+            if self._kind != "loss":
+                raise
+            self._program = self._planned("xor")
+            return "with targets (example, output), not with integer classes (example,)"
+        return None
+
+    def _planned(self, task: str) -> Program:
         named = {"name": self._name, **self._options}
         changed: dict[str, dict[str, Any]] = {
-            "probe": {"probes": [self._name]},
-            "loss": {"task": {**BASE["task"], "loss": self._name}},
+            "probe": {"probes": [named]},
+            "loss": {"task": {"name": task, "loss": named}},
             "scheme": {"initializer": {**BASE["initializer"], "scheme": named}},
             "optimizer": {"optimizer": {"learning_rate": 0.1, **named}},
         }
         raw = {**BASE, **changed[self._kind]}
         experiment = Experiment.parse(tomlkit.dumps(raw), "check")
-        [self._program] = programs(experiment.cells, experiment.probes, experiment.track)
+        [program] = programs(experiment.cells, experiment.probes, experiment.track)
+        return program
 
     def finite(self) -> None:
         if self._program is None:

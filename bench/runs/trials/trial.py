@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from bench.messages import explain
+from bench.messages import explain, one_line
 from bench.registry import PieceError
 from bench.spec import Settings
 
@@ -24,6 +24,12 @@ class Trial(NamedTuple):
     seen: Callable[[], str | None]
     """Returns what was seen; ValueError if the contract is broken, `Untried` if that cannot be told."""
     fix: str = ""
+
+
+def refuse_options(kind: str, name: str, options: dict[str, Any]) -> None:
+    """Raise ValueError with one line if options are given to a piece of a kind that takes none."""
+    if options:
+        raise ValueError(f"--option {next(iter(options))}: {kind} '{one_line(name, 100)}' takes no options")
 
 
 def read(section: str, raw: Any) -> Any:
