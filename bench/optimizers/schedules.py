@@ -24,7 +24,7 @@ MOST_STEPS = 2**31 - 1
 """Optax counts steps in 32 bits."""
 JOIN = "join_schedules"
 RESTARTS = "it is a join of one warmup_cosine for each cycle, with boundaries where the cycles begin"
-"""What optax's `sgdr_schedule` is here, where all parts of a schedule have one peak."""
+"""The substitute for optax's `sgdr_schedule`: here all parts of a schedule have one peak."""
 SUFFIX = re.compile(r"(_decay)?(_schedules?)?")
 
 Options = Mapping[str, Any]

@@ -28,7 +28,7 @@ FLOAT32_ALONE = (
     "float32 alone: a loop in it begins with float32 numbers; for float64 begin it with those of x's dtype, "
     "as a cell of flax does that is built with param_dtype=float, such as nnx.LSTMCell(..., param_dtype=float)"
 )
-"""What is said of a model that trains in float32 and does not go on in float64."""
+"""The advice on a model that trains in float32 and does not go on in float64."""
 
 
 class _Tried:
