@@ -14,6 +14,7 @@ from analysis.report.verify import differences
 from analysis.report.write import write_report
 from analysis.rows.compare import compare
 from analysis.rows.load import load
+import bench.registry
 from bench import Experiment, run
 from bench.registry import trusting
 from bench.runs.join import join
@@ -70,6 +71,8 @@ def folder(innocent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("stranger", None)
+    # A process that has trusted a module once goes on trusting it; here each test is a process of its own.
+    monkeypatch.setattr(bench.registry, "_admitted", set())
     return Path(shutil.copytree(innocent, tmp_path / "run"))
 
 
