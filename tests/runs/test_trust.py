@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import bench.registry
 from analysis.judging.checks import check
 from analysis.laws.law import starts
 from analysis.report.verify import differences
 from analysis.report.write import write_report
 from analysis.rows.compare import compare
 from analysis.rows.load import load
-import bench.registry
 from bench import Experiment, run
 from bench.registry import trusting
 from bench.runs.join import join
