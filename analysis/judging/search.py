@@ -56,10 +56,16 @@ class Stock:
         """
         return {answer: _unbeaten(self.captures, self.answers == answer) for answer in (True, False)}
 
+    @cached_property
+    def useful(self) -> dict[bool, Array]:
+        """For each answer, whether a clause (axis: clause) captures any item rightly; one that does not would speak for the rest alone."""
+        return {answer: self.captures[:, self.answers == answer].any(1) for answer in (True, False)}
+
 
 def shortest(stock: Stock, most: int = 3) -> tuple[list[Step], int]:
     """The list of at most `most` clauses with the fewest exceptions, and their number; the shortest of these, and of those the cheapest.
 
+    Each clause captures some item rightly.
     Lists of the same cost are compared by the places of their clauses in the stock, the first clause first. Where that would take too long,
     `most` is lower.
     """
@@ -211,10 +217,11 @@ def _cheapest(stock: Stock, rest: Array, count: int, exceptions: float, most: fl
 
 def _cheapest_one(stock: Stock, rest: Array, exceptions: float, most: float) -> tuple[float, list[Step]]:
     numbers = {answer: _exceptions(stock.captures, stock.answers, rest, answer) for answer in (True, False)}
-    able = np.flatnonzero(((numbers[True] <= exceptions) | (numbers[False] <= exceptions)) & (stock.costs < most))
+    fits = {answer: (numbers[answer] <= exceptions) & stock.useful[answer] for answer in (True, False)}
+    able = np.flatnonzero((fits[True] | fits[False]) & (stock.costs < most))
     if not len(able):
         return most, []
-    return float(stock.costs[able[0]]), [(int(able[0]), bool(numbers[True][able[0]] <= exceptions))]
+    return float(stock.costs[able[0]]), [(int(able[0]), bool(fits[True][able[0]]))]
 
 
 def _cheapest_two(stock: Stock, rest: Array, exceptions: float, most: float) -> tuple[float, list[Step]]:
@@ -225,8 +232,8 @@ def _cheapest_two(stock: Stock, rest: Array, exceptions: float, most: float) -> 
     for first in (True, False):
         for second in (True, False):
             able = stock.costs + stock.costs[0] <= best[0]
-            begin = np.flatnonzero(able & _may_begin(inside, answers == first, without, exceptions))
-            then = np.flatnonzero(able)
+            begin = np.flatnonzero(able & stock.useful[first] & _may_begin(inside, answers == first, without, exceptions))
+            then = np.flatnonzero(able & stock.useful[second])
             stock.work.add(len(begin) * len(then) * len(answers))
             if not len(begin) or not len(then):
                 continue

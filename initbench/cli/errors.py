@@ -39,7 +39,14 @@ def clean(command: Callable[..., None]) -> Callable[..., None]:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong and end with exit code 2."""
-    from bench.messages import one_line
-
-    sys.stderr.write(f"{one_line(plain_text(f'initbench: {message}'))}\n")
+    sys.stderr.write(f"{short(plain_text(f'initbench: {message}'))}\n")
     raise typer.Exit(2)
+
+
+def short(text: str) -> str:
+    """Return a text in one line; words alone where the environment keeps the package from being imported."""
+    try:
+        from bench.messages import one_line
+    except ValueError:
+        return " ".join(text.split())
+    return one_line(text)
