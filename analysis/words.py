@@ -44,6 +44,7 @@ LABELS = {
     "end_unknown": "end unknown",
     "end_loss": "training loss at the certified end",
     "end_time": "time until the certified end (steps times learning rate)",
+    "metric_final": "training accuracy",
     "test_metric_final": "test accuracy",
     "energy_distance_final": "energy distance from the real points at the end",
     "modes_covered_final": "modes covered at the end",

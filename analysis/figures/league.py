@@ -1,6 +1,7 @@
 """Comparisons of initializers."""
 
 from collections.abc import Callable
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from analysis.figures import figure_kind
-from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, value_label
+from analysis.figures.style import PANEL, TITLE_LETTERS, chosen, count_note, finish, label, palette, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import best_value, measured
 from analysis.stats.order import p_improvement
@@ -41,7 +42,7 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
     size = (PANEL[0] * len(parts) + 1.4, 0.21 * len(names) + 1.2)
     drawing, axes = plt.subplots(1, len(parts), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
     for axis, part in zip(axes[0], parts, strict=True):
-        axis.set_title(value_label(part))
+        axis.set_title(fill(value_label(part), TITLE_LETTERS // len(parts), break_long_words=False, break_on_hyphens=False))
         axis.set_yticks(range(len(names)), [value_label(name) for name in names])
         axis.set_ylim(len(names) - 0.4, -0.6)
         for index, (group, (color, mark)) in enumerate(colors.items()):

@@ -1,5 +1,7 @@
 """Phase maps: a share over two settings."""
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -36,7 +38,7 @@ def phase(run: Run, figure: FigureSpec) -> Figure:
         shares = np.array([[table.get((x, y), (np.nan, 0))[0] for x in across] for y in up])
         _draw(axis, shares)
         axis.set_xticks(range(len(across)), [_fraction(value) for value in across])
-        axis.set_yticks(range(len(up)), [depth_label(value) for value in up])
+        axis.set_yticks(range(len(up)), [depth_label(value) if only_depth(up) else value_label(value) for value in up])
         if 1.0 in across:
             axis.plot(across.index(1.0), -0.5, "v", color="black", ms=4, clip_on=False, zorder=5)
     shades = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 1), SHADES)
@@ -82,6 +84,12 @@ def depth_label(value: object) -> str:
     return str(len(sizes)) if str(value).startswith("[") and len(set(sizes)) == 1 else value_label(value)
 
 
-def _axis_label(name: str, values: list[object]) -> str:
-    layered = all(str(value).startswith("[") and len(set(str(value).strip("[]").split(", "))) == 1 for value in values)
-    return "hidden layers" if layered else label(name)
+def only_depth(values: Sequence[object]) -> bool:
+    """Whether values are hidden widths, of one size each, that differ in the number of layers alone."""
+    sizes = [str(value).strip("[]").split(", ") for value in values]
+    alike = all(str(value).startswith("[") and len(set(one)) == 1 for value, one in zip(values, sizes, strict=True))
+    return alike and len({len(one) for one in sizes}) == len(sizes)
+
+
+def _axis_label(name: str, values: Sequence[object]) -> str:
+    return "hidden layers" if only_depth(values) else label(name)

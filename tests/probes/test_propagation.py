@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from analysis.figures import figure_kind
-from analysis.figures.phase import best_share, depth_label
+from analysis.figures.phase import best_share, depth_label, only_depth
 from analysis.laws.born_dead import dead_at_a_point, dead_on_the_line
 from analysis.laws.propagation import critical_weights, fixed_length, length_moment, next_length, predicted, susceptibility
 from analysis.rows.load import load
@@ -139,6 +139,8 @@ def test_the_best_cell_is_chosen_on_even_seeds_and_counted_on_odd_ones() -> None
 
 def test_widths_are_called_by_their_depth_if_they_are_all_the_same() -> None:
     assert [depth_label(value) for value in ("[8, 8, 8]", "[8]", "[4, 8]")] == ["3", "1", "4, 8"]
+    # Where two networks have as many layers, their widths are told.
+    assert only_depth(["[8]", "[8, 8]"]) and not only_depth(["[32, 32]", "[128, 128]"]) and not only_depth(["[8]", "[4, 8]"])
 
 
 @pytest.mark.parametrize(
