@@ -93,7 +93,7 @@ def test_every_number_has_an_address(reports: Path) -> None:
     assert set(described["column"]) == set(summary) - sources
     computed = described.loc[described["computed from"].notna(), "column"]
     assert {"solved", "solved_low", "steps_median", "loss_median", "loss_iqm"} <= set(computed)
-    assert f"initbench report reports/{load(report).experiment.name}" in (report / "README.md").read_text()
+    assert f"initbench report {load(report).experiment.name} --out ." in (report / "README.md").read_text()
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1 + 2**-51, 0), (1 + 1e-9, 1), (-1, 1)])
