@@ -59,7 +59,7 @@ class Stock:
     @cached_property
     def useful(self) -> dict[bool, Array]:
         """For each answer, whether a clause (axis: clause) captures any item rightly; one that does not would speak for the rest alone."""
-        return {answer: self.captures[:, self.answers == answer].any(1) for answer in (True, False)}
+        return {answer: np.asarray(self.captures[:, self.answers == answer].any(1)) for answer in (True, False)}
 
 
 def shortest(stock: Stock, most: int = 3) -> tuple[list[Step], int]:
