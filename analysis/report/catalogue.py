@@ -1,4 +1,4 @@
-"""The page of all initializers, schemes and activation functions: `python -m analysis.report.catalogue` writes it anew.
+"""The page of all initializers, schemes, activation functions and tasks: `python -m analysis.report.catalogue` writes it anew.
 
 Texts are those of the docstrings of the pieces; the figure is drawn from their weights.
 """
@@ -19,6 +19,7 @@ from bench.initializers import initializer
 from bench.models.activations import ACTIVATIONS, second_moment_gain
 from bench.option_texts import option_texts
 from bench.schemes import scheme
+from bench.tasks import task
 
 PAGE, FIGURE = Path("docs/initializers.md"), Path("docs/initializers.png")
 TORCH_GAINS = {
@@ -32,12 +33,12 @@ TORCH_GAINS = {
 """Gains of `torch.nn.init.calculate_gain`."""
 COLUMNS = ("name", "what it is", "formula", "source", "law", "options")
 
-INTRODUCTION = """# Initializers, schemes and activation functions
+INTRODUCTION = """# Initializers, schemes, activation functions and tasks
 
 This page is written by `python -m analysis.report.catalogue` from the docstrings of the pieces; `initbench list initializers --long` prints
-the same. Every law is tested: over a million weights, for a scheme over the weights of a large network, or exactly. A fan is the number of
-inputs or outputs, times the positions of a receptive field. `gain` multiplies what an initializer draws; biases are zero unless the table
-says otherwise or `bias` does.
+the same. Every law and every limiting case is tested: over a million weights, for a scheme over the weights of a large network, for a task
+over thousands of examples, or exactly. A fan is the number of inputs or outputs, times the positions of a receptive field. `gain` multiplies
+what an initializer draws; biases are zero unless the table says otherwise or `bias` does.
 """
 PICTURES = """![Weights and singular values of every initializer](initializers.png)
 
@@ -59,6 +60,11 @@ gain^2 / fan_in, such as those of `lecun_normal` or `flax_default`, a wide layer
 by quadrature; PyTorch's table (`torch.nn.init.calculate_gain`) stands beside it.
 """
 
+TASKS = """## Tasks
+
+A task is data, a loss and a metric. Where data are drawn, the data seed draws them; z ~ N(0, 1) is a latent point.
+"""
+
 
 def described(name: str, target: Callable[..., Any], options: type[BaseModel] | None = None) -> dict[str, str]:
     """Return the name of a piece, the summary and the facts of its docstring, and its options, as far as it has any."""
@@ -69,17 +75,21 @@ def described(name: str, target: Callable[..., Any], options: type[BaseModel] | 
 
 def page() -> str:
     """Return the text of the page."""
-    tables = [_table(described(name, kind[name].target, kind[name].options) for name in kind) for kind in (initializer, scheme)]
-    parts = [INTRODUCTION, "## Initializers\n", PICTURES, f"{tables[0]}\n", SCHEMES, f"{tables[1]}\n", FUNCTIONS, f"{_gains()}\n"]
-    return "\n".join(parts)
+    tables = [_table(described(name, kind[name].target, kind[name].options) for name in kind) for kind in (initializer, scheme, task)]
+    heads = ["## Initializers\n\n" + PICTURES, SCHEMES, FUNCTIONS, TASKS]
+    parts = [f"{head}\n{table}\n" for head, table in zip(heads, [*tables[:2], _gains(), tables[2]], strict=True)]
+    return "\n".join([INTRODUCTION, *parts])
 
 
 def _table(entries: Iterable[dict[str, str]]) -> str:
     rows = []
     for entry in entries:
-        law = " Limit: ".join(entry[fact] for fact in ("law", "limit") if fact in entry)
-        rows.append({**entry, "name": f"`{entry['name']}`", "what it is": entry["summary"], "law": law})
+        rows.append({**entry, "name": f"`{entry['name']}`", "what it is": entry["summary"], "law": _law(entry)})
     return _markdown(pd.DataFrame(rows, columns=list(COLUMNS)).fillna(""))
+
+
+def _law(entry: dict[str, str]) -> str:
+    return f"{entry['law']} Limit: {entry['limit']}"
 
 
 def _gains() -> str:
@@ -88,7 +98,8 @@ def _gains() -> str:
             "name": f"`{name}`",
             "what it is": summary(function),
             "formula": facts(function)["formula"],
-            "source": facts(function).get("source", ""),
+            "source": facts(function)["source"],
+            "law": _law(facts(function)),
             "gain": f"{second_moment_gain(name):.4f}",
             "PyTorch's gain": f"{TORCH_GAINS[name]:.4f}" if name in TORCH_GAINS else "",
         }

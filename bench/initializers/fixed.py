@@ -19,7 +19,9 @@ def zeros(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike) -> Floa
     """All weights zero.
 
     Formula: W = 0.
+    Source: JAX (Bradbury et al., 2018), `jax.nn.initializers.zeros`.
     Law: every weight is 0.
+    Limit: `constant` with value = 0.
     """
     return jnp.zeros(shape, dtype)
 
@@ -29,6 +31,7 @@ def constant(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike, valu
     """All weights equal.
 
     Formula: W_ij = value.
+    Source: JAX (Bradbury et al., 2018), `jax.nn.initializers.constant`.
     Law: the variance around `value` is 0, and the rank is 1.
     Limit: `zeros` for value = 0.
     """
@@ -40,6 +43,7 @@ def listed(key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike, values
     """The weights as listed, row after row (a row has one input's weights to all units); an empty list stands for zeros.
 
     Formula: W_ij = values[i fan_out + j].
+    Source: this suite, for starts that somebody has written down.
     Law: every weight is the number that is given.
     Limit: `zeros` for an empty list.
     """

@@ -49,7 +49,9 @@ def normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, stddev: Posit
     """A normal law, whatever the fan-in.
 
     Formula: W ~ N(0, stddev^2).
+    Source: JAX (Bradbury et al., 2018), `jax.nn.initializers.normal`, whose default is stddev = 0.01.
     Law: the variance is stddev^2.
+    Limit: `lecun_normal` for stddev = 1 / sqrt(fan_in).
     """
     return _normal(key, shape, dtype, stddev**2)
 
@@ -59,7 +61,9 @@ def uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, limit: Posit
     """A uniform law, whatever the fan-in.
 
     Formula: W ~ U(-limit, limit).
+    Source: Keras (Chollet et al., 2015), `RandomUniform`, whose default is limit = 0.05.
     Law: the variance is limit^2 / 3.
+    Limit: `lecun_uniform` for limit = sqrt(3 / fan_in).
     """
     return _uniform(key, shape, dtype, limit**2 / 3)
 
@@ -71,6 +75,7 @@ def lecun_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weig
     Formula: W ~ N(0, 1 / fan_in).
     Source: LeCun et al., 1998 ("Efficient BackProp"), for the variance.
     Law: the variance is 1 / fan_in.
+    Limit: `normal` with stddev = 1 for a single input.
     """
     return _normal(key, shape, dtype, 1 / fans(shape)[0])
 
@@ -82,6 +87,7 @@ def lecun_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Wei
     Formula: W ~ U(-a, a), a = sqrt(3 / fan_in).
     Source: LeCun et al., 1998 ("Efficient BackProp"), for the variance.
     Law: the variance is 1 / fan_in.
+    Limit: `uniform` with limit = sqrt(3) for a single input.
     """
     return _uniform(key, shape, dtype, 1 / fans(shape)[0])
 
@@ -117,6 +123,7 @@ def he_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights
     Formula: W ~ N(0, 2 / fan_in).
     Source: He et al., 2015, arXiv 1502.01852.
     Law: the variance is 2 / fan_in.
+    Limit: `normal` with stddev = 1 for two inputs.
     """
     return _normal(key, shape, dtype, 2 / fans(shape)[0])
 
@@ -128,6 +135,7 @@ def he_uniform(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weight
     Formula: W ~ U(-a, a), a = sqrt(6 / fan_in).
     Source: He et al., 2015, arXiv 1502.01852, for the variance; the paper draws from a normal law.
     Law: the variance is 2 / fan_in.
+    Limit: `uniform` with limit = sqrt(3) for two inputs.
     """
     return _uniform(key, shape, dtype, 2 / fans(shape)[0])
 
@@ -163,6 +171,7 @@ def glorot_standard(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> W
     Formula: W ~ U(-a, a), a = 1 / sqrt(fan_in).
     Source: Glorot and Bengio, 2010.
     Law: the variance is 1 / (3 fan_in).
+    Limit: `uniform` with limit = 1 / sqrt(fan_in).
     """
     return _uniform(key, shape, dtype, 1 / (3 * fans(shape)[0]))
 
@@ -212,6 +221,7 @@ def truncated_normal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, std
     Formula: W = stddev N(0, 1) truncated at +-2.
     Source: JAX (Bradbury et al., 2018).
     Law: the variance is .77374 stddev^2, .87963 of the standard deviation; no weight is larger than 2 stddev.
+    Limit: `flax_default` for stddev = 1 / (.87963 sqrt(fan_in)).
     """
     return stddev * jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype)
 
@@ -255,6 +265,7 @@ def orthogonal(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike, scale: Fi
     Formula: W = scale Q, Q^T Q = 1 or Q Q^T = 1.
     Source: Saxe et al., 2014, arXiv 1312.6120.
     Law: every singular value is |scale|.
+    Limit: for a single unit a vector of length |scale| in a random direction.
     """
     rows, columns = math.prod(shape[:-1]), shape[-1]
     tall = orthonormal(jax.random.normal(key, (max(rows, columns), min(rows, columns)), dtype))

@@ -40,6 +40,7 @@ def identity(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     Formula: W_ij = 1 if i = j, else 0.
     Source: Le et al., 2015, arXiv 1504.00941, for recurrent weights.
     Law: every singular value is 1, but a widening layer leaves the added units at 0.
+    Limit: `idinit` for a square layer.
     """
     return _at_center(jnp.eye(_rows(shape[-2:]), shape[-1], dtype=dtype), shape)
 

@@ -22,6 +22,7 @@ def constant_noise(
     """All weights equal up to noise.
 
     Formula: W ~ N(value, eps^2).
+    Source: this suite, for the question of how much noise parts equal units.
     Law: the variance around `value` is eps^2.
     Limit: `constant` for eps = 0.
     """
@@ -38,6 +39,7 @@ def distinct(key: KeyLike, shape: tuple[int, ...], dtype: DTypeLike) -> Weights:
     Formula: W_ij = sqrt(3 / fan_in) (2 u_ij - 1).
     Source: Richtmyer, 1951, for the sequence.
     Law: no two units have a weight in common; the variance approaches 1 / fan_in as the layer grows.
+    Limit: for one input the multiples of sqrt(2) modulo 1, spread over U(-1, 1) sqrt(3).
     """
     fan_in, fan_out = math.prod(shape[:-1]), shape[-1]
     u = np.outer(np.sqrt(primes(fan_in)), np.arange(1, fan_out + 1)) % 1

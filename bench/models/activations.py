@@ -29,6 +29,9 @@ def identity(x: Array) -> Array:
     """No activation function at all: layers of it are one linear map.
 
     Formula: x.
+    Source: linear algebra.
+    Law: E f(z)^2 = 1.
+    Limit: `leaky_relu(1)`.
     """
     return x
 
@@ -37,6 +40,9 @@ def tanh(x: Array) -> Array:
     """The hyperbolic tangent.
 
     Formula: tanh(x).
+    Source: LeCun et al., 1998 ("Efficient BackProp").
+    Law: f(-x) = -f(x), |f| < 1.
+    Limit: `identity` for small x.
     """
     return jnp.tanh(x)
 
@@ -45,6 +51,9 @@ def sigmoid(x: Array) -> Array:
     """The logistic function, which is 1/2 at 0.
 
     Formula: 1 / (1 + exp(-x)).
+    Source: Rumelhart et al., 1986.
+    Law: f(x) + f(-x) = 1.
+    Limit: (1 + tanh(x / 2)) / 2, so 1/2 + x / 4 for small x.
     """
     return jax.nn.sigmoid(x)
 
@@ -54,6 +63,8 @@ def softplus(x: Array) -> Array:
 
     Formula: ln(1 + exp(x)).
     Source: Dugas et al., 2001.
+    Law: f(x) - f(-x) = x.
+    Limit: `relu` for large x.
     """
     return jax.nn.softplus(x)
 
@@ -63,6 +74,8 @@ def relu(x: Array) -> Array:
 
     Formula: max(x, 0).
     Source: Nair and Hinton, 2010.
+    Law: E f(z)^2 = 1/2.
+    Limit: `leaky_relu(0)`.
     """
     # jax.nn.relu has gradient 0 at 0; jnp.maximum(x, 0) would have 0.5.
     return jax.nn.relu(x)
@@ -73,6 +86,8 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
 
     Formula: x if x >= 0, else slope x.
     Source: Maas et al., 2013.
+    Law: E f(z)^2 = (1 + slope^2) / 2.
+    Limit: `relu` for slope = 0, `identity` for slope = 1.
     """
     return jax.nn.leaky_relu(x, slope)
 
@@ -82,6 +97,8 @@ def gelu(x: Array) -> Array:
 
     Formula: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
     Source: Hendrycks and Gimpel, 2016, arXiv 1606.08415.
+    Law: f(x) - f(-x) = x.
+    Limit: `relu` for large x.
     """
     return jax.nn.gelu(x)
 
@@ -91,6 +108,8 @@ def silu(x: Array) -> Array:
 
     Formula: x / (1 + exp(-x)).
     Source: Elfwing et al., 2018, arXiv 1702.03118.
+    Law: f(x) - f(-x) = x.
+    Limit: `relu` for large x.
     """
     return jax.nn.silu(x)
 
@@ -100,6 +119,8 @@ def sine(x: Array) -> Array:
 
     Formula: sin(x).
     Source: Sitzmann et al., 2020, arXiv 2006.09661.
+    Law: E f(z)^2 = (1 - exp(-2)) / 2.
+    Limit: `identity` for small x.
     """
     return jnp.sin(x)
 
@@ -109,6 +130,8 @@ def elu(x: Array) -> Array:
 
     Formula: x if x > 0, else exp(x) - 1.
     Source: Clevert et al., 2016, arXiv 1511.07289.
+    Law: f > -1, and below 0 the slope is 1 + f(x).
+    Limit: `identity` for x > 0, -1 for x far below.
     """
     return jax.nn.elu(x)
 
@@ -118,6 +141,8 @@ def selu(x: Array) -> Array:
 
     Formula: 1.0507 x if x > 0, else 1.7581 (exp(x) - 1).
     Source: Klambauer et al., 2017, arXiv 1706.02515.
+    Law: E f(z) = 0, E f(z)^2 = 1.
+    Limit: 1.0507 x for x > 0, -1.7581 for x far below.
     """
     return jax.nn.selu(x)
 
@@ -127,6 +152,8 @@ def relu_squared(x: Array) -> Array:
 
     Formula: max(x, 0)^2.
     Source: So et al., 2021, arXiv 2109.08668.
+    Law: E f(z)^2 = 3/2.
+    Limit: x^2 for x > 0.
     """
     return jnp.square(jax.nn.relu(x))
 

@@ -19,6 +19,7 @@ def antisymmetric(params: dict[Any, Any], network: Any, x: Float[Array, "example
     Formula: W_last = [U, U], W_out = [V; -V], b_out = 0.
     Source: Zhang et al., 2020, arXiv 1905.07777.
     Law: the outputs are 0 for every x.
+    Limit: for two units a unit and its negative.
     """
     if not network.is_layered:
         raise ValueError("antisymmetric: it needs a model whose hidden layers follow one another")

@@ -50,6 +50,7 @@ def looks_linear(params: Params, network: Any, x: Examples, key: Key[Array, ""])
     Formula: W = [Q, -Q] in the first, [[Q, -Q], [-Q, Q]] in further, [Q; -Q] in the last layer, Q random orthogonal.
     Source: Balduzzi et al., 2017, arXiv 1702.08591, after the concatenated ReLU of Shang et al., 2016, arXiv 1603.05201.
     Law: the outputs are x Q_1 Q_2 ... Q_L for every x.
+    Limit: for one hidden layer with as many pairs of units as inputs the outputs are x Q, Q random orthogonal.
     """
     check_layered("looks_linear", network)
     activation = getattr(network.built, "activation", None)
@@ -79,6 +80,7 @@ def nguyen_widrow(params: Params, network: Any, x: Examples, key: Key[Array, ""]
     Formula: b = 0.7 H^(1/n) for n inputs and H units; the weights of a unit ~ U(-1, 1), scaled to the length b; its bias ~ U(-b, b).
     Source: Nguyen and Widrow, 1990.
     Law: the weights of every unit have the length b, and biases the variance b^2 / 3.
+    Limit: for one input every weight is +-0.7 H; for many inputs the length is 0.7.
     """
     check_layered("nguyen_widrow", network)
     hidden = network.weight_paths[:-1]

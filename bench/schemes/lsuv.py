@@ -18,6 +18,7 @@ def lsuv(params: dict[Any, Any], network: Any, x: Float[Array, "example input"])
     Formula: W / std(W h) of each layer, h the activations that the data have before it.
     Source: Mishkin and Matas, 2016, arXiv 1511.06422.
     Law: the pre-activations of every layer have variance 1 on the training examples.
+    Limit: weights that already have the law stay as they are.
     """
     if not network.is_layered:
         raise ValueError("lsuv: it needs a model whose hidden layers follow one another")

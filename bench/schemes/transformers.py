@@ -45,6 +45,7 @@ def llama(params: Params, network: Any, x: Examples, key: Key[Array, ""], stddev
     N(0, 1 / fan_in), truncated at 3 standard deviations.
     Source: TorchTitan (Liang et al., 2024, arXiv 2410.06511).
     Law: the variances are stddev^2, stddev^2 / (2 (l + 1)) and .97334 / fan_in.
+    Limit: `gpt2` for a single block, but for the output layer.
     """
     ends = branch_ends("llama", network)
 
@@ -69,6 +70,7 @@ def deepnorm(params: Params, network: Any, x: Examples, key: Key[Array, ""]) -> 
     residual branches, n = 2 N for N blocks of attention and MLP.
     Source: Wang et al., 2022, arXiv 2203.00555.
     Law: the variances are g^2 times Glorot's.
+    Limit: `glorot_normal` for queries, keys and all layers outside of the branches.
     """
     branches = len(branch_ends("deepnorm", network))
     beta, alpha = (4 * branches) ** -0.25, branches**0.25
@@ -119,6 +121,7 @@ def mimetic(
     from U S V^T as U sqrt(S) and sqrt(S) V^T; a1 = b1 = 0.7, a2 = b2 = 0.4.
     Source: Trockman and Kolter, 2023, arXiv 2305.09828.
     Law: with a1 = a2 = 0 and one head, Q K^T = b1 I and V O = -b2 I.
+    Limit: matrices of zeros for a1 = b1 = 0, or a2 = b2 = 0.
     """
     attentions = [path[:-2] for path in network.weight_paths if path[-2] == "query"]
     heads = [_owner(network, path, "n_heads") for path in attentions]

@@ -44,6 +44,11 @@ def file(
     column of 0 and 1 for each text. `standardize` over the training examples; `"together"` for all features alike, as for images. The
     test part is a share of the examples, drawn once, for each data seed, or the last ones (`split`). `positives`: the share of the second
     of two classes; examples of the class that is too frequent are left out.
+
+    Formula: features minus their mean, over their standard deviation, both of the training examples.
+    Source: your own data.
+    Law: over the training examples standardized features have mean 0 and variance 1, or are 0 in all.
+    Limit: the numbers of the file for standardize = false.
     """
     check_allowed("data of task 'file'", path)
     place = Path(path)

@@ -33,7 +33,13 @@ def ring(
     n: PositiveInt = 256,
     n_test: NonNegativeInt = 256,
 ) -> Task:
-    """Gaussians at equal distances on a circle, as many points from each, and latent ones from N(0, 1) (Metz et al., 2017)."""
+    """Gaussians at equal distances on a circle, as many points from each, and latent ones from N(0, 1) (Metz et al., 2017).
+
+    Formula: x ~ N(radius (cos a_k, sin a_k), stddev^2), a_k = 2 pi k / modes, k = 0 ... modes - 1 in turn; z ~ N(0, 1).
+    Source: Metz et al., 2017, arXiv 1611.02163.
+    Law: for three modes or more each coordinate has the mean 0 and the variance radius^2 / 2 + stddev^2.
+    Limit: one Gaussian at (radius, 0) for modes = 1.
+    """
     angle = 2 * jnp.pi * jnp.arange(modes) / modes
     return _mixture(radius * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1), stddev, latent, n, n_test)
 
@@ -46,5 +52,11 @@ def gaussian(
     n: PositiveInt = 256,
     n_test: NonNegativeInt = 256,
 ) -> Task:
-    """Points on a line from N(mean, stddev^2), and latent points from N(0, 1)."""
+    """Points on a line from N(mean, stddev^2), and latent points from N(0, 1).
+
+    Formula: x ~ N(mean, stddev^2), z ~ N(0, 1).
+    Source: this suite, as the simplest distribution that a generator can miss.
+    Law: x has the mean `mean` and the variance stddev^2.
+    Limit: `ring` with modes = 1 has such points in its first coordinate, around `radius`.
+    """
     return _mixture(jnp.full((1, 1), mean), stddev, latent, n, n_test)

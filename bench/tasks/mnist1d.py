@@ -57,6 +57,11 @@ def mnist1d(
     moved by up to 47 places around the end. Beside the template it gets smooth noise, everywhere white noise and a random slope; 40 of its
     places are kept, all by linear interpolation. Training and test examples are standardized together. Classes are equally frequent in all
     examples together. With `shuffle` the 40 places are in a random order, one for all examples of a data set.
+
+    Formula: a template, padded, stretched, scaled and moved at random, plus smooth noise beside it, white noise and a slope.
+    Source: Greydanus and Kobak, 2024, arXiv 2011.14439.
+    Law: all numbers together have mean 0 and variance 1; with 5,000 examples every class has 500.
+    Limit: the published data set is one draw with n = 4000 and n_test = 1000, but for its standardization.
     """
     templates, smoothing, kept = _padded_templates(), _smoothing(), _stretching(PLACES, SEEN_PLACES)
     total = n + n_test

@@ -23,6 +23,11 @@ def modes(
     """y = A x with whitened inputs (X^T X / n = 1) and a symmetric A = V diag(s) V^T, V a random rotation (Saxe et al., 2014).
 
     The singular values s are the `strengths`, each times a random factor from U(1 - jitter, 1 + jitter). Loss 0 can be reached.
+
+    Formula: y = A x, X^T X / n = 1, A = V diag(s) V^T, s = strengths times U(1 - jitter, 1 + jitter).
+    Source: Saxe et al., 2014, arXiv 1312.6120.
+    Law: X^T Y / n has the singular values s.
+    Limit: s = strengths for jitter = 0.
     """
     d = len(strengths)
     if n < d:

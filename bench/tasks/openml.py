@@ -43,6 +43,11 @@ def openml(
 
     It is downloaded once, into scikit-learn's folder. `sha256`, if given, is that of the numbers that were loaded, which the provenance
     of a run records. The other options are those of the task `file`.
+
+    Formula: all features minus one mean, over one standard deviation, both of the training examples.
+    Source: OpenML (Vanschoren et al., 2014); for the sets by name LeCun et al., 1998; Xiao et al., 2017; Krizhevsky, 2009.
+    Law: over the training examples all numbers together have mean 0 and variance 1.
+    Limit: the numbers as they were fetched for standardize = false.
     """
     check_allowed("data of task 'openml'", data)
     pinned = PINNED.get(data)

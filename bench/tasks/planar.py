@@ -42,6 +42,11 @@ def moons(
     """Two interleaving half circles, as scikit-learn's `make_moons` has them, at random places along the curves.
 
     `positives`: the share of the second class.
+
+    Formula: x = (cos pi t, sin pi t) or (1 - cos pi t, 1/2 - sin pi t), plus N(0, noise^2), t ~ U(0, 1).
+    Source: scikit-learn (Pedregosa et al., 2011), `make_moons`.
+    Law: a point is sqrt(1 + 2 noise^2) from its center, (0, 0) or (1, 1/2), in the square mean.
+    Limit: half circles of radius 1 for noise = 0.
     """
 
     def upper(t: Float[Array, " example"]) -> Float[Array, "example 2"]:
@@ -63,6 +68,11 @@ def spirals(
     """Two Archimedean spirals that wind `turns` times around the origin out to `radius`, one turned by half a circle.
 
     `positives`: the share of the second class.
+
+    Formula: x = +-radius t (cos 2 pi turns t, sin 2 pi turns t) + N(0, noise^2), t ~ U(0, 1).
+    Source: Lang and Witbrock, 1988; there the spirals wind three times.
+    Law: the mean of |x|^2 is radius^2 / 3 + 2 noise^2.
+    Limit: two half lines, which a straight line parts, as `turns` falls to 0.
     """
 
     def arm(t: Float[Array, " example"]) -> Float[Array, "example 2"]:

@@ -68,7 +68,13 @@ def diabetes(
     n_train: PositiveInt | None = None,
     excess: bool = False,
 ) -> Task:
-    """442 patients, 10 measurements, progression after a year; features and target standardized (Efron et al., 2004)."""
+    """442 patients, 10 measurements, progression after a year; features and target standardized (Efron et al., 2004).
+
+    Formula: features and target minus their mean, over their standard deviation, both of the training examples.
+    Source: Efron et al., 2004.
+    Law: over the training examples all have mean 0 and variance 1; the best constant, 0, has an mse of 1.
+    Limit: all patients that are not for testing without n_train.
+    """
     return _real("diabetes", loss, "regression", test_share, n_train, excess)
 
 
@@ -82,6 +88,11 @@ def breast_cancer(
     """569 tumors, 30 measurements, malignant or benign; standardized (Street et al., 1993).
 
     `excess` counts the loss from the least one of logistic regression.
+
+    Formula: features minus their mean, over their standard deviation, both of the training examples.
+    Source: Street et al., 1993.
+    Law: over the training examples features have mean 0 and variance 1; 357 of 569 tumors are benign.
+    Limit: all tumors that are not for testing without n_train.
     """
     return _real("breast_cancer", loss, "classification", test_share, n_train, excess)
 
@@ -92,7 +103,13 @@ def wine(
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
 ) -> Task:
-    """178 wines of three cultivars, 13 measurements; standardized (Forina et al., 1986)."""
+    """178 wines of three cultivars, 13 measurements; standardized (Forina et al., 1986).
+
+    Formula: features minus their mean, over their standard deviation, both of the training examples.
+    Source: Forina et al., 1986.
+    Law: over the training examples features have mean 0 and variance 1; the cultivars have 59, 71 and 48 wines.
+    Limit: all wines that are not for testing without n_train.
+    """
     return _real("wine", loss, "classification", test_share, n_train)
 
 
@@ -102,5 +119,11 @@ def digits(
     test_share: TestShare = 0.25,
     n_train: PositiveInt | None = None,
 ) -> Task:
-    """1,797 handwritten digits of 8 x 8 pixels, ten classes; standardized (Alpaydin and Kaynak, 1998)."""
+    """1,797 handwritten digits of 8 x 8 pixels, ten classes; standardized (Alpaydin and Kaynak, 1998).
+
+    Formula: pixels minus their mean, over their standard deviation, both of the training examples.
+    Source: Alpaydin and Kaynak, 1998.
+    Law: over the training examples a pixel has mean 0 and variance 1, or is 0 in all; each class has 174 to 183 digits.
+    Limit: all digits that are not for testing without n_train.
+    """
     return _real("digits", loss, "classification", test_share, n_train)

@@ -27,6 +27,11 @@ def sklearn(
 
     What a maker draws depends on the data seed, which is its `random_state`, unless `arguments` fix it. The other options are those of
     the task `file`.
+
+    Formula: the features of the loader, minus their mean, over their standard deviation, both of the training examples.
+    Source: scikit-learn (Pedregosa et al., 2011), `sklearn.datasets`.
+    Law: over the training examples standardized features have mean 0 and variance 1, or are 0 in all.
+    Limit: the loader's own numbers for standardize = false.
     """
     function = _found(loader)
     parameters = inspect.signature(function).parameters

@@ -20,6 +20,11 @@ def adding(length: AtLeastTwo = 10, n: PositiveInt = 256, n_test: NonNegativeInt
 
     A time step has two numbers: a value from U(0, 1), and a marker that is 1 at one place in the first half and one in the second, else 0.
     The best constant, 1, has an mse of 1/6.
+
+    Formula: y = v_i + v_j, v_t ~ U(0, 1), i marked in the first and j in the second half.
+    Source: Hochreiter and Schmidhuber, 1997; Le et al., 2015, arXiv 1504.00941.
+    Law: y has the mean 1 and the variance 1/6.
+    Limit: the sum of both values for length = 2.
     """
     half = length // 2
 
@@ -42,6 +47,11 @@ def first_symbol(length: AtLeastTwo = 10, symbols: AtLeastTwo = 8, n: PositiveIn
 
     The copy task (Hochreiter and Schmidhuber, 1997) has several symbols repeated; here it is one, and random symbols come in between.
     A time step has `symbols` numbers, of which one is 1. Guessing has the loss ln(symbols).
+
+    Formula: y = s_1 of a sequence s_1, ..., s_length, each uniform over the symbols.
+    Source: Hochreiter and Schmidhuber, 1997, for the copy task.
+    Law: every later symbol is independent of y; guessing has the loss ln(symbols).
+    Limit: the copy of a single symbol in the copy task.
     """
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:

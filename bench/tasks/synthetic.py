@@ -30,6 +30,11 @@ def regression(
     """y = x.w + noise with x ~ N(0, diag(column_scales^2)), w ~ N(0, 1) per data seed; `excess` counts the loss from its minimum.
 
     Under-determined if there are more columns than `n` examples.
+
+    Formula: y = x w + noise N(0, 1), x ~ N(0, diag(column_scales^2)), w ~ N(0, 1).
+    Source: this suite, as least squares with a chosen condition.
+    Law: over data seeds y has the variance sum column_scales^2 + noise^2.
+    Limit: for noise = 0 the least loss is 0.
     """
     check_floor(loss, excess)
     d = len(column_scales)
@@ -58,6 +63,11 @@ def classification(
 
     Linearly separable if `flip` is 0; otherwise that share of the training labels (rounded) is swapped: the classes overlap.
     `excess` counts the loss from the least one of logistic regression.
+
+    Formula: x ~ N(0, 1) + margin s w, s = sign(x w), |w| = 1; y is s > 0, swapped for a share `flip`.
+    Source: this suite, as classes with a chosen margin or overlap.
+    Law: every x is `margin` or more from the plane x w = 0, which parts all classes but the swapped ones.
+    Limit: linearly separable for flip = 0.
     """
     check_floor(loss, excess, classes=2)
     n_flipped = round(flip * n)
@@ -91,6 +101,11 @@ def blobs(
 
     The circle is turned by a random angle per data seed; `spread` is the standard deviation of a blob. `positives`: the share of the
     second of two classes, rounded to whole examples.
+
+    Formula: x ~ N(c_k, spread^2), c_k on the unit circle at the angle 2 pi k / classes + a random one.
+    Source: this suite, after scikit-learn's `make_blobs` (Pedregosa et al., 2011).
+    Law: the mean of |x|^2 is 1 + d spread^2 for d > 1.
+    Limit: `classes` points as `spread` falls to 0.
     """
     if positives is not None and classes != 2:
         raise ValueError(f"positives = {positives:g}: the share of the second of two classes, but classes = {classes}")
@@ -122,6 +137,11 @@ def teacher_neuron(
 
     x ~ N(0, 1), teacher weights N(0, 1), teacher bias N(0, 1). With cross-entropy the targets are the probabilities that
     `models.single.Neuron` with `output = "logit"` stands for, and the loss is counted from their entropy.
+
+    Formula: y = f(x w + b), x, w, b ~ N(0, 1).
+    Source: this suite, as a problem whose least loss is known.
+    Law: the neuron (w, b) has loss 0.
+    Limit: `regression` without noise for activation = "identity", but for the constant b.
     """
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:

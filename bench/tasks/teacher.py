@@ -17,6 +17,11 @@ def student_teacher(k: PositiveInt = 6) -> Task:
 
     For the model `student`. The loss is the population's, E (S - T)^2 / 2, and 0 at the teacher. The v_j are the coordinate axes:
     inputs and random starts have no preferred direction, so every orthonormal teacher is the same problem.
+
+    Formula: the loss is E (S(z) - T(z))^2 / 2, z ~ N(0, 1).
+    Source: Safran and Shamir, 2018, arXiv 1712.08968.
+    Law: the loss is 0 for S = T, and k / 4 + k (k - 1) / (4 pi) for S = 0.
+    Limit: one ReLU unit for k = 1, whose loss at S = 0 is 1/4.
     """
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:

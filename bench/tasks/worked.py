@@ -19,6 +19,11 @@ def worked_example(x: Row = (1.0, 1.0), answer: float | None = None) -> Task:
     """One example `x`; the network's output is reported as the loss.
 
     `answer` is what is said to come out, left out if nothing defined does; it is no part of the data, laws hold the output against it.
+
+    Formula: the loss is f(x).
+    Source: whoever worked it out; the experiment names them.
+    Law: the loss is the output of the network for x.
+    Limit: `unit_input` for x = (1, ..., 1).
     """
 
     def sample(key: Key[Array, ""], dtype: DTypeLike) -> Data:

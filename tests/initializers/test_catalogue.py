@@ -24,11 +24,6 @@ def draw(name: str, shape: tuple[int, ...] = SHAPE, **options: object) -> np.nda
     return np.asarray(entry.bind(entry.options(**options).model_dump())(KEY, shape, jnp.float32), float)
 
 
-@pytest.mark.parametrize("name", initializer)
-def test_every_initializer_says_its_formula_and_its_law(name: str) -> None:
-    assert {"formula", "law"} <= set(facts(initializer[name].target))
-
-
 @pytest.mark.parametrize("name", LAWS)
 def test_a_million_weights_have_the_mean_square_of_the_law(name: str) -> None:
     weights = draw(name)
@@ -42,6 +37,53 @@ def test_a_million_weights_have_the_mean_square_of_the_law(name: str) -> None:
     low, high = stats.chi2.ppf([1e-6, 1 - 1e-6], n) / n
     assert low < found / expected < high
     assert not low < 1.1 * found / expected < high
+
+
+WIDE, SQUARE, TWO, ONE = (20, 60), (30, 30), (2, 50), (1, 50)
+STANDARD = stats.truncnorm(-2, 2).std()
+LIMITS: dict[str, tuple[dict[str, Any], tuple[int, ...], str, dict[str, Any]]] = {
+    "constant": ({"value": 0.0}, WIDE, "zeros", {}),
+    "constant_noise": ({"eps": 0.0}, WIDE, "constant", {}),
+    "delta_orthogonal": ({}, WIDE, "orthogonal", {}),
+    "flax_default": ({}, WIDE, "variance_scaling", {"distribution": "truncated_normal"}),
+    "glorot_normal": ({}, SQUARE, "lecun_normal", {}),
+    "glorot_standard": ({}, WIDE, "uniform", {"limit": 20**-0.5}),
+    "glorot_uniform": ({}, SQUARE, "lecun_uniform", {}),
+    "he_normal": ({}, TWO, "normal", {"stddev": 1.0}),
+    "he_uniform": ({}, TWO, "uniform", {"limit": 3**0.5}),
+    "identity": ({}, SQUARE, "idinit", {}),
+    "idinit": ({}, SQUARE, "identity", {}),
+    "keras_default": ({}, WIDE, "glorot_uniform", {}),
+    "lecun_normal": ({}, ONE, "normal", {"stddev": 1.0}),
+    "lecun_uniform": ({}, ONE, "uniform", {"limit": 3**0.5}),
+    "listed": ({"values": ()}, WIDE, "zeros", {}),
+    "normal": ({"stddev": 20**-0.5}, WIDE, "lecun_normal", {}),
+    "pytorch_default": ({}, WIDE, "glorot_standard", {}),
+    "small_init": ({}, (30, 120), "glorot_normal", {}),
+    "sparse": ({"connections": 20}, WIDE, "normal", {}),
+    "truncated_normal": ({"stddev": 1 / (STANDARD * 20**0.5)}, WIDE, "flax_default", {}),
+    "uniform": ({"limit": (3 / 20) ** 0.5}, WIDE, "lecun_uniform", {}),
+    "variance_scaling": ({"scale": 2.0}, WIDE, "he_normal", {}),
+    "zero_hadamard": ({}, (60, 20), "identity", {}),
+    "zeros": ({}, WIDE, "constant", {"value": 0.0}),
+}
+"""Of an initializer: options, the shape of a layer, and the other initializer and its options that it is in this case."""
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_an_initializer_is_the_simpler_one_that_it_names(name: str) -> None:
+    options, shape, simpler, theirs = LIMITS[name]
+    assert f"`{simpler}`" in facts(initializer[name].target)["limit"] or simpler.split("_")[0] in "he lecun glorot"
+    np.testing.assert_allclose(draw(name, shape, **options), draw(simpler, shape, **theirs), rtol=2e-6)
+    if name not in ("delta_orthogonal", "glorot_standard", "keras_default", "listed", "pytorch_default", "zeros", "flax_default"):
+        assert not np.allclose(draw(name, (17, 23)), draw(simpler, (17, 23)))
+
+
+def test_every_limit_is_looked_at() -> None:
+    """Those that are no other initializer have tests of their own."""
+    assert set(initializer) == LIMITS.keys() | {"distinct", "orthogonal", "spectral"}
+    np.testing.assert_allclose(draw("distinct", ONE)[0], 3**0.5 * (2 * (np.arange(1, 51) * 2**0.5 % 1) - 1), rtol=1e-5)
+    assert np.linalg.norm(draw("orthogonal", (40, 1), scale=3.0)) == pytest.approx(3, rel=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg", "fan_geo_avg"])
@@ -78,13 +120,7 @@ def test_spectral_has_its_largest_singular_value_exactly() -> None:
     assert np.std(square) * 2 * np.sqrt(400) == pytest.approx(1, abs=0.03)
 
 
-def test_small_init_is_glorot_s_law_from_d_to_four_d() -> None:
-    for shape in ((30, 120), (120, 30)):
-        np.testing.assert_allclose(draw("small_init", shape), draw("glorot_normal", shape), rtol=1e-6)
-
-
 def test_idinit_repeats_the_identity() -> None:
     np.testing.assert_array_equal(draw("idinit", (2, 5)), [[1, 0, 1, 0, 1], [0, 1, 0, 1, 0]])
     np.testing.assert_array_equal(draw("idinit", (5, 2)), draw("idinit", (2, 5)).T)
-    np.testing.assert_array_equal(draw("idinit", (4, 4)), draw("identity", (4, 4)))
     np.testing.assert_allclose(np.linalg.svd(draw("idinit", (30, 10), scale=2.0), compute_uv=False), 2 * np.sqrt(3), rtol=1e-6)

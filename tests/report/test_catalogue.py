@@ -3,10 +3,11 @@
 import re
 
 from analysis.report.catalogue import FIGURE, PAGE, page
-from bench.docstrings import facts
+from bench.docstrings import FACTS, facts
 from bench.initializers import initializer
 from bench.models.activations import ACTIVATIONS
 from bench.schemes import scheme
+from bench.tasks import task
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -17,8 +18,15 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_page_names_every_piece_once_in_a_table_of_whole_rows() -> None:
     rows = [re.split(r" (?<!\\)\| ", line) for line in page().splitlines() if line.startswith("| `")]
-    assert [row[0].strip("| `") for row in rows] == [*initializer, *scheme, *ACTIVATIONS]
-    assert {len(row) for row in rows} == {6}
+    assert [row[0].strip("| `") for row in rows] == [*initializer, *scheme, *ACTIVATIONS, *task]
+    assert {len(row) for row in rows} == {6, 7}
+
+
+def test_every_piece_says_its_formula_its_source_its_law_and_its_limit() -> None:
+    targets = [*(kind[name].target for kind in (initializer, scheme, task) for name in kind), *ACTIVATIONS.values()]
+    assert {target.__name__: set(FACTS) - {fact.title() for fact in facts(target)} for target in targets} == {
+        target.__name__: set() for target in targets
+    }
 
 
 def test_facts_end_with_the_next_fact_or_an_empty_line() -> None:

@@ -12,7 +12,10 @@ import pytest
 from scipy import stats
 
 from bench.initializers.scaling import fans
-from bench.lane.network import dotted, leaves
+from bench.lane.initial import initial_parameters, parameter_keys
+from bench.lane.network import Network, dotted, leaves
+from bench.schemes import scheme
+from bench.spec import InitializerSpec, ModelSpec
 from tests.own.user import planned
 from tests.schemes.test_schemes import DATA, MODELS, X, drawn, network
 
@@ -127,9 +130,6 @@ def test_chrono_s_times_are_uniform(model: str, keeping: str) -> None:
 
 
 def network_of_two_steps(model: str) -> Any:
-    from bench.lane.network import Network
-    from bench.spec import ModelSpec
-
     return Network(ModelSpec.model_validate({"name": model, "features": 2}), 4, 3)
 
 
@@ -168,6 +168,80 @@ def test_gates_start_at_the_number_of_their_depth(blocks: int, value: float) -> 
     net = network("resmlp", gated=True, blocks=blocks, width=2)
     gates = [leaf for path, leaf in leaves(drawn(net, "layer_scale", "zeros")) if path[-1] == "gate"]
     assert len(gates) == blocks and np.allclose(gates, value)
+
+
+def same(first: Any, second: Any, but: str = "") -> bool:
+    """Whether two sets of parameters are the same, but for those whose path begins with a name."""
+    return all(
+        path[0] == but or np.allclose(leaf, other, rtol=1e-5)
+        for (path, leaf), (_, other) in zip(leaves(first), leaves(second), strict=True)
+    )
+
+
+def in_the_limit(name: str) -> bool:
+    """Whether a scheme is what its docstring says that it is in a limiting case."""
+    one_block = network(**{**WIDE, "blocks": 1})
+    gated = network("resmlp", gated=True, blocks=1, width=6)
+    match name:
+        case "antisymmetric":
+            layers = drawn(network(widths=[2]), name)["layers"]
+            units, outgoing = np.asarray(layers[0]["kernel"]).T, np.asarray(layers[1]["kernel"])
+            return np.array_equal(units[0], units[1]) and np.array_equal(outgoing[0], -outgoing[1])
+        case "chrono":
+            cell = drawn(network("lstm", features=1, width=50), {"name": name, "longest": 2.001}, "zeros")["cell"]
+            return np.allclose(jax.nn.sigmoid(cell["forget"]["bias"]), 0.5, atol=1e-3)
+        case "deepnorm":
+            queries = drawn(network(**WIDE), name, "zeros")["blocks"][0]["attention"]["query"]["kernel"]
+            return 0.9 < np.mean(np.square(queries)) * 64 < 1.1
+        case "fixup":
+            start = drawn(gated, None)
+            return same(drawn(gated, name)["blocks"][0]["first"], start["blocks"][0]["first"])
+        case "gpt2":
+            weights = drawn(gated, name, "zeros")["blocks"][0]["second"]["kernel"]
+            return 0.3 < np.mean(np.square(weights)) / 0.02**2 < 2.5
+        case "layer_scale":
+            return same(drawn(gated, {"name": name, "value": 1.0}), drawn(gated, None))
+        case "llama":
+            return same(drawn(one_block, name, "zeros"), drawn(one_block, "gpt2", "zeros"), but="output")
+        case "log_prior":
+            equal = DATA._replace(x=X[:9], y=jnp.arange(9) % 3)
+            return not np.any(drawn(network(widths=[4]), name, "zeros", data=equal)["layers"][1]["bias"])
+        case "looks_linear":
+            net = network(widths=[10], activation="relu")
+            outputs, _ = net.trace(drawn(net, name, "zeros"), jnp.eye(5))
+            return np.allclose(np.linalg.svd(outputs, compute_uv=False), 1, atol=1e-5)
+        case "lsuv":
+            net = network(widths=[6, 4], activation="relu")
+            once = drawn(net, name)
+            return same(scheme[name].target(once, net, X), once)
+        case "mimetic":
+            nothing = {"attention_noise": 0.0, "attention_identity": 0.0, "value_noise": 0.0, "value_identity": 0.0}
+            attention = drawn(network(**WIDE), {"name": name, **nothing}, "orthogonal")["blocks"][0]["attention"]
+            return all(not np.any(attention[part]["kernel"]) for part in ("query", "key", "value", "out"))
+        case "mup":
+            kernel = drawn(network(widths=[900]), {"name": name, "base_width": 900}, "zeros")["layers"][1]["kernel"]
+            return 0.9 < np.mean(np.square(kernel)) * 900 < 1.1
+        case "nguyen_widrow":
+            one = Network(ModelSpec.model_validate({"name": "mlp", "widths": [9]}), 1, 3)
+            start = initial_parameters(
+                one,
+                InitializerSpec.model_validate({"name": "zeros", "scheme": name}),
+                parameter_keys(one, 1),
+                jnp.ones(()),
+                jnp.zeros(()),
+                jnp.dtype("float32"),
+                DATA,
+            )
+            return np.allclose(np.abs(start["layers"][0]["kernel"]), 0.7 * 9)
+        case "siren":
+            kernel = drawn(network(**LARGE), name, "zeros")["layers"][1]["kernel"]
+            return 0.98 < np.abs(kernel).max() / math.sqrt(6 / 300) <= 1
+    return False
+
+
+@pytest.mark.parametrize("name", scheme)
+def test_a_scheme_has_the_limit_that_it_states(name: str) -> None:
+    assert in_the_limit(name)
 
 
 def test_a_scheme_that_does_not_fit_is_refused_before_anything_trains() -> None:
