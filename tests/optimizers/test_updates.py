@@ -14,7 +14,7 @@ from bench.lane.measure import measure
 from bench.optimizers import optimizers
 from bench.optimizers.clipping import clippings
 from bench.optimizers.schedules import Options
-from tests.conftest import experiment
+from tests.conftest import Rows, experiment
 
 STEPS = 12
 BASE: dict[str, Any] = {"training": {"steps": 100, "dtype": "float64"}, "track": [], "probes": []}
@@ -154,3 +154,25 @@ def test_every_optimizer_takes_a_schedule_and_clipping_and_can_make_an_update() 
     for name in sorted(set(optimizers()) - refused):
         optimizer = {"name": name, "learning_rate": WARMUP, **dict.fromkeys(clippings(), 1.0)}
         assert programs(experiment(optimizer=optimizer, training={"steps": 20, "dtype": "float64"}).cells, (), ())
+
+
+def test_mup_and_its_rates_make_the_first_steps_independent_of_the_width(rows: Rows) -> None:
+    """With the rates of one width for all, Adam's first steps blow a wide network up."""
+
+    def loss(width: int, roles: bool) -> float:
+        factor = 32 / width
+        wanted = experiment(
+            task={"name": "regression", "column_scales": [1.0] * 8},
+            model={"name": "mlp", "widths": [width, width], "activation": "relu"},
+            initializer={"name": "lecun_normal", **({"scheme": {"name": "mup", "base_width": 32}} if roles else {})},
+            optimizer={
+                "name": "adam",
+                "learning_rate": 0.1,
+                **({"learning_rates": {"layers.1.kernel": factor, "layers.2.kernel": factor}} if roles else {}),
+            },
+            training={"steps": 4},
+        )
+        return float(rows(wanted, f"{width}-{roles}")["loss_final"].median())
+
+    assert loss(128, True) < 1.5 * loss(32, True)
+    assert loss(128, False) > 5 * loss(32, False)
