@@ -37,8 +37,8 @@ INTRODUCTION = """# Initializers, schemes, activation functions and tasks
 
 This page is written by `python -m analysis.report.catalogue` from the docstrings of the pieces; `initbench list initializers --long` prints
 the same. Every law and every limiting case is tested: over a million weights, for a scheme over the weights of a large network, for a task
-over thousands of examples, or exactly. A fan is the number of inputs or outputs, times the positions of a receptive field. `gain` multiplies
-what an initializer draws; biases are zero unless the table says otherwise or `bias` does.
+over thousands of examples, or exactly. A fan is the number of inputs or outputs, times the positions of a receptive field. `gain`
+multiplies what an initializer draws; biases are zero unless the table says otherwise or `bias` does.
 """
 PICTURES = """![Weights and singular values of every initializer](initializers.png)
 

@@ -96,6 +96,8 @@ def lost_workers(scratch: Path, tries: int) -> Record:
                 trainer.kill()
             killed += 1
         ended(record, running, client, good, out, killed)
+    if killed < tries:
+        record.note("too few faults", f"the run had ended after {killed} of {tries} kills")
     return record
 
 
@@ -132,59 +134,64 @@ def lost_clients(scratch: Path, tries: int) -> Record:
     return record
 
 
-@family(tries=4, quick=0)
-def odd_workers(scratch: Path, tries: int) -> Record:
-    """Workers come late, leave, have other versions, or compute another bit."""
-    record = Record(
-        "odd worker", "a worker joins late; one leaves by SIGTERM; one has another version of jax; one returns rows that differ in a bit"
-    )
+@family(tries=3, quick=0)
+def late_workers(scratch: Path, tries: int) -> Record:
+    """A worker joins while another one trains."""
+    record = Record("late worker", "a worker joins a run that another one has begun")
     good = reference(scratch)
-    for kind in (joins, leaves, has_another_version, computes_another_bit)[:tries]:
-        out = scratch / kind.__name__
-        with cluster(scratch / f"cluster-{kind.__name__}", workers=0) as running:
-            kind(record, running, good, out)
+    for number in range(tries):
+        with cluster(scratch / f"cluster-{number}", workers=1) as running:
+            client = _until_chunks_came(running, good, scratch / f"out-{number}")
+            running.start_worker()
+            ended(record, running, client, good, scratch / f"out-{number}", 1)
     return record
 
 
-def joins(record: Record, running: Cluster, good: Reference, out: Path) -> None:
-    """A worker joins while another one trains."""
-    running.start_worker()
-    client = _until_chunks_came(running, good, out)
-    running.start_worker()
-    ended(record, running, client, good, out, 1)
-
-
-def leaves(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+@family(tries=3, quick=0)
+def leaving_workers(scratch: Path, tries: int) -> Record:
     """One of two workers is told to end."""
-    for _ in range(2):
-        running.start_worker()
-    client = _until_chunks_came(running, good, out)
-    running.workers[0].send_signal(signal.SIGTERM)
-    ended(record, running, client, good, out, 1)
+    record = Record("leaving worker", "SIGTERM to one of two workers while they train")
+    good = reference(scratch)
+    for number in range(tries):
+        with cluster(scratch / f"cluster-{number}", workers=2) as running:
+            client = _until_chunks_came(running, good, scratch / f"out-{number}")
+            running.workers[0].send_signal(signal.SIGTERM)
+            ended(record, running, client, good, scratch / f"out-{number}", 1)
+    return record
 
 
-def has_another_version(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+@family(tries=3, quick=0)
+def other_versions(scratch: Path, tries: int) -> Record:
     """A worker that differs from the run is refused by name, and the run goes on with the others."""
-    running.start_worker()
-    client = _until_chunks_came(running, good, out)
-    running.start_worker("-m", "tests.faults.odd_worker", "version")
-    ended(record, running, client, good, out, 1)
-    if not re.search(r"the worker tcp://\S+ on \S+ is not used: jax \S+, now 0\.0\.1; --mixed", running.printed()):
-        record.note("not refused by name", running.printed()[-400:])
+    record = Record("worker of another version", "a worker with another version of jax joins a run that another one has begun")
+    good = reference(scratch)
+    for number in range(tries):
+        with cluster(scratch / f"cluster-{number}", workers=1) as running:
+            client = _until_chunks_came(running, good, scratch / f"out-{number}")
+            running.start_worker("-m", "tests.faults.odd_worker", "version")
+            ended(record, running, client, good, scratch / f"out-{number}", 1)
+            if not re.search(r"the worker tcp://\S+ on \S+ is not used: jax \S+, now 0\.0\.1; --mixed", running.printed()):
+                record.note("not refused by name", running.printed()[-400:])
+    return record
 
 
-def computes_another_bit(record: Record, running: Cluster, good: Reference, out: Path) -> None:
+@family(tries=3, quick=0)
+def other_bits(scratch: Path, tries: int) -> Record:
     """A worker trains a chunk with another bit, and goes away before its rows have come; the chunk's next copy shows it."""
-    running.start_worker("-m", "tests.faults.odd_worker", "bit")
-    client = running.run(good.file, out)
-    running.workers[0].wait()
-    running.start_worker()
-    code = client.wait()
-    said = running.printed()
-    if code == 2 and re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) and not one_line(said):
-        record.keeps("the run ends with one line that names both hosts")
-    else:
-        record.breaks(f"exit {code}", said[-400:])
+    record = Record("worker that computes another bit", "the first copy of a chunk differs from the second in one bit")
+    good = reference(scratch)
+    for number in range(tries):
+        with cluster(scratch / f"cluster-{number}", workers=0) as running:
+            running.start_worker("-m", "tests.faults.odd_worker", "bit")
+            client = running.run(good.file, scratch / f"out-{number}")
+            running.workers[0].wait()
+            running.start_worker()
+            code, said = client.wait(), running.printed()
+            if code == 2 and re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) and not one_line(said):
+                record.keeps("the run ends with one line that names both hosts")
+            else:
+                record.breaks(f"exit {code}", said[-400:])
+    return record
 
 
 def _until_chunks_came(running: Cluster, good: Reference, out: Path) -> subprocess.Popen[bytes]:
