@@ -6,7 +6,7 @@
 # `initbench worker` starts a process for each GPU that it finds. Without a cluster, `initbench run mine.toml` uses all GPUs as well, from
 # one process; workers of their own keep eight GPUs busy where the host's work for one would hold up the others.
 #
-# Tried by hand on CPUs, where one worker takes the place of eight; not on eight GPUs.
+# Tried in the tests on a CPU, where one worker takes the place of eight; not on eight GPUs.
 
 #SBATCH --job-name=initbench
 #SBATCH --nodes=1

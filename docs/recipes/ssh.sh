@@ -7,7 +7,7 @@
 # in the network; this machine reaches any port of theirs. Data files and modules that the experiment names have to lie in their home
 # folders. Certificate and key are copied to them, as `initbench-tls`.
 #
-# Tried by hand with stand-ins for `ssh` and `scp` that run a worker on the same machine; not between machines.
+# Tried in the tests with stand-ins for `ssh` and `scp` that run the workers on one machine; not between machines.
 
 set -eu
 experiment=$1

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,18 +30,60 @@ import bench.runs.chunks
 # An experiment that is over at once would be a single chunk.
 bench.runs.chunks.MOST_LANES = 16
 from initbench.cli.app import app
-app()
+if __name__ == "__main__":
+    app()
 """
 
 
+SSH = """#!/bin/bash
+# Another machine: a folder of its own. `ssh -n HOST COMMAND`
+cd "$HOSTS/$2" && exec bash -c "$3"
+"""
+SCP = """#!/bin/bash
+# `scp -qr FOLDER HOST:FOLDER`
+mkdir -p "$HOSTS/${3%%:*}" && cp -r "$2" "$HOSTS/${3%%:*}/${3##*:}"
+"""
+
+
+def prepared(folder: Path, **commands: str) -> dict[str, str]:
+    """The environment of a recipe in a folder with an experiment and with commands, this package's and dask's among them."""
+    (folder / "mine.toml").write_text(EXPERIMENT)
+    (folder / "bin").mkdir()
+    for name, text in {"initbench": INITBENCH, **commands}.items():
+        command = folder / "bin" / name
+        command.write_text(text)
+        command.chmod(0o755)
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+
+
+def ran(folder: Path, environment: dict[str, str], recipe: str, *arguments: str) -> str:
+    """What a recipe prints, which leaves a whole run."""
+    with (folder / "printed.txt").open("w+") as printed:
+        subprocess.run(
+            ["bash", RECIPES / recipe, *arguments], cwd=folder, env=environment, check=True, timeout=300, stdout=printed, stderr=printed
+        )
+        printed.seek(0)
+        text = printed.read()
+    assert read_manifest(folder / "results" / "runs" / "mine").complete, text
+    return text
+
+
+def test_the_recipe_of_eight_gpus_runs_with_one_worker_on_a_cpu(tmp_path: Path) -> None:
+    assert "40 new" in ran(tmp_path, prepared(tmp_path), "eight-gpus.sh", "mine.toml")
+
+
+def test_the_recipe_for_ssh_runs_with_folders_in_place_of_machines(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {"HERE": "127.0.0.1", "PORT": str(port), "INITBENCH": "initbench", "HOSTS": str(tmp_path)}
+    assert "40 new" in ran(tmp_path, {**prepared(tmp_path, ssh=SSH, scp=SCP), **own}, "ssh.sh", "mine.toml", "gpu1", "gpu2")
+    assert all((tmp_path / host / "initbench-tls" / "key.pem").exists() for host in ("gpu1", "gpu2"))
+
+
 def test_the_body_of_the_slurm_array_runs_in_every_task(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(EXPERIMENT)
-    command = tmp_path / "bin" / "initbench"
-    command.parent.mkdir()
-    command.write_text(INITBENCH)
-    command.chmod(0o755)
-    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_MAX": "1"}
+    environment = {**prepared(tmp_path), "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_MAX": "1"}
     tasks = [
         subprocess.Popen(
             ["bash", RECIPES / "slurm-array.sh", "mine.toml"], cwd=tmp_path, env={**environment, "SLURM_ARRAY_TASK_ID": str(index)}
