@@ -1,6 +1,7 @@
-"""`python -m tests.same_rows BEFORE [NAME...] [--seeds N] [--out DIR]`: train the committed experiments in another checkout and in this
-one, and say where a row or a point of a curve is not the same to the last bit. If BEFORE is a folder of reports, their rows stand for the
-other checkout, as far as a report keeps them. A run that `--out` holds is not trained again.
+"""`python -m tests.same_rows BEFORE [NAME...] [--seeds N] [--out DIR]`: train the experiments of another checkout, as its files have
+them, in that checkout and in this one, and say where a row or a point of a curve is not the same to the last bit. If BEFORE is a folder of
+reports, their experiments are trained here and their rows stand for the other checkout, as far as a report keeps them. A run that `--out`
+holds is not trained again.
 """
 
 import argparse
@@ -16,16 +17,22 @@ import pyarrow.parquet as pq
 
 from analysis.report.compact import compact
 from analysis.rows.load import load
-from bench.spec import catalog
 
 ROOT = Path(__file__).parents[1]
 ORDER = ("cell", "data_seed", "init_seed", "step")
 """Columns that name a row, or a point of a curve."""
 
 
-def train(checkout: Path, name: str, seeds: int, out: Path) -> Path:
+def experiment_files(before: Path) -> dict[str, Path]:
+    """The experiment files of a checkout or of a folder of reports, by the names of the experiments."""
+    if (before / "bench").is_dir():
+        return {file.stem: file for file in sorted((before / "bench" / "experiments").glob("*.toml"))}
+    return {file.parent.name: file for file in sorted(before.glob("*/experiment.toml"))}
+
+
+def train(checkout: Path, name: str, file: Path, seeds: int, out: Path) -> Path:
     """The run folder of an experiment, trained by the code of a checkout; RuntimeError with its last words if that fails."""
-    command = [sys.executable, "-m", "initbench", "run", name, "--seeds", str(seeds), "--out", str(out), "--mixed"]
+    command = [sys.executable, "-m", "initbench", "run", str(file), "--seeds", str(seeds), "--out", str(out), "--mixed"]
     done = subprocess.run(
         command, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, capture_output=True, text=True, check=False
     )
@@ -87,17 +94,18 @@ def main() -> int:
     """Compare, experiment by experiment; 1 if anything differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.same_rows", description=__doc__)
     parser.add_argument("before", type=Path, metavar="BEFORE", help="the root of another checkout of this project, or a folder of reports")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; none: all that come with the package")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; none: all that BEFORE has")
     parser.add_argument("--seeds", type=int, default=100, help="seeds per cell (default: 100)")
     parser.add_argument("--out", type=Path, default=Path("results/same_rows"), help="where the runs go")
     options = parser.parse_args()
-    worst = 0
-    for name in options.names or catalog.names():
-        ours = train(ROOT, name, options.seeds, (options.out / "after").resolve())
-        if (options.before / name / "lanes.parquet").exists():
-            columns, different = same_as_reported(options.before / name, ours)
+    before, out, worst = options.before.resolve(), options.out.resolve(), 0
+    files = experiment_files(before)
+    for name in options.names or files:
+        ours = train(ROOT, name, files[name], options.seeds, out / "after")
+        if (before / name / "lanes.parquet").exists():
+            columns, different = same_as_reported(before / name, ours)
         else:
-            columns, different = same(train(options.before.resolve(), name, options.seeds, (options.out / "before").resolve()), ours)
+            columns, different = same(train(before, name, files[name], options.seeds, out / "before"), ours)
         worst |= bool(different)
         print(f"{name}: {'differs in ' + ', '.join(different) if different else f'{columns} columns, the same bytes'}", flush=True)
     return worst
