@@ -47,8 +47,6 @@ class Recurrent(nnx.Module):
     the last one, or all of them. ValueError if the number of inputs is no multiple of `features`.
     """
 
-    examples_last: ClassVar[bool] = True
-    """`trace` takes one example, or several as an array (input, example): along examples a CPU computes faster than along units."""
     gates: ClassVar[tuple[str, ...]] = ()
     """Names of the gates; empty: there is one gate, the cell itself."""
     carried: ClassVar[int] = 1
@@ -67,6 +65,14 @@ class Recurrent(nnx.Module):
         self.cell: Any = nnx.Dict({name: gate() for name in self.gates}) if self.gates else gate()
         self.reads = reads
         self.output = nnx.Linear(width * (self.time_steps if reads == "all" else 1), outputs, use_bias=bias, rngs=rngs)
+
+    @property
+    def examples_last(self) -> bool:
+        """`trace` takes one example, or several as an array (input, example).
+
+        In a loop over time steps a CPU computes faster along examples than along units, in an unrolled one slower.
+        """
+        return self.time_steps > UNROLLED_STEPS
 
     def step(self, state: State, z: Array, shift: Array | None) -> tuple[State, Hidden]:
         """Return the next state and the values of the step, from the columns `z` of all `maps` one after another."""

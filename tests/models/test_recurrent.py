@@ -10,6 +10,7 @@ import pytest
 from flax import nnx
 
 from bench.lane.network import Network, Noise, dotted
+from bench.models.recurrent import UNROLLED_STEPS
 from bench.probes.recurrent import recurrent_jacobian_max, recurrent_jacobian_min
 from bench.probes.symmetry import distinct_units
 from bench.startup import HASTY
@@ -100,9 +101,11 @@ def test_a_network_that_reads_all_its_states() -> None:
 
 @pytest.mark.parametrize(("name", "options"), [("elman", {}), ("gru", {"reads": "all"}), ("lstm", {"bias": False})])
 def test_examples_behind_the_units_give_the_same(name: str, options: dict[str, Any]) -> None:
-    front, behind = (network(name, examples_last=last, **options) for last in (False, True))
-    params, x = random_params(front), jnp.asarray(normal(7, 5 * FEATURES))
-    shifts = [0.1 * normal(7, WIDTH) for _ in range(5)]
+    steps = UNROLLED_STEPS + 1
+    front, behind = (network(name, steps, examples_last=last, **options) for last in (False, True))
+    assert behind.built.examples_last and not network(name, UNROLLED_STEPS).built.examples_last
+    params, x = random_params(front), jnp.asarray(normal(7, steps * FEATURES))
+    shifts = [0.1 * normal(7, WIDTH) for _ in range(steps)]
 
     @partial(jax.jit, compiler_options=HASTY)
     def found(params: Any, shifts: Any) -> list[Any]:
