@@ -72,7 +72,7 @@ class Network:
             what = f"its weights {', '.join(map(dotted, idle))} have no part in its outputs"
             raise self.entry.fault(what, fix="use them in __call__(x), or build no such layer")
         last = self.weight_paths[-1:]
-        self.output_paths = [path for path in self.weight_paths if last and _layer(path) == _layer(last[0])]
+        self.output_paths = [path for path in self.weight_paths if last and self._layer(path) == self._layer(last[0])]
         """Weights of the last layer: one matrix, or several of which it is made."""
         self.bias_paths = [path for path in self.paths if path not in (*self.weight_paths, *self.moving) and path[-1] == "bias"]
         self.built_values = self._values_of_others()
@@ -83,6 +83,15 @@ class Network:
 
     def _is_weight(self, path: Path) -> bool:
         return path[-1] != "bias" and self._leaves[path].ndim >= 2 and path not in self.moving
+
+    def _layer(self, path: Path) -> Path:
+        """Return the layer that a parameter belongs to: its first name, and its number if that name is a list.
+
+        In a user's own model it is the part that holds the parameter, as names may stand for anything there.
+        """
+        if self.entry.own:
+            return path[:-1]
+        return path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1]
 
     def _form(self, path: Path) -> Form | None:
         """Return how a weight is drawn; None if nobody knows which of its axes are inputs."""
@@ -221,8 +230,3 @@ class Network:
     def on_weights(self, function: Callable[[str, Array], Array], params: Params) -> Params:
         """Return the parameters with all weights replaced by a function of their name and value."""
         return self.on(self.weight_paths, function, params)
-
-
-def _layer(path: Path) -> Path:
-    """Return the layer of the model that a parameter belongs to: its first name, and its number if that name is a list."""
-    return path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1]
