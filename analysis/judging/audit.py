@@ -46,14 +46,14 @@ class Layer:
 
     @property
     def dead(self) -> float:
-        """Share of its units that a rectifier closes on every example; 0 where no rectifier follows."""
+        """Share of its units that a rectifier closes on every example; 0 where no rectifier follows or its units are not known."""
         if self.parameter.activation not in RECTIFIERS or not self.parameter.units:
             return 0.0
         return float(self.parameter.off.mean()) / self.parameter.units
 
     @property
     def tied(self) -> float:
-        """Share of its units that equal another one, and still do after some steps."""
+        """Share of its units that equal another one, and still do after some steps; 0 where its units are not known."""
         if self.parameter.units < 2 or not np.any(self.parameter.signal):
             return 0.0
         return float(self.parameter.tied.mean()) / (self.parameter.units - 1)
@@ -262,8 +262,8 @@ def audit_record(audit: Audit) -> dict[str, Any]:
                 "standard": layer.standard_scale or None,
                 "signal_variance": one.signal.tolist(),
                 "gradient_variance": one.slope.tolist(),
-                "tied_units": layer.tied,
-                "dead_units": layer.dead,
+                "tied_units": layer.tied if one.units else None,
+                "dead_units": layer.dead if one.units else None,
                 "trained": one.trained,
                 "never_moves": layer.never_moves,
             }

@@ -7,13 +7,16 @@ and in loops of unknown length runs as it is, and has no signal.
 
 import math
 from collections.abc import Callable
+from itertools import accumulate, product
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core
 
 from bench.lane.order import BODIES
+from bench.lane.units import MOVES, Units, at_step, met, mixed, moved, over_steps, summed, whole
 
 MOST_STEPS = 64
 """Largest number of time steps of a loop that is unrolled."""
@@ -24,10 +27,6 @@ CALLS = {
 """Activation functions by the names that they have in a traced program."""
 OPERATIONS = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu", "sin": "sine", "cos": "cosine", "integer_pow": "gelu"}
 """Single operations that are an activation function, or a part of one."""
-MOVES = {
-    "reshape", "transpose", "broadcast_in_dim", "convert_element_type", "squeeze", "slice", "dynamic_slice", "split", "concatenate", "rev",
-    "copy", "copy_p", "expand_dims", "reduce_precision", "optimization_barrier", "pad",
-}  # fmt: skip
 ELEMENTWISE = {"add", "add_any", "sub", "mul", "div", "neg"}
 
 
@@ -37,9 +36,31 @@ class Tap(NamedTuple):
     parameters: tuple[int, ...]
     """Places of the parameters that meet the data here."""
     value: Any
-    """The pre-activations, with the example axis first and the unit axis last."""
+    """The pre-activations, as they stand in the program."""
     activation: str
     """The activation function that follows; empty if none is recognized."""
+    units: Units | None
+    """The axes that count units; None if they are not known."""
+
+    @property
+    def rows(self) -> Any:
+        """The pre-activations (place, unit), a place being an example, a position in it, or both; one unit if the units are not known."""
+        axes = sorted(self.units or ())
+        last = jnp.moveaxis(self.value, axes, range(-len(axes), 0))
+        return last.reshape(-1, math.prod(self.value.shape[axis] for axis in axes))
+
+    def columns(self, parameter: int) -> list[np.ndarray]:
+        """Return the columns of the units of a parameter, once for each gate that it is part of; empty if they are not known."""
+        if self.units is None:
+            return []
+        parts: list[list[slice]] = []
+        for axis in sorted(self.units):
+            gates = self.units[axis] or ()
+            ends = accumulate(size for _, size in gates)
+            parts.append([slice(end - size, end) for end, (owners, size) in zip(ends, gates, strict=True) if parameter in owners])
+        shape = [self.value.shape[axis] for axis in sorted(self.units)]
+        numbers = np.arange(math.prod(shape)).reshape(shape)
+        return [numbers[part].ravel() for part in product(*parts)]
 
 
 class Branch(NamedTuple):
@@ -61,9 +82,12 @@ class Inside(NamedTuple):
 
 
 class _Node:
-    """A value with what it is computed from: the data or not, which parameters, which other values, and of which taps it is the signal."""
+    """A value with what it is computed from: the data or not, which parameters, which other values, and of which taps it is the signal.
 
-    __slots__ = ("value", "data", "params", "seen", "origins")
+    `units` are the axes that count units, of a signal or of a weight; None if they are not known. All axes of a constant do.
+    """
+
+    __slots__ = ("value", "data", "params", "seen", "origins", "units")
 
     def __init__(
         self,
@@ -72,8 +96,10 @@ class _Node:
         params: frozenset[int] = frozenset(),
         seen: int = 0,
         origins: frozenset[int] = frozenset(),
+        units: Units | None = None,
     ) -> None:
         self.value, self.data, self.params, self.seen, self.origins = value, data, params, seen, origins
+        self.units = whole(jnp.shape(value), params) if units is None and not data and not params else units
 
 
 class _Run:
@@ -119,23 +145,28 @@ class _Run:
         steps = range(given["length"])
         found: dict[int, list[_Node]] = {}
         for step in reversed(steps) if given["reverse"] else steps:
-            at = [self._like([row], row.value[step], row.origins) for row in rows]
+            at = [self._like([row], row.value[step], row.origins, at_step(row.units, row.data)) for row in rows]
             results = self.through(given["jaxpr"].jaxpr, given["jaxpr"].consts, [*consts, *state, *at])
             state, found[step] = results[:carried], results[carried:]
         stacked = [
-            self._like(list(nodes), jnp.stack([node.value for node in nodes]), frozenset().union(*(node.origins for node in nodes)))
+            self._like(
+                list(nodes),
+                jnp.stack([node.value for node in nodes]),
+                frozenset().union(*(node.origins for node in nodes)),
+                over_steps([node.units if node.data else None for node in nodes]),
+            )
             for nodes in zip(*(found[step] for step in steps), strict=True)
         ]
         return [*state, *stacked]
 
-    def _like(self, nodes: list[_Node], value: Any, origins: frozenset[int] = frozenset()) -> _Node:
+    def _like(self, nodes: list[_Node], value: Any, origins: frozenset[int] = frozenset(), units: Units | None = None) -> _Node:
         """Return a new node that is computed from these."""
         self._made += 1
         seen = 1 << self._made
         for node in nodes:
             seen |= node.seen
         params = frozenset().union(*(node.params for node in nodes))
-        return _Node(value, any(node.data for node in nodes), params, seen, origins)
+        return _Node(value, any(node.data for node in nodes), params, seen, origins, units)
 
     def _operation(self, equation: Any, operands: list[_Node], inside: bool) -> list[_Node]:
         found = equation.primitive.get_bind_params(equation.params)
@@ -146,29 +177,35 @@ class _Run:
         name = equation.primitive.name
         if inside:
             weights = [node for node in operands if node.params and not node.data and getattr(node.value, "ndim", 0) >= 1]
-            met = sorted(frozenset().union(*(node.params for node in weights)))
-            if met and name not in ELEMENTWISE and not _is_index(equation):
-                return [self._tapped(operands, values[0], tuple(met)), *(self._like(operands, value) for value in values[1:])]
+            places = tuple(sorted(frozenset().union(*(node.params for node in weights))))
+            if places and name not in ELEMENTWISE and not _is_index(equation):
+                return [self._tapped(equation, operands, values[0], places), *(self._like(operands, value) for value in values[1:])]
         self._name_activation(equation, operands)
         origins = self._origins(name, operands, values[0])
-        nodes = [self._like(operands, value, origins) for value in values]
+        nodes = [
+            self._like(operands, value, origins, _units_after(equation, number, operands, origins, jnp.shape(value)))
+            for number, value in enumerate(values)
+        ]
         if name in MOVES and len(operands) == 1:
             # A stream that is only moved or converted is still the same stream.
             nodes[0].seen = operands[0].seen
         if name in ("add", "add_any"):
             self._note_branch(operands, nodes[0])
         for tap in origins if inside and name in ("add", "add_any") else ():
-            # A bias belongs to the signal of its layer.
-            if self.taps[tap].value.shape == values[0].shape:
-                self.taps[tap] = self.taps[tap]._replace(value=values[0])
+            # A bias belongs to the signal of its layer, also where it is added to a reshaped or transposed one.
+            if self.taps[tap].value.size == values[0].size:
+                self.taps[tap] = self.taps[tap]._replace(value=values[0], units=nodes[0].units)
         return nodes
 
-    def _tapped(self, operands: list[_Node], value: Any, parameters: tuple[int, ...]) -> _Node:
+    def _tapped(self, equation: Any, operands: list[_Node], value: Any, parameters: tuple[int, ...]) -> _Node:
         place = len(self.taps)
         if self._shifts is not None:
-            value = value + self._shifts[place]
-        self.taps.append(Tap(parameters, value, ""))
-        node = self._like(operands, value, frozenset({place}))
+            value = value + self._shifts[place].reshape(value.shape)
+        weights = [number for number, node in enumerate(operands) if node.params and not node.data]
+        weight = operands[weights[0]]
+        units = met(equation, weights[0], weight.units, jnp.shape(weight.value)) if len(weights) == 1 else None
+        self.taps.append(Tap(parameters, value, "", units))
+        node = self._like(operands, value, frozenset({place}), units)
         self._bits.append(1 << self._made)
         return node
 
@@ -218,6 +255,23 @@ class _Run:
                 return
 
 
+def _units_after(equation: Any, number: int, operands: list[_Node], origins: frozenset[int], shape: tuple[int, ...]) -> Units | None:
+    """Return the axes that count units in the result `number` of an operation: of a signal, or of a value without data."""
+    name = equation.primitive.name
+    data, owners = any(node.data for node in operands), frozenset().union(*(node.params for node in operands))
+    if data and not origins or not data and not owners:
+        return None
+    if name in MOVES:
+        first = number if name == "optimization_barrier" else 0
+        sources = operands if name == "concatenate" else [operands[first]]
+        return moved(equation, [node.units for node in sources], [jnp.shape(node.value) for node in sources], shape)
+    if data:
+        return summed([node.units for node in operands if node.origins & origins])
+    if name in ELEMENTWISE:
+        return mixed([node.units for node in operands], [jnp.shape(node.value) for node in operands], shape)
+    return whole(shape, owners)
+
+
 def _called(equation: Any) -> str:
     """Return the name of the function that an operation calls; a function with a derivative of its own has the name of what it calls."""
     body = next((equation.params[name] for name in BODIES if name in equation.params), None)
@@ -236,7 +290,7 @@ def inside(forward: Callable[[list[Any], Any], Any], values: list[Any], x: Any, 
     """Return what a pass of `forward(values, x)` shows; `shifts`, one array for each tap, are added to the signals."""
     closed, shape = jax.make_jaxpr(forward, return_shape=True)(values, x)
     run = _Run(shifts)
-    nodes = [_Node(value, params=frozenset({place})) for place, value in enumerate(values)]
+    nodes = [_Node(value, params=(own := frozenset({place})), units=whole(value.shape, own)) for place, value in enumerate(values)]
     outputs = run.through(closed.jaxpr, closed.consts, [*nodes, _Node(x, data=True, seen=1)])
     return Inside(jax.tree.unflatten(jax.tree.structure(shape), [node.value for node in outputs]), run.taps, run.branches)
 

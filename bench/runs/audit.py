@@ -65,6 +65,7 @@ class Parameter:
     slope_length: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """Mean square of the length of that gradient, over all units and places (data set,)."""
     units: int = 0
+    """Number of its units; 0 where it is not known which numbers of its signal belong to a unit."""
     off: np.ndarray = field(default_factory=lambda: np.zeros(0))
     """Number of units whose pre-activation is not above zero on any example (data set,)."""
     tied: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -196,13 +197,12 @@ class _Audit:
     def _look(self, values: Any, x: Any, y: Any, shifts: Any) -> dict[str, Any]:
         def loss(shifts: Any) -> Any:
             found = inside(self._subject.forward, values, x, shifts)
-            taps = [tap.value for tap in found.taps]
-            return jnp.sum(self._each(per_example(found.outputs), y)), (taps, [branch[:3] for branch in found.branches])
+            rows = [tap.rows for tap in found.taps]
+            return jnp.sum(self._each(per_example(found.outputs), y)), (rows, [branch[:3] for branch in found.branches])
 
-        slopes, (taps, branches) = jax.grad(loss, has_aux=True)(shifts)
-        rows = [tap.reshape(-1, tap.shape[-1]) for tap in taps]
+        slopes, (rows, branches) = jax.grad(loss, has_aux=True)(shifts)
         return {
-            "signal": [jnp.mean(jnp.square(tap)) for tap in taps],
+            "signal": [jnp.mean(jnp.square(row)) for row in rows],
             "slope": [jnp.mean(jnp.square(slope)) for slope in slopes],
             "slope_length": [jnp.sum(jnp.square(slope)) / len(x) for slope in slopes],
             "top": [jnp.max(row, axis=0) for row in rows],
@@ -255,12 +255,16 @@ class _Audit:
             np.array([combine([each[name][number] for number in own]) for each in before])
             for name, combine in (("signal", np.mean), ("slope", np.mean), ("slope_length", np.sum))
         )
-        parameter.units = taps[own[0]].value.shape[-1]
-
-        parameter.off = np.array([(np.max([each["top"][number] for number in own], axis=0) <= 0).sum() for each in before])
+        columns = [taps[number].columns(place) for number in own]
+        if not all(columns) or len({len(one) for found in columns for one in found}) > 1:
+            # It is not known which numbers belong to a unit, or the layer has other units at another place.
+            return
+        uses = [(number, one) for number, found in zip(own, columns, strict=True) for one in found]
+        parameter.units = len(uses[0][1])
+        parameter.off = np.array([(np.max([each["top"][number][one] for number, one in uses], axis=0) <= 0).sum() for each in before])
         parameter.tied = np.array(
             [
-                _twins(np.concatenate([each["prints"][number] for each in pair for number in own]))
+                _twins(np.concatenate([each["prints"][number][:, one] for each in pair for number, one in uses]))
                 for pair in zip(before, after, strict=True)
             ]
         )

@@ -90,3 +90,13 @@ class Transformer(nnx.Module):
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x))
+
+
+class Read(nnx.Module):
+    """A table of symbols that is also the output layer."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.table, self.layer = nnx.Embed(7, WIDTH, rngs=rngs), nnx.Linear(WIDTH, WIDTH, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.table.attend(self.layer(jnp.mean(self.table(x), axis=-2)))

@@ -33,6 +33,8 @@ alone.
 
 A signal is read off the traced program, where a parameter meets the data, and so of any model. A loop over more than 64 time steps is
 not looked into, a gate or a scale has no signal, and an activation function is named where its name or its operations tell.
+The units of a layer are the axes of its signal that come from its weight; where a model mixes them with others, such as examples, nothing
+is said of tied and dead units.
 
 The models below have the layers and sizes of those that Flax's documentation describes (`tests/audit/documented.py`); this page is
 written by `python -m tests.audit.page`.
