@@ -27,6 +27,7 @@ from analysis.rows.measures import check_measures
 from analysis.rows.summary import summarize
 from bench.messages import nearest, shown
 from bench.registry import trusting
+from bench.runs.places import local_place
 
 MOST_CELLS = 20
 """Number of cells that are shown; of more, the first ones."""
@@ -110,8 +111,9 @@ class Run(rows.Run):
         >>> ib.load("results/runs/small").report().as_posix()
         'results/reports/small/README.md'
         """
-        write_report([self.folder], Path(out), self.trust)
-        return Path(out) / self.experiment.name / "README.md"
+        target = local_place(out)
+        write_report([self.folder], target, self.trust)
+        return target / self.experiment.name / "README.md"
 
     def __repr__(self) -> str:
         return f"{self._headline}\n{plain_text(self.folder)}"

@@ -29,6 +29,16 @@ def place(folder: Path | str) -> Path:
     return cast(Path, found)
 
 
+def local_place(folder: Path | str) -> Path:
+    """Return the folder or file of this name on this machine; ValueError for one on object storage."""
+    if PROTOCOL in str(folder):
+        raise ValueError(
+            f"{folder}: a folder of this machine is needed here; object storage is for --out of run and merge, and for the run folders and "
+            "reports that commands read"
+        )
+    return Path(folder)
+
+
 def is_here(folder: Path) -> bool:
     """Return whether a folder is on this machine, where there are links, locks and renamed files."""
     return isinstance(folder, Path)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from initbench.cli.errors import clean
-from initbench.cli.options import PLACE, Trust
+from initbench.cli.options import LOCAL, PLACE, Trust
 from initbench.cli.tables import cells_table, curve_table, disagreements_table, err, frame_table, out
 
 
@@ -38,7 +38,7 @@ def replay(
     data_seed: Annotated[
         int | None, typer.Option("--data-seed", min=0, help="The data seed, if not the init seed or the first one.")
     ] = None,
-    where: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path("results/replays"),
+    where: Annotated[Path, typer.Option("--out", help="Where the figure goes.", **LOCAL)] = Path("results/replays"),
     trust: Trust = [],  # noqa: B006
 ) -> None:
     """Train one training run again, alone, and compare it with its row, bit by bit; exit code 1 if it differs."""
@@ -69,7 +69,9 @@ def replay(
 @clean
 def ends(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder, or a report.", **PLACE)],
-    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Also write a line per failed training run, as CSV.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="Also write a line per failed training run, as CSV.", **LOCAL)
+    ] = None,
     trust: Trust = [],  # noqa: B006
 ) -> None:
     """Where failed training runs were heading: trains them again, and certifies minimum, saddle, plateau, late or unknown."""
@@ -91,7 +93,7 @@ def ends(
 @clean
 def throughput(
     peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch as well (needs torch).")] = False,
-    folder: Annotated[Path, typer.Option("--out", help="Where the page goes.")] = Path("results/reports"),
+    folder: Annotated[Path, typer.Option("--out", help="Where the page goes.", **LOCAL)] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
     from analysis.report.throughput_page import write_throughput

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +13,27 @@ def _place(text: str) -> Path:
     """Return the folder of this name, which may stand on object storage; a wrong name is wrong input of the command."""
     from bench.runs.places import place
 
+    return _parsed(place, text)
+
+
+def _local(text: str) -> Path:
+    """Return the folder or file of this name on this machine; one on object storage is wrong input of the command."""
+    from bench.runs.places import local_place
+
+    return _parsed(local_place, text)
+
+
+def _parsed(parse: Callable[[str], Path], text: str) -> Path:
     try:
-        return place(text)
+        return parse(text)
     except ValueError as error:
         fail(str(error))
 
 
 PLACE: dict[str, Any] = {"parser": _place}
 """Of an option or argument: a folder on this machine, or on object storage."""
+LOCAL: dict[str, Any] = {"parser": _local}
+"""Of an option: a folder or file on this machine, to which the command writes."""
 
 Trust = Annotated[
     list[str],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from initbench.cli.errors import clean
-from initbench.cli.options import Fresh, Mixed, Seeds, Trust
+from initbench.cli.options import LOCAL, Fresh, Mixed, Seeds, Trust
 from initbench.cli.run import key_and_value, train
 from initbench.cli.tables import frame_table, out
 
@@ -44,7 +44,7 @@ def league(
     options: Annotated[list[str], typer.Option("--option", metavar="KEY=VALUE", help="An option of it; repeatable.")] = [],  # noqa: B006
     quick: Annotated[bool, typer.Option("--quick", help="Two shallow networks and 64 seeds.")] = False,
     seeds: Seeds = None,
-    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.", **LOCAL)] = Path("results"),
     mixed: Mixed = False,
     fresh: Fresh = False,
 ) -> None:
@@ -79,7 +79,9 @@ def audit(
     task: Annotated[str | None, typer.Option("--task", metavar="T", help="Take examples and loss of a task.")] = None,
     options: Annotated[list[str], typer.Option("--option", metavar="KEY=VALUE", help="An option of the model; repeatable.")] = [],  # noqa: B006
     cell: Annotated[str, typer.Option("--cell", metavar="ID", help="A cell of a run folder by its id, or its beginning.")] = "",
-    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Draw signal and gradient by layer into this folder.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Draw signal and gradient by layer into this folder.", **LOCAL)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     trust: Trust = [],  # noqa: B006
 ) -> None:
@@ -151,7 +153,9 @@ def judge(
     baseline: Annotated[str | None, typer.Option("--baseline", metavar="NAME", help="Hold every setting against this one.")] = None,
     margin: Annotated[float, typer.Option("--margin", help="Difference that is too small to matter, in the metric's units.")] = 0.0,
     alpha: Annotated[float, typer.Option("--alpha", help="Probability of any wrong verdict.")] = 0.05,
-    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write a page with a figure into this folder.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write a page with a figure into this folder.", **LOCAL)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Other people's numbers: intervals, paired tests, correction, power, and a verdict per question; nothing is trained."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from initbench.cli.errors import clean
-from initbench.cli.options import PLACE, Trust
+from initbench.cli.options import LOCAL, PLACE, Trust
 from initbench.cli.tables import out
 
 Runs = Annotated[list[Path], typer.Argument(metavar="[DIR]...", help="Run folders, or folders of them.", **PLACE)]
@@ -17,7 +17,7 @@ RUNS, REPORTS = [Path("results/runs")], [Path("results/reports")]
 @clean
 def report(
     folders: Runs = RUNS,
-    folder: Annotated[Path, typer.Option("--out", help="Where the report goes.")] = Path("results/reports"),
+    folder: Annotated[Path, typer.Option("--out", help="Where the report goes.", **LOCAL)] = Path("results/reports"),
     html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
     trust: Trust = [],  # noqa: B006
 ) -> None:
@@ -55,8 +55,10 @@ def figure(
     size: Annotated[str | None, typer.Option("--size", metavar="WxH", help="Width and height in inches, for example 3.3x2.5.")] = None,
     kind: Annotated[str, typer.Option("--format", help="svg, pdf or png.")] = "pdf",
     style: Annotated[Path | None, typer.Option("--style", metavar="FILE", help="A style file of Matplotlib (.mplstyle).")] = None,
-    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Also write the numbers that it shows, as CSV.")] = None,
-    target: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where NAME.FORMAT goes.")] = Path(),
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="Also write the numbers that it shows, as CSV.", **LOCAL)
+    ] = None,
+    target: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where NAME.FORMAT goes.", **LOCAL)] = Path(),
     trust: Trust = [],  # noqa: B006
 ) -> None:
     """Draw one figure of a run again, in a size, style and format of your own."""

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from initbench.cli.errors import clean
-from initbench.cli.options import PLACE, Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
+from initbench.cli.options import LOCAL, PLACE, Fresh, Insecure, Mixed, Seeds, TlsCa, TlsCert, TlsKey
 from initbench.cli.progress import Told
 from initbench.cli.report import write_and_print
 from initbench.cli.tables import err, out
@@ -77,7 +77,7 @@ def reproduce(
     names: Annotated[list[str], typer.Argument(metavar="[NAME]...", help="Experiments; none: the headline ones.")] = [],  # noqa: B006
     everything: Annotated[bool, typer.Option("--all", help="All experiments that come with the package.")] = False,
     seeds: Seeds = None,
-    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.")] = Path("results"),
+    folder: Annotated[Path, typer.Option("--out", help="Folder of `runs` and `reports`.", **LOCAL)] = Path("results"),
     mixed: Mixed = False,
     fresh: Fresh = False,
 ) -> None:

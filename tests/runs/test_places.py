@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+import initbench
 from analysis.rows.load import load
 from bench import run
 from bench.runs.manifest import read_manifest
 from bench.runs.places import is_here, place
+from initbench.cli.app import app
 from tests.commands import call
 from tests.conftest import experiment
 from tests.runs.small import SMALL, sums
@@ -65,3 +68,29 @@ def test_a_protocol_that_nobody_knows_is_refused_in_one_line() -> None:
     told = call("run", "x01-least-squares", "--out", "nosuch://x")
     assert told.exit_code == 2 and len(told.output.strip().splitlines()) == 1
     assert is_here(place("results/runs")) and place(os.sep) == Path(os.sep)
+
+
+LOCAL_ONLY = [
+    (command, option)
+    for command, known in get_command(app).commands.items()  # type: ignore[attr-defined]
+    for option in ("--out", "--data")
+    if (command, option) not in (("run", "--out"), ("merge", "--out")) and any(option in one.opts for one in known.params)
+]
+
+
+@pytest.mark.parametrize(("command", "option"), LOCAL_ONLY)
+def test_what_is_written_on_this_machine_alone_is_not_sent_to_object_storage(
+    command: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = call(command, option, "s3://b/r")
+    assert told.exit_code == 2 and told.stderr.count("\n") == 1
+    assert told.stderr.startswith(
+        "initbench: s3://b/r: a folder of this machine is needed here; object storage is for --out of run and merge"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_from_python_is_not_sent_to_object_storage(finished: Path) -> None:
+    with pytest.raises(ValueError, match="^s3://b/r: a folder of this machine is needed here"):
+        initbench.load(finished).report("s3://b/r")
