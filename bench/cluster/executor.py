@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from distributed import Client, Future, KilledWorker, as_completed
+from distributed import Client, Future, KilledWorker
+from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 
 from bench.cluster.task import TOPIC, Done, Order, Refused, Trained, provenance_here, train_chunk
@@ -35,6 +36,8 @@ PATIENCE_SECONDS = 24 * 3600.0
 PREEMPTIONS, FAILURES = 1000, 1
 """How many times a chunk is handed out again because its worker went away, and how many times because its training raised an error."""
 
+GONE = "the scheduler of the cluster is gone; what was written is kept, and the same command goes on with the rest"
+
 
 @dataclass(frozen=True)
 class OnCluster:
@@ -46,16 +49,27 @@ class OnCluster:
     def check(self, plan: Plan) -> None:
         """Do nothing: each worker checks for itself whether a program fits it."""
 
-    def provenance(self, experiment: Experiment) -> Provenance:
-        """Return the provenance of the rows that some worker makes; OSError if there is none for long."""
+    def provenance(self, experiment: Experiment, progress: Progress, watch: Watch) -> Provenance:
+        """Return the provenance of the rows that some worker makes; OSError if there is none for long, or the scheduler is gone."""
         # All of them are asked, so that all trace their programs at the same time; and anybody, for one that is started anew after it was
         # lost has another address.
         workers: list[list[str] | None] = [*([one] for one in self.client.nthreads()), None]
         asked = [self.client.submit(provenance_here, experiment.text, pure=False, resources={"DEVICE": 1}, workers=one) for one in workers]
-        try:
-            return next(as_completed(asked, loop=self.client.loop, timeout=PATIENCE_SECONDS)).result()
-        except TimeoutError as error:
-            raise OSError(f"{self.client.scheduler.address}: has no worker since {PATIENCE_SECONDS / 3600:.0f} h") from error
+        answered: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        for one in asked:
+            one.add_done_callback(answered.put)
+        progress.note = "waiting for a worker"
+        until = time.perf_counter() + PATIENCE_SECONDS
+        while time.perf_counter() < until:
+            # Signals are heard by the watcher, so that jobs which still wait in their queue can be canceled.
+            watch(progress)
+            try:
+                return answered.get(timeout=WAIT_SECONDS).result()
+            except queue.Empty:
+                continue
+            except FutureCancelledError as error:
+                raise OSError(GONE) from error
+        raise OSError(f"{self.client.scheduler.address}: has no worker since {PATIENCE_SECONDS / 3600:.0f} h")
 
     def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
         """Train what is missing from the folder and write it chunk by chunk; an exception keeps the chunks that have been written."""
@@ -154,7 +168,7 @@ class _Dealer:
         except CommClosedError:
             count = None
         if count is None:
-            raise OSError("the scheduler of the cluster is gone; what was written is kept, and the same command goes on with the rest")
+            raise OSError(GONE)
         if count:
             self._last_seen = time.perf_counter()
         elif time.perf_counter() - self._last_seen > PATIENCE_SECONDS:

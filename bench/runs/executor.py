@@ -16,8 +16,8 @@ class Executor(Protocol):
     def check(self, plan: Plan) -> None:
         """Raise ValueError if a plan cannot be trained there."""
 
-    def provenance(self, experiment: Experiment) -> Provenance:
-        """Return the provenance of rows that are made there."""
+    def provenance(self, experiment: Experiment, progress: Progress, watch: Watch) -> Provenance:
+        """Return the provenance of rows that are made there; the watcher is told while that is waited for."""
         ...
 
     def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:

@@ -37,7 +37,7 @@ class Here:
         """Raise ValueError if a plan does not fit this machine."""
         check_memory(plan.programs, self.mesh)
 
-    def provenance(self, experiment: Experiment) -> Provenance:
+    def provenance(self, experiment: Experiment, progress: Progress, watch: Watch) -> Provenance:
         """Return the provenance of rows that are made here."""
         return current_provenance(list(self.mesh.devices.flat), experiment)
 

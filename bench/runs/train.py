@@ -106,7 +106,7 @@ class _Pass:
             if stock.whole:
                 return stock
             if here is None and (stock.missing or store.new):
-                here = self._executor.provenance(self._plan.experiment)
+                here = self._executor.provenance(self._plan.experiment, self._progress, self._watch)
                 stock = self._told(of_one_provenance(store, table, self._wanted, stock, here, self._mixed, self._progress))
             begin(store, self._plan, here, self._share)
             self._executor.train(store, self._plan, stock, self._progress, self._watch)

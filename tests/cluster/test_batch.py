@@ -1,7 +1,9 @@
 """Jobs of a batch system train an experiment, encrypted by the certificate of the recipe."""
 
 import os
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from bench import Experiment, run
 from bench.cluster.connect import Tls, cluster
 from bench.cluster.executor import OnCluster
 from bench.runs.manifest import read_manifest
+from tests.commands import MINE
 from tests.conftest import experiment
 from tests.runs.small import SMALL
 
@@ -81,3 +84,20 @@ def test_jobs_train_over_tls_and_are_submitted_again(slurm: Path, monkeypatch: p
     assert len((slurm / "submitted").read_text().splitlines()) == 2
     manifest = read_manifest(folder)
     assert manifest.complete and manifest.latest.device.count == 1
+
+
+def test_a_signal_cancels_jobs_that_have_not_begun(slurm: Path) -> None:
+    """All jobs wait in the queue of the batch system when Ctrl-C comes."""
+    (slurm / "sbatch").write_text('#!/bin/bash\necho "Submitted batch job 4711"\ntouch submitted\n')
+    (slurm / "scancel").write_text('#!/bin/bash\necho "$@" >> canceled\n')
+    (slurm / "mine.toml").write_text(MINE)
+    command = [sys.executable, "-m", "initbench", "run", "mine.toml", "--on", "slurm.toml", "--insecure"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    waiting = time.monotonic() + 60
+    while not (slurm / "submitted").exists() or not (slurm / "results" / "runs").exists():
+        assert process.poll() is None and time.monotonic() < waiting
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130 and "stopped by SIGINT" in said and "Traceback" not in said
+    assert (slurm / "canceled").read_text().split() == ["4711"]

@@ -48,7 +48,9 @@ def test_a_worker_that_is_lost_before_it_has_answered_holds_nothing_up(
 ) -> None:
     monkeypatch.setattr(client, "nthreads", lambda: {"tcp://127.0.0.1:9": 1})
     monkeypatch.setattr(bench.cluster.executor, "PATIENCE_SECONDS", 60)
-    assert OnCluster(client).provenance(wanted).device.platform == "cpu"
+    notes: list[str] = []
+    found = OnCluster(client).provenance(wanted, Progress(1, 0), lambda progress: notes.append(progress.note))
+    assert found.device.platform == "cpu" and set(notes) == {"waiting for a worker"}
 
 
 def test_a_cluster_leaves_the_files_that_one_process_leaves(client: Client, wanted: Experiment, here: Path, tmp_path: Path) -> None:
