@@ -22,12 +22,11 @@ from tornado.ioloop import PeriodicCallback
 from bench.messages import explain, one_line
 
 SETTINGS = {
-    # A worker is given a chunk when it has ended the one before: chunks are long, and others may be idle by then.
-    "distributed.scheduler.worker-saturation": 1.0,
+    # A worker holds at most the chunks that the run hands out for each: the one that it trains, and the next.
     "distributed.scheduler.work-stealing": False,
     # A worker that compiles may be silent for long.
     "distributed.scheduler.worker-ttl": None,
-    # Lost workers are counted by the run itself, chunk by chunk.
+    # The scheduler hands out again what a lost worker had, however often that is; the run counts it by the scheduler's events.
     "distributed.scheduler.allowed-failures": 1000,
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.memory.target": False,

@@ -33,6 +33,8 @@ WAIT_SECONDS = 0.2
 """Longest time between two checks of signals and of the workers."""
 PATIENCE_SECONDS = 24 * 3600.0
 """Longest time without any worker, as when a batch system has none to give, before the run gives up."""
+EVENTS = "all"
+"""The topic of dask's events about workers that come and go."""
 PREEMPTIONS, FAILURES = 1000, 1
 """How many times a chunk is handed out again because its worker went away, and how many times because its training raised an error."""
 
@@ -110,7 +112,10 @@ class _Dealer:
         self._back: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._copies = _Copies()
         self._client.subscribe_topic(TOPIC, self._copies.hear)
+        self._losses = _Losses(self._client)
+        self._client.subscribe_topic(EVENTS, self._losses.hear)
         self._redone = 0
+        """Chunks that this process has handed out again; what lost workers had, the scheduler hands out again by itself."""
         self._came: list[tuple[Order, Done]] = []
         """Chunks that have come back and are not written yet."""
         self._started = self._last_seen = self._written = time.perf_counter()
@@ -124,8 +129,9 @@ class _Dealer:
             self._copies.check()
             return False
         running = min(workers, len(self._dealt))
-        redone = f", {self._redone} handed out again" if self._redone else ""
-        self._progress.note = f"{workers} workers, {running} chunks under way{redone}"
+        redone = self._redone + self._losses.chunks
+        again = f", {redone:,} handed out again" if redone else ""
+        self._progress.note = f"{workers} workers, {running} chunks under way{again}"
         try:
             self._take(self._back.get(timeout=WAIT_SECONDS))
         except queue.Empty:
@@ -137,7 +143,8 @@ class _Dealer:
 
     def leave(self) -> None:
         """Take back what the workers have not begun or ended."""
-        self._client.unsubscribe_topic(TOPIC)
+        for topic in (TOPIC, EVENTS):
+            self._client.unsubscribe_topic(topic)
         for future in self._dealt:
             future.release()
         if self._copies.again:
@@ -187,10 +194,11 @@ class _Dealer:
                 self._dismiss(found)
                 self._deal(_Dealt(dealt.order, dealt.preempted + 1, dealt.failed))
             else:
-                self._receive(dealt.order, found)
+                self._receive(dealt, found)
             return
         error = future.exception() if future.status == "error" else None
-        self._redone += 1
+        # What lost workers had is counted as they are lost.
+        self._redone += not isinstance(error, KilledWorker)
         if error is None or isinstance(error, KilledWorker):
             if dealt.preempted == PREEMPTIONS:
                 raise OSError(f"a chunk was handed out {PREEMPTIONS:,} times to workers that went away")
@@ -207,11 +215,13 @@ class _Dealer:
             self._progress.said.append(text)
         self._client.retire_workers([refused.address], close_workers=True, remove=True)
 
-    def _receive(self, order: Order, done: Done) -> None:
-        """Take in the rows of a chunk; ValueError if the worker has chosen another width of blocks than the others."""
-        widths = list(self._store.manifest.block_width)
+    def _receive(self, dealt: _Dealt, done: Done) -> None:
+        """Take in the rows of a chunk; one is handed out again if its worker has chosen another width of blocks than the first worker."""
+        order, widths = dealt.order, list(self._store.manifest.block_width)
         if widths[order.program] not in (0, done.width):
-            raise ValueError(f"{done.host}: trained in blocks of {done.width} lanes, the others in blocks of {widths[order.program]}")
+            self._redone += 1
+            self._deal(_Dealt(order, dealt.preempted + 1, dealt.failed))
+            return
         if not widths[order.program]:
             widths[order.program] = done.width
             # Chunks that are handed out from now on are told.
@@ -243,18 +253,37 @@ class _Dealer:
         return self._again.checked(rows.table) if kind == "lanes" and self._again else rows
 
 
+class _Losses:
+    """The number of chunks that lost workers had, by the events of the scheduler, which hands them out again by itself."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.chunks = 0
+
+    def hear(self, event: tuple[float, Any]) -> None:
+        """Take in an event; called by the client's thread."""
+        told = event[1]
+        if isinstance(told, dict) and told.get("action") == "remove-worker":
+            # Those under way, those that waited at the worker, and those whose rows had not been fetched; not those of other clients.
+            had = (*told["processing-tasks"], *told["lost-computed-tasks"])
+            self.chunks += sum(key in self._client.futures for key in had)
+
+
 class _Copies:
-    """The reports of workers on the chunks that they have trained: a chunk that was trained twice must have the same rows."""
+    """The reports of workers on the chunks that they have trained.
+
+    A chunk that was trained twice must have the same rows, if that was in blocks of one width and by workers of one provenance.
+    """
 
     def __init__(self) -> None:
-        self._first: dict[str, Trained] = {}
+        self._first: dict[tuple[str, str, int], Trained] = {}
         self._differ: list[tuple[Trained, Trained]] = []
         self.again = 0
 
     def hear(self, event: tuple[float, Any]) -> None:
         """Take in what a worker has told; called by the client's thread."""
         told = Trained(*event[1])
-        before = self._first.setdefault(told.key, told)
+        before = self._first.setdefault((told.key, told.provenance, told.width), told)
         if before is not told:
             self.again += 1
             if before.digest != told.digest:

@@ -27,8 +27,8 @@ TOPIC = "initbench"
 """The topic of dask's events under which workers tell which chunks they have trained."""
 KEPT = 4
 """Most experiments, and most compiled programs, that a worker keeps."""
-_pools: dict[tuple[str, int], Pool] = {}
-"""The pools of the programs that were trained last, the latest one last."""
+_pools: dict[tuple[str, int], tuple[int, Pool]] = {}
+"""The pools of the programs that were trained last, the latest one last, each with the width that was asked for, 0 if it chose its own."""
 
 
 class Order(NamedTuple):
@@ -82,6 +82,9 @@ class Trained(NamedTuple):
     key: str
     digest: str
     host: str
+    provenance: str
+    """The id of the provenance that the run expects; where workers may differ, of the worker's own."""
+    width: int
 
 
 def train_chunk(order: Order) -> Done | Refused:
@@ -109,7 +112,7 @@ def train_chunk(order: Order) -> Done | Refused:
     )
     solved = int(np.sum(batch.columns["status"] == Status.SOLVED))
     digest = hashlib.sha256(b"".join(one.content for one in rows.values())).hexdigest()
-    get_worker().log_event(TOPIC, tuple(Trained(order.key, digest, platform.node())))
+    get_worker().log_event(TOPIC, tuple(Trained(order.key, digest, platform.node(), (order.expected or here).id, pool.width)))
     return Done(platform.node(), pool.width, here, rows, solved, costs)
 
 
@@ -128,10 +131,11 @@ def _planned(experiment: str) -> Plan:
 
 def _pool(experiment: str, program: int, width: int) -> Pool:
     """Return the pool of a program, compiled once: a later order tells the width that this worker, or another one, has chosen."""
-    kept = _pools.pop((experiment, program), None)
-    if kept is None or width not in (0, kept.width):
-        kept = Pool(_planned(experiment).programs[program], lane_mesh(), width)
-    _pools[experiment, program] = kept
+    asked, kept = _pools.pop((experiment, program), (0, None))
+    # A width that another run has told says nothing about the one that this worker would choose.
+    if kept is None or width not in (asked, kept.width):
+        asked, kept = width, Pool(_planned(experiment).programs[program], lane_mesh(), width)
+    _pools[experiment, program] = asked, kept
     while len(_pools) > KEPT:
         del _pools[next(iter(_pools))]
     return kept

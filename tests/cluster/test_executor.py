@@ -1,5 +1,9 @@
 """Runs on worker processes of this machine: the same files as in one process, whatever happened on the way."""
 
+import os
+import re
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ import bench.runs.chunks
 from bench import Experiment, run
 from bench.cluster.connect import Tls, cluster
 from bench.cluster.executor import OnCluster, _Copies
-from bench.cluster.task import Trained
+from bench.cluster.task import Order, Refused, Trained, _pool, train_chunk
 from bench.runs.manifest import read_manifest
 from bench.runs.progress import Progress
 from tests.conftest import experiment
@@ -96,12 +100,68 @@ def test_a_worker_that_would_compute_otherwise_is_sent_away(client: Client, want
 def test_two_copies_of_a_chunk_are_a_check() -> None:
     copies = _Copies()
     for key, digest, host in (("a", "1", "one"), ("b", "2", "one"), ("a", "1", "two")):
-        copies.hear((0.0, tuple(Trained(key, digest, host))))
+        copies.hear((0.0, tuple(Trained(key, digest, host, "made", 4))))
     copies.check()
     assert copies.again == 1
-    copies.hear((0.0, ("b", "3", "two")))
+    # Copies that may differ: of a worker of another provenance, as --mixed allows, and in blocks of another width.
+    copies.hear((0.0, ("b", "4", "three", "otherwise", 4)))
+    copies.hear((0.0, ("b", "5", "four", "made", 8)))
+    copies.check()
+    assert copies.again == 1
+    copies.hear((0.0, ("b", "3", "two", "made", 4)))
     with pytest.raises(ValueError, match="chunk b: its rows from one and from two differ"):
         copies.check()
+
+
+def test_a_chunk_in_blocks_of_another_width_is_trained_again(
+    client: Client, wanted: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlike workers choose unlike widths for the first chunks of a program; the first that comes back decides."""
+
+    def chosen(order: Order) -> Any:
+        width = order.width or 1 + int(order.key, 16) % 2
+        done = train_chunk(order._replace(width=width))
+        assert not isinstance(done, Refused) and done.width == width
+        return done
+
+    monkeypatch.setattr(bench.cluster.executor, "train_chunk", chosen)
+    monkeypatch.setattr(bench.cluster.executor, "AHEAD", 20)
+    notes: list[str] = []
+    folder = run(wanted, tmp_path, executor=OnCluster(client, mixed=True), mixed=True, watch=lambda progress: notes.append(progress.note))
+    manifest = read_manifest(folder)
+    assert manifest.complete and set(manifest.block_width) <= {1, 2}
+    assert any("handed out again" in note for note in notes)
+
+
+def test_a_worker_chooses_its_own_width_also_after_it_was_told_another(wanted: Experiment) -> None:
+    own = _pool(wanted.text, 0, 0)
+    told = _pool(wanted.text, 0, own.width + 1)
+    assert told.width == own.width + 1 and _pool(wanted.text, 0, told.width) is told
+    again = _pool(wanted.text, 0, 0)
+    assert again.width == own.width and _pool(wanted.text, 0, own.width) is again
+
+
+def test_chunks_of_a_lost_worker_are_counted(
+    client: Client, wanted: Experiment, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(order: Order) -> Any:
+        time.sleep(0.5)
+        return train_chunk(order)
+
+    monkeypatch.setattr(bench.cluster.executor, "train_chunk", slow)
+    killed: list[int] = []
+    notes: list[str] = []
+
+    def watch(progress: Progress) -> None:
+        notes.append(progress.note)
+        if progress.done and not killed:
+            address = next(worker for worker, keys in client.processing().items() if keys)
+            killed.append(client.run(os.getpid, workers=[address])[address])
+            os.kill(killed[0], signal.SIGKILL)
+
+    folder = run(wanted, tmp_path, executor=OnCluster(client), watch=watch)
+    assert sums(folder) == sums(here)
+    assert re.search(r", [12] handed out again$", notes[-1])
 
 
 def test_an_error_of_a_worker_is_one_line(client: Client, wanted: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
