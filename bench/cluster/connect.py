@@ -22,11 +22,12 @@ from tornado.ioloop import PeriodicCallback
 from bench.messages import explain, one_line
 
 SETTINGS = {
-    # A worker holds at most the chunks that the run hands out for each: the one that it trains, and the next.
+    # The next chunk waits at the worker beside the one that it trains: `worker-saturation`, which would keep it at the scheduler, is not
+    # for tasks that need resources, as chunks do (`is_rootish` in distributed's scheduler). Where it waits, it stays.
     "distributed.scheduler.work-stealing": False,
     # A worker that compiles may be silent for long.
     "distributed.scheduler.worker-ttl": None,
-    # The scheduler hands out again what a lost worker had, however often that is; the run counts it by the scheduler's events.
+    # The scheduler itself hands out again what a lost worker had, up to so many times; the run counts that by the scheduler's events.
     "distributed.scheduler.allowed-failures": 1000,
     "distributed.worker.multiprocessing-method": "spawn",
     "distributed.worker.memory.target": False,

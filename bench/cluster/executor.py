@@ -28,7 +28,7 @@ from bench.runs.stock import Stock
 from bench.spec import Experiment
 
 AHEAD = 2
-"""Chunks that are handed out for each worker: the one that it trains, and the next."""
+"""Chunks that are handed out for each worker: the one that it trains, and the next, which waits there."""
 WAIT_SECONDS = 0.2
 """Longest time between two checks of signals and of the workers."""
 PATIENCE_SECONDS = 24 * 3600.0

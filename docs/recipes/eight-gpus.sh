@@ -26,9 +26,9 @@ if [ -f .venv/bin/activate ]; then . .venv/bin/activate; fi
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 trap 'exit 143' TERM INT
 
-# Nobody on other machines reaches the scheduler or the workers. Chunks wait at the scheduler until a worker is free.
-export DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION=1.0 DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING=False
-export DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=None DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=1000
+# Nobody on other machines reaches the scheduler or the workers. Chunks wait at the workers, where they stay.
+export DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING=False DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=None
+export DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=1000
 file=$(mktemp -d)/scheduler.json
 dask scheduler --host 127.0.0.1 --port 0 --dashboard-address 127.0.0.1:0 --scheduler-file "$file" &
 until [ -s "$file" ]; do kill -0 $!; sleep 1; done

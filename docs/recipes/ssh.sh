@@ -19,8 +19,8 @@ port=${PORT:-8786}
 trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 trap 'exit 143' TERM INT
 
-export DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION=1.0 DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING=False
-export DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=None DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=1000
+export DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING=False DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=None
+export DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=1000
 dask scheduler --host "tls://$here" --port "$port" --dashboard-address 127.0.0.1:0 \
     --tls-ca-file tls/ca.pem --tls-cert tls/cert.pem --tls-key tls/key.pem &
 

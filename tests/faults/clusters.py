@@ -4,6 +4,7 @@ import random
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from bench.runs.manifest import read_manifest
@@ -28,6 +29,8 @@ solved_below = 0.05
 [seeds]
 init = 3000
 """
+MOST_SECONDS = 1.5
+"""Longest time between rows that came and the kill of a worker."""
 SAME = "the same bytes as in one process"
 
 
@@ -83,8 +86,9 @@ def lost_workers(scratch: Path, tries: int) -> Record:
         client = running.run(good.file, out)
         killed = 0
         while killed < tries and client.poll() is None:
-            # Each time some chunks have come back since the last kill.
+            # Each time some chunks have come back since the last kill, and then at any moment of those under way.
             _wait_for_rows(out, client)
+            time.sleep(rng.uniform(0, MOST_SECONDS))
             victim = rng.choice([worker for worker in running.workers if worker.poll() is None])
             trainer = trainer_of(victim)
             if trainer is None or client.poll() is not None:
@@ -177,20 +181,31 @@ def other_versions(scratch: Path, tries: int) -> Record:
 
 @family(tries=3, quick=0)
 def other_bits(scratch: Path, tries: int) -> Record:
-    """A worker trains a chunk with another bit, and goes away before its rows have come; the chunk's next copy shows it."""
-    record = Record("worker that computes another bit", "the first copy of a chunk differs from the second in one bit")
+    """A worker trains a chunk with another bit, and goes away before its rows have come; the chunk's next copy shows it.
+
+    The same command without that worker then does the rest.
+    """
+    record = Record(
+        "worker that computes another bit", "the first copy of a chunk differs from the second in one bit; then again without that worker"
+    )
     good = reference(scratch)
     for number in range(tries):
+        out = scratch / f"out-{number}"
         with cluster(scratch / f"cluster-{number}", workers=0) as running:
             running.start_worker("-m", "tests.faults.odd_worker", "bit")
-            client = running.run(good.file, scratch / f"out-{number}")
+            client = running.run(good.file, out)
+            # It goes away by itself.
             running.workers[0].wait()
             running.start_worker()
             code, said = client.wait(), running.printed()
-            if code == 2 and re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) and not one_line(said):
-                record.keeps("the run ends with one line that names both hosts")
-            else:
+            if code != 2 or not re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) or one_line(said):
                 record.breaks(f"exit {code}", said[-400:])
+                continue
+            client = running.run(good.file, out, "again")
+            if client.wait():
+                record.breaks(f"then exit {client.returncode}", running.printed("again")[-400:])
+            else:
+                same_as(record, "the run ends with one line that names both hosts; then the same bytes as in one process", out / NAME, good)
     return record
 
 
