@@ -20,6 +20,7 @@ from bench.cluster.task import Order, Refused, Trained, _pool, train_chunk
 from bench.runs.manifest import read_manifest
 from bench.runs.progress import Progress
 from tests.conftest import experiment
+from tests.faults import processes
 from tests.runs.small import SMALL, change, lost_curves, removed_lanes, sums
 
 CHUNK_LANES = 16
@@ -55,6 +56,14 @@ def test_a_worker_that_is_lost_before_it_has_answered_holds_nothing_up(
     notes: list[str] = []
     found = OnCluster(client).provenance(wanted, Progress(1, 0), lambda progress: notes.append(progress.note))
     assert found.device.platform == "cpu" and set(notes) == {"waiting for a worker"}
+
+
+def test_a_scheduler_that_is_lost_before_there_is_a_worker_is_one_line(wanted: Experiment, tmp_path: Path) -> None:
+    with processes.cluster(tmp_path, workers=0) as running, Client(running.address, set_as_default=False) as lonely:
+        scheduler = running.scheduler
+        assert scheduler is not None
+        with pytest.raises(OSError, match="^the scheduler of the cluster is gone; "):
+            OnCluster(lonely).provenance(wanted, Progress(1, 0), lambda progress: processes.kill_all(scheduler))
 
 
 def test_a_cluster_leaves_the_files_that_one_process_leaves(client: Client, wanted: Experiment, here: Path, tmp_path: Path) -> None:

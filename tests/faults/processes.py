@@ -50,11 +50,11 @@ class Cluster:
         return self._start(name, "-m", "tests.faults.often", "run", str(file), "--out", str(out), "--on", str(self.file))
 
     def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
-        output = (self.folder / f"{name}.txt").open("ab")
         environment = {**os.environ, **SCHEDULER}
-        return subprocess.Popen(
-            [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment
-        )
+        with (self.folder / f"{name}.txt").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment
+            )
 
     def printed(self, name: str = "client") -> str:
         """Return what a process has printed."""
