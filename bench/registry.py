@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import jax
-from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError, TypeAdapter, create_model, model_validator
 
 from bench.docstrings import summary
 from bench.imports import MEND, OURS, described, hint, import_place, imported, place, remedy
@@ -195,8 +195,8 @@ class Registry:
     """Names of one kind (`initializer`, `model`, ...), filled by using the registry as a decorator.
 
     `supplied` are the arguments that the suite passes; all other arguments of a registered function
-    or class are its options, with their annotations as validation and their defaults as defaults. A user's own must take the arguments
-    that it `needs`, and `contract` says so in one sentence. With `factories`, one that takes none of them is called with its options and
+    or class are its options, with their annotations as validation and their defaults as defaults; a user's own with `**options` takes any
+    others besides. A user's own must take the arguments that it `needs`, and `contract` says so in one sentence. With `factories`, one that takes none of them is called with its options and
     returns such a piece. `adapted` makes a function or class of what else a user's name may stand for.
     """
 
@@ -256,7 +256,7 @@ class Registry:
         with entry.calling():
             # The metaclass of flax modules hides the constructor's signature behind its own.
             function: Any = target.__init__ if inspect.isclass(target) else target
-            parameters = inspect.signature(function, eval_str=True).parameters
+            parameters = {} if function is object.__init__ else inspect.signature(function, eval_str=True).parameters
             factory = self._factories and entry.own and self._is_factory(parameters)
             return replace(entry, factory=factory, options=self._options(entry, parameters, factory))
 
@@ -288,8 +288,8 @@ class Registry:
 
     def _is_factory(self, parameters: Mapping[str, inspect.Parameter]) -> bool:
         """Tell from its signature whether a user's own takes none of the arguments that only the piece itself is called with."""
-        variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        takes_any = any(parameter.kind in variable for parameter in parameters.values())
+        # The arguments of such a piece are passed by position, which `**options` does not take.
+        takes_any = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values())
         # A factory may take a dtype as well.
         return not takes_any and not set(self._needs) - {"dtype"} & set(parameters)
 
@@ -311,7 +311,21 @@ class Registry:
             empty = parameter.annotation is parameter.empty or factory and not _is_checkable(parameter.annotation)
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[parameter.name] = (Any if empty else parameter.annotation, default)
-        return create_model(entry.name, __config__=STRICT, **fields)
+        if not (entry.own and any_name):
+            return create_model(entry.name, __config__=STRICT, **fields)
+        config, refused = ConfigDict(**{**STRICT, "extra": "allow"}), self._supplied - {"self"}
+        return create_model(entry.name, __config__=config, __validators__={"refused": _refusal(refused)}, **fields)
+
+
+def _refusal(names: frozenset[str]) -> Any:
+    """Return the validator that refuses these names among the options that `**options` takes."""
+
+    def refuse(given: dict[str, Any]) -> dict[str, Any]:
+        if wrong := sorted(names & set(given)):
+            raise ValueError(f"an option cannot be called '{wrong[0]}', which is an argument that the suite passes")
+        return given
+
+    return model_validator(mode="before")(refuse)
 
 
 def _is_checkable(annotation: Any) -> bool:

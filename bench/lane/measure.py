@@ -59,7 +59,10 @@ def _views_of(entry: Entry, given: Mapping[str, Any]) -> tuple[str, ...]:
     fields = entry.options.model_fields
     if entry.own and (unknown := [name for name, option in fields.items() if option.is_required() and name not in given]):
         raise entry.fault(f"nothing that a probe looks at is called '{unknown[0]}'; {nearest(unknown[0], VIEWS)}")
-    return tuple(name for name in inspect.signature(inspect.unwrap(entry.target)).parameters if name not in fields)
+    parameters = inspect.signature(inspect.unwrap(entry.target)).parameters.values()
+    # Neither `**options` nor a default that no file can write is a view.
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return tuple(one.name for one in parameters if one.name not in fields and one.default is one.empty and one.kind not in variable)
 
 
 def _as_array(function: Callable[..., Any], *shown: Any) -> Array:

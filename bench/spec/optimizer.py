@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from bench.messages import explain, nearest, shown
+from bench.messages import nearest, shown
+from bench.named import all_options
 from bench.optimizers import check_optimizer, mask_of, optimizer, optimizers
 from bench.optimizers.clipping import clippings, is_clipping
 from bench.optimizers.schedules import check_schedule, checked, settled
@@ -81,11 +82,7 @@ class OptimizerSpec(Piece):
     @classmethod
     def _validated(cls, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options that the file gives to a user's own optimizer, as the types that it declares."""
-        entry = optimizer[name]
-        try:
-            found = entry.options.model_validate(options).model_dump()
-        except ValidationError as error:
-            raise ValueError(explain(error, entry.options, also=cls._settings())) from error
+        found = all_options(optimizer[name], options, cls._settings())
         return {key: found[key] for key in options}
 
     @model_validator(mode="after")

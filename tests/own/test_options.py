@@ -14,7 +14,7 @@ from analysis.rows.load import load
 from bench import Experiment, run
 from bench.initializers import drawn, draws, initializer
 from bench.registry import trusting
-from bench.spec import InitializerSpec
+from bench.spec import InitializerSpec, ModelSpec
 from tests.conftest import XOR, experiment
 from tests.own.user import planned
 
@@ -167,3 +167,58 @@ def test_a_scheme_sees_the_targets_and_has_options_and_a_key_if_it_declares_them
     # A scheme that draws comes before the gain, and leaves what has an initializer of its own.
     np.testing.assert_allclose([np.max(b / a) for a, b in zip(plain, scaled, strict=True)], np.where(weights, 3, 1), rtol=1e-6)
     assert [bool(np.any(leaf)) for leaf in part] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("section", "piece", "option", "values"),
+    [
+        ("optimizer", {"name": "pieces:any_optimizer", "learning_rate": 0.1}, "b1", [0.1, 0.9]),
+        ("initializer", {"name": "pieces:any_initializer"}, "scale", [1.0, 4.0]),
+        ("initializer", {"name": "pieces:any_factory"}, "scale", [1.0, 4.0]),
+        ("initializer", {"name": "he_normal", "scheme": {"name": "pieces:any_scheme"}}, "scheme.size", [0.5, 1.0]),
+        ("task", {"name": "pieces:any_task"}, "scale", [1.0, 3.0]),
+        ("task", {"name": "xor", "loss": {"name": "pieces:any_loss"}}, "loss.delta", [0.1, 0.5]),
+    ],
+)
+def test_a_piece_that_takes_any_option_is_given_each_and_every_one_tells_its_cells_apart(
+    section: str, piece: dict[str, Any], option: str, values: list[float], tmp_path: Path
+) -> None:
+    content = {**XOR, "training": {"steps": 3}, "track": [], "seeds": {"init": 2}, section: piece}
+    wanted = Experiment.parse(tomlkit.dumps({**content, "grid": {f"{section}.{option}": values}}))
+    assert len({cell.id for cell in wanted.cells}) == 2
+    folder = run(wanted, tmp_path)
+    with trusting(()):
+        lanes = load(folder).lanes
+    assert lanes.groupby(f"{section}.{option}")["loss_final"].mean().nunique() == 2
+
+
+def test_a_model_and_a_probe_take_any_option() -> None:
+    assert ModelSpec.model_validate({"name": "pieces:any_model", "depth": 3}).options == {"depth": 3}
+    [program] = planned(model={"name": "pieces:any_model", "depth": 3}, probes=[{"name": "pieces:any_probe", "power": 3.0}])
+    assert "any_probe" in program.measured
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"initializer": {"name": "pieces:any_initializer", "key": 3}}, "an option cannot be called 'key', which is an argument that the"),
+        ({"optimizer": {"name": "pieces:any_optimizer", "mask": 1}}, "an option cannot be called 'mask'"),
+        ({"probes": [{"name": "pieces:any_probe", "weights": 1}]}, "an option cannot be called 'weights'"),
+        ({"optimizer": {"name": "pieces:any_optimizer", "b3": 1}}, "b3"),
+        # A class without arguments has no options.
+        ({"initializer": {"name": "pieces:Ones", "size": 1}}, "unknown key 'size'"),
+    ],
+)
+def test_an_option_that_cannot_reach_a_piece_is_told_in_one_line(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told) as caught:
+        planned(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_class_without_arguments_makes_an_initializer() -> None:
+    assert not InitializerSpec.model_validate("pieces:Ones").random
+
+
+def test_a_default_that_no_file_can_write_is_no_view() -> None:
+    [program] = planned(probes=["pieces:through"])
+    assert "through" in program.measured
