@@ -196,8 +196,9 @@ class Registry:
 
     `supplied` are the arguments that the suite passes; all other arguments of a registered function
     or class are its options, with their annotations as validation and their defaults as defaults; a user's own with `**options` takes any
-    others besides. A user's own must take the arguments that it `needs`, and `contract` says so in one sentence. With `factories`, one that takes none of them is called with its options and
-    returns such a piece. `adapted` makes a function or class of what else a user's name may stand for.
+    others besides. A user's own must take the arguments that it `needs`, and `contract` says so in one sentence. With `factories`, one that
+    takes none of them is called with its options and returns such a piece. `adapted` makes a function or class of what else a user's name
+    may stand for.
     """
 
     def __init__(

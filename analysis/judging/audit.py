@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.judging.recognized import Start, recognized
+from analysis.judging.standard import standard_scale
 from bench.runs.audit import Numbers, Parameter
 
 RECTIFIERS = ("relu", "relu6")
 """Activation functions that let nothing through below zero."""
-HE = (*RECTIFIERS, "leaky_relu", "elu", "gelu", "silu", "swish", "mish", "softplus", "squareplus", "selu", "celu")
-"""Activation functions for which He's scale is the nearer one."""
 HALF = 0.5
 """Share of a layer's units from which on dead or tied ones are a finding."""
 MANY = 1000.0
@@ -61,7 +60,7 @@ class Layer:
     @property
     def standard(self) -> str:
         """Whose scale is the standard one for the activation function that follows: He or Glorot."""
-        return "He" if self.parameter.activation in HE else "Glorot"
+        return standard_scale(self.parameter.activation)
 
     @property
     def standard_scale(self) -> str:

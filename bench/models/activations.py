@@ -219,25 +219,30 @@ Activation = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": [*AC
 """The name of an activation function, of the package or a user's own, as an option of a model."""
 
 _EDGE, _NODES = 12, 200
-"""Where the quadrature of `second_moment_gain` ends, and the number of its nodes on either side of 0."""
+"""Where the quadrature of `moment_gain` ends, and the number of its nodes on either side of 0."""
 
 
 def second_moment_gain(name: str) -> float:
-    """Return 1 / sqrt(E f(z)^2) for z from N(0, 1): with weights of this gain over sqrt(fan_in), a wide layer keeps the second moment 1.
-
-    It is computed in float64 by Gauss-Legendre quadrature on both sides of 0, where some functions have a kink; beyond 12 standard
-    deviations a normal has less than 1e-32 of its mass.
-    """
+    """Return the `moment_gain` of a named activation function."""
     return _gain_of(name, own_activation[name].target if ":" in name else None)
 
 
 @cache
 def _gain_of(name: str, own: Function | None) -> float:
+    return moment_gain(activation_function(name))
+
+
+def moment_gain(function: Function) -> float:
+    """Return 1 / sqrt(E f(z)^2) for z from N(0, 1): with weights of this gain over sqrt(fan_in), a wide layer keeps the second moment 1.
+
+    It is computed in float64 by Gauss-Legendre quadrature on both sides of 0, where some functions have a kink; beyond 12 standard
+    deviations a normal has less than 1e-32 of its mass.
+    """
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     z = np.concatenate([_EDGE / 2 * (nodes - 1), _EDGE / 2 * (nodes + 1)])
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        values = np.asarray(activation_function(name)(jnp.asarray(z)))
+        values = np.asarray(function(jnp.asarray(z)))
     return float((_EDGE / 2 * np.sum(np.tile(weights, 2) * density * values**2)) ** -0.5)
 
 

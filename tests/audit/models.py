@@ -100,3 +100,15 @@ class Read(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.table.attend(self.layer(jnp.mean(self.table(x), axis=-2)))
+
+
+class Normalizing(nnx.Module):
+    """Three layers with LeCun's weights, as Flax draws them, and SELU."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.layers = nnx.List([nnx.Linear(8, 8, rngs=rngs) for _ in range(3)])
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer in self.layers[:-1]:
+            x = nnx.selu(layer(x))
+        return self.layers[-1](x)

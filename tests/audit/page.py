@@ -27,9 +27,13 @@ INTRODUCTION = """# Audit of a model's start
 sets: what each layer starts as, told from its numbers; its scale by He's and Glorot's, and which of the two is the `standard` one for the
 activation function that follows; the variance of its signal (its pre-activations) and of the gradient in them; units that are tied or
 dead; and what gradient descent moves. A layer of zeros never moves if its gradient is zero on every data set, and stays so while some
-steps are taken: other layers may free it. `--task T` takes a task's examples and loss, `--out DIR` draws a figure, `--json` prints all
-numbers. A run folder in place of a model is audited at the starts of its training runs; what it names is imported with `--trust MODULE`
-alone.
+steps are taken: other layers may free it. `--task T` takes a task's examples and loss, by its name or as a table of TOML, such as
+`--task '{ name = "file", path = "d.csv", target = "y" }'`. `--out DIR` draws a figure, `--json` prints all numbers. A run folder in place
+of a model is audited at the starts of its training runs; what it names is imported with `--trust MODULE` alone.
+
+He's scale is the standard one if the gain 1 / sqrt(E f(z)^2) of the function f, with z from N(0, 1), is nearer to sqrt(2) than to 1, as for
+ReLU and GELU. It is Glorot's if the gain is nearer to 1, as for SELU (1.00) and softplus (1.04), and for functions that treat both halves
+of the signal alike, as tanh does.
 
 A signal is read off the traced program, where a parameter meets the data, and so of any model. A loop over more than 64 time steps is
 not looked into, a gate or a scale has no signal, and an activation function is named where its name or its operations tell.

@@ -6,6 +6,9 @@ import pytest
 
 from analysis.judging.audit import Audit, audit_record, layer_frame
 from analysis.judging.recognized import recognized
+from analysis.judging.standard import standard_scale
+from bench.lane.taps import CALLS
+from bench.models.activations import second_moment_gain
 from tests.audit.page import audit_of
 
 MODELS = "tests.audit.models"
@@ -53,6 +56,20 @@ def test_rectifiers_behind_a_bias_of_minus_one_die_and_the_default_of_flax_is_na
     assert list(table["then"]) == ["relu", "relu", "relu", ""]
     assert list(table["standard"]) == ["He", "He", "He", "Glorot"]
     assert [layer["standard"] for layer in audit_record(found)["layers"]] == list(table["standard"])
+
+
+def test_a_network_of_selu_with_weights_of_lecun_has_its_standard_scale() -> None:
+    found = audit_of("Normalizing", MODELS)
+    table = layer_frame(found)
+    assert list(table["then"]) == ["selu", "selu", ""]
+    assert not found.faults and set(table["standard"]) == {"Glorot"}
+
+
+def test_the_standard_scale_follows_from_the_function() -> None:
+    he = {name for name in CALLS if standard_scale(name) == "He"}
+    assert he == {"relu", "relu6", "leaky_relu", "elu", "celu", "gelu", "silu", "swish", "mish"}
+    np.testing.assert_allclose([second_moment_gain(name) for name in ("selu", "softplus", "relu")], [1.0, 1.0419, 2**0.5], atol=5e-5)
+    assert {standard_scale(name) for name in ("", "sine", "cosine", "softmax")} == {"Glorot"}
 
 
 LAWS = {
