@@ -88,8 +88,9 @@ def check(
     ValueError with one line if the piece cannot be imported, or its kind cannot be guessed.
     """
     name = _named(piece)
-    wanted = kind or kind_of(name)
-    return Check(name, wanted, kind is None, *contracts(wanted, name, dict(options or {}), inputs, outputs, {"figure": of_figure}))
+    given = dict(options or {})
+    wanted = kind or kind_of(name, given)
+    return Check(name, wanted, kind is None, *contracts(wanted, name, given, inputs, outputs, {"figure": of_figure}))
 
 
 @dataclass(frozen=True)

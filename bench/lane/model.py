@@ -130,7 +130,7 @@ class Model:
             if UNEQUAL in str(error.__cause__):
                 fix = f"take jax.lax.pmean(value, '{EXAMPLE}'), or say whole_batch = True in the class"
                 raise self.entry.fault("a variable that it changes has another value for each example", error.__cause__, fix) from error
-            if self.whole_batch or self._gives_rows() or not self._gives_rows(3):
+            if not self.entry.own or self.whole_batch or self._gives_rows() or not self._gives_rows(3):
                 raise
             what = f"x is one example, of shape {self.shape}, and it takes a batch of them"
             raise self.entry.fault(what, error.__cause__, "write it for one, or say whole_batch = True in the class") from error

@@ -101,6 +101,16 @@ def adapted(found: Any) -> Any:
     return found if pair is None else _named_as(lambda: found, pair[1], [])
 
 
+def is_model(made: Any) -> bool:
+    """Tell whether something is a model, or a class of models: of flax.nnx, flax.linen or equinox, or a pair of functions."""
+    equinox = sys.modules.get("equinox")
+    modules = (nnx.Module, linen.Module, *([equinox.Module] if equinox is not None else []))
+    if inspect.isclass(made):
+        return issubclass(made, modules)
+    stateful = equinox is not None and _is_stateful(equinox, made)
+    return isinstance(made, modules) or stateful or _pair(made) is not None
+
+
 def _named_as(function: Any, original: Any, parameters: list[inspect.Parameter]) -> Any:
     """Return a function with the name, file and documentation of what it stands for, and these parameters."""
     for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import optax
-from flax import linen, nnx
+import pandas as pd
 
 from bench.imports import described, imported
 from bench.lane.views import VIEWS
+from bench.models.bridges import is_model
 from bench.registry import PieceError, Registry, importing
 from bench.runs.trials import KINDS, Trial, Untried, lacking, trials
 from bench.tasks.definition import Task
@@ -32,15 +33,13 @@ class Contract:
     """Advice on what to write instead, if it is broken."""
 
 
-def kind_of(name: str) -> str:
+def kind_of(name: str, options: Mapping[str, Any]) -> str:
     """Guess the kind of a user's piece from its type, its signature, or what it returns; ValueError if none fits, or it cannot be imported.
 
-    `PieceError` if the module cannot be imported.
+    `options` are those that it is given. `PieceError` if the module cannot be imported.
     """
     found = _found(name)
-    if inspect.isclass(found) and issubclass(found, nnx.Module | linen.Module) or isinstance(found, linen.Module | tuple):
-        return "model"
-    if not callable(found):
+    if is_model(found) or not callable(found):
         return "model"
     try:
         parameters = inspect.signature(found.__init__ if inspect.isclass(found) else found).parameters
@@ -58,13 +57,15 @@ def kind_of(name: str) -> str:
             return kind
     required = {
         one.name for one in parameters.values() if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
-    }
+    } - set(options)
     if required and required <= set(VIEWS):
         return "probe"
+    if required == {"x"}:
+        return "activation"
     if names & {"rngs", "inputs"}:
         return "model"
     if not required:
-        return _kind_of_result(name, found)
+        return _kind_of_result(name, found, options)
     raise ValueError(f"'{name}': its arguments {', '.join(sorted(required))} are those of no kind of piece; say which it is: --kind KIND")
 
 
@@ -86,14 +87,15 @@ _PIECE = Registry("piece")
 """Pieces whose kind is not known yet."""
 
 
-def _kind_of_result(name: str, found: Any) -> str:
+def _kind_of_result(name: str, found: Any, options: Mapping[str, Any]) -> str:
     try:
-        made = found()
+        made = found(**options)
     except Exception as error:
-        raise ValueError(f"'{name}': called without arguments it raises {described(error)}; say which kind it is: --kind KIND") from error
-    if isinstance(made, nnx.Module | linen.Module):
+        called = f"called with {', '.join(options)}" if options else "called without arguments"
+        raise ValueError(f"'{name}': {called} it raises {described(error)}; say which kind it is: --kind KIND") from error
+    if is_model(made):
         return "model"
-    if isinstance(made, Task) or isinstance(made, tuple) and not isinstance(made, optax.GradientTransformation):
+    if isinstance(made, Task | pd.DataFrame | Mapping | tuple | list) and not isinstance(made, optax.GradientTransformation):
         return "task"
     if callable(made) and {"key", "shape"} <= set(inspect.signature(made).parameters):
         return "initializer"

@@ -9,7 +9,7 @@ import typer
 
 from initbench.cli.errors import clean
 from initbench.cli.options import LOCAL, Fresh, Mixed, Seeds, Trust
-from initbench.cli.run import key_and_value, train
+from initbench.cli.run import key_and_value, toml_value, train
 from initbench.cli.tables import frame_table, out
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def audit(
     shape: Annotated[str | None, typer.Option("--input", metavar="SHAPE", help="Shape of one example, such as 784 or 28x28x1.")] = None,
     outputs: Annotated[int, typer.Option("--outputs", min=1, help="Outputs of a model that is told their number.")] = 1,
     symbols: Annotated[int, typer.Option("--symbols", min=0, help="Examples are whole numbers below this one.")] = 0,
-    task: Annotated[str | None, typer.Option("--task", metavar="T", help="Take examples and loss of a task.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="T", help="Take examples and loss of a task: a name or a TOML table.")
+    ] = None,
     options: Annotated[list[str], typer.Option("--option", metavar="KEY=VALUE", help="An option of the model; repeatable.")] = [],  # noqa: B006
     cell: Annotated[str, typer.Option("--cell", metavar="ID", help="A cell of a run folder by its id, or its beginning.")] = "",
     folder: Annotated[
@@ -91,7 +93,8 @@ def audit(
     from initbench.pieces import audit as audited
 
     given = dict(key_and_value(option, "--option", "widths=[64]") for option in options)
-    found = audited(name, _shape(shape), outputs=outputs, symbols=symbols, task=task, options=given, cell=cell, trust=trust)
+    data = None if task is None else toml_value(task)
+    found = audited(name, _shape(shape), outputs=outputs, symbols=symbols, task=data, options=given, cell=cell, trust=trust)
     if folder is not None:
         from analysis.report.drawing import save
 

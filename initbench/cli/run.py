@@ -115,10 +115,15 @@ def key_and_value(text: str, option: str, example: str) -> tuple[str, Any]:
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key:
         raise ValueError(f"{option} {text}: needs KEY=VALUE, for example {example}")
+    return key, toml_value(value)
+
+
+def toml_value(text: str) -> Any:
+    """Return a value as in TOML, or the text itself if it is none."""
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
-        return key, value
+        return text
 
 
 def train(

@@ -17,6 +17,18 @@ def test_json_and_a_figure(tmp_path: Path) -> None:
     assert (tmp_path / "audit.png").stat().st_size > 0
 
 
+def test_a_task_is_a_name_or_a_table(tmp_path: Path) -> None:
+    data = tmp_path / "d.csv"
+    data.write_text("a,b,y\n" + "".join(f"{i},{i % 3},{i / 7}\n" for i in range(12)))
+    audit = ["audit", "mlp", "--option", "widths=[4]", "--json", "--task"]
+    for task, inputs in ((f"{{ name = 'file', path = '{data.as_posix()}', target = 'y' }}", 2), ("'xor'", 2), ("wine", 13)):
+        found = CliRunner().invoke(app, [*audit, task])
+        assert found.exit_code == 0, found.stderr
+        assert json.loads(found.stdout)["layers"][0]["shape"] == [inputs, 4]
+    wrong = CliRunner().invoke(app, [*audit, "{ name = 'file', path = 'nowhere.csv', target = 'y' }"])
+    assert wrong.exit_code == 2 and wrong.stderr.count("\n") == 1 and "nowhere.csv" in wrong.stderr
+
+
 @pytest.mark.parametrize("shape", [[], ["--input", "8x"], ["--input", "7"]])
 def test_a_wrong_shape_is_one_line(shape: list[str]) -> None:
     found = CliRunner().invoke(app, ["audit", "tests.audit.models:Adapter", *shape])

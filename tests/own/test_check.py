@@ -13,19 +13,34 @@ KINDS = {
     "pieces:Plain": "model",
     "pieces_too:largest_unit": "probe",
     "optax:sgd": "optimizer",
+    "pieces:swish2": "activation",
+    "jax.nn:gelu": "activation",
+    "pieces:made": "model",
+    "pieces:gives_a_pair": "model",
+    "pieces:arrays": "task",
+    "pieces:untargeted_table": "task",
+    "pieces:by_name": "task",
+    "sklearn.datasets:load_iris": "task",
 }
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_kind_is_guessed(name: str) -> None:
-    assert kind_of(name) == KINDS[name]
+    assert kind_of(name, {}) == KINDS[name]
+
+
+def test_the_kind_is_guessed_with_the_options_that_are_given() -> None:
+    scaling = {"scale": 2.0, "mode": "fan_in", "distribution": "normal"}
+    assert kind_of("jax.nn.initializers:variance_scaling", scaling) == "initializer"
+    with pytest.raises(ValueError, match="called with nothing it raises TypeError"):
+        kind_of("pieces:arrays", {"nothing": 1})
 
 
 def test_what_is_no_piece_or_cannot_be_imported_is_told() -> None:
     with pytest.raises(ValueError, match="--kind KIND"):
-        kind_of("math:hypot")
+        kind_of("math:hypot", {})
     with pytest.raises(PieceError, match="cannot be imported"):
-        kind_of("pieces:missing")
+        kind_of("pieces:missing", {})
 
 
 def states(kind: str, name: str) -> list[str]:
@@ -65,6 +80,21 @@ def test_options_are_those_of_the_piece() -> None:
         assert [one.state for one in contracts(kind, name, options, 2, 1)[0]] == ["kept", "kept"]
         broken = contracts(kind, name, {"size": 1.0}, 2, 1)[0][0]
         assert broken.state == "broken" and "unknown key 'size'" in broken.why
+
+
+def test_an_activation_function_is_tried_in_a_small_network() -> None:
+    assert states("activation", "pieces:swish2") == ["kept", "kept"]
+    for name in ("halved", "always_single", "logarithm", "steep", "of_z", "gated"):
+        found, _ = contracts("activation", f"pieces:{name}", {}, 2, 1)
+        assert [one.state for one in found] == ["broken", "untried"] and "pieces.py, line " in found[0].why and found[0].fix
+    with pytest.raises(ValueError, match="--option slope: activation function 'pieces:steep' takes no options"):
+        contracts("activation", "pieces:steep", {"slope": 2.0}, 2, 1)
+
+
+@pytest.mark.parametrize("name", ["table", "by_name", "gives_a_pair"])
+def test_what_is_guessed_is_tried(name: str) -> None:
+    kind = kind_of(f"pieces:{name}", {})
+    assert set(states(kind, f"pieces:{name}")) <= {"kept", "untried"} and states(kind, f"pieces:{name}")[0] == "kept"
 
 
 def test_what_a_model_does_not_offer_names_the_probes() -> None:

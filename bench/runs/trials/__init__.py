@@ -28,4 +28,6 @@ def trials(kind: str, name: str, options: dict[str, Any], inputs: int, outputs: 
         return of_model(name, options, inputs, outputs)
     if kind == "initializer":
         return of_initializer(name, options)
+    if kind == "activation":
+        refuse_options("activation function", name, options)
     return of_task(name, options) if kind == "task" else in_training(kind, name, options)

@@ -1,4 +1,4 @@
-"""The trials of a piece that is tried in a small training run: an optimizer, a probe, a loss, a scheme."""
+"""The trials of a piece that is tried in a small training run: an optimizer, a probe, a loss, a scheme, an activation function."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +13,7 @@ from bench.lane.grouping import programs
 from bench.lane.program import Program
 from bench.lane.state import Inputs
 from bench.losses import loss
+from bench.models.activations import own_activation
 from bench.optimizers import optimizer
 from bench.probes import probe
 from bench.registry import PieceError, Registry
@@ -20,7 +21,7 @@ from bench.runs.trials.trial import Trial, Untried
 from bench.schemes import scheme
 from bench.spec import Experiment
 
-REGISTRIES: dict[str, Registry] = {"optimizer": optimizer, "probe": probe, "loss": loss, "scheme": scheme}
+REGISTRIES: dict[str, Registry] = {"optimizer": optimizer, "probe": probe, "loss": loss, "scheme": scheme, "activation": own_activation}
 """The kinds of pieces that are tried so."""
 BASE: dict[str, Any] = {
     "name": "check",
@@ -39,6 +40,7 @@ WRITE = {
     "probe": "write def my_probe(units), or another view for its argument, that returns one number",
     "loss": "write def my_loss(outputs, targets) that returns a number for each example, such as jnp.sum((outputs - targets) ** 2, axis=1)",
     "scheme": "write def my_scheme(params, network, x) that returns parameters of the same names and shapes",
+    "activation": "write def my_activation(x) that returns an array of the shape and dtype of x, such as x * jax.nn.sigmoid(x)",
 }
 """Advice on a piece that no experiment can name, by its kind."""
 
@@ -67,6 +69,7 @@ class _Tried:
             "loss": {"task": {"name": task, "loss": named}},
             "scheme": {"initializer": {**BASE["initializer"], "scheme": named}},
             "optimizer": {"optimizer": {"learning_rate": 0.1, **named}},
+            "activation": {"model": {**BASE["model"], "activation": self._name}},
         }
         raw = {**BASE, **changed[self._kind]}
         experiment = Experiment.parse(tomlkit.dumps(raw), "check")
@@ -97,6 +100,8 @@ class _Tried:
 def in_training(kind: str, name: str, options: dict[str, Any]) -> Iterator[Trial]:
     """Yield the trials of a piece of one of these kinds."""
     tried = _Tried(kind, name, options)
-    yield Trial(f"an experiment can name it as its {kind}, and it passes all checks before training", tried.planned, WRITE[kind])
+    yield Trial(
+        f"an experiment can name it as its {REGISTRIES[kind].kind}, and it passes all checks before training", tried.planned, WRITE[kind]
+    )
     finite = "keep zero out of divisions, logarithms and roots, whose slopes count as well: jnp.sqrt(x + 1e-6)"
     yield Trial("a multilayer perceptron on a small task trains with it, inside of jax.jit, and stays finite", tried.finite, finite)
