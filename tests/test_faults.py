@@ -15,7 +15,7 @@ CHEAP = {
     "failing_operations": 4,
     "full_disks": 2,
     "read_only": 2,
-    "damaged_lanes": 7,
+    "damaged_rows": 7,
     "damaged_curves": 7,
     "mutated_files": 100,
     "mutated_folders": 40,

@@ -162,6 +162,29 @@ def test_layouts_are_named_in_their_package_alone() -> None:
     assert naming == []
 
 
+LANE = re.compile(r"(?<![-/`.\[])\blanes?\b(?![./`])")
+"""The engineers' word for a training run, outside options and file names; `bench.lane` says what it means."""
+KEEPS_LANE = {"analysis.rows.summary"}
+"""Modules whose texts stand in committed reports."""
+
+
+def test_messages_say_training_run() -> None:
+    def faults(text: str) -> list[str]:
+        told = [inner for node in ast.walk(ast.parse(text)) if isinstance(node, ast.JoinedStr | ast.Raise) for inner in ast.walk(node)]
+        texts = [inner.value for inner in told if isinstance(inner, ast.Constant) and isinstance(inner.value, str)]
+        return [one for one in texts if " " in one and LANE.search(one)]
+
+    assert faults('raise ValueError("no lane", "lanes/part-1", f"{n} lanes")\nA = f"--lane {n}", "lane"') == ["no lane", " lanes", " lanes"]
+    found = {name: faults(path.read_text(encoding="utf-8")) for name, path in MODULES.items() if name not in KEEPS_LANE}
+    assert not {name: texts for name, texts in found.items() if texts}
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+def test_pages_say_training_run(page: str) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`|^ {4}[^\n]*$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert page == "docs/architecture.md" or not LANE.findall(text)
+
+
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
 def test_names_on_a_page_exist(page: str) -> None:
     """Every file that a page names in backticks is there."""

@@ -109,10 +109,10 @@ class Pool:
         if self._blocks == 1:
             raise MemoryError(
                 f"model '{self.program.cells[0].settings.model.name}': too little memory on {self.mesh.devices.flat[0].device_kind} for "
-                f"{self.width} lanes at a time, which is the least; a smaller model, data set or batch takes less"
+                f"{self.width} training runs at a time, which is the least; a smaller model, data set or batch takes less"
             ) from error
         before, self._blocks = self._blocks * self.width, self._blocks // 2
-        self.note = f"out of memory: {self._blocks * self.width:,} lanes at a time on each device instead of {before:,}"
+        self.note = f"out of memory: {self._blocks * self.width:,} training runs at a time on each device instead of {before:,}"
         log.warning(self.note)
 
     def run(self, lanes: Lanes, log_steps: np.ndarray) -> Iterator[Batch]:

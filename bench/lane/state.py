@@ -1,6 +1,6 @@
 """The values of one lane: what it is given, what it keeps and what changes.
 
-A lane is one training run as the device sees it. No value here has a lane axis; the engine adds it.
+`bench.lane` says what a lane is. No value here has a lane axis; the engine adds it.
 """
 
 from collections.abc import Iterator

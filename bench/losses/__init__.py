@@ -1,7 +1,7 @@
 """Losses: how far a model's outputs are from their targets, example by example.
 
 A loss is called as (outputs, targets), with the axes (example, output) and (example, output) or (example,), and returns one number per
-example. It is minimized, so a lane that diverged has an infinite one. Its traits:
+example. It is minimized, so a training run that diverged has an infinite one. Its traits:
 
 - `total`: the reduction over the examples, `jnp.mean` unless it says otherwise.
 - `threshold`: output above which a single output stands for the second of two classes; None: the outputs are no predictions of the

@@ -12,7 +12,7 @@ KEPT_POINTS = 24
 
 @probe
 def generator_loss(player_losses: Float[Array, " player"]) -> Float[Array, ""]:
-    """The second player's loss on the training examples; the first one's, the discriminator's, is the lane's loss."""
+    """The second player's loss on the training examples; the first one's, the discriminator's, is the training run's loss."""
     return player_losses[1]
 
 

@@ -1,4 +1,4 @@
-"""Hidden units as they are, for comparisons between lanes."""
+"""Hidden units as they are, for comparisons between training runs."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -48,7 +48,7 @@ def check_columns(experiment: Experiment, manifest: Manifest, lanes: pd.DataFram
     tracked = {name.rpartition(":")[2] for name in experiment.track_names}
     _check_names([column.name for column in CURVE_COLUMNS], tracked, curves, None)
     if tie and (tie in curves) != ("break_step" in lanes):
-        raise ValueError(f"curves: {tie} stands with break_step of the lanes")
+        raise ValueError(f"curves: {tie} stands with break_step of the training runs")
     _check_types(curves)
 
 

@@ -142,7 +142,7 @@ class Manifest(Record):
             raise ValueError(f"cells: {next(one for one in ids if ids.count(one) > 1)} is listed twice")
         rows = sum(part.rows for part in self.parts if part.kind == "lanes")
         if rows > self.lanes or self.complete and rows != self.lanes:
-            raise ValueError(f"parts: {rows} rows of lanes, but the experiment has {self.lanes}")
+            raise ValueError(f"parts: {rows} rows of training runs, but the experiment has {self.lanes}")
         share = self.share
         if share is not None and (share.index >= share.count or share.lanes > self.lanes or share.whole and rows != share.lanes):
             raise ValueError(f"share: {share.lanes} training runs of shard {share.index} of {share.count}, but {rows} of {self.lanes} rows")

@@ -46,7 +46,7 @@ class Claim(Part):
     at_least: float | None = None
     at_most: float | None = None
     equal_to: float | Comparison | None = None
-    """A number, or the same lanes of another condition, paired by their seeds; `margin` is then relative."""
+    """A number, or the training runs of another condition, paired by their seeds; `margin` is then relative."""
     margin: Annotated[float, Field(ge=0)] | None = None
     """With `equal_to`: how far off counts as equal. With `no_worse_than` and `worse_than`: how much worse counts as no worse. With
     `greater_than`: the smallest difference that counts, of shares (default 0.02) or of P(larger) from 1/2 (default 0.05)."""

@@ -64,7 +64,7 @@ def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Pa
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert manifest.seed_steps == usual[0]["steps_run"].sum()
     lanes = 128 * 8 // 2 ** len(fails)
-    assert f"out of memory: {lanes:,} lanes at a time on each device instead of {2 * lanes:,}" in notes
+    assert f"out of memory: {lanes:,} training runs at a time on each device instead of {2 * lanes:,}" in notes
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_pool_without_memory_shrinks_and_goes_on(fails: set[int], tmp_path: Pa
 )
 def test_a_pool_that_can_not_shrink_says_so(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_for_memory(monkeypatch, set(range(100)), told)
-    with pytest.raises(MemoryError, match="model 'mlp': too little memory on cpu for 128 lanes at a time"):
+    with pytest.raises(MemoryError, match="model 'mlp': too little memory on cpu for 128 training runs at a time"):
         run(experiment(), tmp_path)
 
 

@@ -56,20 +56,20 @@ DAMAGES: dict[str, Damage] = {
 
 
 @family(tries=56, quick=7)
-def damaged_lanes(scratch: Path, tries: int) -> Record:
-    """Files of lanes that are damaged."""
-    return _damaged(scratch, "lanes", tries)
+def damaged_rows(scratch: Path, tries: int) -> Record:
+    """Files of rows of training runs that are damaged."""
+    return _damaged(scratch, "lanes", "rows", tries)
 
 
 @family(tries=56, quick=7)
 def damaged_curves(scratch: Path, tries: int) -> Record:
     """Files of curves that are damaged."""
-    return _damaged(scratch, "curves", tries)
+    return _damaged(scratch, "curves", "curves", tries)
 
 
-def _damaged(scratch: Path, kind: str, tries: int) -> Record:
-    """Damage a file in a finished run or in one that was cut off, in turns."""
-    record = Record(f"damaged {kind}", f"one file of {kind}, of a finished run or one cut off: {', '.join(DAMAGES)}; then the same command")
+def _damaged(scratch: Path, kind: str, name: str, tries: int) -> Record:
+    """Damage a file of a kind, which the page calls `name`, in a finished run or in one that was cut off, in turns."""
+    record = Record(f"damaged {name}", f"one file of {name}, of a finished run or one cut off: {', '.join(DAMAGES)}; then the same command")
     good = reference(scratch)
     begun = _cut_off(scratch, good, kind)
     rng = random.Random(4)

@@ -269,7 +269,7 @@ def _without_a_curve(points: pd.DataFrame, rng: random.Random) -> pd.DataFrame:
 
 
 LANES: dict[str, Forge] = {
-    "a lane twice": _twice,
+    "a training run twice": _twice,
     "a seed that the experiment lacks": _at("init_seed", lambda seed: seed + 1000),
     "a cell that it lacks": _at("cell", "0123456789ab"),
     "an unknown outcome": _at("outcome", "great"),
@@ -281,8 +281,8 @@ LANES: dict[str, Forge] = {
 }
 CURVES: dict[str, Forge] = {
     "a point twice": _twice,
-    "a lane without its curve": _without_a_curve,
-    "a curve of a lane that the experiment lacks": _at("init_seed", lambda seed: seed + 1000),
+    "a training run without its curve": _without_a_curve,
+    "a curve of a training run that the experiment lacks": _at("init_seed", lambda seed: seed + 1000),
 }
 
 

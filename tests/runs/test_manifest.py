@@ -78,7 +78,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "cells.0.axes": ({"case": "stuck"}, "axes are not those"),
     "cells.0.id": ("0123456789ab", "is not the digest of its settings"),
     "cells.0.settings": ({}, "is not the digest of its settings"),
-    "lanes": (25, "24 rows of lanes, but the experiment has 25"),
+    "lanes": (25, "24 rows of training runs, but the experiment has 25"),
     "curve_seeds": (5, "they are not those of the 20 training runs"),
     "experiment": ("../../x", "experiment = '../../x'"),
     "spec_hash": ("0" * 64, "changed after the run"),
