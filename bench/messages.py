@@ -60,7 +60,7 @@ def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] =
         known = {*owner.model_fields, *also}
         return f"unknown key '{one_line(place, LONGEST_PART)}'; {nearest(str(fault['loc'][-1]), known)}"
     same_place = [other for other in faults if _place(other["loc"], root)[0] == place]
-    # What is wrong with a user's own piece, or with a table, is not that it is no name of the package's.
+    # The fault of a user's own piece, or of a table, is never that it is no name of the package's.
     if _stands_for_itself(fault["input"]) and (told := [other for other in same_place if other["type"] == "value_error"]):
         fault, same_place = told[0], told
     messages = [other["msg"].removeprefix("Value error, ") for other in same_place]

@@ -145,7 +145,7 @@ class Entry:
         return summary(self.target)
 
     def bind(self, options: dict[str, Any]) -> Callable[..., Any]:
-        """The target with its options filled in; only the supplied arguments remain open. What a user's own raises is a `PieceError`."""
+        """The target with its options filled in; only the supplied arguments remain open. An error of a user's own is a `PieceError`."""
         bound = partial(self._make_and_call, options) if self.factory else partial(self.target, **options)
         return self.guarded(bound) if self.own else bound
 

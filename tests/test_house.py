@@ -2,8 +2,10 @@
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +41,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 HIDDEN = {"analysis": ("bench.lane", "bench.engine")}
 """Packages that a package does not import although they lie below it."""
+
+LATE_SUBJECT = re.compile(r"(\A|[.!?]\s|\n\s*\n|\n\s*- )\s*(What|Of an?|So many|Those that)\b")
+"""The beginning of a sentence that does not name its subject."""
 
 MOST_LINES = {"file": 350, "class": 200, "function": 60}
 EXCEPTIONS: dict[str, str] = {}
@@ -194,12 +199,18 @@ def test_names_on_a_page_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_docstring_begins_with_a_sentence_or_a_noun(package: str) -> None:
+def test_a_sentence_begins_with_its_subject(package: str) -> None:
+    """Each sentence of the docstrings and comments."""
+
     def faults(text: str) -> list[str]:
         values = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
         texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
-        return [one for one in texts if re.match(r"\s*(What|Of a|So many|Those that)\b", one)]
+        comments = [
+            token.string.lstrip("# ") for token in tokenize.generate_tokens(StringIO(text).readline) if token.type == tokenize.COMMENT
+        ]
+        return [f"{found[2]} ..." for one in (*texts, *comments) for found in LATE_SUBJECT.finditer(one)]
 
-    assert faults('A = 1\n"""What it is."""\n"""Whatever."""') == ["What it is."]
+    text = 'A = 1\n"""What it is."""\n"""Whatever. Of a kind."""\n"""One.\n\n- Those that: two.\nSo many.\nAs a list\nOf an order."""\n# So many.'
+    assert faults(text) == ["What ...", "Of a ...", "Those that ...", "So many ...", "So many ..."]
     found = {name: faults(path.read_text(encoding="utf-8")) for name, path in MODULES.items() if name.partition(".")[0] == package}
     assert not {name: texts for name, texts in found.items() if texts}

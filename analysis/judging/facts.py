@@ -90,7 +90,7 @@ def _add(fact: tuple[str, str | float], words: set[Word], numbers: dict[str, flo
 def asked_values(verdict: Verdict, experiment: Experiment) -> dict[str, str]:
     """The values of the axes that a verdict is about, in the order of the grid: those of its condition, and those that its claim fixes.
 
-    What a claim compares (`greater_than` other values of an axis, say) is none of them.
+    The axes that a claim compares (`greater_than` other values of an axis, say) are none of them.
     """
     found = dict(verdict.condition)
     for claim in experiment.claim:

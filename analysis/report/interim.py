@@ -16,6 +16,6 @@ def interim_banner(results: Sequence[Result]) -> str:
     if not note:
         return ""
     return (
-        f"**Interim ({note}).** These training runs are the ones that have ended so far. Those that end early come first, so every "
+        f"**Interim ({note}).** These training runs are the ones that have ended so far. Runs that end early come first, so every "
         "number may still change, and no verdict is final."
     )

@@ -205,7 +205,7 @@ def write_rows(rows: pd.DataFrame | pa.Table, sink: pa.NativeFile | BinaryIO) ->
     """Write rows as one zstd parquet file, with NaN as null and categories as texts; the same rows give the same bytes.
 
     Numbers that hardly repeat are smallest when split byte by byte, and digests as they are: together a quarter less than with
-    dictionaries for all columns. Of a frame one row group at a time is made into a table.
+    dictionaries for all columns. A frame is made into tables one row group at a time.
     """
     groups = [rows] if isinstance(rows, pa.Table) else map(_as_table, _slices(rows))
     writer = None

@@ -25,7 +25,7 @@ def sklearn(
 ) -> Task:
     """Any loader or maker of `sklearn.datasets` that needs no network, such as load_wine or make_moons, with its `arguments`.
 
-    What a maker draws depends on the data seed, which is its `random_state`, unless `arguments` fix it. The other options are those of
+    A maker draws by the data seed, which is its `random_state`, unless `arguments` fix it. The other options are those of
     the task `file`.
 
     Formula: the features of the loader, minus their mean, over their standard deviation, both of the training examples.

@@ -31,9 +31,9 @@ def _parsed(parse: Callable[[str], Path], text: str) -> Path:
 
 
 PLACE: dict[str, Any] = {"parser": _place}
-"""Of an option or argument: a folder on this machine, or on object storage."""
+"""The settings of an option or argument that is a folder on this machine, or on object storage."""
 LOCAL: dict[str, Any] = {"parser": _local}
-"""Of an option: a folder or file on this machine, to which the command writes."""
+"""The settings of an option that is a folder or file on this machine, to which the command writes."""
 
 Trust = Annotated[
     list[str],

@@ -158,7 +158,7 @@ def train(
             if place is None:
                 # Threads may be compiling, and nobody waits for what they compile.
                 leave(stopped.exit_code)
-            # What was started for a cluster is ended on the way out: jobs of a batch system are canceled.
+            # Processes that were started for a cluster are ended on the way out: jobs of a batch system are canceled.
             raise typer.Exit(stopped.exit_code) from stopped
 
 

@@ -38,7 +38,10 @@ def exchanged(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
-    "a training run twice": (lambda rows: pd.concat([rows, rows.iloc[[3]]], ignore_index=True), "run.json: parts: 25 rows of training runs"),
+    "a training run twice": (
+        lambda rows: pd.concat([rows, rows.iloc[[3]]], ignore_index=True),
+        "run.json: parts: 25 rows of training runs",
+    ),
     "a lane in place of another": (lambda rows: rows.iloc[[0, 1, 2, 2, *range(4, LANES)]].reset_index(drop=True), ":0:2: is there twice"),
     "one seed again and again": (lambda rows: rows.assign(init_seed=0), "is there twice"),
     "a training run less": (lambda rows: rows.iloc[1:], "parts: 23 rows of training runs"),
