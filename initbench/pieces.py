@@ -161,7 +161,8 @@ def audit(
 
     The model is a name, `module:name` or one of the package, the class or function itself, or a run folder, of which a `cell` is looked at
     by its id or the beginning of it. `shape` is that of one example, and examples are whole numbers below `symbols` if that is not 0; a
-    `task` gives examples and loss in their place. `options` are the model's. Pieces that a folder names are imported from the modules in `trust`.
+    `task` gives examples and loss in their place. `options` are the model's. Pieces that a folder names are imported from the
+    modules in `trust`.
 
     >>> import initbench as ib
     >>> ib.audit("mlp", 8, options={"widths": [4]})

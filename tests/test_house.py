@@ -45,6 +45,8 @@ HIDDEN = {"analysis": ("bench.lane", "bench.engine")}
 LATE_SUBJECT = re.compile(r"(\A|[.!?]\s|\n\s*\n|\n\s*- )\s*(What|Of an?|So many|Those that)\b")
 """The beginning of a sentence that does not name its subject."""
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 MOST_LINES = {"file": 350, "class": 200, "function": 60}
 EXCEPTIONS: dict[str, str] = {}
 """Files, classes and functions that are longer, each with the reason; at most five."""
@@ -198,6 +200,60 @@ def test_names_on_a_page_exist(page: str) -> None:
     assert not {name for name in named if not (ROOT / name).exists()}
 
 
+def without_docstring(files: dict[str, str]) -> list[str]:
+    """Public functions, classes, methods and properties of files without a docstring, except nested ones.
+
+    A method may lack one if a base class, or a protocol in the same files, has one of the same name with a docstring.
+    """
+    classes = {node.name: node for text in files.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)}
+    bases = {name: {ast.unparse(base).partition("[")[0] for base in node.bases} for name, node in classes.items()}
+
+    def described(name: str) -> set[str]:
+        return {one.name for one in classes[name].body if isinstance(one, FUNCTIONS) and ast.get_docstring(one)}
+
+    promised = set().union(*(described(name) for name in classes if "Protocol" in bases[name]))
+
+    def inherited(name: str) -> set[str]:
+        return set().union(*(described(base) | inherited(base) for base in bases[name] & set(classes) - {name}))
+
+    def faults(nodes: list[ast.stmt], prefix: str, allowed: set[str]) -> Iterator[str]:
+        for node in nodes:
+            if not isinstance(node, (ast.ClassDef, *FUNCTIONS)) or node.name.startswith("_"):
+                continue
+            if not ast.get_docstring(node) and not (isinstance(node, FUNCTIONS) and node.name in allowed):
+                yield f"{prefix}{node.name}"
+            if isinstance(node, ast.ClassDef):
+                yield from faults(node.body, f"{prefix}{node.name}.", promised | inherited(node.name))
+
+    return [fault for place, text in files.items() for fault in faults(ast.parse(text).body, f"{place}.", set())]
+
+
+def test_everything_public_has_a_docstring() -> None:
+    text = """
+class A(Protocol):
+  "A."
+  def f(self):
+    "F."
+    def g(self): ...
+class B(Base):
+  "B."
+  def f(self): ...
+  def h(self): ...
+class Base:
+  "Base."
+  def h(self):
+    "H."
+def f(): ...
+def _f(): ...
+class C: ...
+"""
+    assert without_docstring({"a": text}) == ["a.f", "a.C"]
+    rooms: dict[str, dict[str, str]] = {}
+    for name, path in MODULES.items():
+        rooms.setdefault(room(name), {})[name] = path.read_text(encoding="utf-8")
+    assert not [fault for files in rooms.values() for fault in without_docstring(files)]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_sentence_begins_with_its_subject(package: str) -> None:
     """Each sentence of the docstrings and comments."""
@@ -210,7 +266,7 @@ def test_a_sentence_begins_with_its_subject(package: str) -> None:
         ]
         return [f"{found[2]} ..." for one in (*texts, *comments) for found in LATE_SUBJECT.finditer(one)]
 
-    text = 'A = 1\n"""What it is."""\n"""Whatever. Of a kind."""\n"""One.\n\n- Those that: two.\nSo many.\nAs a list\nOf an order."""\n# So many.'
-    assert faults(text) == ["What ...", "Of a ...", "Those that ...", "So many ...", "So many ..."]
+    text = '"""What it is."""\n"""Whatever. Of a kind."""\n"""One.\n\n- Those that: two.\nSo many.\nAs a list\nOf an order."""\n# What.'
+    assert faults(text) == ["What ...", "Of a ...", "Those that ...", "So many ...", "What ..."]
     found = {name: faults(path.read_text(encoding="utf-8")) for name, path in MODULES.items() if name.partition(".")[0] == package}
     assert not {name: texts for name, texts in found.items() if texts}

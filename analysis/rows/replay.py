@@ -114,6 +114,7 @@ def choose(
 
 
 def name_of(row: pd.Series) -> str:
+    """Return the name of a row's training run, `cell:data_seed:init_seed`."""
     return ":".join(str(row[name]) for name in LANE)
 
 

@@ -81,18 +81,22 @@ class Views:
 
     @view(_any)
     def weights(self) -> list[Array]:
+        """Weights, as a list over the weight layers."""
         return self._recipe.network.weights(self._params)
 
     @view(_has_dense_inputs)
     def inputs(self) -> Array:
+        """Training examples (example, input) of a network of layers that follow one another."""
         return self._fixed.data.x
 
     @view(_has_units)
     def units(self) -> list[Array]:
+        """Units (hidden, feature), per hidden layer."""
         return self._recipe.network.units(self._params)
 
     @view(lambda network: network.is_layered)
     def incoming(self) -> list[Array]:
+        """Weights (input, hidden) that lead into each hidden layer."""
         return [layer.reshape(-1, layer.shape[-1]) for layer in self.weights[: len(self.units)]]
 
     @cached_property
@@ -106,14 +110,17 @@ class Views:
 
     @view(_has_hidden)
     def pre_activation(self) -> list[Array]:
+        """Inputs (example, hidden) of the activation function, per hidden layer."""
         return [layer.pre_activation for layer in self._trace[1]]
 
     @view(_has_hidden)
     def activation(self) -> list[Array]:
+        """Outputs (example, hidden) of the activation function, per hidden layer."""
         return [layer.activation for layer in self._trace[1]]
 
     @view(_has_ranges)
     def saturation(self) -> list[Any]:
+        """Place (example, hidden) of each activation in the range of its function, per hidden layer: -1 and 1 are its ends."""
         return [layer.saturation for layer in self._trace[1]]
 
     @cached_property
@@ -124,24 +131,29 @@ class Views:
 
     @view(_any)
     def gradients(self) -> list[Array]:
+        """Gradients of the weights, as a list over the weight layers."""
         return self._recipe.network.weights(self.gradient)
 
     @view(_has_layers_before_the_last)
     def hidden_gradients(self) -> list[Array]:
+        """Gradients of the weights of all layers but the last."""
         network = self._recipe.network
         pairs = zip(network.weight_paths, self.gradients, strict=True)
         return [gradient for path, gradient in pairs if path not in network.output_paths]
 
     @view(_propagates_back)
     def pre_activation_gradient(self) -> list[Array]:
+        """Gradients (example, hidden) of each example's loss in the pre-activations, per hidden layer."""
         return pre_activation_gradients(self._recipe, self._params, self._fixed)
 
     @view(_has_hessian)
     def curvatures(self) -> Array:
+        """Eigenvalues of the training loss's Hessian in all trained parameters, smallest first."""
         return eigenvalues(hessian(self._recipe, self._params, self._fixed))
 
     @view(lambda network: bool(network.players))
     def player_losses(self) -> Array:
+        """Loss (player,) of each player, as the mean over the training examples."""
         return jnp.mean(self.outputs, axis=0)
 
     @cached_property
@@ -152,15 +164,18 @@ class Views:
 
     @view(_offers("generated"))
     def generated(self) -> Array:
+        """Points (example, coordinate) that a generator makes."""
         with self._recipe.network.calling():
             return jax.vmap(lambda x: self._module.generated(self._recipe.network.model.seen(x)))(self._shown[0])
 
     @view(_offers("generated"))
     def real(self) -> Array:
+        """Points (example, coordinate) that a generator is to imitate."""
         return self._shown[0][:, : self.generated.shape[-1]]
 
     @view(_offers("generated"))
     def mode(self) -> Array:
+        """Number (example,) of the mode that each real point belongs to."""
         return self._shown[1]
 
     @cached_property
@@ -169,17 +184,20 @@ class Views:
 
     @view(_offers("heads"))
     def heads(self) -> list[Array]:
+        """Attention heads (head, feature), per block."""
         with self._recipe.network.calling():
             return self._module.heads()
 
     @view(_offers("jacobian"))
     def recurrent_jacobian(self) -> Array:
+        """Derivatives (example, state, state) of the last state by the one before the first step, on the first training examples."""
         with self._recipe.network.calling():
             examples = self._fixed.data.x[:JACOBIAN_EXAMPLES]
             return jax.vmap(lambda x: self._module.jacobian(self._recipe.network.model.seen(x)))(examples)
 
     @view(_offers("jacobian"))
     def time_steps(self) -> int:
+        """Number of steps between the two states of `recurrent_jacobian`."""
         with self._recipe.network.calling():
             return self._module.time_steps
 

@@ -49,6 +49,7 @@ class CNN(nnx.Module):
         self.channels = tuple(channels)
 
     def trace(self, x: Flat, forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+        """Return the outputs for several examples, and the feature maps of each convolution."""
         features, forward, hidden = images(x), shifted(forward, self.channels), []
         for index, convolution in enumerate(self.convolutions):
             hidden.append(forward.hidden(index, self.activation, convolution(features)))

@@ -95,6 +95,7 @@ class CNN1D(nnx.Module):
         self.channels = tuple(channels)
 
     def trace(self, x: Flat, forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+        """Return the outputs for several examples, and the feature maps of each convolution."""
         features, forward, hidden = sequences(x), shifted(forward, self.channels, sequences), []
         for index, convolution in enumerate(self.convolutions):
             hidden.append(forward.hidden(index, self.activation, convolution(features)))

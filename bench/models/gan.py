@@ -41,6 +41,7 @@ class GAN(nnx.Module):
         self.loss = loss
 
     def trace(self, x: Float[Array, " input"]) -> tuple[Float[Array, " player"], list[Hidden]]:
+        """Return the losses of discriminator and generator, and the hidden layers of both: the real point's and the generated one's."""
         point, generator_hidden = self.generator.trace(x[self.coordinates :])
         real, discriminator_hidden = self.discriminator.trace(x[: self.coordinates])
         fake, _ = self.discriminator.trace(point)
@@ -53,4 +54,5 @@ class GAN(nnx.Module):
         return self.generator.trace(x[self.coordinates :])[0]
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
+        """Return the units of the discriminator's hidden layers, and then of the generator's."""
         return self.discriminator.units() + self.generator.units()

@@ -57,6 +57,7 @@ class LoRA(nnx.Module):
         self.frozen = () if train_base else ("layers.*.base",)
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the outputs for one example, and its hidden layers."""
         hidden: list[Hidden] = []
         for index, layer in enumerate(self.layers[:-1]):
             hidden.append(forward.hidden(index, self.activation, layer(x)))

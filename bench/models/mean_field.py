@@ -27,9 +27,11 @@ class MeanField(nnx.Module):
         self.scales = math.sqrt(2 / inputs), 1 / width
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the outputs for one example, and its hidden layer."""
         inner, outer = self.scales
         hidden = forward.hidden(0, self.activation, inner * self.first(x))
         return outer * self.second(hidden.activation), [hidden]
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
+        """Return each unit's incoming and outgoing weights."""
         return [jnp.concatenate([self.first.kernel[...].T, self.second.kernel[...]], axis=1)]

@@ -46,6 +46,7 @@ class MLP(nnx.Module):
         self.dropout = dropout
 
     def trace(self, x: Float[Array, " input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, " output *example"], list[Hidden]]:
+        """Return the outputs for one example, or for several as columns, and its hidden layers."""
         hidden: list[Hidden] = []
         for index, layer in enumerate(self.layers[:-1]):
             hidden.append(forward.hidden(index, self.activation, affine(layer, x), self.dropout))
@@ -53,6 +54,7 @@ class MLP(nnx.Module):
         return affine(self.layers[-1], x), hidden
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
+        """Return the units of each hidden layer by their incoming weights, bias and outgoing weights."""
         layers: list[Any] = list(self.layers)
         biases = [[] if layer.bias is None else [layer.bias[...][:, None]] for layer in layers]
         return [

@@ -83,6 +83,7 @@ class Recurrent(nnx.Module):
         return [gate.affine() for gate in self._gates]
 
     def trace(self, x: Float[Array, " input *example"], forward: Forward = PLAIN) -> tuple[Float[Array, " output *example"], list[Hidden]]:
+        """Return the outputs for one sequence, or for several as columns, and the hidden units at each time step."""
         state, hidden = self._run(x, self._beginning(x), forward)
         read = hidden.activation.reshape(-1, *x.shape[1:]) if self.reads == "all" else state[-1]
         return affine(self.output, read), [jax.tree.map(lambda leaf, t=t: leaf[t], hidden) for t in range(self.time_steps)]

@@ -36,6 +36,7 @@ class Block(nnx.Module):
         self.gate: Any = nnx.Param(jnp.ones(())) if gated else None
 
     def trace(self, x: Array, index: int, activation: str, forward: Forward) -> tuple[Array, Hidden]:
+        """Return the stream after the block, and the branch's hidden layer; `index` is that layer's number."""
         inside = self.normalization == "layer"
         inner = self.first(self.norm1(x) if self.normalization == "pre" else x)
         hidden = forward.hidden(index, activation, self.norm1(inner) if inside else inner)
@@ -45,6 +46,7 @@ class Block(nnx.Module):
         return self.norm2(stream) if self.normalization == "post" else stream, hidden
 
     def units(self) -> Float[Array, "hidden feature"]:
+        """Return the inner units of the branch, with the scale and bias of the normalization between its layers."""
         norm = [] if self.normalization != "layer" else [self.norm1.scale[...][:, None], self.norm1.bias[...][:, None]]
         return jnp.concatenate([incoming(self.first), *norm, outgoing(self.second)], axis=1)
 
@@ -105,6 +107,7 @@ class ResMLP(Residual):
         self.activation = activation
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the outputs for one example, and the hidden layer of each block."""
         stream, hidden = self._through_blocks(self.input(x), forward)
         return self.output(stream), hidden
 
@@ -148,6 +151,7 @@ class ResCNN(Residual):
         self.pool = pool
 
     def trace(self, x: Flat, forward: Forward = PLAIN) -> tuple[Float[Array, "example output"], list[Hidden]]:
+        """Return the outputs for several examples, and the hidden feature maps of each block."""
         stream = self.input(images(x), self.pool)
         forward = shifted(forward, (len(stream),) * len(self.blocks))
         stream, hidden = self._through_blocks(stream, forward)

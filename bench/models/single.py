@@ -17,9 +17,11 @@ class Linear(nnx.Module):
         self.dense = nnx.Linear(inputs, outputs, use_bias=bias, rngs=rngs)
 
     def trace(self, x: Float[Array, " input"]) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the outputs for one example; there are no hidden layers."""
         return self.dense(x), []
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
+        """Return no units, as there are no hidden layers."""
         return []
 
 
@@ -45,6 +47,7 @@ class Neuron(nnx.Module):
         self.output = output
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the output for one example, and the neuron as its hidden layer."""
         hidden = forward.hidden(0, self.activation, self.dense(x))
         if self.output == "value":
             return hidden.activation, [hidden]
@@ -52,4 +55,5 @@ class Neuron(nnx.Module):
         return hidden.activation if slope is None else slope * hidden.pre_activation, [hidden]
 
     def units(self) -> list[Float[Array, "hidden feature"]]:
+        """Return no units: the neuron is the output, so no weights lead out of it."""
         return []

@@ -66,6 +66,7 @@ class Student(nnx.Module):
         self.outputs = outputs
 
     def trace(self, x: Float[Array, " input"]) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the population loss against the teacher, as each output; there are no hidden layers."""
         w = self.dense.kernel[...]
         gram = w.T @ w
         a = jnp.diag(gram)

@@ -80,6 +80,7 @@ class TokenMLP(Branch):
         self.second = nnx.Linear(hidden, width, rngs=rngs)
 
     def units(self) -> Float[Array, "hidden feature"]:
+        """Return each hidden unit's incoming weights, bias and outgoing weights."""
         return jnp.concatenate([self.first.kernel[...].T, self.first.bias[...][:, None], self.second.kernel[...]], axis=1)
 
 
@@ -149,6 +150,7 @@ class Transformer(nnx.Module):
         self.output = nnx.Linear(width, outputs, rngs=rngs)
 
     def trace(self, x: Float[Array, " input"], forward: Forward = PLAIN) -> tuple[Float[Array, " output"], list[Hidden]]:
+        """Return the outputs for one example, and the MLP's hidden layer of each block at each token."""
         stream = self.embedding(x.reshape(self.tokens, self.features))
         condition = jnp.mean(stream, axis=0)
         hidden: list[Hidden] = []

@@ -3,11 +3,11 @@
 The array arguments of a probe are the views that it looks at (`bench.lane.views`). Views with one array per hidden layer, or per block
 for `heads`: `units` (hidden, feature), `incoming` (input, hidden), `pre_activation`, `activation`, `saturation` and
 `pre_activation_gradient` (example, hidden; the gradient of each example's loss), `heads` (head, feature).
-Views with one value per training run: `inputs` (example, input; the training examples, for networks of layers that follow one another), `weights`
-and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last layer), `curvatures` (the eigenvalues of the
-training loss's Hessian in all trained parameters, smallest first; small models only), `recurrent_jacobian` (example, state, state; the
-last state by the one before the first step, on the first training examples) and `time_steps`, the number of steps between them; for a
-generator `generated`, `real` (example, coordinate) and `mode` (example,), and `player_losses` (player,).
+Views with one value per training run: `inputs` (example, input; the training examples, for networks of layers that follow one another),
+`weights` and `gradients` (lists over the weight layers), `hidden_gradients` (the same without the last layer), `curvatures` (the
+eigenvalues of the training loss's Hessian in all trained parameters, smallest first; small models only), `recurrent_jacobian` (example,
+state, state; the last state by the one before the first step, on the first training examples) and `time_steps`, the number of steps
+between them; for a generator `generated`, `real` (example, coordinate) and `mode` (example,), and `player_losses` (player,).
 
 A model that lacks a view has no column for the probes that look at it. Traits of a probe:
 

@@ -39,11 +39,13 @@ def main(name: str, workload: str, lanes: str, steps: str, *width: str) -> None:
 
 
 def say(content: dict[str, Any]) -> None:
+    """Write one line of JSON to the standard output."""
     sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
 
 
 def memory(name: str) -> int:
+    """Return the largest memory so far of a contender, in bytes: on the device, or of this process if there is no count of the device's."""
     if contender[name].traits.get("peer"):
         return torch_memory_bytes() or peak_process_bytes()
     return peak_bytes(jax.devices())
@@ -61,6 +63,7 @@ def ceilings() -> dict[str, float]:
 
 
 def best(function: Callable[..., Any], argument: Any) -> float:
+    """Return the shortest of ten times, in seconds, of a function that is given its last result."""
     seconds = []
     for _ in range(10):
         started = time.perf_counter()

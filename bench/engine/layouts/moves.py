@@ -18,13 +18,17 @@ class Arrays(Protocol):
     def broadcast(self, array: Any, shape: tuple[int, ...], positions: Sequence[int]) -> Any:
         """Broadcast an array whose axes stand at these positions of the shape."""
 
-    def reshape(self, array: Any, shape: tuple[int, ...]) -> Any: ...
+    def reshape(self, array: Any, shape: tuple[int, ...]) -> Any:
+        """Reshape an array in the order of C."""
 
-    def transpose(self, array: Any, order: Sequence[int]) -> Any: ...
+    def transpose(self, array: Any, order: Sequence[int]) -> Any:
+        """Put the axes of an array in this order."""
 
-    def concatenate(self, arrays: Sequence[Any], axis: int) -> Any: ...
+    def concatenate(self, arrays: Sequence[Any], axis: int) -> Any:
+        """Join arrays along an axis that they have."""
 
-    def stack(self, arrays: Sequence[Any], axis: int) -> Any: ...
+    def stack(self, arrays: Sequence[Any], axis: int) -> Any:
+        """Join arrays of one shape along a new axis."""
 
 
 class Move(NamedTuple):
