@@ -11,7 +11,6 @@ example. It is minimized, so a training run that diverged has an infinite one. I
 - `players`: whether the outputs are the losses of several players. False unless it says otherwise.
 - `metric`: a function of (outputs, targets) that returns one number, larger where the outputs are better. Accuracy or R^2 unless it says
   otherwise.
-- `unit`: the unit of its value; empty if it has none.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The loss of a task as one value: a registered loss, its reduction over the examples, its metric and its unit."""
+"""The loss of a task as one value: a registered loss, its reduction over the examples and its metric."""
 
 import math
 from collections.abc import Callable
@@ -47,7 +47,6 @@ class Traits(BaseModel):
     threshold: float | None = 0.5
     kinds: tuple[Kind, ...] = KINDS
     players: bool = False
-    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,6 @@ class Loss:
     """Kinds of tasks that the loss is for."""
     players: bool
     """Whether the outputs are the losses of several players."""
-    unit: str
     measure: Callable[[Array, Targets], Float[Array, ""]] | None
     """The metric of outputs (example, output) and targets, larger where they are better; None: accuracy or R^2."""
     options: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -110,7 +108,6 @@ class Loss:
             traits.threshold,
             traits.kinds,
             traits.players,
-            traits.unit,
             metric_of if metric else None,
             options,
         )

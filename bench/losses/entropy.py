@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from bench.losses import Targets, loss
 
 
-@loss(threshold=0.0, kinds=("classification",), unit="nats")
+@loss(threshold=0.0, kinds=("classification",))
 def cross_entropy(outputs: Float[Array, "example output"], targets: Targets) -> Float[Array, " example"]:
     """Binary cross-entropy of a logit and a probability if there is one output, otherwise that of softmax and integer classes."""
     if outputs.shape[-1] == 1:
