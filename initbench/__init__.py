@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from analysis import judge, summarize
     from analysis.judging.numbers import judge_file
     from bench import Experiment
+    from bench.losses import loss
+    from bench.models.activations import Hidden, activate
+    from bench.tasks.definition import Data, Task
     from initbench.pieces import Audit, Check, audit, check
     from initbench.training import load, run
     from initbench.view import Run
@@ -23,13 +26,33 @@ else:
         return getattr(import_module(_HOMES.get(name, "analysis")), name)
 
 
-__all__ = ["Audit", "Check", "Experiment", "Run", "audit", "check", "judge", "judge_file", "load", "run", "summarize"]
+__all__ = [
+    "Audit",
+    "Check",
+    "Data",
+    "Experiment",
+    "Hidden",
+    "Run",
+    "Task",
+    "activate",
+    "audit",
+    "check",
+    "judge",
+    "judge_file",
+    "load",
+    "loss",
+    "run",
+    "summarize",
+]
 
 _HOMES = {
     "Experiment": "bench",
     "Run": "initbench.view",
     "judge_file": "analysis.judging.numbers",
+    "loss": "bench.losses",
     **dict.fromkeys(("Audit", "Check", "audit", "check"), "initbench.pieces"),
+    **dict.fromkeys(("Data", "Task"), "bench.tasks.definition"),
+    **dict.fromkeys(("Hidden", "activate"), "bench.models.activations"),
     **dict.fromkeys(("load", "run"), "initbench.training"),
 }
 """Modules of the names; all others come from `analysis`."""

@@ -192,6 +192,36 @@ def test_pages_say_training_run(page: str) -> None:
     assert page == "docs/architecture.md" or not LANE.findall(text)
 
 
+INSIDE = re.compile(r"(?<!-m )\bbench\.[a-z]")
+"""A name of the package `bench`, which no user imports; the commands of `python -m` are run from a checkout."""
+
+
+def test_users_are_told_to_import_initbench() -> None:
+    def faults(text: str) -> list[str]:
+        nodes = list(ast.walk(ast.parse(text)))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        told = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        return [one for one in told if isinstance(one, str) and " " in one and INSIDE.search(one)]
+
+    assert faults('"""In bench.losses."""\nA = "bench.losses", "write bench.losses.loss", "python -m bench.b"') == [
+        "write bench.losses.loss"
+    ]
+    assert not [fault for path in MODULES.values() for fault in faults(path.read_text(encoding="utf-8"))]
+    pages = [path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if path.name != "architecture.md"]
+    assert not [page.name for page in pages if INSIDE.search(page.read_text(encoding="utf-8"))]
+
+
+def test_the_page_names_all_that_a_layout_needs() -> None:
+    tree = ast.parse(MODULES["bench.engine.layouts.layout"].read_text(encoding="utf-8"))
+    [layout] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Layout"]
+    methods = {node.name for node in layout.body if isinstance(node, ast.FunctionDef)}
+    values = {ast.unparse(node.target) for node in layout.body if isinstance(node, ast.AnnAssign)}
+    section = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("### A layout of lanes")[2].partition("2. ")[0]
+    assert methods | values <= set(re.findall(r"`(\w+)`", section))
+    for file in ("primitives", "moves", "rules_vectors", "rules_lanes_last"):
+        assert f"`bench/engine/layouts/{file}.py`" in section
+
+
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
 def test_names_on_a_page_exist(page: str) -> None:
     """Every file that a page names in backticks is there."""

@@ -29,5 +29,15 @@ loss = Registry(
     needs=("outputs", "targets"),
     contract="a loss is called as (outputs, targets), with a row for each example, and returns one number per example",
 )
+loss.__doc__ = """Declare a function of outputs and targets as a loss that has traits, such as a reduction or a metric of its own.
+
+>>> import initbench as ib
+>>> import jax.numpy as jnp
+>>> @ib.loss(total=jnp.sum, metric=lambda outputs, targets: -jnp.max(jnp.abs(outputs - targets)))
+... def cubes(outputs, targets):
+...     return jnp.sum(jnp.abs(outputs - targets) ** 3, axis=-1)
+>>> cubes(jnp.array([[1.0], [3.0]]), jnp.array([[0.0], [1.0]])).tolist()
+[1.0, 8.0]
+"""
 
 import_submodules(sys.modules[__name__])

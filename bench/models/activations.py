@@ -254,7 +254,14 @@ ZERO_AT_ZERO = frozenset(name for name in ACTIVATIONS if name not in ("sigmoid",
 
 
 class Hidden(NamedTuple):
-    """The values of one hidden layer for one example."""
+    """The values of one hidden layer for one example.
+
+    >>> import initbench as ib
+    >>> import jax.numpy as jnp
+    >>> z = jnp.array([-1.0, 2.0])
+    >>> ib.Hidden(z, jnp.maximum(z, 0), saturation=None).activation.tolist()
+    [0.0, 2.0]
+    """
 
     pre_activation: Float[Array, " hidden *example"]
     activation: Float[Array, " hidden *example"]
@@ -263,7 +270,13 @@ class Hidden(NamedTuple):
 
 
 def activate(name: str, pre_activation: Float[Array, " hidden *example"]) -> Hidden:
-    """Apply a named activation function, and return the values that probes look at."""
+    """Apply a named activation function, and return the values that probes look at.
+
+    >>> import initbench as ib
+    >>> import jax.numpy as jnp
+    >>> ib.activate("relu", jnp.array([-1.0, 2.0])).activation.tolist()
+    [0.0, 2.0]
+    """
     value = activation_function(name)(pre_activation)
     saturation = None
     if name in BOUNDS:

@@ -126,8 +126,8 @@ def check_trace(entry: Entry, traced: Any, outputs: int, dtype: str) -> None:
     if not isinstance(traced, tuple) or len(traced) != 2:
         raise entry.fault("its trace does not give two things, outputs and hidden layers", fix="return outputs, []")
     if not isinstance(traced[1], list | tuple) or not all(isinstance(layer, Hidden) for layer in traced[1]):
-        what = "its trace gives hidden layers that are no list of bench.models.activations.Hidden"
-        raise entry.fault(what, fix="write activate('tanh', z) of bench.models.activations for each of them, or return outputs, []")
+        what = "its trace gives hidden layers that are no list of initbench.Hidden"
+        raise entry.fault(what, fix="write initbench.activate('tanh', z) for each of them, or return outputs, []")
     if isinstance(traced[0], tuple | list | dict):
         what = f"for one example it returns a {type(traced[0]).__name__} of {len(traced[0])} parts, not an array of shape {(outputs,)}"
         raise entry.fault(what, fix="return the outputs alone, joined by jnp.concatenate if there are several")

@@ -22,7 +22,14 @@ Examples = Real[Array | np.ndarray, "example input"]
 
 
 class Data(NamedTuple):
-    """The data of one data seed; a task without a test part has None in its place."""
+    """The data of one data seed; a task without a test part has None in its place.
+
+    >>> import initbench as ib
+    >>> import numpy as np
+    >>> x = np.eye(4, dtype=np.float32)
+    >>> ib.Data(x, x[:, :1], test_x=None, test_y=None, floor=np.zeros((), x.dtype)).y.shape
+    (4, 1)
+    """
 
     x: Examples
     y: Targets
@@ -35,7 +42,17 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True, init=False)
 class Task:
-    """A learning problem."""
+    """A learning problem.
+
+    >>> import initbench as ib
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> def noise(key, dtype):
+    ...     x = jax.random.normal(key, (16, 2), dtype)
+    ...     return ib.Data(x, x[:, :1], None, None, floor=jnp.zeros((), dtype))
+    >>> ib.Task(inputs=2, outputs=1, sample=noise, loss="mse", kind="regression").classes
+    False
+    """
 
     inputs: int
     outputs: int

@@ -38,7 +38,7 @@ MODELS = {
     "Half16": "'head.bias' is float16",
     "Idle": "its weights spare.kernel have no part in its outputs",
     "Broken": "TypeError: ",
-    "Bare": "hidden layers that are no list of bench.models.activations.Hidden",
+    "Bare": "hidden layers that are no list of initbench.Hidden",
     "Empty": "it has no parameters",
     "Mute": "it has neither __call__(x) nor trace(x)",
     "Flat": "its units() gives [(4,)], which must be a list of arrays with two axes, a row for each of its units",
