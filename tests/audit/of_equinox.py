@@ -22,7 +22,7 @@ class Images(equinox.Module):
     def __init__(self, outputs: int, *, key: jax.Array) -> None:
         first, second = jax.random.split(key)
         drawn = equinox.nn.Conv2d(2, CHANNELS, 3, key=first)
-        self.convolution = equinox.tree_at(lambda layer: layer.bias, drawn, drawn.bias.at[:DEAD].set(-100.0))
+        self.convolution = equinox.tree_at(lambda layer: layer.bias, drawn, jnp.zeros((CHANNELS, 1, 1)).at[:DEAD].set(-100.0))
         self.head = equinox.nn.Linear(CHANNELS * (SIDE - 2) ** 2, outputs, key=second)
 
     def __call__(self, x: jax.Array) -> jax.Array:
