@@ -16,6 +16,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+from bench.imports import OURS
 from bench.lane.data import problem
 from bench.runs.provenance import TRAINING_PACKAGES
 from bench.spec import Experiment
@@ -164,7 +165,7 @@ def _follow(name: str, packages: set[str], modules: dict[str, Path]) -> None:
 def _source(name: str, packages: set[str]) -> Path | None:
     """Return the source file of a module; None for this package, for packages whose versions are compared, and for other names."""
     top = name.partition(".")[0]
-    if not name or top in ("bench", "analysis", "sklearn", *TRAINING_PACKAGES, *sys.stdlib_module_names):
+    if not name or top in (*OURS, "sklearn", *TRAINING_PACKAGES, *sys.stdlib_module_names):
         return None
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None) if module else _found(name)
