@@ -197,7 +197,7 @@ class _Dealer:
                 self._receive(dealt, found)
             return
         error = future.exception() if future.status == "error" else None
-        # What lost workers had is counted as they are lost.
+        # Chunks of lost workers are counted as soon as these are lost.
         self._redone += not isinstance(error, KilledWorker)
         if error is None or isinstance(error, KilledWorker):
             if dealt.preempted == PREEMPTIONS:
