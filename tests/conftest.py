@@ -71,24 +71,24 @@ def little_memory() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kept() -> list[int]:
+def bytes_when_cleared() -> list[int]:
     """Bytes of memory that this process had each time after JAX's caches were cleared."""
     return [0]
 
 
 @pytest.fixture(autouse=True)
-def memory_given_back(kept: list[int]) -> Iterator[None]:
+def memory_given_back(bytes_when_cleared: list[int]) -> Iterator[None]:
     """What compilations have freed goes back to the system: glibc keeps it, in an arena for each of many threads. Where a process has
     become large all the same, and larger than JAX's caches left it when they were last cleared, they are cleared again."""
     yield
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.malloc_trim(0)
-        if resident() > max(MOST_BYTES / 2, kept[-1] + MOST_BYTES / 8):
+        if resident() > max(MOST_BYTES / 2, bytes_when_cleared[-1] + MOST_BYTES / 8):
             jax.clear_caches()
             gc.collect()
             libc.malloc_trim(0)
-            kept.append(resident())
+            bytes_when_cleared.append(resident())
 
 
 def resident() -> int:
