@@ -29,16 +29,6 @@ def plain(piece: Named) -> Named:
     return piece if options_of(piece) else name_of(piece)
 
 
-def checked(entry: Entry, piece: Named) -> Named:
-    """Return a piece with the options that a file gives it as the types that it declares, so that 3 and 3.0 are one number to it.
-
-    ValueError or `PieceError` as from `all_options`.
-    """
-    given = options_of(piece)
-    found = all_options(entry, given)
-    return {"name": name_of(piece), **{key: found[key] for key in given}} if given else name_of(piece)
-
-
 def all_options(entry: Entry, given: Mapping[str, Any], also: Iterable[str] = ()) -> dict[str, Any]:
     """Return all options of a piece, with the defaults of those that are not given; `also` are keys that may stand beside them.
 

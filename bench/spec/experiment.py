@@ -8,9 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
 from bench.messages import explain, one_line
-from bench.named import Named, checked, name_of, options_of, plain
-from bench.probes import probe
-from bench.registry import PieceError, check_allowed, importing, is_opaque, module_of
+from bench.named import Named, name_of, plain
+from bench.registry import check_allowed, importing, is_opaque, module_of
 from bench.spec.checks import check_axes, check_condition, check_map, check_once, check_probes, check_unreported, conditions
 from bench.spec.claims import Claim, Published
 from bench.spec.document import check_content, check_text, read_document, write_document
@@ -38,24 +37,8 @@ def _spelled_out(values: Any) -> Any:
 Values = Annotated[tuple[Any, ...], BeforeValidator(_spelled_out), Field(strict=False, min_length=1)]
 """The values of a grid's axis; one that is a table with a `label` stands in the rows under that label."""
 
-
-def _probe(piece: Named) -> Named:
-    """A probe with its options as the types that it declares, as far as it is known."""
-    piece = plain(piece)
-    name = name_of(piece)
-    if not options_of(piece) or is_opaque(name):
-        return piece
-    entry = probe[name]
-    try:
-        return checked(entry, piece)
-    except PieceError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{entry.label}: {error}") from error
-
-
-Probes = Annotated[tuple[Annotated[Named, AfterValidator(_probe)], ...], Field(strict=False)]
-"""A list of probes, each a name or a table of its name and its options."""
+Pieces = Annotated[tuple[Annotated[Named, AfterValidator(plain)], ...], Field(strict=False)]
+"""A list of pieces, each a name or a table of its name and its options."""
 
 
 class Experiment(Part):
@@ -81,12 +64,12 @@ class Experiment(Part):
     optimizer: Any = {}
     training: Any = {}
     seeds: Seeds = Seeds()
-    probes: Probes | None = None
+    probes: Pieces | None = None
     """Probes measured at start and end, by name or with options; None: all that the model allows, except the optional ones."""
     unreported: Names = ()
     """Parts that a report's copy of the rows leaves out: `curves`, columns of probes and common ones (without `_initial`, `_final`), or a
     pattern of columns like `signal_variance_*_final`."""
-    track: Probes = ()
+    track: Pieces = ()
     """Probes recorded along the curves; with `tie_spread`, the column `break_step` as well."""
     ends: bool = False
     """Whether the ends of training runs that fail are certified: columns `end`, `end_loss`, `end_index` and others of the rows."""
@@ -152,17 +135,8 @@ class Experiment(Part):
             experiment = cls.model_validate(content)
         except ValidationError as error:
             raise ValueError(one_line(f"{place}: {explain(error, cls)}")) from error
-        probes = experiment._options_of_other_types(content)
-        experiment._text = overridden(text, probes) if probes else text
+        experiment._text = text
         return experiment
-
-    def _options_of_other_types(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """The lists of probes some of whose options were written in another type than they declare, as 3 for 3.0.
-
-        A run folder keeps the text: whoever reads it does not import a user's own probe, and has to find the same hash.
-        """
-        found = self.model_dump(mode="json", include={"probes", "track"} & set(content))
-        return {key: probes for key, probes in found.items() if repr(probes) != repr([plain(one) for one in content[key]])}
 
     @property
     def text(self) -> str:

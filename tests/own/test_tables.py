@@ -74,15 +74,6 @@ def test_options_are_part_of_what_trains_only_where_they_are_given() -> None:
     with trusting(()):
         unread = Experiment.parse(other.text)
     assert unread.identified([other.cells[0].id]).training_hash == other.training_hash
-    # A whole number stands for the float that the option is, also in the text that a reader without the code finds.
-    whole: list[Experiment] = []
-    for power, delta in ((2, 2), (2.0, 2.0)):
-        text = tomlkit.dumps({**XOR, "probes": [{**POWERED, "power": power}], "task": {"name": "xor", "loss": {**HUBER, "delta": delta}}})
-        whole.append(Experiment.parse(text))
-    assert len({one.training_hash for one in whole}) == len({one.cells[0].id for one in whole}) == 1
-    with trusting(()):
-        hashes = {Experiment.parse(one.text).identified([one.cells[0].id]).training_hash for one in whole}
-    assert hashes == {whole[0].training_hash}
     # Written from its fields, also where a name stands beside a table.
     mixed = experiment(probes=[POWERED, "pieces:largest_unit"])
     assert Experiment.parse(mixed.text).training_hash == mixed.training_hash
