@@ -4,6 +4,7 @@ import random
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 import time
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def ended(record: Record, running: Cluster, client: subprocess.Popen[bytes], goo
         return
     for _ in range(tries):
         same_as(record, SAME, out / NAME, good)
+
+
+def attempts(scratch: Path, tries: int, workers: int) -> Iterator[tuple[Cluster, Path]]:
+    """Give a new cluster with so many workers, and a folder for its run, for each try."""
+    for number in range(tries):
+        with cluster(scratch / f"cluster-{number}", workers) as running:
+            yield running, scratch / f"out-{number}"
 
 
 @family(tries=3, quick=1)
@@ -143,11 +151,10 @@ def late_workers(scratch: Path, tries: int) -> Record:
     """A worker joins while another one trains."""
     record = Record("late worker", "a worker joins a run that another one has begun")
     good = reference(scratch)
-    for number in range(tries):
-        with cluster(scratch / f"cluster-{number}", workers=1) as running:
-            client = _until_chunks_came(running, good, scratch / f"out-{number}")
-            running.start_worker()
-            ended(record, running, client, good, scratch / f"out-{number}", 1)
+    for running, out in attempts(scratch, tries, workers=1):
+        client = _until_chunks_came(running, good, out)
+        running.start_worker()
+        ended(record, running, client, good, out, 1)
     return record
 
 
@@ -156,11 +163,10 @@ def leaving_workers(scratch: Path, tries: int) -> Record:
     """One of two workers is told to end."""
     record = Record("leaving worker", "SIGTERM to one of two workers while they train")
     good = reference(scratch)
-    for number in range(tries):
-        with cluster(scratch / f"cluster-{number}", workers=2) as running:
-            client = _until_chunks_came(running, good, scratch / f"out-{number}")
-            running.workers[0].send_signal(signal.SIGTERM)
-            ended(record, running, client, good, scratch / f"out-{number}", 1)
+    for running, out in attempts(scratch, tries, workers=2):
+        client = _until_chunks_came(running, good, out)
+        running.workers[0].send_signal(signal.SIGTERM)
+        ended(record, running, client, good, out, 1)
     return record
 
 
@@ -169,13 +175,12 @@ def other_versions(scratch: Path, tries: int) -> Record:
     """A worker that differs from the run is refused by name, and the run goes on with the others."""
     record = Record("worker of another version", "a worker with another version of jax joins a run that another one has begun")
     good = reference(scratch)
-    for number in range(tries):
-        with cluster(scratch / f"cluster-{number}", workers=1) as running:
-            client = _until_chunks_came(running, good, scratch / f"out-{number}")
-            running.start_worker("-m", "tests.faults.odd_worker", "version")
-            ended(record, running, client, good, scratch / f"out-{number}", 1)
-            if not re.search(r"the worker tcp://\S+ on \S+ is not used: jax \S+, now 0\.0\.1; --mixed", running.printed()):
-                record.note("not refused by name", running.printed()[-400:])
+    for running, out in attempts(scratch, tries, workers=1):
+        client = _until_chunks_came(running, good, out)
+        running.start_worker("-m", "tests.faults.odd_worker", "version")
+        ended(record, running, client, good, out, 1)
+        if not re.search(r"the worker tcp://\S+ on \S+ is not used: jax \S+, now 0\.0\.1; --mixed", running.printed()):
+            record.note("not refused by name", running.printed()[-400:])
     return record
 
 
@@ -189,23 +194,21 @@ def other_bits(scratch: Path, tries: int) -> Record:
         "worker that computes another bit", "the first copy of a chunk differs from the second in one bit; then again without that worker"
     )
     good = reference(scratch)
-    for number in range(tries):
-        out = scratch / f"out-{number}"
-        with cluster(scratch / f"cluster-{number}", workers=0) as running:
-            running.start_worker("-m", "tests.faults.odd_worker", "bit")
-            client = running.run(good.file, out)
-            # It goes away by itself.
-            running.workers[0].wait()
-            running.start_worker()
-            code, said = client.wait(), running.printed()
-            if code != 2 or not re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) or one_line(said):
-                record.breaks(f"exit {code}", said[-400:])
-                continue
-            client = running.run(good.file, out, "again")
-            if client.wait():
-                record.breaks(f"then exit {client.returncode}", running.printed("again")[-400:])
-            else:
-                same_as(record, "the run ends with one line that names both hosts; then the same bytes as in one process", out / NAME, good)
+    for running, out in attempts(scratch, tries, workers=0):
+        running.start_worker("-m", "tests.faults.odd_worker", "bit")
+        client = running.run(good.file, out)
+        # It goes away by itself.
+        running.workers[0].wait()
+        running.start_worker()
+        code, said = client.wait(), running.printed()
+        if code != 2 or not re.search(r"chunk \w+: its rows from (\S+) and from (\S+) differ", said) or one_line(said):
+            record.breaks(f"exit {code}", said[-400:])
+            continue
+        client = running.run(good.file, out, "again")
+        if client.wait():
+            record.breaks(f"then exit {client.returncode}", running.printed("again")[-400:])
+        else:
+            same_as(record, "the run ends with one line that names both hosts; then the same bytes as in one process", out / NAME, good)
     return record
 
 
