@@ -4,8 +4,8 @@ import random
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.runs.manifest import read_manifest
