@@ -257,9 +257,9 @@ class Hidden(NamedTuple):
     """The values of one hidden layer for one example.
 
     >>> import initbench as ib
-    >>> import jax.numpy as jnp
-    >>> z = jnp.array([-1.0, 2.0])
-    >>> ib.Hidden(z, jnp.maximum(z, 0), saturation=None).activation.tolist()
+    >>> import jax
+    >>> z = jax.numpy.array([-1.0, 2.0])
+    >>> ib.Hidden(z, jax.nn.relu(z), saturation=None).activation.tolist()
     [0.0, 2.0]
     """
 
