@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from analysis.figures.check import own_kind
+from analysis.figures.check import kind
 from analysis.report.drawing import drawn
 from analysis.rows.load import load
 from bench.imports import described
 from bench.registry import PieceError
 from bench.runs.train import run
-from bench.runs.trials import Trial, Untried, refuse_options
+from bench.runs.trials import Trial, Untried
 from bench.spec import Experiment, Figure
 
 SMALL: dict[str, Any] = {
@@ -31,25 +31,25 @@ AXES: dict[str, Any] = {"x": "loss_final", "y": "loss", "color": "initializer"}
 
 def of_figure(name: str, options: dict[str, Any]) -> Iterator[Trial]:
     """Yield the trials of a kind of figure."""
-    refuse_options("figure", name, options)
     write = f"write def {name.rpartition(':')[2]}(run, figure) that returns a matplotlib Figure"
-    yield Trial("it can be called as (run, figure)", partial(_callable, name), write)
-    yield Trial("it draws a matplotlib Figure of a small run", partial(_drawing, name), write)
+    figure = Figure(name="check", kind={"name": name, **options}, caption="", **AXES)
+    yield Trial("it can be called as (run, figure)", partial(_callable, figure), write)
+    yield Trial("it draws a matplotlib Figure of a small run", partial(_drawing, figure), write)
 
 
-def _callable(name: str) -> None:
-    own_kind(name)
+def _callable(figure: Figure) -> None:
+    kind(figure)
 
 
-def _drawing(name: str) -> None:
+def _drawing(figure: Figure) -> None:
     try:
-        own_kind(name)
-    except PieceError as error:
+        kind(figure)
+    except ValueError as error:
         raise Untried("it cannot be called") from error
     with TemporaryDirectory() as folder:
         found = load(run(Experiment.model_validate(SMALL), Path(folder)))
         try:
-            drawn(found, Figure(name="check", kind=name, caption="", **AXES))
+            drawn(found, figure)
         except PieceError:
             raise
         except (ValueError, OSError) as error:

@@ -1,13 +1,17 @@
 """The figures of an experiment file, checked before anything trains: the names that they use must be there."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 from analysis.figures import figure_kind
 from analysis.figures.trend import setting
+from analysis.rows.load import Run
 from analysis.rows.measures import RATES, columns_of, left_out
 from bench.messages import nearest, shown
-from bench.registry import Entry
+from bench.named import all_options, options_of
+from bench.registry import Entry, PieceError
 from bench.runs.columns import ALWAYS, Columns
 from bench.runs.contents import OUTCOMES
 from bench.spec import CURVE_COLUMNS, ROW_COLUMNS, SECTIONS, Experiment, Figure
@@ -45,40 +49,45 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
         place = f"experiment '{experiment.name}': figure '{figure.name}'"
         if names.count(figure.name.lower()) > 1:
             raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
-        if ":" in figure.kind:
-            # It declares no keys; of a folder, whose rows are there, it may be a stranger's, and is imported as it is drawn.
-            if foretold:
-                _check_own(place, figure.kind)
+        name = figure.kind_name
+        if ":" not in name and name not in figure_kind:
+            raise ValueError(f"{place}: unknown kind {shown(name)}; {nearest(name, figure_kind)}")
+        # A user's own declares no keys; of a folder, whose rows are there, it may be a stranger's, and is imported as it is drawn.
+        if foretold or ":" not in name:
+            _check_call(place, figure)
+        if ":" in name:
             continue
-        if figure.kind not in figure_kind:
-            raise ValueError(f"{place}: unknown kind {shown(figure.kind)}; {nearest(figure.kind, figure_kind)}")
-        entry = figure_kind[figure.kind]
+        entry = figure_kind[name]
         for key in KEYS:
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
         for kind, one in (("axes", "axis"), ("columns", "column"), ("rates", "rate"), ("curves", "curve")):
             for name in _named(entry, kind, figure):
                 if name not in known[one]:
-                    raise ValueError(f"{place}: kind '{figure.kind}' needs {WORDS[one]} '{name}', which this experiment has not")
+                    raise ValueError(f"{place}: kind '{name}' needs {WORDS[one]} '{name}', which this experiment has not")
         if entry.traits.get("map") and experiment.seeds.map is None:
-            raise ValueError(f"{place}: kind '{figure.kind}' needs seeds.map")
+            raise ValueError(f"{place}: kind '{name}' needs seeds.map")
 
 
-def own_kind(name: str) -> Entry:
-    """Look up a kind of figure of the user's own; `PieceError` if it cannot be imported, or not be called as (run, figure)."""
-    entry = figure_kind[name]
+def kind(figure: Figure) -> Callable[[Run, Figure], Any]:
+    """Return the function of (run, figure) that draws a figure, with the options of its kind filled in.
+
+    `PieceError` if a user's own cannot be imported or not be called so; ValueError on an option that the kind does not have.
+    """
+    entry = figure_kind[figure.kind_name]
+    options = all_options(entry, options_of(figure.kind))
     try:
-        inspect.signature(entry.target).bind(None, None)
+        inspect.signature(entry.target).bind(None, None, **options)
     except TypeError as error:
-        fix = f"write def {name.rpartition(':')[2]}(run, figure)"
+        fix = f"write def {figure.kind_name.rpartition(':')[2]}(run, figure)"
         raise entry.fault(f"it cannot be called as (run, figure): {error}", fix=fix) from error
-    return entry
+    return partial(entry.target, **options)
 
 
-def _check_own(place: str, kind: str) -> None:
+def _check_call(place: str, figure: Figure) -> None:
     try:
-        own_kind(kind)
+        kind(figure)
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+        raise ValueError(f"{place}: {'' if isinstance(error, PieceError) else 'kind: '}{error}") from error
 
 
 def keys_of(entry: Entry) -> str:
@@ -95,7 +104,7 @@ def _words(wanted: str | tuple[str, ...]) -> str:
 
 def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
     """Return the columns that rows and curves will have, as far as figures may be about them."""
-    drawn = [(figure_kind[figure.kind], figure) for figure in experiment.figure or () if figure.kind in figure_kind]
+    drawn = [(figure_kind[figure.kind_name], figure) for figure in experiment.figure or () if figure.kind_name in figure_kind]
     asked = [name for entry, figure in drawn for kind in ("columns", "rates") for name in _named(entry, kind, figure)]
     asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
     if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.escape import csv_text
 from analysis.figures import figure_kind
+from analysis.figures.check import kind
 from analysis.figures.numbers import numbers_of
 from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns
 from analysis.rows.load import Run
@@ -50,10 +51,9 @@ def drawn(run: Run, figure: FigureSpec, size: tuple[float, float] | None = None,
     try:
         with _misfit_told(figure):
             with _style():
-                entry = figure_kind[figure.kind]
-                drawing = entry.target(run, figure)
+                drawing = kind(figure)(run, figure)
             if not isinstance(drawing, Figure):
-                raise entry.fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
+                raise figure_kind[figure.kind_name].fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
             if data is not None:
                 write_whole(data, csv_text(numbers_of(drawing)).encode())
             _lay_out(drawing, run.interim, size)
@@ -80,7 +80,8 @@ def _misfit_told(figure: FigureSpec) -> Iterator[None]:
             plt.close(number)
         if isinstance(error, PieceError):
             raise
-        raise ValueError(f"figure '{figure.name}': '{figure.kind}' does not fit these rows: {type(error).__name__}: {error}") from error
+        what = f"figure '{figure.name}': '{figure.kind_name}' does not fit these rows"
+        raise ValueError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 def _empty() -> Figure:

@@ -82,7 +82,7 @@ def _figures(run: Run, again: str) -> str:
     """The figures with their captions; `again` is the command that draws them."""
     return "\n\n".join(
         f"![{markdown_text(figure.caption)}](figures/{figure.name}.png)\n\n*{markdown_text(figure.caption)}*\n"
-        + (f"Curves are kept of the first {run.manifest.curve_seeds} seeds. " if figure.kind == "curve" else "")
+        + (f"Curves are kept of the first {run.manifest.curve_seeds} seeds. " if figure.kind_name == "curve" else "")
         + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
         for figure in figures_of(run.experiment)
     )

@@ -105,8 +105,8 @@ class Experiment(Part):
         check_once("figure: name", [figure.name for figure in self.figure or ()])
         for figure in self.figure or ():
             # Kinds of figures stand above this package: a user's own is allowed here, and imported where it is checked.
-            if ":" in figure.kind and not is_opaque(figure.kind):
-                check_allowed("figure kind", figure.kind)
+            if ":" in figure.kind_name and not is_opaque(figure.kind_name):
+                check_allowed("figure kind", figure.kind_name)
         for claim in self.claim:
             check_axes(claim, self.axes)
         for place, where in conditions(self.claim, self.figure or (), self.published):
@@ -200,6 +200,6 @@ class Experiment(Part):
 def modules_named(experiment: Experiment, figures: bool = False) -> list[str]:
     """Modules of the user's own that the experiment's pieces and probes (and kinds of `figures`) come from, in alphabetical order."""
     names = {name for cell in experiment.cells for _, name in cell.settings.foreign()}
-    others = (*(experiment.probe_names or ()), *experiment.track_names, *(figure.kind for figure in experiment.figure or () if figures))
-    names |= {name for name in others if ":" in name}
+    kinds = [figure.kind_name for figure in experiment.figure or () if figures]
+    names |= {name for name in (*(experiment.probe_names or ()), *experiment.track_names, *kinds) if ":" in name}
     return sorted(set(map(module_of, names)))

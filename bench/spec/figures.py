@@ -1,7 +1,10 @@
 """Figures of an experiment file."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
+
+from bench.named import Named, name_of, plain
 from bench.spec.part import Name, Part
 
 
@@ -10,7 +13,8 @@ class Figure(Part):
 
     name: Name
     """The name of its files, without the ending."""
-    kind: str
+    kind: Annotated[Named, AfterValidator(plain)]
+    """A kind of figure by its name, or a table of the name and the options of a user's own."""
     caption: str
     where: dict[str, Any] = {}
     x: str | None = None
@@ -20,3 +24,8 @@ class Figure(Part):
     log: bool | None = None
     lines: dict[str, float] = {}
     """Labeled reference values."""
+
+    @property
+    def kind_name(self) -> str:
+        """The name of its kind."""
+        return name_of(self.kind)

@@ -1,11 +1,15 @@
 """Kinds of figures of a user's own: what is wrong with one is told before anything trains, and `initbench check` tries it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analysis.judging.checks import check
+from analysis.report.drawing import drawn
+from analysis.rows.load import load
 from bench import Experiment
+from bench.runs.train import run
 from initbench import pieces
 from tests.commands import MINE, call
 from tests.conftest import experiment
@@ -14,12 +18,12 @@ WRONG = {
     "nowhere:figured": "No module named 'nowhere'",
     "pieces:figurd": "has no 'figurd'; did you mean 'figured'",
     "pieces:figured_of_one": "it does not take figure; write def figured_of_one(run, figure)",
-    "pieces:figured_of_more": "missing a required argument: 'size'; write def figured_of_more(run, figure)",
+    "pieces:figured_of_more": "its argument 'size' has no value; write size = ... beside its name, or give it a default",
     "pieces:made": "is not a function or class; a figure kind is called as (run, figure)",
 }
 
 
-def drawing(kind: str) -> Experiment:
+def drawing(kind: str | dict[str, Any]) -> Experiment:
     return experiment(figure=[{"name": "mine", "kind": kind, "caption": ""}])
 
 
@@ -48,5 +52,22 @@ def test_check_tries_a_kind() -> None:
     assert broken.state == "broken" and "it returns a NoneType, which is no matplotlib Figure" in broken.why
     elsewhere = pieces.check("pieces:figured_elsewhere").contracts[1]
     assert elsewhere.state == "untried" and "KeyError: 'somewhere'" in elsewhere.why
-    with pytest.raises(ValueError, match="--option size: figure 'pieces:figured' takes no options"):
-        pieces.check("pieces:figured", options={"size": 2})
+    assert [one.state for one in pieces.check("pieces:figured", options={"size": 2}).contracts] == ["broken", "untried"]
+    assert [one.state for one in pieces.check("pieces:figured_of_more", options={"size": 2.0}).contracts] == ["kept", "kept"]
+
+
+def test_a_kind_has_options() -> None:
+    check(drawing({"name": "pieces:figured_of_more", "size": 2}))
+    with pytest.raises(ValueError, match="^experiment 'xor-test': figure 'mine': kind: .*sizes") as raised:
+        check(drawing({"name": "pieces:figured_of_more", "size": 2, "sizes": 3}))
+    assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match="figure 'mine': kind: .*bins"):
+        check(drawing({"name": "ecdf", "bins": 3}))
+
+
+def test_the_options_of_a_kind_reach_it(tmp_path: Path) -> None:
+    given = {"name": "mine", "kind": {"name": "pieces:figured_of_more", "size": 2.5}, "caption": ""}
+    found = load(run(experiment(figure=[given]), tmp_path), ["pieces"])
+    figures = found.experiment.figure or ()
+    assert drawn(found, figures[0]).axes[0].lines[0].get_ydata().tolist() == [0, 2.5]
+    assert (figures[0].kind_name, figures[0].kind) == ("pieces:figured_of_more", given["kind"])
