@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.power import TTestIndPower
 
 from analysis.judging.contrast import SAME
 from analysis.judging.numbers import Judged, Question, judge_file
@@ -184,6 +185,16 @@ def test_a_published_list_without_pairs_is_undecided_but_for_a_margin() -> None:
     assert found.verdict == "undecided" and near(found.p_value, theirs.pvalue)
     assert found.difference is not None and found.difference[1:3] == pytest.approx(tuple(theirs.confidence_interval()))
     assert only(judge_file(PUBLISHED / "attention-scale.csv", margin=0.002)).verdict == SAME
+
+
+def test_two_published_lists_of_ten_seeds_are_alike_within_a_margin_and_would_need_thousands_without() -> None:
+    values = pd.read_csv(PUBLISHED / "fused-entropy.csv")
+    found = only(judge_file(PUBLISHED / "fused-entropy.csv", higher_is_better=False))
+    theirs = stats.ttest_ind(values["fused"], values["separate"], equal_var=False)
+    assert found.verdict == "undecided" and found.n == (10, 10) and near(found.p_value, theirs.pvalue)
+    effect = (values["fused"].mean() - values["separate"].mean()) / np.sqrt(values.var().mean())
+    assert found.seeds_needed == pytest.approx(TTestIndPower().solve_power(effect, alpha=0.05, power=0.8), rel=0.02)
+    assert only(judge_file(PUBLISHED / "fused-entropy.csv", higher_is_better=False, margin=0.002)).verdict == SAME
 
 
 def test_a_published_list_of_twenty_seeds_is_decided_by_its_pairs() -> None:
