@@ -11,8 +11,8 @@ from analysis.judging.checks import check
 from analysis.rows import load as rows
 from bench.runs import train
 from bench.runs.own import forget_changed
-from bench.runs.places import place
 from bench.runs.progress import Progress, Watch
+from bench.runs.storage import place
 from bench.spec import Experiment, modules_named
 from initbench.cli.progress import Told
 from initbench.cli.tables import Terminal

@@ -27,7 +27,7 @@ from analysis.rows.measures import check_measures
 from analysis.rows.summary import summarize
 from bench.messages import nearest, shown
 from bench.registry import trusting
-from bench.runs.places import local_place
+from bench.runs.storage import local_place
 
 MOST_CELLS = 20
 """Number of cells that are shown; of more, the first ones."""

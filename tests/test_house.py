@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bench.messages", "bench.docstrings", "bench.option_texts", "bench.keys", "bench.hardware", "bench.startup", "bench.linalg"),
     ("bench.imports",),
     ("bench.registry",),
-    ("bench.named",),
+    ("bench.piece_names",),
     ("bench.initializers", "bench.models", "bench.losses", "bench.optimizers", "bench.probes"),
     ("bench.schemes", "bench.tasks"),
     ("bench.spec",),

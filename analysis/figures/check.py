@@ -10,7 +10,7 @@ from analysis.figures.trend import setting
 from analysis.rows.load import Run
 from analysis.rows.measures import RATES, columns_of, left_out
 from bench.messages import nearest, shown
-from bench.named import all_options, options_of
+from bench.piece_names import all_options, options_of
 from bench.registry import Entry, PieceError
 from bench.runs.columns import ALWAYS, Columns
 from bench.runs.contents import OUTCOMES

@@ -16,8 +16,8 @@ from bench.registry import trusted_by, untrusted
 from bench.runs.contents import ENDS, OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
-from bench.runs.places import place
 from bench.runs.starts import Starts
+from bench.runs.storage import place
 from bench.runs.stored import stored_experiment
 from bench.spec import Cell, Claim, Experiment, Span, wanted_labels
 from bench.tasks import task

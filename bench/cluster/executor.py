@@ -18,13 +18,13 @@ from bench.runs.again import Again
 from bench.runs.begin import SUMS, with_costs
 from bench.runs.chunks import chunks
 from bench.runs.folder import RunFolder
+from bench.runs.inventory import Inventory
 from bench.runs.parquet import Packed
 from bench.runs.part_writer import FLUSH_SECONDS, MOST_ROWS
 from bench.runs.plan import Plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
 from bench.runs.spans import Spans
-from bench.runs.stock import Stock
 from bench.spec import Experiment
 
 AHEAD = 2
@@ -73,9 +73,9 @@ class OnCluster:
                 raise OSError(GONE) from error
         raise OSError(f"{self.client.scheduler.address}: has no worker since {PATIENCE_SECONDS / 3600:.0f} h")
 
-    def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
+    def train(self, store: RunFolder, plan: Plan, inventory: Inventory, progress: Progress, watch: Watch) -> None:
         """Train what is missing from the folder and write it chunk by chunk; an exception keeps the chunks that have been written."""
-        dealer = _Dealer(self, store, plan, stock, progress)
+        dealer = _Dealer(self, store, plan, inventory, progress)
         try:
             while dealer.goes_on():
                 watch(progress)
@@ -102,12 +102,12 @@ class _Dealt:
 class _Dealer:
     """The chunks of one pass over a run folder: those that wait, those at workers, and those that come back."""
 
-    def __init__(self, executor: OnCluster, store: RunFolder, plan: Plan, stock: Stock, progress: Progress) -> None:
+    def __init__(self, executor: OnCluster, store: RunFolder, plan: Plan, inventory: Inventory, progress: Progress) -> None:
         self._client, self._mixed = executor.client, executor.mixed
         self._store, self._plan, self._progress = store, plan, progress
-        self._again = Again(store, plan.lanes, stock.lost)
-        self._lost = stock.lost
-        self._waiting = self._orders(stock.missing)
+        self._again = Again(store, plan.lanes, inventory.lost)
+        self._lost = inventory.lost
+        self._waiting = self._orders(inventory.missing)
         self._dealt: dict[Future, _Dealt] = {}
         self._back: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._copies = _Copies()

@@ -27,7 +27,7 @@ from bench.lane.network import Network
 from bench.lane.objective import NOISE, Recipe
 from bench.lane.program import Program
 from bench.lane.start import Variant
-from bench.named import Named
+from bench.piece_names import Named
 from bench.probes import probe
 from bench.spec import Cell, Settings
 from bench.spec.hashing import json_text

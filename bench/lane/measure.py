@@ -14,7 +14,7 @@ from bench.lane.state import Fixed, State
 from bench.lane.update import evaluated
 from bench.lane.views import VIEWS, Views, missing
 from bench.messages import nearest
-from bench.named import Named, all_options, name_of, options_of
+from bench.piece_names import Named, all_options, name_of, options_of
 from bench.probes import PER_LAYER, probe
 from bench.registry import Entry, PieceError
 

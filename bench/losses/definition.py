@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from bench.losses import Targets, loss
 from bench.messages import explain
-from bench.named import Named, all_options, name_of, options_of, plain
+from bench.piece_names import Named, all_options, name_of, options_of, plain
 from bench.registry import STRICT, PieceError, is_opaque
 
 Kind = Literal["regression", "classification"]

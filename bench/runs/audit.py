@@ -15,10 +15,10 @@ import pandas as pd
 
 from bench.hardware import precision
 from bench.keys import named, root
+from bench.lane.audited_model import Subject
 from bench.lane.data import data_shapes, is_of_symbols, problem, sampled
+from bench.lane.layer_signals import Tap, inside, per_example
 from bench.lane.state import dotted, leaves
-from bench.lane.subject import Subject
-from bench.lane.taps import Tap, inside, per_example
 from bench.models.axes import drawn_shape
 from bench.registry import PieceError
 from bench.runs.starts import Starts

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bench.lane.grouping import programs
 from bench.lane.program import Program
-from bench.named import Named, name_of
+from bench.piece_names import Named, name_of
 from bench.probes import breaking, probe
 from bench.spec import COMMON, ROW_COLUMNS, Cell, Experiment
 

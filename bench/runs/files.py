@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bench.messages import one_line
-from bench.runs.places import is_here
+from bench.runs.storage import is_here
 
 MOST_TEXT = 1 << 24
 """Largest size in bytes of a text file that is read."""

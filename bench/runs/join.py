@@ -13,6 +13,7 @@ from bench.registry import trusting
 from bench.runs.begin import begun_like, judge_by
 from bench.runs.environment import now
 from bench.runs.folder import RunFolder
+from bench.runs.inventory import inventory_of
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.merge import TakeOver
 from bench.runs.numbering import Numbering
@@ -20,7 +21,6 @@ from bench.runs.resume import another
 from bench.runs.rows import CURVE_SEEDS
 from bench.runs.shards import shards_in
 from bench.runs.spans import Spans
-from bench.runs.stock import take_stock
 from bench.runs.stored import stored_experiment
 from bench.spec import Experiment
 
@@ -86,16 +86,16 @@ def _join(store: RunFolder, sources: list[Path], experiment: Experiment, mixed: 
     """Take over the rows of all sources; put them in order if nothing is missing then."""
     table = Stored(experiment)
     every = table.numbering.all
-    joined = Joined(store.folder, experiment, len(sources), faults=take_stock(store, table, every).faults)
+    joined = Joined(store.folder, experiment, len(sources), faults=inventory_of(store, table, every).faults)
     taking = TakeOver(store, table.numbering, mixed)
     for source in sources:
         taken = taking.take(source)
         if taken.again:
             joined.again[source] = taken.again
         joined.faults += taken.faults
-    stock = take_stock(store, table, every)
-    joined.there, joined.missing = len(stock.done), stock.missing
-    if not stock.missing and not stock.whole:
+    inventory = inventory_of(store, table, every)
+    joined.there, joined.missing = len(inventory.done), inventory.missing
+    if not inventory.missing and not inventory.whole:
         store.put_in_order(table.numbering.of)
         store.change(ended=now(), complete=True)
     return joined

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bench.runs.places import is_here
+from bench.runs.storage import is_here
 
 LOCK = ".lock"
 """Name of the lock's file. The file stays when the lock is released; the operating system releases the lock of a process that ends."""

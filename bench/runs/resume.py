@@ -6,12 +6,12 @@ from typing import Any
 from bench.messages import first_few
 from bench.runs.files import MOST_TEXT, read_inside
 from bench.runs.folder import RunFolder
+from bench.runs.inventory import Inventory, inventory_of
 from bench.runs.manifest import CellRecord
 from bench.runs.progress import Progress
 from bench.runs.provenance import Provenance, differences
 from bench.runs.rows import LaneTable, axis_type
 from bench.runs.spans import Spans
-from bench.runs.stock import Stock, take_stock
 from bench.spec import Cell, Experiment
 
 
@@ -40,38 +40,38 @@ def another(store: RunFolder, experiment: Experiment) -> str:
 
 
 def of_one_provenance(
-    store: RunFolder, table: LaneTable, wanted: Spans, stock: Stock, here: Provenance, mixed: bool, progress: Progress
-) -> Stock:
-    """Return the stock that a run goes on with whose missing rows will be made under the provenance `here`.
+    store: RunFolder, table: LaneTable, wanted: Spans, inventory: Inventory, here: Provenance, mixed: bool, progress: Progress
+) -> Inventory:
+    """Return the inventory that a run goes on with whose missing rows will be made under the provenance `here`.
 
     ValueError if rows in the folder were made under one that differs in what can change bits, unless `mixed` allows that. Rows without
     their curves are then given up: their training runs would not end as the rows say.
     """
     if store.new:
-        return stock
+        return inventory
     found = list(dict.fromkeys(difference for made in store.manifest.in_use for difference in differences(made, here)))
     if store.manifest.in_use and store.manifest.spec_hash == table.experiment.training_hash:
         # Only cells that join may bring code and data of their own; those that have joined already are listed without rows, too.
         known = {name for made in store.manifest.provenance.values() for name in made.own}
         found += [f"'{name}' was not used before" for name in sorted(here.own.keys() - known)]
     if not found:
-        return stock
+        return inventory
     named = first_few(found)
     if not mixed:
         raise ValueError(
-            f"{store.folder}: its {len(stock.done):,} training runs were made otherwise ({named}). To go on: --mixed keeps them and "
+            f"{store.folder}: its {len(inventory.done):,} training runs were made otherwise ({named}). To go on: --mixed keeps them and "
             "marks the results as mixed, --fresh trains all of them anew, another --out leaves them alone"
         )
     progress.said.append(f"mixed with training runs that were made otherwise ({named})")
     # A curve must not begin under one provenance and end under another, so unfinished curves go as well.
-    kept = stock.done - stock.lost
+    kept = inventory.done - inventory.lost
     store.keep(lambda lanes: kept.contains(table.numbering.of(lanes)))
-    return take_stock(store, table, wanted)
+    return inventory_of(store, table, wanted)
 
 
-def grown(store: RunFolder, experiment: Experiment, stock: Stock) -> Experiment:
+def grown(store: RunFolder, experiment: Experiment, inventory: Inventory) -> Experiment:
     """Return the experiment as the folder is to keep it: with the folder's seeds, where those are more."""
-    if not stock.beyond:
+    if not inventory.beyond:
         return experiment
     seeds = _stored_file(store).get("seeds", {})
     return Experiment.parse(experiment.text, overrides={f"seeds.{name}": seeds[name] for name in ("init", "data") if name in seeds})

@@ -9,17 +9,17 @@ from bench.runs.begin import begin, begin_from, judge_by, kept_widths
 from bench.runs.environment import now
 from bench.runs.executor import Executor
 from bench.runs.folder import RunFolder
-from bench.runs.here import Here
+from bench.runs.inventory import Inventory, inventory_of
 from bench.runs.manifest import Share, read_manifest
 from bench.runs.merge import TakeOver
-from bench.runs.places import place
 from bench.runs.plan import Plan, plan
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
 from bench.runs.resume import check_same, grown, of_one_provenance
 from bench.runs.shards import Shard, lanes_of, shards_in
 from bench.runs.spans import Spans
-from bench.runs.stock import Stock, take_stock
+from bench.runs.storage import place
+from bench.runs.this_process import ThisProcess
 from bench.spec import Experiment
 
 ATTEMPTS = 3
@@ -47,7 +47,7 @@ def run(
     ValueError if the folder holds another experiment, or rows made otherwise without `mixed`. OSError if the folder cannot be read or
     written, MemoryError if the devices have too little memory for the smallest pool.
     """
-    executor = executor or Here(lane_mesh(devices))
+    executor = executor or ThisProcess(lane_mesh(devices))
     folder = place(out) / experiment.name
     planned = plan(experiment)
     executor.check(planned)
@@ -63,9 +63,9 @@ def run(
         passes = _Pass(store, planned, wanted, executor, watch, mixed)
         if shard:
             passes.begin_shard(shard)
-        stock = passes.made_whole([] if fresh else shards)
+        inventory = passes.made_whole([] if fresh else shards)
         store.remove_unlisted()
-        judge_by(store, grown(store, experiment, stock))
+        judge_by(store, grown(store, experiment, inventory))
     return store.folder
 
 
@@ -94,22 +94,22 @@ class _Pass:
         if not self._wanted:
             self._progress.said.append(f"shard {shard.index} of {shard.count} has nothing to train: there are fewer chunks than shards")
 
-    def made_whole(self, shards: list[Shard]) -> Stock:
-        """Take over what shards have, train and put in order until the folder holds everything that is wanted; return its stock.
+    def made_whole(self, shards: list[Shard]) -> Inventory:
+        """Take over what shards have, train and put in order until the folder holds everything that is wanted; return its inventory.
 
         OSError if parts go again and again while the folder is written.
         """
         store, table = self._store, self._plan.lanes
         here: Provenance | None = None
         for attempt in range(ATTEMPTS):
-            stock = self._counted([] if attempt else shards)
-            if stock.whole:
-                return stock
-            if here is None and (stock.missing or store.new):
+            inventory = self._counted([] if attempt else shards)
+            if inventory.whole:
+                return inventory
+            if here is None and (inventory.missing or store.new):
                 here = self._executor.provenance(self._plan.experiment, self._progress, self._watch)
-                stock = self._told(of_one_provenance(store, table, self._wanted, stock, here, self._mixed, self._progress))
+                inventory = self._told(of_one_provenance(store, table, self._wanted, inventory, here, self._mixed, self._progress))
             begin(store, self._plan, here, self._share)
-            self._executor.train(store, self._plan, stock, self._progress, self._watch)
+            self._executor.train(store, self._plan, inventory, self._progress, self._watch)
             try:
                 store.put_in_order(table.numbering.of)
             except (ValueError, FileNotFoundError) as error:
@@ -119,23 +119,23 @@ class _Pass:
             store.change(ended=now(), complete=len(self._wanted) == self._plan.experiment.lanes, share=share)
         raise OSError(f"{store.folder}: parts of this run go while it is written; nothing else may write there")
 
-    def _counted(self, shards: list[Shard]) -> Stock:
-        """Return the stock of the folder, into which what it lacks is first taken over from shards; tell what was damaged."""
-        stock = take_stock(self._store, self._plan.lanes, self._wanted)
-        said = stock.faults
-        if shards and not stock.whole:
-            said += self._take_over(shards, stock.missing)
-            stock = take_stock(self._store, self._plan.lanes, self._wanted)
-            said += stock.faults
-        if self._share and (stock.done - self._wanted):
+    def _counted(self, shards: list[Shard]) -> Inventory:
+        """Return the inventory of the folder, into which what it lacks is first taken over from shards; tell what was damaged."""
+        inventory = inventory_of(self._store, self._plan.lanes, self._wanted)
+        said = inventory.faults
+        if shards and not inventory.whole:
+            said += self._take_over(shards, inventory.missing)
+            inventory = inventory_of(self._store, self._plan.lanes, self._wanted)
+            said += inventory.faults
+        if self._share and (inventory.done - self._wanted):
             raise ValueError(
                 f"{self._store.folder}: holds training runs of other shards, since the experiment was cut otherwise by another version of "
                 "initbench; a run without --shard takes them over"
             )
-        self._told(stock)
+        self._told(inventory)
         for line in said:
             self._progress.say(self._watch, line)
-        return stock
+        return inventory
 
     def _take_over(self, shards: list[Shard], missing: Spans) -> list[str]:
         """Take over missing lanes that shards have; return what is to be said about it."""
@@ -162,8 +162,8 @@ class _Pass:
             said.append(f"took over {new:,} training runs from {count:,} shard{'' if count == 1 else 's'}")
         return said
 
-    def _told(self, stock: Stock) -> Stock:
+    def _told(self, inventory: Inventory) -> Inventory:
         """Tell the watcher how much is there already."""
-        self._progress.done, self._progress.solved = len(stock.done), stock.solved
+        self._progress.done, self._progress.solved = len(inventory.done), inventory.solved
         self._watch(self._progress)
-        return stock
+        return inventory

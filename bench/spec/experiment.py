@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
 from bench.messages import explain, one_line
-from bench.named import Named, name_of, plain
+from bench.piece_names import Named, name_of, plain
 from bench.registry import check_allowed, importing, is_opaque, module_of
 from bench.spec.checks import check_axes, check_condition, check_map, check_once, check_probes, check_unreported, conditions
 from bench.spec.claims import Claim, Published

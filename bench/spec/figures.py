@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from bench.named import Named, name_of, plain
+from bench.piece_names import Named, name_of, plain
 from bench.spec.part import Name, Part
 
 

@@ -8,10 +8,10 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from bench.messages import nearest, shown
-from bench.named import all_options
 from bench.optimizers import check_optimizer, mask_of, optimizer, optimizers
 from bench.optimizers.clipping import clippings, is_clipping
 from bench.optimizers.schedules import check_schedule, checked, settled
+from bench.piece_names import all_options
 from bench.registry import is_opaque
 from bench.spec.document import walk
 from bench.spec.part import Names

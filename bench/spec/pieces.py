@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeA
 from bench.initializers import draws, initializer
 from bench.messages import explain, nearest
 from bench.models import model
-from bench.named import all_options
+from bench.piece_names import all_options
 from bench.registry import STRICT, Registry, admit_trusted, is_opaque, is_reading
 from bench.schemes import scheme
 from bench.spec.part import Part

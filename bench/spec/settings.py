@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from bench.messages import explain
 from bench.models.activations import second_moment_gain
-from bench.named import name_of
+from bench.piece_names import name_of
 from bench.registry import is_opaque
 from bench.spec.optimizer import OptimizerSpec
 from bench.spec.part import Names, Part

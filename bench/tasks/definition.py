@@ -13,7 +13,7 @@ from pydantic import Field
 
 from bench.losses import Targets
 from bench.losses.definition import KINDS, Kind, Loss
-from bench.named import Named
+from bench.piece_names import Named
 
 Positives = Annotated[float, Field(gt=0, lt=1)] | None
 """The share of the second of two classes; None: as the data have it."""

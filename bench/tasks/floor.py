@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from bench.linalg import orthonormal
 from bench.losses.definition import Loss
-from bench.named import Named, name_of
+from bench.piece_names import Named, name_of
 
 LEAST_SQUARES = ("mse", "rss")
 """Losses whose minimum over affine maps is that of least squares."""

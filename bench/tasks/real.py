@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 
 from bench.keys import shuffled
 from bench.losses.definition import OwnLoss
-from bench.named import Named
+from bench.piece_names import Named
 from bench.tasks import task
 from bench.tasks.definition import Data, Task, split
 from bench.tasks.floor import check_floor, floor_of

@@ -12,7 +12,7 @@ from jax.typing import DTypeLike
 from pydantic import Field
 
 from bench.losses.definition import Kind
-from bench.named import Named
+from bench.piece_names import Named
 from bench.tasks.arrays import Labels, Parts, encoded, labels_of, numbers
 from bench.tasks.definition import Data, Task, digest_of
 

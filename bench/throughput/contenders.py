@@ -22,8 +22,8 @@ from bench.lane.network import Network
 from bench.lane.program import Program
 from bench.optimizers import make_optimizer
 from bench.registry import Registry
-from bench.runs.here import PIECE
 from bench.runs.plan import bare_programs, plan
+from bench.runs.this_process import PIECE
 from bench.spec import Cell, Experiment, ModelSpec
 
 Train = Callable[[], np.ndarray]

@@ -11,14 +11,14 @@ from initbench.cli.errors import fail
 
 def _place(text: str) -> Path:
     """Return the folder of this name, which may stand on object storage; a wrong name is wrong input of the command."""
-    from bench.runs.places import place
+    from bench.runs.storage import place
 
     return _parsed(place, text)
 
 
 def _local(text: str) -> Path:
     """Return the folder or file of this name on this machine; one on object storage is wrong input of the command."""
-    from bench.runs.places import local_place
+    from bench.runs.storage import local_place
 
     return _parsed(local_place, text)
 

@@ -7,7 +7,7 @@ import pytest
 from analysis.judging.audit import Audit, audit_record, layer_frame
 from analysis.judging.recognized import recognized
 from analysis.judging.standard import standard_scale
-from bench.lane.taps import CALLS
+from bench.lane.layer_signals import CALLS
 from bench.models.activations import second_moment_gain
 from tests.audit.page import audit_of
 

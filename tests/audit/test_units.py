@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.judging.audit import Audit, Layer, audit_record, audited, layer_frame
+from bench.lane.audited_model import Subject
+from bench.lane.layer_signals import inside
 from bench.lane.state import dotted
-from bench.lane.subject import Subject
-from bench.lane.taps import inside
 from bench.runs.audit import audit_numbers
 from bench.spec import ModelSpec
 from tests.audit.page import audit_of

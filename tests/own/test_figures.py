@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.judging.checks import check
@@ -69,5 +70,5 @@ def test_the_options_of_a_kind_reach_it(tmp_path: Path) -> None:
     given = {"name": "mine", "kind": {"name": "pieces:figured_of_more", "size": 2.5}, "caption": ""}
     found = load(run(experiment(figure=[given]), tmp_path), ["pieces"])
     figures = found.experiment.figure or ()
-    assert drawn(found, figures[0]).axes[0].lines[0].get_ydata().tolist() == [0, 2.5]
+    assert np.asarray(drawn(found, figures[0]).axes[0].lines[0].get_ydata()).tolist() == [0, 2.5]
     assert (figures[0].kind_name, figures[0].kind) == ("pieces:figured_of_more", given["kind"])

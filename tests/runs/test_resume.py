@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bench.runs.here import Here
 from bench.runs.manifest import read_manifest
 from bench.runs.parquet import LANE, read_rows
+from bench.runs.this_process import ThisProcess
 from tests.conftest import experiment
 from tests.folders import with_rows
 from tests.runs.small import CLAIM, SMALL, again, change, damaged, lost_curves, shortened_curves, sums, unlisted
@@ -121,10 +121,10 @@ def test_another_experiment_is_refused_by_what_differs(changes: dict[str, Any], 
 
 
 def test_claims_can_be_mended_without_training_and_it_is_noted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_training(self: Here, *given: object) -> None:
+    def no_training(self: ThisProcess, *given: object) -> None:
         raise AssertionError("trained")
 
-    monkeypatch.setattr(Here, "train", no_training)
+    monkeypatch.setattr(ThisProcess, "train", no_training)
     before = read_manifest(folder)
     again(folder, {"claim": [CLAIM]})
     after = read_manifest(folder)

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 import bench.runs.folder
-import bench.runs.here
-from bench.runs.here import PIECE
+import bench.runs.this_process
 from bench.runs.plan import plan
 from bench.runs.spans import Spans
+from bench.runs.this_process import PIECE
 from bench.spec import Seeds
 from tests.conftest import experiment
 from tests.runs.small import again, sums
 
 
 def test_lanes_planned_in_pieces_are_the_same(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.runs.here, "PIECE", 16)
+    monkeypatch.setattr(bench.runs.this_process, "PIECE", 16)
     assert again(tmp_path / finished.name) == []
     assert sums(tmp_path / finished.name) == sums(finished)
 

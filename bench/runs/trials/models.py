@@ -11,10 +11,10 @@ from flax import nnx
 
 from bench.hardware import precision
 from bench.keys import named, root
+from bench.lane.audited_model import called
 from bench.lane.checks import MOST_EXAMPLES, check_model
 from bench.lane.network import Network
 from bench.lane.state import dotted
-from bench.lane.subject import called
 from bench.lane.views import VIEWS, missing
 from bench.models import model
 from bench.models.bridges import EXAMPLE, maker

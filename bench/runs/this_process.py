@@ -15,12 +15,12 @@ from bench.lane.state import Status
 from bench.runs.begin import SUMS, with_costs
 from bench.runs.environment import current_provenance
 from bench.runs.folder import RunFolder
+from bench.runs.inventory import Inventory
 from bench.runs.memory import peak_bytes
 from bench.runs.part_writer import PartWriter
 from bench.runs.plan import Plan, check_memory
 from bench.runs.progress import Progress, Watch
 from bench.runs.provenance import Provenance
-from bench.runs.stock import Stock
 from bench.spec import Experiment
 
 PIECE = 1 << 20
@@ -28,7 +28,7 @@ PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Here:
+class ThisProcess:
     """The executor of a run that is this process, with the devices of a mesh."""
 
     mesh: Mesh
@@ -41,17 +41,17 @@ class Here:
         """Return the provenance of rows that are made here."""
         return current_provenance(list(self.mesh.devices.flat), experiment)
 
-    def train(self, store: RunFolder, plan: Plan, stock: Stock, progress: Progress, watch: Watch) -> None:
+    def train(self, store: RunFolder, plan: Plan, inventory: Inventory, progress: Progress, watch: Watch) -> None:
         """Train what is missing and write it part by part; an exception keeps the lanes that have ended."""
-        _Training(store, plan, stock, self.mesh, progress, watch).train()
+        _Training(store, plan, inventory, self.mesh, progress, watch).train()
 
 
 class _Training:
     """One pass over the programs of a plan that trains what is missing from a folder and tells how far it is."""
 
-    def __init__(self, store: RunFolder, plan: Plan, stock: Stock, mesh: Mesh, progress: Progress, watch: Watch) -> None:
+    def __init__(self, store: RunFolder, plan: Plan, inventory: Inventory, mesh: Mesh, progress: Progress, watch: Watch) -> None:
         self._store, self._plan, self._mesh = store, plan, mesh
-        self._missing, self._lost = stock.missing, stock.lost
+        self._missing, self._lost = inventory.missing, inventory.lost
         self._progress, self._watch = progress, watch
         self._widths = list(store.manifest.block_width)
         self._spent = dict.fromkeys(SUMS, 0)

@@ -11,8 +11,8 @@ import numpy as np
 from flax import nnx
 
 from bench.keys import KeyScalar, named, root
+from bench.lane.layer_signals import per_example
 from bench.lane.state import Path
-from bench.lane.taps import per_example
 from bench.models import model
 from bench.models.activations import PLAIN
 from bench.models.axes import Form, form_of, plain

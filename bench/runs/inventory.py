@@ -1,4 +1,4 @@
-"""The stock of a run folder: which training runs of an experiment are there, which have lost their curves, which parts are given up."""
+"""The inventory of a run folder: which training runs of an experiment are there, which have lost their curves, which parts are given up."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Lanes(Protocol):
 
 
 @dataclass
-class Stock:
+class Inventory:
     """The training runs of an experiment that are on disk, by the numbers of their lanes."""
 
     done: Spans
@@ -47,7 +47,7 @@ class Stock:
     faults: list[str] = field(default_factory=list)
 
 
-def take_stock(store: RunFolder, table: Lanes, wanted: Spans) -> Stock:
+def inventory_of(store: RunFolder, table: Lanes, wanted: Spans) -> Inventory:
     """Read all parts, take those off the list that are damaged or not of this experiment, and count the rest.
 
     `wanted` are the numbers of the lanes that the folder is to hold. No more than one part is in memory at a time, beside the curves'
@@ -56,7 +56,7 @@ def take_stock(store: RunFolder, table: Lanes, wanted: Spans) -> Stock:
     """
     none = Spans.between(0, 0)
     if store.new:
-        return Stock(none, none, wanted, False, 0, False)
+        return Inventory(none, none, wanted, False, 0, False)
     counted = _Counted(store, table)
     if counted.given_up:
         store.give_up(counted.given_up)
@@ -67,7 +67,7 @@ def take_stock(store: RunFolder, table: Lanes, wanted: Spans) -> Stock:
             f"{store.folder}: was begun with more seeds than this experiment has ({store.manifest.lanes:,} training runs, this makes "
             f"{len(table.numbering.all):,}); take at least as many, or --fresh trains anew"
         )
-    return Stock(counted.done, counted.lost, missing, whole, counted.solved, counted.beyond, counted.faults)
+    return Inventory(counted.done, counted.lost, missing, whole, counted.solved, counted.beyond, counted.faults)
 
 
 class _Counted:

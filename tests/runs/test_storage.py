@@ -11,7 +11,7 @@ import initbench
 from analysis.rows.load import load
 from bench import run
 from bench.runs.manifest import read_manifest
-from bench.runs.places import is_here, place
+from bench.runs.storage import is_here, place
 from initbench.cli.app import app
 from tests.commands import call
 from tests.conftest import experiment
