@@ -1,0 +1,43 @@
+"""The memory of a report on many training runs: `python -m bench.throughput.report_memory` prints it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.spec import Experiment
+from bench.throughput.workloads import WORKLOADS
+
+CENSUS = WORKLOADS["census-2-4-1"]
+SEEDS = (1 << 20, 1 << 22)
+"""Numbers of training runs that are reported, one run after the other."""
+TOLD = (
+    "import atexit; from bench.runs.memory import peak_process_bytes; atexit.register(lambda: print(peak_process_bytes())); "
+    "from initbench.__main__ import main; main()"
+)
+"""The command line, which at last prints the most memory that it had."""
+
+
+def report_memory(seeds: tuple[int, int] = SEEDS) -> dict[str, Any]:
+    """Return the numbers of training runs that were reported, with the standard probes, and the most memory of each report in bytes."""
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in seeds:
+            settings = CENSUS.experiment(count, CENSUS.steps).model_dump(mode="json", exclude_unset=True, exclude={"probes"})
+            experiment, runs = Experiment.model_validate(settings), Path(folder) / str(count)
+            runs.mkdir()
+            (runs / "census.toml").write_text(experiment.text, encoding="utf-8")
+            _initbench("run", str(runs / "census.toml"), "--out", str(runs))
+            peaks.append(int(_initbench("report", str(runs / experiment.name), "--out", str(runs / "reports")).splitlines()[-1]))
+    return {"training_runs": list(seeds), "peak_bytes": peaks}
+
+
+def _initbench(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", TOLD, *arguments], check=True, capture_output=True, encoding="utf-8")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    print(json.dumps(report_memory(), indent=2))
