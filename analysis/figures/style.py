@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from logging.handlers import BufferingHandler
 from pathlib import Path
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -16,11 +16,13 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from analysis.escape import math_text
+from analysis.escape import math_text, plain_text
 from analysis.rows.load import Run, matching
 from analysis.words import column_words, value_words
+from bench.messages import one_line
 from bench.spec import Figure as FigureSpec
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
@@ -33,6 +35,8 @@ NOTE_SIZE, LABEL_SIZE = 7, 9
 """Font sizes in points."""
 LEGEND_LINE = 0.17
 """Height of each further line of a legend in inches."""
+LETTERS_PER_INCH, MOST_IN_TITLE = 12.5, 240
+"""Number of letters of a title in an inch, and the most that a title has."""
 TITLE_LETTERS = 92
 """Number of letters that the titles of panels beside one another may have in a line."""
 ZERO = ("zeros", "zero", "all zero")
@@ -134,6 +138,33 @@ def note_below(drawing: Figure, text: str) -> None:
     label = drawing.get_supxlabel()
     # The label below all panels is the one text for which the layout leaves room.
     drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
+
+
+def title_above(drawing: Figure, text: str, grows: bool) -> float:
+    """Add a title above a whole figure, in as few lines as fit into its width; if it `grows`, the figure becomes higher by them.
+
+    Returns the height that is left below it, as a share of the figure's; see `legends_below`.
+    """
+    width, height = drawing.get_size_inches()
+    lines = wrap(one_line(plain_text(text), MOST_IN_TITLE), round(LETTERS_PER_INCH * width), break_on_hyphens=False)
+    needed = len(lines) * LABEL_SIZE * 1.3 / 72
+    height += needed if grows else 0
+    drawing.set_size_inches(width, height)
+    top = 1 - needed / height
+    if label := drawing.get_supylabel():
+        drawing.supylabel(label, y=top / 2, fontsize=LABEL_SIZE)
+    drawing.text(0.01, 1 - 0.03 / height, "\n".join(map(math_text, lines)), va="top", fontsize=LABEL_SIZE, fontweight="bold")
+    engine: Any = drawing.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        # Matplotlib's own title would stand upon a legend above the panels.
+        engine.set(rect=(0, 0, 1, top))
+    return top
+
+
+def legends_below(drawing: Figure, top: float) -> None:
+    """Move the legends above the panels below a title; the layout, which leaves room for them, must have been made."""
+    for legend in drawing.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, top), drawing.transFigure)
 
 
 def count_note(rows: pd.DataFrame, *groups: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from analysis.escape import csv_text
 from analysis.figures import figure_kind
 from analysis.figures.check import kind
 from analysis.figures.numbers import numbers_of
-from analysis.figures.style import ONE_COLUMN, log_ticks, note_below, rc, to_columns
+from analysis.figures.style import ONE_COLUMN, legends_below, log_ticks, note_below, rc, title_above, to_columns
+from analysis.judging.finding import finding
+from analysis.judging.verdict import Verdict
 from analysis.rows.load import Run
 from bench.registry import PieceError
 from bench.runs.files import write_whole
@@ -34,19 +36,31 @@ if mpl.get_backend(auto_select=False) is None:
 
 
 def draw(
-    run: Run, figure: FigureSpec, path: Path, formats: Collection[str], size: tuple[float, float] | None = None, data: Path | None = None
+    run: Run,
+    figure: FigureSpec,
+    verdicts: Sequence[Verdict],
+    path: Path,
+    formats: Collection[str],
+    size: tuple[float, float] | None = None,
+    data: Path | None = None,
 ) -> None:
     """Draw a figure as `drawn` does, and write it in these formats. `data`: a file for the numbers that it shows, as CSV."""
-    drawing = drawn(run, figure, size, data)
+    drawing = drawn(run, figure, verdicts, size, data)
     with _misfit_told(figure):
         _write(drawing, path, formats)
 
 
-def drawn(run: Run, figure: FigureSpec, size: tuple[float, float] | None = None, data: Path | None = None) -> Figure:
+def drawn(
+    run: Run,
+    figure: FigureSpec,
+    verdicts: Sequence[Verdict] = (),
+    size: tuple[float, float] | None = None,
+    data: Path | None = None,
+) -> Figure:
     """Return a figure of the experiment file, of which pyplot no longer knows; ValueError with one line if it does not fit these rows.
 
-    `size`: width and height in inches; None: one or two columns of a journal. A run that is not complete may lack the rows that the figure
-    needs; a note is then drawn in its place.
+    Its title is what the `verdicts` say of the claims that it shows. `size`: width and height in inches; None: one or two columns of a
+    journal. A run that is not complete may lack the rows that the figure needs; a note is then drawn in its place.
     """
     try:
         with _misfit_told(figure):
@@ -56,7 +70,7 @@ def drawn(run: Run, figure: FigureSpec, size: tuple[float, float] | None = None,
                 raise figure_kind[figure.kind_name].fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
             if data is not None:
                 write_whole(data, csv_text(numbers_of(drawing)).encode())
-            _lay_out(drawing, run.interim, size)
+            _lay_out(drawing, run.interim, size, finding([verdict for verdict in verdicts if verdict.id in figure.shows]))
     except ValueError:
         if not run.interim:
             raise
@@ -110,8 +124,8 @@ def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: 
     plt.close(drawing)
 
 
-def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None = None) -> None:
-    """Give a figure its size and ticks, and `note` in a line below it; its layout is then the same in all formats.
+def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None = None, title: str = "") -> None:
+    """Give a figure its size and ticks, a title above and `note` in a line below it; its layout is then the same in all formats.
 
     `size`: width and height in inches; None: the width of one or two columns of a journal.
     """
@@ -121,10 +135,12 @@ def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None =
         else:
             drawing.set_size_inches(size)
         log_ticks(drawing)
+        top = title_above(drawing, title, grows=size is None) if title else 1.0
         if note:
             note_below(drawing, note)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
+        legends_below(drawing, top)
 
 
 def _write(drawing: Figure, path: Path, formats: Collection[str]) -> None:

@@ -4,17 +4,21 @@ import pandas as pd
 
 from analysis.escape import fenced, latex_text, markdown_text, plain_text
 from analysis.figures.default import figures_of
+from analysis.judging.family import overall, standing, typical
+from analysis.judging.finding import by_statement, finding
 from analysis.report.experiment_tables import claim_frame
-from analysis.report.format import markdown, marked
+from analysis.report.format import MARKS, interval, markdown, marked, measure
+from analysis.report.format import number as estimate
 from analysis.report.interim import interim_banner
 from analysis.report.literature import with_citations
 from analysis.report.result import Result
-from analysis.report.rules import rules_of, rules_section
+from analysis.report.rules import Learned, rules_of, rules_section
 from analysis.rows.load import Run
+from bench.spec import Figure
 from bench.spec.catalog import names
 
 MANY = 24
-"""Number of lines above which a table is folded away."""
+"""Number of verdicts above which a table with one line per claim stands before them."""
 
 
 INTERVALS = (
@@ -39,34 +43,40 @@ LIMITS = (
 
 
 def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
-    """Question, verdicts, laws, figures, cells, setting, limits, provenance and citation, in Markdown; `frames` are its tables."""
+    """Findings and the figure of the first, how it was done, and the details folded away, in Markdown; `frames` are the page's tables."""
     run, experiment = result.run, result.run.experiment
     again = f"`initbench report {experiment.name} --out .`"
-    figures = _figures(run, again)
+    rules = rules_of(result)
+    first, *others = [_figure(run, figure, again) for figure in figures_of(experiment)] or [""]
     sections = [
         f"# {experiment.name}",
         interim_banner([result]),
         _mixed(run),
         markdown_text(experiment.question),
+        "## Findings",
+        _withheld(result) + (_findings(result, rules) if result.verdicts else "No claim is declared for this experiment."),
+        first,
+        "## How it was done",
         with_citations(experiment.known),
-        "## Verdicts",
-        _withheld(result) + (_verdicts(result, frames["verdicts"]) if result.verdicts else "No claim is declared for this experiment."),
-        INTERVALS if result.verdicts else "",
-        rules_section(rules_of(result), "When they hold"),
-        "## Laws",
-        *([LAWS, markdown(frames["laws"])] if result.laws else ["No exact law is declared for this experiment."]),
-        *(["## Beside published numbers", markdown(frames["published"])] if experiment.published else []),
-        *(["## How much hangs on the thresholds", SENSITIVITY, markdown(frames["sensitivity"])] if "sensitivity" in frames else []),
-        *(["## Beside a linear model", LINEAR, markdown(frames["linear"])] if "linear" in frames else []),
-        *(["## Figures", figures] if figures else []),
-        "## Cells",
-        _folded(frames["cells"], "cells"),
-        _about_cells(result),
-        "## Setting",
         _registration(run) + _edited(result),
-        f"<details><summary>experiment.toml</summary>\n\n{fenced(experiment.text, 'toml')}\n\n</details>",
-        "## Limits",
         LIMITS,
+        _details("experiment.toml", fenced(experiment.text, "toml")),
+        *(["## Verdicts", _verdicts(result, frames["verdicts"])] if result.verdicts else []),
+        _folded_section(rules_section(rules, "When they hold")),
+        "## Laws",
+        _details("Exact laws, and whether they hold", LAWS, markdown(frames["laws"]))
+        if result.laws
+        else "No exact law is declared for this experiment.",
+        *(["## Beside published numbers", markdown(frames["published"])] if experiment.published else []),
+        *(
+            ["## How much hangs on the thresholds", _details("Other thresholds and budgets", SENSITIVITY, markdown(frames["sensitivity"]))]
+            if "sensitivity" in frames
+            else []
+        ),
+        *(["## Beside a linear model", LINEAR, markdown(frames["linear"])] if "linear" in frames else []),
+        *(["## More figures", *others] if others else []),
+        "## Cells",
+        _details(f"All {len(frames['cells'])} cells", markdown(frames["cells"]), _about_cells(result)),
         "## Provenance",
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
         _files(run, tuple(frames)),
@@ -78,14 +88,38 @@ def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _figures(run: Run, again: str) -> str:
-    """The figures with their captions; `again` is the command that draws them."""
-    return "\n\n".join(
+def _findings(result: Result, rules: dict[str, Learned]) -> str:
+    """A line for what each claim says: whether it holds, the rule by which it does, or the number behind it."""
+    lines = []
+    for group in by_statement(result.verdicts).values():
+        mark = MARKS[overall(group)].partition(" ")[0]
+        learned = [rules[name].text for name in dict.fromkeys(verdict.id for verdict in group) if name in rules]
+        shown = typical(group)[0]
+        number = "" if learned else f" ({markdown_text(f'{measure(shown)}: {estimate(shown)} {interval(shown)}')})"
+        said = f"**{markdown_text(finding(group))}**{number}{standing(group)}."
+        lines.append(f"- {mark} {said}{''.join(f' {markdown_text(text)}' for text in learned)}")
+    return "\n".join(lines)
+
+
+def _figure(run: Run, figure: Figure, again: str) -> str:
+    """A figure with its caption; `again` is the command that draws it."""
+    return (
         f"![{markdown_text(figure.caption)}](figures/{figure.name}.png)\n\n*{markdown_text(figure.caption)}*\n"
         + (f"Curves are kept of the first {run.manifest.curve_seeds} seeds. " if figure.kind_name == "curve" else "")
         + f"Vector files: [SVG](figures/{figure.name}.svg), [PDF](figures/{figure.name}.pdf); redrawn from the rows by {again}."
-        for figure in figures_of(run.experiment)
     )
+
+
+def _folded_section(section: str) -> str:
+    """A section of a page, which is folded away below its title; empty if there is none."""
+    title, _, text = section.partition("\n\n")
+    return f"{title}\n\n{_details('Rules, with their exceptions and matrices', text)}" if section else ""
+
+
+def _details(summary: str, *parts: str) -> str:
+    """Parts of a page that are folded away."""
+    text = "\n\n".join(parts)
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def _files(run: Run, names: tuple[str, ...]) -> str:
@@ -151,8 +185,11 @@ def _edited(result: Result) -> str:
     first = result.run.experiment.seeds.first
     text = f" Seeds begin at {first:,}." if first else ""
     for confirmed, words in ((True, CONFIRMED), (False, EXPLORATORY)):
-        notes = {verdict.id: verdict.edited for verdict in result.verdicts if verdict.edited and verdict.confirmed == confirmed}
-        said = "; ".join(f"{markdown_text(identity)} ({markdown_text(note)})" for identity, note in notes.items())
+        notes: dict[str, dict[str, None]] = {}
+        for verdict in result.verdicts:
+            if verdict.edited and verdict.confirmed == confirmed:
+                notes.setdefault(verdict.edited, {})[verdict.id] = None
+        said = "; ".join(f"{markdown_text(', '.join(names))} ({markdown_text(note)})" for note, names in notes.items())
         text += f" {words}: {said}." if said else ""
     return text
 
@@ -184,16 +221,10 @@ def _withheld(result: Result) -> str:
 
 
 def _verdicts(result: Result, every: pd.DataFrame) -> str:
-    """The table of all verdicts; if it is long, it is folded away below a table with one line per claim."""
-    if len(every) <= MANY:
-        return markdown(marked(every))
-    return f"{markdown(marked(claim_frame(result)))}\n\n{_folded(marked(every), 'verdicts')}"
-
-
-def _folded(table: pd.DataFrame, title: str) -> str:
-    """A table, which is folded away under its title if it is long."""
-    text = markdown(table)
-    return text if len(table) <= MANY else f"<details><summary>All {len(table)} {title}</summary>\n\n{text}\n\n</details>"
+    """The table of all verdicts, folded away; if it is long, after a table with one line per claim."""
+    claims = [markdown(marked(claim_frame(result)))] if len(every) > MANY else []
+    count = f"{len(every)} verdict{'' if len(every) == 1 else 's'}"
+    return _details(f"{count}, with criteria and intervals", *claims, markdown(marked(every)), INTERVALS)
 
 
 def _provenance(run: Run) -> list[tuple[str, str]]:

@@ -7,11 +7,15 @@ from pathlib import Path
 from analysis.figures.check import check_figures
 from analysis.figures.default import figures_of
 from analysis.figures.style import styled
+from analysis.judging.judge import judge
+from analysis.judging.verdict import Verdict
 from analysis.report.compact import compact
 from analysis.report.drawing import FORMATS, draw
-from analysis.rows.load import load, naming_missing_columns
+from analysis.report.write import stored_verdicts
+from analysis.rows.load import Run, load, naming_missing_columns
 from bench.messages import nearest, shown
 from bench.registry import trusting
+from bench.spec import Figure
 
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*x\s*(\d+(?:\.\d+)?)\s*")
 SMALLEST, LARGEST = 0.5, 40.0
@@ -35,9 +39,16 @@ def write_figure(
     if name not in figures:
         raise ValueError(f"{folder}: no figure {shown(name)}; {nearest(name, figures) if figures else 'its experiment file has none'}")
     with styled(style), trusting(trust):
-        draw(run, figures[name], out / name, (kind,), inches, data)
+        draw(run, figures[name], verdicts_for(run, figures[name]), out / name, (kind,), inches, data)
     written = (out / f"{name}.{kind}", data)
     return [file for file in written if file is not None and file.exists()]
+
+
+def verdicts_for(run: Run, figure: Figure) -> list[Verdict]:
+    """Return the verdicts of which a figure's title speaks: those that the run's report holds, otherwise those that its rows give."""
+    if not figure.shows:
+        return []
+    return stored_verdicts(run.folder)[1] if run.manifest.of_report else judge(run)[1]
 
 
 def _inches(size: str) -> tuple[float, float]:

@@ -116,20 +116,27 @@ def standing(out: Path) -> list[Result]:
     found = []
     for path in sorted(out.glob("*/claims.json")):
         refuse_links(out, path.relative_to(out))
+        laws, verdicts = stored_verdicts(path.parent)
         try:
-            stored = json.loads(read_inside(path.parent, path.name, MOST_TEXT))
             summary = pd.read_csv(io.BytesIO(read_inside(path.parent, "summary.csv", MOST_TEXT)))
-        except (ValueError, OSError, RecursionError) as error:
-            raise ValueError(f"{path.parent}: claims.json or summary.csv cannot be read: {one_line(error)}") from error
-        try:
-            verdicts = [Verdict.of(record) for record in stored["claims"]]
-            laws = TypeAdapter(list[Law]).validate_python(stored["laws"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}: damaged, or of another version of initbench; make that report anew: initbench report {path.parent}"
-            ) from error
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{path.parent}: summary.csv cannot be read: {one_line(error)}") from error
         found.append(Result(load(path.parent, interim=True), laws, verdicts, summary))
     return sorted(found, key=lambda result: result.name)
+
+
+def stored_verdicts(report: Path) -> tuple[list[Law], list[Verdict]]:
+    """Return the laws and verdicts that a report holds; ValueError with one line if they are damaged."""
+    try:
+        stored = json.loads(read_inside(report, "claims.json", MOST_TEXT))
+    except (ValueError, OSError, RecursionError) as error:
+        raise ValueError(f"{report}: claims.json cannot be read: {one_line(error)}") from error
+    try:
+        return TypeAdapter(list[Law]).validate_python(stored["laws"]), [Verdict.of(record) for record in stored["claims"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{report / 'claims.json'}: damaged, or of another version of initbench; make that report anew: initbench report {report}"
+        ) from error
 
 
 @naming_missing_columns
@@ -171,7 +178,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_rules(rules_of(result), folder, formats, interim_note([result]))
     for figure in figures_of(run.experiment):
         with trusting(trust):
-            draw(run, figure, folder / "figures" / figure.name, formats)
+            draw(run, figure, verdicts, folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result, frames).encode())
     return result.name
 

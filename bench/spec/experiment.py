@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 
-from bench.messages import explain, one_line
+from bench.messages import explain, nearest, one_line, shown
 from bench.piece_names import Named, name_of, plain
 from bench.registry import check_allowed, importing, is_opaque, module_of
 from bench.spec.checks import check_axes, check_condition, check_map, check_once, check_probes, check_unreported, conditions
@@ -103,7 +103,10 @@ class Experiment(Part):
         check_unreported(self.unreported, self.probe_names or (), self.axes)
         check_once("claim: id", [claim.id for claim in self.claim])
         check_once("figure: name", [figure.name for figure in self.figure or ()])
+        ids = [claim.id for claim in self.claim]
         for figure in self.figure or ():
+            if unknown := next((name for name in figure.shows if name not in ids), None):
+                raise ValueError(f"figure '{figure.name}': shows: {shown(unknown)} is no claim; {nearest(unknown, ids)}")
             # Kinds of figures stand above this package: a user's own is allowed here, and imported where it is checked.
             if ":" in figure.kind_name and not is_opaque(figure.kind_name):
                 check_allowed("figure kind", figure.kind_name)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from bench.piece_names import Named, name_of, plain
-from bench.spec.part import Name, Part
+from bench.spec.part import Name, Names, Part
 
 
 class Figure(Part):
@@ -16,6 +16,8 @@ class Figure(Part):
     kind: Annotated[Named, AfterValidator(plain)]
     """A kind of figure by its name, or a table of the name and the options of a user's own."""
     caption: str
+    shows: Names = ()
+    """Ids of the claims whose verdict is the title; all of them say the same of different runs."""
     where: dict[str, Any] = {}
     x: str | None = None
     y: str | None = None

@@ -1,0 +1,36 @@
+"""The findings of an experiment in a few words: what each claim says, and whether it holds."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from analysis.judging.verdict import Verdict
+
+DETAIL = re.compile(r": .*|,? in at least \d+% of runs| \([^()]*\d[^()]*\)", re.DOTALL)
+"""The parts of a sentence that say how a statement is judged."""
+VERBS = {"supported": "holds", "refuted": "fails", "undecided": "is undecided", "withheld": "is withheld"}
+
+
+def statement(verdict: Verdict) -> str:
+    """Return what a claim says, without how it is judged."""
+    return DETAIL.sub("", verdict.says).rstrip(".")
+
+
+def by_statement(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    """Group verdicts by what their claims say, in their order."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(statement(verdict), []).append(verdict)
+    return found
+
+
+def finding(verdicts: Sequence[Verdict]) -> str:
+    """Return the statement of claims that say the same, with its verdict; alone if it holds wherever it was judged, empty if nowhere."""
+    if not verdicts:
+        return ""
+    said = statement(verdicts[0])
+    number = Counter(verdict.verdict for verdict in verdicts)
+    if len(number) == 1:
+        return said if number["supported"] else f"{verdicts[0].verdict.capitalize()}: {said}"
+    parts = [f"{verb} in {number[kind]}" for kind, verb in VERBS.items() if number[kind]]
+    return f"{said}: {', '.join(parts)} of {len(verdicts)} conditions"
