@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, count_note, finish, label, panels, value_label
 from analysis.laws.born_dead import dead_at_a_point, dead_on_the_line
 from analysis.rows.load import Run
 from analysis.stats.intervals import wilson

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
-from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, panels, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import worst_value
 from bench.spec import Figure as FigureSpec

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from analysis.escape import math_text
 from analysis.figures import figure_kind
+from analysis.figures.palette import palette
 from analysis.figures.style import (
     chosen,
     count_note,
@@ -12,7 +13,6 @@ from analysis.figures.style import (
     integer_ticks,
     is_logarithmic,
     label,
-    palette,
     panels,
     value_label,
 )

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import COLORS, PANEL, chosen, label, rc
+from analysis.figures.palette import COLORS
+from analysis.figures.style import PANEL, chosen, label, rc
 from analysis.geometry.orbits import recorded, symmetry_of
 from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec

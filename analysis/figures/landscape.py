@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
-from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, palette, panels, rc, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, panels, rc, value_label
 from analysis.geometry.orbits import apart_from_coordinates, ends, orbit_distance, recorded, symmetry_of
 from analysis.rows.load import Run
 from analysis.rows.measures import with_worst

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from analysis.figures import figure_kind
-from analysis.figures.style import PANEL, TITLE_LETTERS, chosen, count_note, finish, label, palette, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import PANEL, TITLE_LETTERS, chosen, count_note, finish, label, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import best_value, measured
 from analysis.stats.order import p_improvement

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, count_note, finish, label, palette, rc, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, count_note, finish, label, rc, value_label
 from analysis.laws.law import cells_of
 from analysis.laws.modes import distance_to_formula, halvings, is_aligned, mode_strength, strengths_of, time_of
 from analysis.rows.load import Run

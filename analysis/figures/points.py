@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import COLORS, chosen, count_note, finish, label, panels
+from analysis.figures.palette import COLORS
+from analysis.figures.style import chosen, count_note, finish, label, panels
 from analysis.rows.load import Run
 from analysis.rows.measures import with_worst
 from bench.probes.generation import KEPT_POINTS

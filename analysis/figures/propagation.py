@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import figure_kind
-from analysis.figures.style import LEGEND_INCHES, PANEL, chosen, count_note, finish, is_logarithmic, label, palette, rc, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import LEGEND_INCHES, PANEL, chosen, count_note, finish, is_logarithmic, label, rc, value_label
 from analysis.laws.propagation import predicted
 from analysis.rows.load import Run
 from bench.spec import Cell

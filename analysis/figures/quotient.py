@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, finish, label, palette, panels, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, finish, label, panels, value_label
 from analysis.laws.quotient import QUOTIENTS, quotient_loss
 from analysis.laws.symmetry import is_tied
 from analysis.rows.load import Run

@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, count_note, finish, label, panels, value_label
 from analysis.laws.chance import best_of
 from analysis.rows.load import Run
 from analysis.stats.intervals import wilson

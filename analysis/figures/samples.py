@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.escape import math_text
-from analysis.figures.style import COLORS, ONE_COLUMN, TWO_COLUMNS, is_logarithmic, rc
+from analysis.figures.palette import COLORS
+from analysis.figures.style import ONE_COLUMN, TWO_COLUMNS, is_logarithmic, rc
 from analysis.rows.samples import Sample, Samples
 from analysis.stats.intervals import Interval
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from analysis.escape import math_text
 from analysis.figures import figure_kind
-from analysis.figures.style import chosen, count_note, finish, label, palette, panels, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import chosen, count_note, finish, label, panels, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import RATES, columns_of, measured
 from analysis.rows.summary import rate_interval

@@ -39,13 +39,8 @@ LETTERS_PER_INCH, MOST_IN_TITLE = 12.5, 240
 """Number of letters of a title in an inch, and the most that a title has."""
 TITLE_LETTERS = 92
 """Number of letters that the titles of panels beside one another may have in a line."""
-ZERO = ("zeros", "zero", "all zero")
-"""Values, and labels of an experiment's own, that are drawn in black."""
 MOST_RECORDS = 10_000
 """Number of warnings about a style file that are kept."""
-MARKS = "osD^vPX*<>"
-# The palette of Okabe and Ito, from dark to light for grayscale; zero is black everywhere.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
 
 
 def label(name: str) -> str:
@@ -56,13 +51,6 @@ def label(name: str) -> str:
 def value_label(value: Any) -> str:
     """An axis value in plain words, escaped for a figure."""
     return math_text(value_words(value))
-
-
-def palette(values: list[Any]) -> dict[Any, tuple[str, str]]:
-    """Color and mark of each value; zero is always black."""
-    rest = [value for value in values if value not in ZERO]
-    marks = {value: (COLORS[i % len(COLORS)], MARKS[(i + 1) % len(MARKS)]) for i, value in enumerate(rest)}
-    return {value: marks.get(value, ("#000000", "o")) for value in values}
 
 
 def chosen(run: Run, figure: FigureSpec, rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
-from analysis.figures.style import PANEL, chosen, count_note, finish, label, palette, panels, value_label
+from analysis.figures.palette import palette
+from analysis.figures.style import PANEL, chosen, count_note, finish, label, panels, value_label
 from analysis.laws.zeros import weight_layers, zeroed_layers
 from analysis.rows.load import Run
 from analysis.rows.summary import rate_interval

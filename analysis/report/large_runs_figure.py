@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from analysis.figures.style import COLORS, MARKS, TWO_COLUMNS, rc
+from analysis.figures.palette import COLORS, MARKS
+from analysis.figures.style import TWO_COLUMNS, rc
 from analysis.report.large_runs_numbers import HOSTS, LIVES, RESTART_SECONDS, Costs, overhead_at, simulated_overheads
 from analysis.stats.preemptions import cheapest_seconds
 from bench.runs.chunks import CHUNK_SECONDS

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.judging.verdict import Verdict
 from analysis.rows.load import Run, typed
 from bench.runs.manifest import Manifest
 from bench.spec import Experiment
@@ -46,6 +47,14 @@ def run_of(
             )
         )  # fmt: skip
     return run_with(wanted, frames)
+
+
+def verdicts(*outcomes: str) -> list[Verdict]:
+    """Verdicts with these outcomes, and nothing else."""
+    blank = {"id": "", "family": "", "says": "", "condition": {}, "measure": "", "criterion": "", "estimate": 0.0, "low": 0.0,
+             "high": 0.0, "level": 0.95, "n_lanes": 1, "n_data_seeds": 1, "n_init_seeds": 1, "estimator": "", "columns": (), "cells": (),
+             "against": (), "p_value": 1.0, "n_draws": 1, "n_distinct": 1, "data": "1 data set"}  # fmt: skip
+    return [Verdict(verdict=outcome, alone=outcome, **blank) for outcome in outcomes]  # type: ignore[arg-type]
 
 
 def claim(**criterion: Any) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import pytest
 
 from analysis.judging.family import Family, corrected, counts, overall, typical
 from analysis.judging.judge import judge
-from analysis.judging.verdict import Verdict
 from tests.conftest import experiment
-from tests.judging.rows import claim, run_with
+from tests.judging.rows import claim, run_with, verdicts
 
 
 def test_a_family_of_true_nulls_is_rarely_decided() -> None:
@@ -34,13 +33,6 @@ def test_a_family_of_true_nulls_is_rarely_decided() -> None:
         assert len(found) == len(names)
         decided += any(verdict.verdict != "undecided" for verdict in found)
     assert decided <= 7
-
-
-def verdicts(*outcomes: str) -> list[Verdict]:
-    blank = {"id": "", "family": "", "says": "", "condition": {}, "measure": "", "criterion": "", "estimate": 0.0, "low": 0.0,
-             "high": 0.0, "level": 0.95, "n_lanes": 1, "n_data_seeds": 1, "n_init_seeds": 1, "estimator": "", "columns": (), "cells": (),
-             "against": (), "p_value": 1.0, "n_draws": 1, "n_distinct": 1, "data": "1 data set"}  # fmt: skip
-    return [Verdict(verdict=outcome, alone=outcome, **blank) for outcome in outcomes]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
