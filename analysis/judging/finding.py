@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from analysis.judging.verdict import Verdict
+from analysis.judging.verdict import Outcome, Verdict
 
 DETAIL = re.compile(r": .*|,? in at least \d+% of runs| \([^()]*\d[^()]*\)", re.DOTALL)
 """The parts of a sentence that say how a statement is judged."""
-VERBS = {"supported": "holds", "refuted": "fails", "undecided": "is undecided", "withheld": "is withheld"}
+VERBS: dict[Outcome, str] = {"supported": "holds", "refuted": "fails", "undecided": "is undecided", "withheld": "is withheld"}
 
 
 def statement(verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ A schedule of optax is linear in its rates together: twice all of them gives twi
 whose peak is 1 and whose other rates are counted in peaks; so the peak may be traced, which optax's own functions do not all allow.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -23,8 +24,8 @@ HORIZONS = ("decay_steps", "transition_steps")
 MOST_STEPS = 2**31 - 1
 """Optax counts steps in 32 bits."""
 JOIN = "join_schedules"
-RESTARTS = "it is a join of one warmup_cosine for each cycle, with boundaries where the cycles begin"
-"""The substitute for optax's `sgdr_schedule`: here all parts of a schedule have one peak."""
+RESTARTS, CYCLES = "sgdr_schedule", "cosine_kwargs"
+"""Optax's cycles of warmup_cosine_decay_schedule one after the other, and the argument that lists them; here they are a join."""
 SUFFIX = re.compile(r"(_decay)?(_schedules?)?")
 
 Options = Mapping[str, Any]
@@ -33,12 +34,9 @@ Options = Mapping[str, Any]
 
 @cache
 def schedules() -> dict[str, Callable[..., optax.Schedule]]:
-    """Every function of optax that makes a schedule from a peak and numbers, and the one that joins schedules.
-
-    That leaves out `sgdr_schedule`, whose cycles have a peak each: see `RESTARTS`.
-    """
+    """Every function of optax that makes a schedule from a peak and numbers, and those that join schedules."""
     found = functions(optax, optax.Schedule)
-    return {name: function for name, function, parameters in found if name == JOIN or set(PEAKS) & set(parameters)}
+    return {name: function for name, function, parameters in found if name in (JOIN, RESTARTS) or set(PEAKS) & set(parameters)}
 
 
 @cache
@@ -67,9 +65,10 @@ def checked(given: Options, place: str) -> dict[str, Any]:
     if name is None:
         raise ValueError(f"{place}: a schedule needs its name under schedule; {nearest('', map(_short, schedules()))}")
     if not isinstance(name, str) or name not in _names():
-        hint = RESTARTS if name in ("sgdr", "sgdr_schedule") else nearest(str(name), map(_short, schedules()))
-        raise ValueError(f"{place}.schedule = {shown(name)}: {hint}")
+        raise ValueError(f"{place}.schedule = {shown(name)}: {nearest(str(name), map(_short, schedules()))}")
     name = _names()[name]
+    if name == RESTARTS:
+        return checked(_joined({key: value for key, value in given.items() if key != "schedule"}, place), place)
     arguments = arguments_of(name)
     options = {key: value for key, value in given.items() if key != "schedule"}
     for key, value in options.items():
@@ -90,10 +89,29 @@ def checked(given: Options, place: str) -> dict[str, Any]:
     return {"schedule": name, **options}
 
 
-def _part(given: Any, place: str) -> dict[str, Any]:
-    if "peak" in given:
-        raise ValueError(f"{place}.peak: the one peak stands beside the list of schedules")
-    return checked(given, place)
+def _part(given: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return one of several schedules, which may have a `peak` of its own; ValueError as from `checked`."""
+    found = checked({key: value for key, value in given.items() if key != "peak"}, place)
+    if "peak" not in given:
+        return found
+    own = given["peak"]
+    if not isinstance(own, int | float) or isinstance(own, bool) or not 0 < own < math.inf:
+        raise ValueError(f"{place}.peak = {shown(own)}: a number > 0; without it the part has the one peak beside the list of schedules")
+    return {**found, "peak": float(own)}
+
+
+def _joined(options: Options, place: str) -> dict[str, Any]:
+    """Return the join that cycles of optax's `sgdr_schedule` are; ValueError if the options are not its cycles."""
+    if unknown := next((key for key in options if key != CYCLES), None):
+        raise ValueError(f"{place}: unknown option '{one_line(unknown, 100)}' of {RESTARTS}; {nearest(unknown, [CYCLES])}")
+    parts, ends = [], [0]
+    for number, cycle in enumerate(_tables(options.get(CYCLES), f"{place}.{CYCLES}")):
+        steps = cycle.get("decay_steps")
+        if not _is_whole(steps, 1):
+            raise ValueError(f"{place}.{CYCLES}[{number}].decay_steps = {shown(steps)}: a whole number from 1 to {MOST_STEPS:,}")
+        parts.append({"schedule": "warmup_cosine", **{"peak" if key == "peak_value" else key: value for key, value in cycle.items()}})
+        ends.append(ends[-1] + steps)
+    return {"schedule": JOIN, "schedules": parts, "boundaries": ends[1:-1]}
 
 
 def _tables(value: Any, place: str) -> list[dict[str, Any]]:
@@ -150,9 +168,10 @@ def settled(options: Options, steps: int) -> dict[str, Any]:
     arguments = arguments_of(name)
     if name == JOIN:
         return {**options, "schedules": [settled(one, steps) for one in options["schedules"]]}
-    given = {key: value for key, value in options.items() if key != "schedule"}
+    given = {key: value for key, value in options.items() if key not in ("schedule", "peak")}
+    own = {"peak": options["peak"]} if "peak" in options else {}
     lacking = required(arguments) - set(given)
-    return {"schedule": name, **{key: steps if key in HORIZONS else 0.0 for key in arguments if key in lacking}, **given}
+    return {"schedule": name, **{key: steps if key in HORIZONS else 0.0 for key in arguments if key in lacking}, **given, **own}
 
 
 def made(options: Options, peak: Any) -> optax.Schedule:
@@ -162,8 +181,12 @@ def made(options: Options, peak: Any) -> optax.Schedule:
 
 
 def _shape(options: Options, peak: Any) -> optax.Schedule:
-    """Return the schedule in units of its peak."""
+    """Return the schedule in units of the peak."""
     name = options["schedule"]
+    if "peak" in options:
+        own = options["peak"]
+        shape = _shape({key: value for key, value in options.items() if key != "peak"}, own)
+        return lambda count: own / peak * shape(count)
     if name == JOIN:
         return optax.join_schedules([_shape(one, peak) for one in options["schedules"]], options["boundaries"])
     return schedules()[name](**{str(_peak(name)): 1.0, **dict(_scaled(options, peak))})

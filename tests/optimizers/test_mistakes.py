@@ -37,7 +37,10 @@ JOIN = {"schedule": "join", "schedules": [{"schedule": "cosine"}, {"schedule": "
         ({"learning_rate": {"schedule": "piecewise_constant", "boundaries_and_scales": {"late": 0.1}}}, 'a table like { "100" = 0.1'),
         ({"learning_rate": {**JOIN, "boundaries": [1, 2]}}, "learning_rate.boundaries: one step between two schedules, 1 in all"),
         ({"learning_rate": {**JOIN, "schedules": [{"schedule": "sine"}]}}, "learning_rate.schedules[0].schedule = 'sine'"),
-        ({"learning_rate": {**JOIN, "schedules": [WARMUP, WARMUP]}}, "learning_rate.schedules[0].peak: the one peak stands beside"),
+        (
+            {"learning_rate": {**JOIN, "schedules": [{**WARMUP, "peak": -1.0}, WARMUP]}},
+            "learning_rate.schedules[0].peak = -1.0: a number > 0",
+        ),
         ({"clip_by_global_norm": -1.0}, "optimizer: clip_by_global_norm = -1.0: a number > 0"),
         ({"clip": True}, "clip = True: a number > 0"),
         ({"clipping": {"clip": 1.0}}, "unknown option 'clipping' of optimizer 'sgd'"),

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from bench.lane.grouping import programs
-from bench.optimizers.schedules import JOIN, checked, made, schedules, settled
+from bench.optimizers.schedules import JOIN, RESTARTS, checked, made, schedules, settled
 from bench.spec.optimizer import OptimizerSpec
 from tests.conftest import Rows, experiment
 
@@ -53,7 +53,7 @@ def test_a_schedule_has_the_values_of_optax(name: str) -> None:
 
 def test_every_schedule_of_optax_with_a_peak_is_looked_at() -> None:
     looked_at = {checked({"schedule": name, **given}, "")["schedule"] for name, (given, _) in CASES.items()}
-    assert looked_at == set(schedules()) - {JOIN, "constant_schedule"}
+    assert looked_at == set(schedules()) - {JOIN, RESTARTS, "constant_schedule"}
 
 
 def test_a_rate_is_constant_by_either_name_and_after_another_schedule() -> None:
@@ -67,13 +67,40 @@ def test_a_rate_is_constant_by_either_name_and_after_another_schedule() -> None:
         checked({"schedule": "constant", "value": 0.1}, "learning_rate")
 
 
-def test_restarts_are_a_join_and_the_message_says_so() -> None:
+def test_restarts_are_those_of_optax_with_a_peak_for_each_cycle_or_one_for_all() -> None:
+    cycles = [
+        {"init_value": 0.0, "peak_value": 0.4, "warmup_steps": 5, "decay_steps": 30, "end_value": 0.01},
+        {"init_value": 0.01, "peak_value": 0.2, "warmup_steps": 3, "decay_steps": 50, "exponent": 2.0},
+    ]
+    theirs = optax.sgdr_schedule(cycles)
+    for peak in (0.3, 1.0):
+        found = values({"schedule": "sgdr", "cosine_kwargs": cycles}, peak)
+        np.testing.assert_allclose(found, [theirs(step) for step in range(120)], rtol=1e-5, atol=1e-8)
+    common = [{key: value for key, value in cycle.items() if key != "peak_value"} for cycle in cycles]
+    theirs = optax.sgdr_schedule([{**cycle, "peak_value": 0.3} for cycle in common])
+    found = values({"schedule": "sgdr_schedule", "cosine_kwargs": common}, 0.3)
+    np.testing.assert_allclose(found, [theirs(step) for step in range(120)], rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "rate.cosine_kwargs = None: a list of schedules, each a table"),
+        ({"cosine_kwargs": [{"warmup_steps": 2}]}, r"rate.cosine_kwargs\[0\].decay_steps = None: a whole number from 1"),
+        ({"cosine_kwargs": [{"decay_steps": 9, "warmup_steps": 2, "peak_value": 0}]}, r"rate.schedules\[0\].peak = 0: a number > 0"),
+        ({"cosine_kwarg": []}, "unknown option 'cosine_kwarg' of sgdr_schedule; did you mean 'cosine_kwargs'"),
+    ],
+)
+def test_what_is_wrong_with_restarts_is_told(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checked({"schedule": "sgdr", **options}, "rate")
+
+
+def test_restarts_are_a_join() -> None:
     cycle = {"schedule": "warmup_cosine", "warmup_steps": 5, "decay_steps": 30}
     found = values({"schedule": "join", "schedules": [cycle, cycle, cycle], "boundaries": [30, 60]}, 0.3)
     theirs = optax.sgdr_schedule([{"init_value": 0.0, "peak_value": 0.3, "warmup_steps": 5, "decay_steps": 30}] * 3)
     np.testing.assert_allclose(found, [theirs(step) for step in range(120)], rtol=1e-5, atol=1e-8)
-    with pytest.raises(ValueError, match="schedule = 'sgdr': it is a join of one warmup_cosine for each cycle"):
-        checked({"schedule": "sgdr", "cosine_kwargs": []}, "learning_rate")
 
 
 def test_schedules_are_joined() -> None:
