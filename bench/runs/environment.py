@@ -44,6 +44,8 @@ JAX_DEFAULTS = {
 """Settings of JAX that can change bits and that the engine does not pin, with their usual values."""
 VARIABLES = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE", "XLA_PYTHON_CLIENT_PREFER_F32")
 """Environment variables that can change bits."""
+THREADS = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Environment variables that set the numbers of threads of numerical libraries."""
 
 
 def now() -> str:
@@ -83,6 +85,7 @@ def current_provenance(devices: list[jax.Device], experiment: Experiment | None 
         source=source_digest(),
         own=own_digests(experiment) if experiment else {},
         configuration=configuration(),
+        threads={name: os.environ[name] for name in THREADS if name in os.environ},
     )
 
 

@@ -50,6 +50,8 @@ class Provenance(Record):
     """Digests of the user's own modules and data files, by their names."""
     configuration: dict[str, str] = {}
     """Settings of JAX and environment variables that can change bits and that the user has changed."""
+    threads: dict[str, str] = {}
+    """Environment variables that set the numbers of threads of numerical libraries, as far as there are any."""
 
     @model_validator(mode="after")
     def _names_what_trains(self) -> Self:
@@ -67,9 +69,9 @@ class Provenance(Record):
 def differences(before: Provenance, now: Provenance) -> list[str]:
     """List in words what differs and can change bits, such as 'jax 0.7.0, now 0.7.1'.
 
-    The place where rows were made does not count (commit, operating system, Python), nor does the number of devices, nor do packages that
-    only store or read rows. A field that only one of the two has recorded counts as different, except for own code and data that came
-    later: the rows of before were made without them.
+    The place where rows were made does not count (commit, operating system, Python), nor do the numbers of devices and threads, nor do
+    packages that only store or read rows. A field that only one of the two has recorded counts as different, except for own code and data
+    that came later: the rows of before were made without them.
     """
     found = [
         _differs(package, before.versions.get(package), now.versions.get(package))

@@ -74,6 +74,14 @@ def test_settings_of_jax_that_change_bits_are_recorded(monkeypatch: pytest.Monke
         assert environment.configuration() == {"jax_numpy_dtype_promotion": "strict", "NVIDIA_TF32_OVERRIDE": "1"}
 
 
+def test_numbers_of_threads_are_recorded_and_are_no_difference(monkeypatch: pytest.MonkeyPatch, here: Provenance) -> None:
+    assert here.threads == {"OPENBLAS_NUM_THREADS": "1"}
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    other = environment.current_provenance(jax.devices())
+    assert other.threads == {"MKL_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "1"}
+    assert not differences(here, other) and here.id != other.id
+
+
 def test_flags_that_jax_has_not_read_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "_late", True)
     assert environment.current_provenance(jax.devices()).xla_flags == "unknown"
