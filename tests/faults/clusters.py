@@ -86,31 +86,40 @@ def cluster_sizes(scratch: Path, tries: int) -> Record:
 def lost_workers(scratch: Path, tries: int) -> Record:
     """Workers are killed while they train."""
     record = Record(
-        "worker lost", "`kill -9` of one of two workers at random moments of one run; every second time with its nanny, and another joins"
+        "worker lost",
+        "`kill -9` of one of two workers at random moments, in one run after the other; every second time with its nanny; another joins",
     )
-    good, out = reference(scratch), scratch / "out"
-    rng = random.Random(3)
+    good, rng = reference(scratch), random.Random(3)
     with cluster(scratch / "cluster", workers=2) as running:
-        client = running.run(good.file, out)
-        killed = 0
-        while killed < tries and client.poll() is None:
-            # Each time some chunks have come back since the last kill, and then at any moment of those under way.
-            _wait_for_rows(out, client)
-            time.sleep(rng.uniform(0, MOST_SECONDS))
-            victim = rng.choice([worker for worker in running.workers if worker.poll() is None])
-            trainer = trainer_of(victim)
-            if trainer is None or client.poll() is not None:
-                continue
-            if killed % 2:
-                kill_all(victim)
-                running.start_worker()
-            else:
-                trainer.kill()
-            killed += 1
-        ended(record, running, client, good, out, killed)
-    if killed < tries:
-        record.note("too few faults", f"the run had ended after {killed} of {tries} kills")
+        while record.tried < tries and not record.broken:
+            out = scratch / f"out-{record.tried}"
+            client = running.run(good.file, out)
+            killed = _kill_workers(running, client, out, rng, tries - record.tried)
+            if not killed:
+                record.note("too few faults", f"a run had ended before a worker could be killed, after {record.tried} of {tries} kills")
+                break
+            ended(record, running, client, good, out, killed)
     return record
+
+
+def _kill_workers(running: Cluster, client: subprocess.Popen[bytes], out: Path, rng: random.Random, tries: int) -> int:
+    """Kill workers of a run, each time another one, until it has ended; return how many were killed, at most `tries`."""
+    killed = 0
+    while killed < tries and client.poll() is None:
+        # Each time some chunks have come back since the last kill, and then at any moment of those under way.
+        _wait_for_rows(out, client)
+        time.sleep(rng.uniform(0, MOST_SECONDS))
+        victim = rng.choice([worker for worker in running.workers if worker.poll() is None])
+        trainer = trainer_of(victim)
+        if trainer is None or client.poll() is not None:
+            continue
+        if killed % 2:
+            kill_all(victim)
+            running.start_worker()
+        else:
+            trainer.kill()
+        killed += 1
+    return killed
 
 
 @family(tries=3, quick=1)
