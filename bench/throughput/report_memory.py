@@ -1,6 +1,7 @@
 """The memory of a report on many training runs: `python -m bench.throughput.report_memory` prints it."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,6 @@ from bench.throughput.workloads import WORKLOADS
 CENSUS = WORKLOADS["census-2-4-1"]
 SEEDS = (1 << 20, 1 << 22)
 """Numbers of training runs that are reported, one run after the other."""
-TOLD = (
-    "import atexit; from bench.runs.memory import peak_process_bytes; atexit.register(lambda: print(peak_process_bytes())); "
-    "from initbench.__main__ import main; main()"
-)
-"""The command line, which at last prints the most memory that it had."""
 
 
 def report_memory(seeds: tuple[int, int] = SEEDS) -> dict[str, Any]:
@@ -30,13 +26,19 @@ def report_memory(seeds: tuple[int, int] = SEEDS) -> dict[str, Any]:
             runs.mkdir()
             (runs / "census.toml").write_text(experiment.text, encoding="utf-8")
             _initbench("run", str(runs / "census.toml"), "--out", str(runs))
-            peaks.append(int(_initbench("report", str(runs / experiment.name), "--out", str(runs / "reports")).splitlines()[-1]))
+            peaks.append(_initbench("report", str(runs / experiment.name), "--out", str(runs / "reports")))
     return {"training_runs": list(seeds), "peak_bytes": peaks}
 
 
-def _initbench(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-c", TOLD, *arguments], check=True, capture_output=True, encoding="utf-8")
-    return done.stdout
+def _initbench(*arguments: str) -> int:
+    """Run a command and return the most memory that it had, in bytes; RuntimeError with its last words if it fails."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen([sys.executable, "-m", "initbench", *arguments], stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            said.seek(0)
+            raise RuntimeError(said.read().decode(errors="replace")[-500:])
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
