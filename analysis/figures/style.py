@@ -35,7 +35,7 @@ NOTE_SIZE, LABEL_SIZE = 7, 9
 """Font sizes in points."""
 LEGEND_LINE = 0.17
 """Height of each further line of a legend in inches."""
-LETTERS_PER_INCH, MOST_IN_TITLE = 12.5, 240
+LETTERS_PER_INCH, MOST_IN_TITLE = 11, 240
 """Number of letters of a title in an inch, and the most that a title has."""
 TITLE_LETTERS = 92
 """Number of letters that the titles of panels beside one another may have in a line."""

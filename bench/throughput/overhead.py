@@ -27,7 +27,7 @@ from bench.throughput.workloads import WORKLOADS
 MINUTE = WORKLOADS["digits-64-32-10-sgd"]
 """The experiment, of which `LANES` training runs take about a minute on two cores."""
 LANES = 8192
-PAIRS = 5
+PAIRS = 3
 """Times that both sides are measured, in turn."""
 
 
