@@ -36,7 +36,7 @@ def overhead(pairs: int = PAIRS, lanes: int = LANES, steps: int = MINUTE.steps) 
     experiment = MINUTE.experiment(lanes, steps)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        # What is compiled does not depend on the number of training runs.
+        # The number of training runs does not change what is compiled.
         _command(MINUTE.experiment(max(1, lanes // 32), steps), place)
         commands = _in_turn(pairs, lambda: _command(experiment, place), lambda: _command(experiment, place, "--on", "local:2"))
     planned = plan(experiment)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ def _initbench(*arguments: str) -> int:
         if status:
             said.seek(0)
             raise RuntimeError(said.read().decode(errors="replace")[-500:])
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return usage.ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.figures.replay import loss_curve
-from analysis.report.drawing import drawn, save
-from analysis.report.write import stored_verdicts
+from analysis.report.drawing import save
 from analysis.report.written import LIST
 from analysis.rows.compare import compare
 from analysis.rows.load import load
@@ -222,31 +220,6 @@ def test_a_pipe_in_a_report_is_not_waited_for(name: str, reports: Path) -> None:
         [sys.executable, "-m", "initbench", "verify", str(reports)], cwd=COMMITTED.parent, capture_output=True, text=True, timeout=120
     )
     assert done.returncode in (1, 2) and "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("page", sorted(COMMITTED.glob("*/README.md")), ids=lambda page: page.parent.name)
-def test_a_committed_page_opens_with_its_findings_and_is_read_in_minutes(page: Path) -> None:
-    text = re.sub(r"<details>.*?</details>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert text.index("## Findings") < text.index("## How it was done")
-    assert len(text.split()) <= 3000
-
-
-def test_the_title_of_a_figure_is_its_finding(reports: Path) -> None:
-    run = load(reports / "mine")
-    figure = (run.experiment.figure or ())[0].model_copy(update={"shows": ("random-works",)})
-    verdicts = stored_verdicts(reports / "mine")[1]
-    for found, title in (
-        (verdicts, "Random starts find XOR"),
-        ([replace(verdicts[0], verdict="refuted")], "Refuted: Random starts find XOR"),
-    ):
-        drawing = drawn(run, figure, found)
-        [above] = [text for text in drawing.texts if text.get_fontweight() == "bold"]
-        assert above.get_text() == title
-        heights = [axes.get_window_extent().y1 for axes in drawing.axes]
-        heights += [legend.get_window_extent().y1 for legend in drawing.legends]
-        assert max(heights) <= above.get_window_extent().y0
-    assert drawn(run, figure, verdicts, (3.0, 2.5)).get_size_inches().tolist() == [3.0, 2.5]
-    assert all(text.get_fontweight() != "bold" for text in drawn(run, figure.model_copy(update={"shows": ()}), verdicts).texts)
 
 
 def test_a_folder_without_reports_is_said(tmp_path: Path) -> None:

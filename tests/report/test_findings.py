@@ -1,0 +1,37 @@
+"""A report opens with its findings, and a figure has its finding as title."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.report.drawing import drawn
+from analysis.report.write import stored_verdicts
+from analysis.rows.load import load
+
+COMMITTED = Path(__file__).parents[2] / "reports"
+TITLE = "A smaller random start tends to need more steps"
+
+
+@pytest.mark.parametrize("page", sorted(COMMITTED.glob("*/README.md")), ids=lambda page: page.parent.name)
+def test_a_committed_page_opens_with_its_findings_and_is_read_in_minutes(page: Path) -> None:
+    text = re.sub(r"<details>.*?</details>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert text.index("## Findings") < text.index("## How it was done")
+    assert len(text.split()) <= 3000
+
+
+def test_the_title_of_a_figure_is_its_finding() -> None:
+    folder = COMMITTED / "x18-deep-linear"
+    run, (_, verdicts) = load(folder), stored_verdicts(folder)
+    [figure] = [one for one in run.experiment.figure or () if one.name == "steps"]
+    refuted = [replace(one, verdict="refuted") for one in verdicts]
+    for found, title in ((verdicts, TITLE), (refuted, f"Refuted: {TITLE}")):
+        drawing = drawn(run, figure, found)
+        [above] = [text for text in drawing.texts if text.get_fontweight() == "bold"]
+        assert above.get_text() == title
+        heights = [axes.get_window_extent().y1 for axes in drawing.axes]
+        heights += [legend.get_window_extent().y1 for legend in drawing.legends]
+        assert max(heights) <= above.get_window_extent().y0
+    assert drawn(run, figure, verdicts, (3.0, 2.5)).get_size_inches().tolist() == [3.0, 2.5]
+    assert all(text.get_fontweight() != "bold" for text in drawn(run, figure.model_copy(update={"shows": ()}), verdicts).texts)
