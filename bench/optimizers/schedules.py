@@ -106,7 +106,7 @@ def _joined(options: Options, place: str) -> dict[str, Any]:
         raise ValueError(f"{place}: unknown option '{one_line(unknown, 100)}' of {RESTARTS}; {nearest(unknown, [CYCLES])}")
     parts, ends = [], [0]
     for number, cycle in enumerate(_tables(options.get(CYCLES), f"{place}.{CYCLES}")):
-        steps = cycle.get("decay_steps")
+        steps: Any = cycle.get("decay_steps")
         if not _is_whole(steps, 1):
             raise ValueError(f"{place}.{CYCLES}[{number}].decay_steps = {shown(steps)}: a whole number from 1 to {MOST_STEPS:,}")
         parts.append({"schedule": "warmup_cosine", **{"peak" if key == "peak_value" else key: value for key, value in cycle.items()}})
