@@ -74,7 +74,12 @@ def kind(figure: Figure) -> Callable[[Run, Figure], Any]:
     `PieceError` if a user's own cannot be imported or not be called so; ValueError on an option that the kind does not have.
     """
     entry = figure_kind[figure.kind_name]
-    options = all_options(entry, options_of(figure.kind))
+    try:
+        options = all_options(entry, options_of(figure.kind))
+    except PieceError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"kind: {error}") from error
     try:
         inspect.signature(entry.target).bind(None, None, **options)
     except TypeError as error:
@@ -87,7 +92,7 @@ def _check_call(place: str, figure: Figure) -> None:
     try:
         kind(figure)
     except ValueError as error:
-        raise ValueError(f"{place}: {'' if isinstance(error, PieceError) else 'kind: '}{error}") from error
+        raise ValueError(f"{place}: {error}") from error
 
 
 def keys_of(entry: Entry) -> str:

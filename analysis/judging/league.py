@@ -61,7 +61,7 @@ def league_experiment(name: str, options: dict[str, Any], seeds: int | None = No
                     for number, other in enumerate(league)
                 ),
             ],
-            "figure": [{**figure, "caption": f"{figure['caption']} The last row is the one that joined."}],
+            "figure": [{**figure, "shows": ["wins"], "caption": f"{figure['caption']} The last row is the one that joined."}],
         }
     )
     return Experiment.parse(text, "league")

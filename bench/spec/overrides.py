@@ -1,6 +1,6 @@
 """Values that `--set` puts into the text of an experiment file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import tomlkit
@@ -38,9 +38,12 @@ def _override(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:
     value = next((one for one in labeled if value in (one["label"], content_of(one))), value)
     grid[path] = _item([value])
     kept = label_of(value)
+    gone: list[Any] = []
     for kind in ("claim", "figure", "published"):
         if isinstance(document.get(kind), list):
-            document[kind] = [item for item in document[kind].unwrap() if _still_asked(item, path, kept)]
+            items = document[kind].unwrap()
+            document[kind] = [_narrowed(item, path, kept, gone) for item in items if _still_asked(item, path, kept)]
+            gone += [item.get("id") for item in items if kind == "claim" and not _still_asked(item, path, kept)]
 
 
 def _can_be_read(value: Any) -> bool:
@@ -52,12 +55,27 @@ def _item(value: Any) -> Any:
     return tomlkit.value(inline(value))
 
 
+def _narrowed(item: Any, path: str, kept: Any, gone: Collection[Any]) -> Any:
+    """Return a claim, figure or published number that asks about the one value alone; a figure no longer shows claims that have gone."""
+    if not isinstance(item, dict):
+        return item
+    for where in _conditions(item):
+        if isinstance(where.get(path), list):
+            where[path] = [kept]
+    shown = {"shows": [name for name in item["shows"] if name not in gone]} if isinstance(item.get("shows"), list) else {}
+    return {**item, **shown}
+
+
+def _conditions(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every `where` of a claim, figure or published number: its own, and those of the rows that it is compared with."""
+    others = [item[criterion] for criterion in (*COMPARISONS, "needs") if isinstance(item.get(criterion), dict)]
+    return [where for one in (item, *others) if isinstance(where := one.get("where"), dict)]
+
+
 def _still_asked(item: Any, path: str, kept: Any) -> bool:
     if not isinstance(item, dict):
         return True
-    others = [item[criterion] for criterion in (*COMPARISONS, "needs") if isinstance(item.get(criterion), dict)]
-    conditions = [where for one in (item, *others) if isinstance(where := one.get("where"), dict)]
-    return all(kept in wanted_labels(where[path], [kept]) for where in conditions if path in where)
+    return all(kept in wanted_labels(where[path], [kept]) for where in _conditions(item) if path in where)
 
 
 def _assign(document: tomlkit.TOMLDocument, path: str, value: Any) -> None:

@@ -1,10 +1,12 @@
 """Values that `--set` puts into an experiment file."""
 
+import tomllib
 from typing import Any
 
 import pytest
 
 from bench import Experiment
+from bench.spec.catalog import names, read
 from tests.spec.example import TEXT
 
 
@@ -40,3 +42,14 @@ def test_set_chooses_a_labeled_value_by_its_label_or_content_and_keeps_the_label
     for value, label in others:
         kept = Experiment.parse(text, overrides={"model.widths": value})
         assert kept.axes["model.widths"] == [label] and kept.claim == ()
+
+
+@pytest.mark.parametrize("name", names())
+def test_set_narrows_any_axis_of_a_committed_experiment(name: str) -> None:
+    """What claims, figures and published numbers say of the other values goes with them."""
+    text = read(name).text
+    for axis, values in tomllib.loads(text).get("grid", {}).items():
+        for value in (values[0], values[-1]) if isinstance(values, list) else ():
+            kept = Experiment.parse(text, overrides={axis: value})
+            assert len(kept.axes[axis]) == 1
+            assert {shown for figure in kept.figure or () for shown in figure.shows} <= {claim.id for claim in kept.claim}
