@@ -49,23 +49,23 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
         place = f"experiment '{experiment.name}': figure '{figure.name}'"
         if names.count(figure.name.lower()) > 1:
             raise ValueError(f"{place}: the name is used twice, or is another's but for upper and lower case")
-        name = figure.kind_name
-        if ":" not in name and name not in figure_kind:
-            raise ValueError(f"{place}: unknown kind {shown(name)}; {nearest(name, figure_kind)}")
+        drawn_as = figure.kind_name
+        if ":" not in drawn_as and drawn_as not in figure_kind:
+            raise ValueError(f"{place}: unknown kind {shown(drawn_as)}; {nearest(drawn_as, figure_kind)}")
         # A user's own declares no keys; of a folder, whose rows are there, it may be a stranger's, and is imported as it is drawn.
-        if foretold or ":" not in name:
+        if foretold or ":" not in drawn_as:
             _check_call(place, figure)
-        if ":" in name:
+        if ":" in drawn_as:
             continue
-        entry = figure_kind[name]
+        entry = figure_kind[drawn_as]
         for key in KEYS:
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
-        for kind, one in (("axes", "axis"), ("columns", "column"), ("rates", "rate"), ("curves", "curve")):
-            for name in _named(entry, kind, figure):
+        for sort, one in (("axes", "axis"), ("columns", "column"), ("rates", "rate"), ("curves", "curve")):
+            for name in _named(entry, sort, figure):
                 if name not in known[one]:
-                    raise ValueError(f"{place}: kind '{name}' needs {WORDS[one]} '{name}', which this experiment has not")
+                    raise ValueError(f"{place}: kind '{drawn_as}' needs {WORDS[one]} '{name}', which this experiment has not")
         if entry.traits.get("map") and experiment.seeds.map is None:
-            raise ValueError(f"{place}: kind '{name}' needs seeds.map")
+            raise ValueError(f"{place}: kind '{drawn_as}' needs seeds.map")
 
 
 def kind(figure: Figure) -> Callable[[Run, Figure], Any]:
@@ -110,7 +110,7 @@ def _words(wanted: str | tuple[str, ...]) -> str:
 def _foretold(experiment: Experiment) -> tuple[list[str], list[str]]:
     """Return the columns that rows and curves will have, as far as figures may be about them."""
     drawn = [(figure_kind[figure.kind_name], figure) for figure in experiment.figure or () if figure.kind_name in figure_kind]
-    asked = [name for entry, figure in drawn for kind in ("columns", "rates") for name in _named(entry, kind, figure)]
+    asked = [name for entry, figure in drawn for sort in ("columns", "rates") for name in _named(entry, sort, figure)]
     asked += [name for entry, figure in drawn for key in KEYS if entry.traits.get(key) in MEASURED and (name := getattr(figure, key))]
     if set(asked) <= {*ALWAYS, *OUTCOMES, "loss"}:
         # These columns are known without tracing a program.

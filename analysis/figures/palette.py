@@ -37,6 +37,7 @@ RAMPS = (
 )
 """Families of values that differ in a size: their words, a color map, and the ends of the sizes that it covers, as powers of ten."""
 NUMBER = re.compile(r"-?[0-9.]+(e[+-]?[0-9]+)?")
+"""A number as an axis value is written."""
 
 
 def palette(values: Sequence[Any]) -> dict[Any, tuple[str, str]]:

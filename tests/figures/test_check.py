@@ -58,11 +58,14 @@ def test_columns_are_foretold_before_there_are_rows(name: str) -> None:
         ({"kind": "share", "x": "initializer", "y": "broken"}, "y = 'broken' is no share of training runs"),
         ({"kind": "curve", "y": "tie_spread", "color": "initializer"}, "y = 'tie_spread' is no column of the curves"),
         ({"kind": "born_dead", "y": "loss", "color": "initializer"}, "y = 'loss' is no value"),
-        ({"kind": "still_zero", "x": "initializer", "color": "initializer"}, "needs a column of the rows 'zero_share_initial'"),
+        (
+            {"kind": "still_zero", "x": "initializer", "color": "initializer"},
+            "kind 'still_zero' needs a column of the rows 'zero_share_initial'",
+        ),
         ({"kind": "trend", "x": "initializer.name", "y": "loss_final"}, "x = 'initializer.name': no setting"),
         ({"kind": "trend", "x": "nothing", "y": "loss_final"}, "x = 'nothing': no setting"),
         ({"kind": "map"}, "kind 'map' needs seeds.map"),
-        ({"kind": "starts", "x": "solved"}, "needs an axis of the grid 'case'"),
+        ({"kind": "starts", "x": "solved"}, "kind 'starts' needs an axis of the grid 'case'"),
     ],
 )
 def test_what_a_figure_names_and_is_not_there_is_said(figure: dict[str, Any], said: str) -> None:
