@@ -5,7 +5,7 @@ import pandas as pd
 from analysis.escape import anchor, markdown_text
 from analysis.judging.family import counts, families, overall, standing, typical
 from analysis.judging.verdict import Outcome, Verdict
-from analysis.report.format import condition, interval, marked, measure, number
+from analysis.report.format import in_words, marked
 from analysis.report.result import Result
 from analysis.report.rules import Learned, of_thread, rules_of_thread
 
@@ -29,7 +29,7 @@ def answer_frame(results: list[Result]) -> pd.DataFrame:
                 "verdict": whole + standing(verdicts) + interim,
                 "rule": rules[family].text if family in rules else "",
                 "conditions": counts(verdicts),
-                "typical number": "; ".join(_number(one) for one in typical(verdicts, entry)),
+                "typical number": "; ".join(in_words(one) for one in typical(verdicts, entry)),
                 "n": _runs(found),
                 "report": ", ".join(dict.fromkeys(result.name for result, _ in found)),
             }
@@ -42,12 +42,6 @@ def _answer(whole: Outcome, learned: Learned | None) -> str:
     if learned is None:
         return ANSWERS[whole]
     return "yes, unless" if learned.rule.otherwise else "no, unless"
-
-
-def _number(verdict: Verdict) -> str:
-    """A verdict with its condition, number and interval."""
-    where = f" ({condition(verdict)})" if verdict.condition else ""
-    return f"{verdict.verdict}{where}: {measure(verdict)} {number(verdict)} {interval(verdict)}".strip()
 
 
 def _runs(found: list[tuple[Result, Verdict]]) -> str:

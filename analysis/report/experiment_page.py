@@ -7,8 +7,7 @@ from analysis.figures.default import figures_of
 from analysis.judging.family import overall, standing, typical
 from analysis.judging.finding import by_statement, finding
 from analysis.report.experiment_tables import claim_frame
-from analysis.report.format import MARKS, interval, markdown, marked, measure
-from analysis.report.format import number as estimate
+from analysis.report.format import MARKS, in_words, markdown, marked, runs
 from analysis.report.interim import interim_banner
 from analysis.report.literature import with_citations
 from analysis.report.result import Result
@@ -95,7 +94,7 @@ def _findings(result: Result, rules: dict[str, Learned]) -> str:
         mark = MARKS[overall(group)].partition(" ")[0]
         learned = [rules[name].text for name in dict.fromkeys(verdict.id for verdict in group) if name in rules]
         shown = typical(group)[0]
-        number = "" if learned else f" ({markdown_text(f'{measure(shown)}: {estimate(shown)} {interval(shown)}')})"
+        number = "" if learned else f" ({markdown_text(f'{in_words(shown)}; {runs(shown)}')})"
         said = f"**{markdown_text(finding(group))}**{number}{standing(group)}."
         lines.append(f"- {mark} {said}{''.join(f' {markdown_text(text)}' for text in learned)}")
     return "\n".join(lines)

@@ -77,6 +77,12 @@ def place(axis: str, value: str) -> str:
         return f"{column_words(axis)} {words}" if value.startswith("[") and value.endswith("]") else words
 
 
+def in_words(verdict: Verdict) -> str:
+    """A verdict with its condition, number and interval."""
+    where = f" ({condition(verdict)})" if verdict.condition else ""
+    return f"{verdict.verdict}{where}: {measure(verdict)} {number(verdict)} {interval(verdict)}".strip()
+
+
 def marked(table: pd.DataFrame) -> pd.DataFrame:
     """The table with a mark before each verdict."""
     return table.assign(verdict=table["verdict"].map(lambda text: OUTCOME.sub(lambda found: MARKS[found[0]], text, count=1)))
