@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shlex
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from analysis.report.numbers_page import estimate_text, p_text
 from analysis.rows.samples import Choice, read_samples
 from analysis.stats.intervals import Interval
 from tests.commands import call
+from tests.docs.blocks import blocks
 
 PAGE = Path("docs/judge.md")
 EVIL = "=cmd|' /C calc'!A0 <script>alert(1)</script> | `x` $\\frac{1}{2}$ \x1b[31m\u202e"
@@ -23,8 +23,8 @@ EVIL = "=cmd|' /C calc'!A0 <script>alert(1)</script> | `x` $\\frac{1}{2}$ \x1b[3
 
 def recorded() -> list[tuple[str, str]]:
     """The commands of the page with what they print."""
-    blocks = re.findall(r"```console\n\$ initbench (.*?)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return [(command, output) for command, output in blocks]
+    texts = [one.text.removeprefix("$ initbench ") for one in blocks(PAGE.read_text(encoding="utf-8")) if one.kind == "console"]
+    return [(command, output) for command, _, output in (text.partition("\n") for text in texts)]
 
 
 @pytest.mark.parametrize("number", range(2))

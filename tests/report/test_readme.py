@@ -16,14 +16,14 @@ from bench.lane.grouping import programs
 from bench.lane.network import dotted
 from initbench import Experiment, judge, load, summarize
 from initbench.cli.app import app
+from tests.docs.blocks import block as one_block
 
 README = Path("README.md").read_text()
 
 
 def block(language: str, contains: str, page: str = README) -> str:
     """The fenced block of this language that contains a text."""
-    [found] = [text for kind, text in re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL) if kind == language and contains in text]
-    return found
+    return one_block(language, contains, page)
 
 
 def test_the_readme_s_answer_is_that_of_the_committed_reports() -> None:
