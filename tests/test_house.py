@@ -186,7 +186,10 @@ def test_messages_say_training_run() -> None:
     assert not {name: texts for name, texts in found.items() if texts}
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_pages_say_training_run(page: str) -> None:
     text = re.sub(r"^```.*?^```$|`[^`\n]*`|^ {4}[^\n]*$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     assert page == "docs/architecture.md" or not LANE.findall(text)
@@ -207,8 +210,7 @@ def test_users_are_told_to_import_initbench() -> None:
         "write bench.losses.loss"
     ]
     assert not [fault for path in MODULES.values() for fault in faults(path.read_text(encoding="utf-8"))]
-    pages = [path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if path.name != "architecture.md"]
-    assert not [page.name for page in pages if INSIDE.search(page.read_text(encoding="utf-8"))]
+    assert not [page for page in PAGES if page != "docs/architecture.md" and INSIDE.search((ROOT / page).read_text(encoding="utf-8"))]
 
 
 def test_the_page_names_all_that_a_layout_needs() -> None:
@@ -222,7 +224,7 @@ def test_the_page_names_all_that_a_layout_needs() -> None:
         assert f"`bench/engine/layouts/{file}.py`" in section
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", *PAGES])
 def test_names_on_a_page_exist(page: str) -> None:
     """Every file that a page names in backticks is there."""
     text = (ROOT / page).read_text(encoding="utf-8")
