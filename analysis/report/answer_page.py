@@ -12,6 +12,7 @@ from analysis.report.experiment_page import trained_by
 from analysis.report.experiment_tables import claim_frame
 from analysis.report.format import markdown, marked
 from analysis.report.interim import interim_banner
+from analysis.report.pictures import captions, is_illustrated
 from analysis.report.result import Result
 from analysis.report.rules import of_thread, rules_of_thread, rules_section
 from analysis.report.zeros_table import zeros_frame
@@ -54,7 +55,8 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     every = [verdict for result in results for verdict in result.verdicts]
     whole = {name: overall([verdict for _, verdict in found], families().get(name)) for name, found in judged.items()}
     answer, zeros = answer_rows(every), zeros_frame(every)
-    why = [text for text in (sentences("why", whole, every), HEADLINE if has_headline else "") if text]
+    pictures = captions(whole) if is_illustrated(results) else []
+    why = [text for text in (sentences("why", whole, every), HEADLINE if has_headline else "", *pictures) if text]
     sections = [
         f"# {markdown_text(title(results))}",
         interim_banner(results),

@@ -64,7 +64,7 @@ def drawn(
     """
     try:
         with _misfit_told(figure):
-            with _style():
+            with figure_style():
                 drawing = kind(figure)(run, figure)
             if not isinstance(drawing, Figure):
                 raise figure_kind[figure.kind_name].fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
@@ -106,7 +106,7 @@ def _empty() -> Figure:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def figure_style() -> Iterator[None]:
     """The fonts and lines of all figures. A script that the font lacks is drawn as boxes, and labels without room overlap."""
     with mpl.rc_context(), warnings.catch_warnings():
         # Settings of a session, such as a notebook's, are none of a report's.
@@ -117,9 +117,12 @@ def _style() -> Iterator[None]:
         yield
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "") -> None:
-    """Write a figure in these formats, with `note` in a line below it, and close it; the same figure gives the same files."""
-    _lay_out(drawing, note)
+def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "", title: str = "") -> None:
+    """Write a figure in these formats, with a title above and `note` in a line below it, and close it.
+
+    The same figure gives the same files.
+    """
+    _lay_out(drawing, note, title=title)
     _write(drawing, path, formats)
     plt.close(drawing)
 
@@ -129,7 +132,7 @@ def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None =
 
     `size`: width and height in inches; None: the width of one or two columns of a journal.
     """
-    with _style():
+    with figure_style():
         if size is None:
             to_columns(drawing)
         else:
@@ -144,7 +147,7 @@ def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None =
 
 
 def _write(drawing: Figure, path: Path, formats: Collection[str]) -> None:
-    with _style():
+    with figure_style():
         for kind in formats:
             content = io.BytesIO()
             drawing.savefig(content, format=kind, **FORMATS[kind])

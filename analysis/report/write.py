@@ -30,6 +30,7 @@ from analysis.report.experiment_page import experiment_page
 from analysis.report.experiment_tables import tables
 from analysis.report.format import latex
 from analysis.report.interim import interim_note
+from analysis.report.pictures import is_illustrated, write_pictures
 from analysis.report.result import Result
 from analysis.report.rules import condition_frame, rule_frame, rules_of, rules_of_thread, write_rules
 from analysis.report.written import REPORT, check_target, checksum, publish, refuse_links, staging
@@ -97,11 +98,13 @@ def _cleared(function: Callable[[Path], T], folder: Path) -> T:
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """Write the answer page, its table and its figure into an empty folder; verdicts are corrected over the families of all experiments."""
+    """Write the answer page, its tables and figures into an empty folder; verdicts are corrected over the families of all experiments."""
     results = jointly(results)
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats, interim_note(results))
+    if is_illustrated(results):
+        write_pictures(out / "figures", formats)
     rules = rules_of_thread(results)
     frames = {"verdicts": answer_frame(results), "rules": rule_frame(rules), "conditions": condition_frame(rules)}
     for name, frame in frames.items():

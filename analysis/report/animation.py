@@ -1,0 +1,65 @@
+"""Figures that move, as animated PNG files."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8, UInt32
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from analysis.report.drawing import figure_style
+from bench.runs.files import write_whole
+
+DPI, COLORS = 110, 256
+"""Resolution of an animation, and the largest number of its colors."""
+FRAME, LAST = 140, 2500
+"""How long a frame is shown, and the last one, in milliseconds."""
+Pixels = UInt32[np.ndarray, "row column"]
+
+
+def save_animation(drawing: Figure, show: Callable[[int], None], frames: int, path: Path) -> None:
+    """Write the frames of a figure that has been laid out as an animated PNG file that loops; `show` changes the figure to a frame.
+
+    A viewer that shows one picture shows the last frame. All frames have its most frequent colors, and the same frames give the same file.
+    """
+    with figure_style():
+        canvas = FigureCanvasAgg(drawing)
+        drawing.set_dpi(DPI)
+        pictures = [_picture(canvas, show, frame) for frame in range(frames)]
+    colors = _frequent(pictures[-1])
+    *moving, last = [_reduced(picture, colors) for picture in pictures]
+    content = io.BytesIO()
+    shown = [FRAME] * len(moving) + [LAST]
+    last.save(content, "PNG", save_all=True, default_image=True, append_images=[*moving, last], duration=shown, loop=0, optimize=True)
+    write_whole(path, content.getvalue())
+
+
+def _picture(canvas: FigureCanvasAgg, show: Callable[[int], None], frame: int) -> Pixels:
+    """Return the pixels of a frame, each with its color as one number."""
+    show(frame)
+    canvas.draw()
+    red, green, blue = np.moveaxis(np.asarray(canvas.buffer_rgba())[:, :, :3].astype(np.uint32), 2, 0)
+    return red << 16 | green << 8 | blue
+
+
+def _channels(colors: UInt32[np.ndarray, " color"]) -> UInt8[np.ndarray, "color 3"]:
+    """Return red, green and blue of colors."""
+    return np.stack([colors >> 16, colors >> 8, colors], axis=1).astype(np.uint8)
+
+
+def _frequent(picture: Pixels) -> UInt8[np.ndarray, "color 3"]:
+    """Return red, green and blue of the most frequent colors of a picture."""
+    found, counts = np.unique(picture, return_counts=True)
+    return _channels(found[np.argsort(-counts, kind="stable")[:COLORS]])
+
+
+def _reduced(picture: Pixels, colors: UInt8[np.ndarray, "color 3"]) -> Image.Image:
+    """Return a picture in which each color is replaced by the nearest one of `colors`, its palette."""
+    found, places = np.unique(picture, return_inverse=True)
+    distances = np.sum((_channels(found)[:, None].astype(int) - colors.astype(int)) ** 2, axis=2)
+    reduced = Image.fromarray(np.argmin(distances, axis=1)[places].reshape(picture.shape).astype(np.uint8)).convert("P")
+    reduced.putpalette(colors.tobytes())
+    return reduced

@@ -1,0 +1,78 @@
+"""Pictures of why the weights of a network must not all start at zero: four training runs step by step, and a loss surface.
+
+They illustrate the claims C7, C8 and C9 with one seed, and stand on the answer page of a folder that judges C7.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from analysis.figures import boundaries, saddle, weights
+from analysis.figures.four_starts import experiment, four_starts, setting
+from analysis.report.animation import save_animation
+from analysis.report.drawing import FORMATS, save
+from analysis.report.result import Result
+
+GENERAL = {"C7": "zero", "C8": "a constant", "C9": "noise"}
+"""Claims that the pictures illustrate, by the start that each is about."""
+
+
+def is_illustrated(results: list[Result]) -> bool:
+    """Whether one of these reports judges a network whose weights all start at zero."""
+    return any(verdict.family == "C7" for result in results for verdict in result.verdicts)
+
+
+def write_pictures(folder: Path, formats: Collection[str] = FORMATS) -> None:
+    """Train the four runs and write the pictures; the PNG file of the weights moves, its other files show the last step."""
+    starts = four_starts()
+    moving = weights.Weights(starts)
+    save(moving.drawing, folder / "weights", [kind for kind in formats if kind != "png"], title=weights.title(starts))
+    if "png" in formats:
+        save_animation(moving.drawing, moving.show, weights.FRAMES, folder / "weights.png")
+    save(boundaries.boundaries(starts), folder / "boundaries", formats, title=boundaries.title(starts))
+    save(saddle.saddle(), folder / "saddle", formats, title=saddle.title())
+
+
+def captions(judged: Collection[str]) -> list[str]:
+    """The pictures in Markdown, each with its caption; `judged` names the claims of which the page has a verdict to link to."""
+    trained = experiment()
+    one = f"One seed, an illustration: how often it is so is judged for {_links(judged)}."
+    runs = f"{setting()}, from four starts ({_names()}; biases zero, seed {trained.seeds.first})"
+    return [
+        _shown(
+            "weights",
+            "Animation: the incoming weights of eight hidden units in training; from zero and from a constant all units stay on one "
+            "point, from a constant with noise and from random weights they come apart",
+            f"The incoming weights of the hidden units, step by step: a {runs}. Units that start equal move as one. {one}",
+            "The vector files show the last step",
+        ),
+        _shown(
+            "boundaries",
+            "Decision boundaries after training: none from zero, a straight line from a constant, curves from the other two starts",
+            f"Decision boundaries of the same four networks after training, with the training examples: a {runs}. Equal units draw one "
+            f"straight line at most. {one}",
+        ),
+        _shown(
+            "saddle",
+            "Loss surface over two weights: a saddle at zero, on the line of equal units, with two mirrored optima beside the line",
+            f"Left: the loss over both hidden weights of f(x) = tanh(w1 x + {saddle.BIAS:g}) + tanh(w2 x + {saddle.BIAS:g}), in which "
+            f"nothing else is trained: the mean squared error on {len(saddle.INPUTS)} inputs from -1 to 1 against the same network with "
+            f"w = ({saddle.TEACHER[0]:g}, {saddle.TEACHER[1]:g}), computed exactly on a grid, with {saddle.STEPS:,} steps of gradient "
+            f"descent at learning rate {saddle.RATE:g} from each of five starts. Right: the same loss along two lines through zero. From "
+            "equal weights gradient descent never leaves the line of equal units, on which zero is the best point; from unequal ones it "
+            f"finds an optimum. An example: what is so in general is judged for {_links(judged)}.",
+        ),
+    ]
+
+
+def _names() -> str:
+    return ", ".join(start.name for start in four_starts())
+
+
+def _links(judged: Collection[str]) -> str:
+    """The claims that the pictures illustrate, each with the start that it is about."""
+    return ", ".join(f"{start} ([{claim}](#{claim.lower()}))" for claim, start in GENERAL.items() if claim in judged)
+
+
+def _shown(name: str, alternative: str, caption: str, note: str = "") -> str:
+    files = f"Vector files: [SVG](figures/{name}.svg), [PDF](figures/{name}.pdf)"
+    return f"![{alternative}](figures/{name}.png)\n\n*{caption}*\n{'. '.join(filter(None, [files, note]))}."
