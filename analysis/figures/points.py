@@ -35,6 +35,8 @@ def points(run: Run, figure: FigureSpec) -> Figure:
         axis.plot(*real.T, ".", color="0.75", ms=3, zorder=0)
         made = shown[[f"generated_points_{number}_final" for number in range(2 * KEPT_POINTS)]].to_numpy(float).reshape(-1, 2)
         axis.plot(*made[np.isfinite(made).all(axis=1)].T, ".", color=COLORS[1], ms=1.6, alpha=0.6, rasterized=True)
+        axis.plot([], [], ".", color="0.75", ms=8, label="real points")
+        axis.plot([], [], ".", color=COLORS[1], ms=6, label="generated points")
         reach = 1.8 * np.abs(real).max()
         axis.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
     return finish(
