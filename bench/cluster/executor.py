@@ -30,7 +30,9 @@ from bench.spec import Experiment
 AHEAD = 2
 """Chunks that are handed out for each worker: the one that it trains, and the next, which waits there."""
 WAIT_SECONDS = 0.2
-"""Longest time between two checks of signals and of the workers."""
+"""Longest time between two checks of signals."""
+COUNT_SECONDS = 1.0
+"""Time after which the workers are counted again."""
 PATIENCE_SECONDS = 24 * 3600.0
 """Longest time without any worker, as when a batch system has none to give, before the run gives up."""
 EVENTS = "all"
@@ -118,11 +120,12 @@ class _Dealer:
         """Chunks that this process has handed out again; what lost workers had, the scheduler hands out again by itself."""
         self._came: list[tuple[Order, Done]] = []
         """Chunks that have come back and are not written yet."""
+        self._workers, self._counted = 0, -COUNT_SECONDS
         self._started = self._last_seen = self._written = time.perf_counter()
 
     def goes_on(self) -> bool:
         """Hand out what the workers can take and take in what has come back; false once nothing is left to do."""
-        workers = self._workers()
+        workers = self._count_workers()
         while len(self._dealt) < AHEAD * max(workers, 1) and (order := next(self._waiting, None)):
             self._deal(_Dealt(order))
         if not self._dealt:
@@ -168,17 +171,21 @@ class _Dealer:
         self._dealt[future] = _Dealt(order, dealt.preempted, dealt.failed)
         future.add_done_callback(self._back.put)
 
-    def _workers(self) -> int:
-        """Return the number of workers; OSError if the scheduler is gone, or there was no worker for long."""
+    def _count_workers(self) -> int:
+        """Return the number of workers as last counted; OSError if the scheduler is gone, or there was no worker for long."""
+        now = time.perf_counter()
+        if self._workers and now - self._counted < COUNT_SECONDS and self._client.status == "running":
+            return self._workers
         try:
             count = len(self._client.nthreads()) if self._client.status == "running" else None
         except CommClosedError:
             count = None
         if count is None:
             raise OSError(GONE)
+        self._workers, self._counted = count, now
         if count:
-            self._last_seen = time.perf_counter()
-        elif time.perf_counter() - self._last_seen > PATIENCE_SECONDS:
+            self._last_seen = now
+        elif now - self._last_seen > PATIENCE_SECONDS:
             raise OSError(f"the cluster has no worker since {PATIENCE_SECONDS / 3600:.0f} h; the same command goes on with the rest")
         return count
 

@@ -11,7 +11,7 @@ from bench.engine.compiled import Compiled
 from bench.engine.curves import Curves
 from bench.engine.scheduler import Scheduler
 
-SEGMENT_SECONDS = 0.2
+SEGMENT_SECONDS = 0.5
 """The time that a segment should take: far more than the host's own work, and short enough for a progress bar."""
 LOW_WATER = 0.25
 """While lanes wait, a segment ends when no more than this share of the lanes that began it still runs."""

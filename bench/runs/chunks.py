@@ -15,11 +15,11 @@ from bench.runs.spans import Spans
 
 CHUNK_SECONDS = 20.0
 """Time that a chunk takes at most on the nominal device if all of its lanes spend their budgets."""
-NOMINAL_OPERATIONS, NOMINAL_BYTES = 1e10, 2e10
+NOMINAL_OPERATIONS, NOMINAL_BYTES = 5e10, 1e11
 """Floating-point operations and bytes per second of the nominal device, about a core of a processor of 2020."""
 MOST_LANES = 1 << 19
 """Most lanes of a chunk, so that its rows fit into a message."""
-LAST_CHUNKS = 4
+LAST_CHUNKS = 2
 """The lanes of so many chunks of a program come last, in chunks of a quarter of the size, so that no machine waits long for another."""
 
 
