@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("analysis.figures",),
     ("analysis.judging",),
     ("analysis.report",),
+    ("analysis.site",),
     ("analysis",),
     ("initbench",),
 )

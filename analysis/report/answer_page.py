@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.escape import fenced, latex_text, markdown_text
+from analysis.escape import latex_text, markdown_text
 from analysis.judging.family import corrected, families, overall
 from analysis.report.answer import answer_rows, chart, sentences
 from analysis.report.answer_table import answer_frame, linked
+from analysis.report.citation import AUTHOR, LICENSE, TITLE, entry
 from analysis.report.experiment_page import trained_by
 from analysis.report.experiment_tables import claim_frame
 from analysis.report.format import markdown, marked
@@ -29,6 +30,7 @@ ZEROS = (
     "The networks, tasks and budgets stand in the reports of [C20](#c20)."
 )
 QUESTION = "When is it safe to initialize weights to zero?"
+LICENSED = f"Figures, tables and pages of these reports are licensed {LICENSE}, the code Apache-2.0. Each figure's file states its source."
 EACH = "Each experiment's page has an entry of its own. For the whole:"
 CLAIMS = (
     "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
@@ -161,19 +163,13 @@ def _limits(results: list[Result]) -> str:
 
 def _citation(results: list[Result], lanes: int) -> str:
     """An entry for BibTeX on the whole; one's own experiments are cited by their own title, with the software that ran them."""
-    versions = ", ".join(sorted({result.run.manifest.latest.versions.get("initbench", "unknown") for result in results}))
-    year = max(result.run.manifest.ended or "" for result in results)[:4]
+    version = latex_text(", ".join(sorted({result.run.manifest.latest.versions.get("initbench", "unknown") for result in results})))
+    year = latex_text(max(result.run.manifest.ended or "" for result in results)[:4])
     trained = sum(result.trains for result in results)
     runs = f"{lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}"
     if not answers_the_thread(results):
-        entry = (
-            f"@misc{{{results[0].name},\n  title = {{{latex_text(title(results))}}},\n"
-            f"  year = {{{latex_text(year)}}},\n  note = {{{runs}, trained and judged with initbench {latex_text(versions)}}}\n}}"
-        )
-        return f"The author is yours to fill in. {EACH}\n\n{fenced(entry, 'bibtex')}"
-    entry = (
-        "@software{initbench,\n  title = {initbench: when is it safe to initialize weights to zero?},\n"
-        "  author = {{The initbench developers}},\n"
-        f"  version = {{{latex_text(versions)}}},\n  year = {{{latex_text(year)}}},\n  note = {{{runs}}}\n}}"
-    )
-    return f"{EACH}\n\n{fenced(entry, 'bibtex')}"
+        note = f"{runs}, trained and judged with initbench {version}"
+        own = entry("misc", results[0].name, title=latex_text(title(results)), year=year, note=note)
+        return f"The author is yours to fill in. {EACH}\n\n{own}"
+    whole = entry("software", "initbench", author=f"{{{AUTHOR}}}", title=TITLE, version=version, year=year, note=runs)
+    return f"{EACH}\n\n{whole}\n\n{LICENSED}"

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,18 @@ from analysis.figures.numbers import numbers_of
 from analysis.figures.style import ONE_COLUMN, legends_below, log_ticks, note_below, rc, title_above, to_columns
 from analysis.judging.finding import finding
 from analysis.judging.verdict import Verdict
+from analysis.report.citation import figure_source
 from analysis.rows.load import Run
 from bench.registry import PieceError
 from bench.runs.files import write_whole
 from bench.spec import Figure as FigureSpec
 
-FORMATS: dict[str, dict[str, Any]] = {
-    "svg": {"metadata": {"Date": None}},
-    "pdf": {"metadata": {"CreationDate": None}},
-    "png": {"dpi": 200},
-}
-"""Options of each format; none of them writes a date."""
+FORMATS: dict[str, dict[str, Any]] = {"svg": {}, "pdf": {}, "png": {"dpi": 200}}
+"""Options of each format."""
+UNDATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+"""Metadata of each format beside the source; none of them has a date."""
+IN_PDF = {"Title": "Title", "Source": "Subject", "Rights": "Keywords"}
+"""The keys of a PDF file under which it states its source."""
 
 if mpl.get_backend(auto_select=False) is None:
     # Figures are files, and no window is opened; a notebook has chosen a backend of its own.
@@ -47,7 +48,7 @@ def draw(
     """Draw a figure as `drawn` does, and write it in these formats. `data`: a file for the numbers that it shows, as CSV."""
     drawing = drawn(run, figure, verdicts, size, data)
     with _misfit_told(figure):
-        _write(drawing, path, formats)
+        _write(drawing, path, formats, figure_source(run))
 
 
 def drawn(
@@ -117,13 +118,20 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def save(drawing: Figure, path: Path, formats: Collection[str] = FORMATS, note: str = "", title: str = "") -> None:
+def save(
+    drawing: Figure,
+    path: Path,
+    formats: Collection[str] = FORMATS,
+    note: str = "",
+    title: str = "",
+    source: Mapping[str, str] | None = None,
+) -> None:
     """Write a figure in these formats, with a title above and `note` in a line below it, and close it.
 
-    The same figure gives the same files.
+    The same figure gives the same files. `source`: what they state of it, see `analysis.report.citation.figure_source`.
     """
     _lay_out(drawing, note, title=title)
-    _write(drawing, path, formats)
+    _write(drawing, path, formats, source or {})
     plt.close(drawing)
 
 
@@ -146,9 +154,10 @@ def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None =
         legends_below(drawing, top)
 
 
-def _write(drawing: Figure, path: Path, formats: Collection[str]) -> None:
+def _write(drawing: Figure, path: Path, formats: Collection[str], source: Mapping[str, str]) -> None:
     with figure_style():
         for kind in formats:
             content = io.BytesIO()
-            drawing.savefig(content, format=kind, **FORMATS[kind])
+            stated = {IN_PDF[key] if kind == "pdf" else key: text for key, text in source.items()}
+            drawing.savefig(content, format=kind, metadata={**UNDATED[kind], **stated}, **FORMATS[kind])
             write_whole(path.with_name(f"{path.name}.{kind}"), content.getvalue())

@@ -2,10 +2,11 @@
 
 import pandas as pd
 
-from analysis.escape import fenced, latex_text, markdown_text, plain_text
+from analysis.escape import fenced, markdown_text, plain_text
 from analysis.figures.default import figures_of
 from analysis.judging.family import overall, standing, typical
 from analysis.judging.finding import by_statement, finding
+from analysis.report.citation import entry_of_run
 from analysis.report.experiment_tables import claim_frame
 from analysis.report.format import MARKS, in_words, markdown, marked, runs
 from analysis.report.interim import interim_banner
@@ -82,7 +83,7 @@ def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
         f"Commands are given in the folder that holds all reports. To train it again: `initbench run {trained_by(experiment.name)}`. "
         f"To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
-        _citation(run),
+        entry_of_run(run),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -129,22 +130,6 @@ def _files(run: Run, names: tuple[str, ...]) -> str:
         "([its columns](summary.columns.csv)), [claims.json](claims.json); "
         f"tables: {', '.join(f'{name} ([LaTeX](tables/{name}.tex), [CSV](tables/{name}.csv))' for name in names)}."
     )
-
-
-def _citation(run: Run) -> str:
-    """An entry for BibTeX; an experiment of somebody's own is not a part of this software, which its note names."""
-    manifest, made, name = run.manifest, run.manifest.latest, run.experiment.name
-    version, year = (latex_text(text) for text in (made.versions.get("initbench", "unknown"), (manifest.ended or "")[:4]))
-    note = (
-        f"{manifest.lanes:,} training runs on {made.device.count} x {latex_text(made.device.kind)}, "
-        f"jax {latex_text(made.versions.get('jax', 'unknown'))}, spec {manifest.spec_hash[:16]}"
-    )
-    if name in names():
-        head = f"@software{{initbench_{name.replace('-', '_')},\n  title = {{initbench: {latex_text(name)}}},\n  version = {{{version}}},\n"
-    else:
-        head = f"@misc{{{name},\n  title = {{{latex_text(run.experiment.question or name)}}},\n"
-        note += f", initbench {version}"
-    return fenced(f"{head}  year = {{{year}}},\n  note = {{{note}}}\n}}", "bibtex")
 
 
 def trained_by(name: str) -> str:

@@ -172,12 +172,15 @@ def picture_name(name: str) -> str:
     return f"rule.{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}"
 
 
-def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str], note: str) -> None:
-    """Write `rules.json` into the folder of a report, and the matrix of each rule among its figures; nothing if there are no rules."""
+def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str], note: str, source: Mapping[str, str]) -> None:
+    """Write `rules.json` into the folder of a report, and the matrix of each rule among its figures; nothing if there are no rules.
+
+    `note` stands below each matrix, and its files state the `source`.
+    """
     if rules:
         write_whole(out / "rules.json", rules_text(rules).encode())
     for name, one in rules.items():
         if len(one.found) > MOST_DRAWN:
             continue
         drawing = verdict_matrix(matrix_frame(one.found, one.exceptions), one.text)
-        save(drawing, out / "figures" / picture_name(name), formats, note)
+        save(drawing, out / "figures" / picture_name(name), formats, note, source=source)

@@ -24,6 +24,7 @@ from analysis.judging.verdict import Verdict
 from analysis.laws import Law
 from analysis.report.answer_page import answer_page, jointly
 from analysis.report.answer_table import answer_frame
+from analysis.report.citation import figure_source, source_of_several
 from analysis.report.compact import compact
 from analysis.report.drawing import FORMATS, draw, save
 from analysis.report.experiment_page import experiment_page
@@ -100,9 +101,10 @@ def _cleared(function: Callable[[Path], T], folder: Path) -> T:
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
     """Write the answer page, its tables and figures into an empty folder; verdicts are corrected over the families of all experiments."""
     results = jointly(results)
+    source = source_of_several([result.run for result in results])
     table = comparisons([result.run for result in results])
     if len(table):
-        save(headline(table), out / "figures" / "headline", formats, interim_note(results))
+        save(headline(table), out / "figures" / "headline", formats, interim_note(results), source=source)
     if is_illustrated(results):
         write_pictures(out / "figures", formats)
     rules = rules_of_thread(results)
@@ -110,7 +112,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     for name, frame in frames.items():
         if len(frame):
             _write_table(frame, out / "tables" / name)
-    write_rules(rules, out, formats, interim_note(results))
+    write_rules(rules, out, formats, interim_note(results), source)
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
@@ -178,7 +180,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     frames = tables(result)
     for name, table in frames.items():
         _write_table(table, folder / "tables" / name)
-    write_rules(rules_of(result), folder, formats, interim_note([result]))
+    write_rules(rules_of(result), folder, formats, interim_note([result]), figure_source(run))
     for figure in figures_of(run.experiment):
         with trusting(trust):
             draw(run, figure, verdicts, folder / "figures" / figure.name, formats)

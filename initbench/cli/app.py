@@ -11,6 +11,7 @@ from initbench.cli.own import audit, check, judge, league, new
 from initbench.cli.report import figure, report, verify
 from initbench.cli.run import reproduce, run
 from initbench.cli.shards import merge, status
+from initbench.cli.site import site
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +36,7 @@ def initbench(
 
 
 for command in (
-    *(run, report, reproduce, status, merge, worker, figure, compare, replay, ends, verify, throughput, new, league, check, audit, judge),
+    *(run, report, reproduce, status, merge, worker, figure, compare, replay, ends, verify, site, throughput, new, league, check, audit, judge),
 ):
     app.command()(command)
 app.command("list")(list_things)

@@ -22,7 +22,7 @@ def report(
     trust: Trust = [],  # noqa: B006
 ) -> None:
     """Statistics, verdicts, figures and pages from stored rows, without training."""
-    from analysis.report.site import write_site
+    from analysis.report.static_pages import write_site
     from analysis.rows.load import find_runs
 
     write_and_print(find_runs(folders), folder, trust)

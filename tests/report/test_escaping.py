@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from analysis.escape import FORMULA, anchor, csv_text, fenced, latex_text, markdown_text, math_text, plain_lines, plain_text
 from analysis.figures.style import rc, value_label
 from analysis.report.format import latex, markdown
-from analysis.report.site import write_site
+from analysis.report.static_pages import write_site
 from analysis.words import value_words
 from bench import Experiment, run
 from initbench.cli.app import app

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from analysis.report.site import write_site
+from analysis.report.static_pages import write_site
 
 REPORTS = Path(__file__).parents[2] / "reports"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)

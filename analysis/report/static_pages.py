@@ -30,7 +30,7 @@ OWN_HTML = re.compile(r'(</?details>|</?summary>|<a id="[a-z0-9_-]*">|</a>|<br>)
 def write_site(reports: Path) -> Path:
     """Write every page of `reports`, and the files of its folder that it links to, into `site` there; returns the path of the first."""
     refuse_links(reports, Path(SITE))
-    template = Environment(autoescape=True).from_string((files("analysis.report") / "site.html").read_text(encoding="utf-8"))
+    template = Environment(autoescape=True).from_string((files("analysis.report") / "static_pages.html").read_text(encoding="utf-8"))
     with staging(reports) as made:
         for page in _pages(reports):
             folder = made / page.parent.relative_to(reports)
@@ -94,7 +94,7 @@ def _rendered(tokens: Sequence[Token]) -> str:
 
     def fenced(shown: Sequence[Token], index: int, options: Any, env: Any) -> str:
         is_chart = shown[index].info.strip() == "mermaid"
-        return _chart(shown[index].content) if is_chart else fence(shown, index, options, env)
+        return chart_list(shown[index].content) if is_chart else fence(shown, index, options, env)
 
     rules["fence"] = fenced
     for kind in ("html_block", "html_inline"):
@@ -133,7 +133,7 @@ def _bring(source: Path, link: str, target: Path) -> None:
         shutil.copyfile(path, target / link)
 
 
-def _chart(flow: str) -> str:
+def chart_list(flow: str) -> str:
     """A flow chart that is a tree, as nested lists; drawing it would need the program of Mermaid."""
     lines = flow.splitlines()
     says = {match[1]: match[2] for match in map(NODE.match, lines) if match}
