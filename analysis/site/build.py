@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,16 +18,22 @@ from analysis.site.explorer import write_data
 from analysis.site.home import home
 from analysis.site.live import write_starts
 from analysis.site.sources import adapted, documentation, write_sources
+from bench.messages import one_line
 
 TITLE = "initbench"
 INSTALL = "pip install 'initbench[docs]'"
 OWN = ("explorer.md", "try.md")
+VEGA = "window.vegaEmbed = vegaEmbed;"
+"""Makes known to pages the function of the bundle of Vega-Lite that draws."""
 SCRIPTS = ("explorer.js", "xor.js", "try.js")
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+MOST_SAID = 40
+"""Lines of Zensical's output that an error repeats."""
 HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
-def build_site(root: Path, target: Path, commands: str) -> Path:
-    """Build the site of the project at `root` into a folder; returns its first page. `commands` is the page on the command line.
+def build_site(root: Path, target: Path, reference: Mapping[str, str]) -> Path:
+    """Build the site of the project at `root` into a folder; returns its first page. `reference` has further pages in Markdown by name.
 
     ValueError with one line if Zensical is not installed, a page links to nothing, or Zensical finds a fault.
     """
@@ -37,7 +44,7 @@ def build_site(root: Path, target: Path, commands: str) -> Path:
         raise ValueError(f"{root}: has no folders 'reports' (with an answer page) and 'docs'; run it at the top of the project")
     with staging(target) as made:
         pages, site = made / "pages", made / "site"
-        titles = _write_pages(root, pages, commands)
+        titles = _write_pages(root, pages, reference)
         (made / "zensical.toml").write_text(_configuration(pages, titles), encoding="utf-8")
         _run_zensical(made)
         _write_scripts(root, site / "scripts")
@@ -48,21 +55,21 @@ def build_site(root: Path, target: Path, commands: str) -> Path:
     return target / "index.html"
 
 
-def _write_pages(root: Path, pages: Path, commands: str) -> dict[str, str]:
+def _write_pages(root: Path, pages: Path, reference: Mapping[str, str]) -> dict[str, str]:
     reports = root / "reports"
     experiments = sorted(path.parent for path in reports.glob("*/claims.json"))
     throughput = sorted(path.parent for path in reports.glob("throughput/*/measured.json"))
     listed = [Path("reports/README.md"), *(path.relative_to(root) / "README.md" for path in (*experiments, *throughput))]
     write_sources(root, [*listed, *documentation(root)], pages)
-    first, linked = adapted(home(reports), Path("index.md"))
+    first, linked = adapted(home(reports), Path("index.md"), root)
     (pages / "index.md").write_text(first, encoding="utf-8")
     titles = write_claims(reports, pages)
     for name in OWN:
         shutil.copyfile(Path(str(files("analysis.site") / "assets" / name)), pages / name)
     shutil.copyfile(Path(str(files("analysis.site") / "assets" / "site.css")), pages / "site.css")
     (pages / "reference").mkdir()
-    (pages / "reference" / "commands.md").write_text(commands, encoding="utf-8")
-    (pages / "reference" / "python.md").write_text("# Python\n\n::: initbench\n", encoding="utf-8")
+    for name, text in reference.items():
+        (pages / "reference" / f"{name}.md").write_text(text, encoding="utf-8")
     return titles
 
 
@@ -77,7 +84,7 @@ def _configuration(pages: Path, titles: dict[str, str]) -> str:
         *({name: f"reports/{name}/README.md"} for name in reports),
         *({f"Throughput: {path.parent.name}": path.relative_to(pages).as_posix()} for path in throughput),
     ]
-    reference = [{"Commands": "reference/commands.md"}, {"Python": "reference/python.md"}]
+    reference = [{_heading(path): path.relative_to(pages).as_posix()} for path in sorted((pages / "reference").glob("*.md"))]
     documents = [{_heading(pages / path): path.as_posix()} for path in documentation(pages)]
     project: dict[str, Any] = {
         "site_name": TITLE,
@@ -99,14 +106,18 @@ def _configuration(pages: Path, titles: dict[str, str]) -> str:
             "font": False,
             "features": ["navigation.tabs", "navigation.top", "navigation.indexes", "toc.follow", "search.highlight", "content.code.copy"],
             "palette": [
-                {"media": f"(prefers-color-scheme: {name})", "scheme": scheme, "toggle": {"icon": icon, "name": f"Switch to the {other} scheme"}}
+                {
+                    "media": f"(prefers-color-scheme: {name})",
+                    "scheme": scheme,
+                    "toggle": {"icon": icon, "name": f"Switch to the {other} scheme"},
+                }
                 for name, scheme, icon, other in (
                     ("light", "default", "lucide/sun", "dark"),
                     ("dark", "slate", "lucide/moon", "light"),
                 )
             ],
         },
-        "plugins": {"search": {}, "offline": {}, "mkdocstrings": {"handlers": {"python": {"options": {"show_source": False, "show_root_heading": False}}}}},
+        "plugins": {"search": {}},
         "markdown_extensions": {
             "attr_list": {},
             "md_in_html": {},
@@ -124,10 +135,11 @@ def _heading(page: Path) -> str:
 
 
 def _run_zensical(folder: Path) -> None:
+    """Make pages in HTML; ValueError with the first faults that Zensical finds, such as a link to nothing."""
     done = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise ValueError(f"Zensical: {' '.join(said[-3:]) or 'failed'}")
+        said = [line.strip() for line in COLOR.sub("", done.stdout).splitlines() if line.strip()] or done.stderr.splitlines()[-1:]
+        raise ValueError(one_line(f"Zensical: {' '.join(said[-MOST_SAID:])}"))
 
 
 def _write_scripts(root: Path, scripts: Path) -> None:
@@ -138,5 +150,5 @@ def _write_scripts(root: Path, scripts: Path) -> None:
     write_data(sorted(path.parent for path in reports.glob("*/claims.json")), scripts / "data")
     for name in SCRIPTS:
         shutil.copyfile(Path(str(files("analysis.site") / "assets" / name)), scripts / name)
-    (scripts / "vega.js").write_text(vl_convert.javascript_bundle(), encoding="utf-8")
+    (scripts / "vega.js").write_text(vl_convert.javascript_bundle(VEGA), encoding="utf-8")
     write_starts(reports, scripts / "starts.js")

@@ -23,7 +23,8 @@ def write_claims(reports: Path, target: Path) -> dict[str, str]:
         (target / page_of(str(claim))).write_text(_page(str(claim), line, found, reports), encoding="utf-8")
     table = lines.reset_index()[["claim", "says", "answer", "verdict", "rule"]]
     table["claim"] = [f"[{claim}]({claim.lower()}.md)" for claim in table["claim"]]
-    text = f"# Claims\n\nThe claims of the discussion that the experiments test, each with a page.\n\n{markdown(marked(table), made=('claim',))}\n"
+    listed = markdown(marked(table), made=("claim",))
+    text = f"# Claims\n\nThe claims of the discussion that the experiments test, each with a page.\n\n{listed}\n"
     (target / FOLDER / "README.md").write_text(text, encoding="utf-8")
     return titles
 

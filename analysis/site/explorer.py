@@ -82,14 +82,14 @@ def _cells(run: Run, summary: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def _choices(settings: Settings) -> dict[str, Any]:
     """Return what a reader chooses a cell by."""
-    model, initializer, rate = settings.model, settings.initializer, settings.optimizer.options.get("learning_rate")
+    model, initializer, rate = settings.model, settings.initializer, settings.optimizer.learning_rate
     depth = next((model.options[name] for name in DEPTHS if name in model.options), None)
     return {
         "architecture": ARCHITECTURES.get(model.name, model.name.replace("_", " ")),
         "activation": value_words(model.options["activation"]) if "activation" in model.options else "none",
         "depth": len(depth) if isinstance(depth, list | tuple) else depth if isinstance(depth, int) else 0,
         "initializer": value_words(initializer.scheme_name or initializer.name),
-        "rate": rate if isinstance(rate, int | float) else None,
+        "rate": rate,
     }
 
 
@@ -108,10 +108,13 @@ def _runs(rows: pd.DataFrame) -> list[list[Any]]:
     return [[int(data), int(init), str(outcome), int(steps), _short(loss)] for data, init, outcome, steps, loss in named]
 
 
-def _curves(cell: Cell, rows: pd.DataFrame, points: pd.DataFrame) -> dict[str, Any]:
+def _curves(cell: Cell, rows: pd.DataFrame, points: pd.DataFrame) -> dict[str, Any] | None:
     """Return the training loss over the steps: quantiles of all curves, and single curves; a run that has ended keeps its last loss."""
     gone = pd.MultiIndex.from_frame(rows.loc[rows["outcome"] == "diverged", ["cell", *SEEDS]])
     table = held(points, "loss", gone)
+    if table.empty:
+        # No loss of any of these runs is a number.
+        return None
     table = table.iloc[np.unique(np.linspace(0, len(table) - 1, POINTS).astype(int))]
     between = "nearest" if np.isinf(table).any(axis=None) else "linear"
     quantiles = table.quantile(QUANTILES, axis=1, interpolation=between)
@@ -121,7 +124,11 @@ def _curves(cell: Cell, rows: pd.DataFrame, points: pd.DataFrame) -> dict[str, A
         for name in table.columns[:CURVES]
         for _, data, init in [name]
     ]
-    return {"steps": [int(step) for step in table.index], "quantiles": [list(map(_short, line)) for line in quantiles.to_numpy()], "single": single}
+    return {
+        "steps": [int(step) for step in table.index],
+        "quantiles": [list(map(_short, line)) for line in quantiles.to_numpy()],
+        "single": single,
+    }
 
 
 def _short(number: Any) -> float | None:

@@ -16,7 +16,7 @@ MORE = """## More
 
 - [Explorer](explorer.md): every cell of every experiment, with its curves and training runs.
 - [Train XOR in your browser](try.md) from zero, from one constant, and from random weights.
-- [Claims](claims/README.md): each claim of the discussion with its verdicts, and [when each holds](reports/README.md#when-each-claim-holds).
+- [Claims](claims/README.md): each with its verdicts; [rules](reports/README.md#when-each-claim-holds) say when each holds.
 - [All experiments](reports/README.md#experiments), with what they trained.
 """
 
@@ -26,8 +26,8 @@ def home(reports: Path) -> str:
     text = (reports / "README.md").read_text(encoding="utf-8")
     answer, _, rest = text.partition(REST)
     cite = rest.partition(CITE)[2]
-    page = f"{answer}\n\n{MORE}\n## Cite\n\n{cite.strip()}\n"
-    page = CLAIM.sub(r"](claims/\1.md)", LOCAL.sub(f"]({reports.name}/", page))
+    answer, cite = (CLAIM.sub(r"](claims/\1.md)", LOCAL.sub(f"]({reports.name}/", part)) for part in (answer, cite.strip()))
+    page = f"{answer}\n\n{MORE}\n## Cite\n\n{cite}\n"
     return CHART.sub(lambda found: _linked(chart_list(found[1])), page)
 
 

@@ -1,7 +1,7 @@
 """The Markdown pages of the project as sources of the site, in the folders in which they stand, with every file that they link to.
 
-Since folders stay as they are, links between pages hold. Figures are shown as vector graphics. Rows are left out: they are most of what the
-reports weigh, and nobody reads them in a browser.
+Since folders stay as they are, links between pages hold. Figures are shown as vector graphics. Rows and records are left out: they are most
+of what the reports weigh, and nobody reads them in a browser.
 """
 
 import re
@@ -20,8 +20,10 @@ CODE = re.compile(r"(```.*?^```$|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
 """Code, in which nothing is a link."""
 ABROAD = re.compile(r"[a-z]+:|#|//")
 """Where an address begins that leads out of the site, or to another place of the same page."""
-LEFT_OUT = (".parquet",)
+LEFT_OUT = (".parquet", "claims.json", "run.json")
 PAGE = ".md"
+HEAD = 1024
+"""Bytes of a PNG file in which the block stands that makes it an animation."""
 
 
 def write_sources(root: Path, pages: list[Path], target: Path) -> list[Path]:
@@ -35,7 +37,7 @@ def write_sources(root: Path, pages: list[Path], target: Path) -> list[Path]:
         if page in written:
             continue
         written.append(page)
-        text, linked = adapted((root / page).read_text(encoding="utf-8"), page)
+        text, linked = adapted((root / page).read_text(encoding="utf-8"), page, root)
         _place(target / page).write_text(text, encoding="utf-8")
         for path in linked:
             _check(root, page, path)
@@ -46,8 +48,8 @@ def write_sources(root: Path, pages: list[Path], target: Path) -> list[Path]:
     return written
 
 
-def adapted(text: str, page: Path) -> tuple[str, list[Path]]:
-    """Return a page as the site shows it, and the files of the project that it links to, by their paths in the project."""
+def adapted(text: str, page: Path, root: Path) -> tuple[str, list[Path]]:
+    """Return a page as the site shows it, and the files of the project at `root` that it links to, by their paths there."""
     linked: list[Path] = []
 
     def link(found: re.Match[str]) -> str:
@@ -58,15 +60,21 @@ def adapted(text: str, page: Path) -> tuple[str, list[Path]]:
         if address.endswith(LEFT_OUT):
             return f"`{words}`"
         path, mark, anchor = address.partition("#")
-        if image and path.endswith(".png") and path.startswith("figures/"):
-            path = f"{path.removesuffix('.png')}.svg"
-        linked.append(_joined(page.parent, unquote(path)))
+        file = _joined(page.parent, unquote(path))
+        if image and file.suffix == ".png" and (root / file.with_suffix(".svg")).is_file() and not _moves(root / file):
+            file, path = file.with_suffix(".svg"), f"{path.removesuffix('.png')}.svg"
+        linked.append(file)
         return f"{image}[{inner}]({path}{mark}{anchor})"
 
     pieces = CODE.split(CHART.sub(lambda found: chart_list(found[1]), text))
     pieces[::2] = [LINK.sub(link, piece) for piece in pieces[::2]]
     # Python-Markdown reads Markdown inside of HTML only where it is told to.
     return "".join(pieces).replace("<details>", '<details markdown="1">'), linked
+
+
+def _moves(picture: Path) -> bool:
+    """Whether a PNG file is animated, which a vector graphic would not show."""
+    return picture.is_file() and b"acTL" in picture.read_bytes()[:HEAD]
 
 
 def _joined(folder: Path, path: str) -> Path:

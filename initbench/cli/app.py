@@ -36,7 +36,8 @@ def initbench(
 
 
 for command in (
-    *(run, report, reproduce, status, merge, worker, figure, compare, replay, ends, verify, site, throughput, new, league, check, audit, judge),
+    *(run, report, reproduce, status, merge, worker, figure, compare, replay, ends, verify, site, throughput),
+    *(new, league, check, audit, judge),
 ):
     app.command()(command)
 app.command("list")(list_things)

@@ -18,12 +18,7 @@ def site(
 ) -> None:
     """Build the project's site from the committed reports and the documentation, with an explorer of all cells; no server is needed."""
     from analysis.site.build import build_site
+    from initbench.reference import commands, python
 
-    out.print(f"{build_site(root, target, commands(context.find_root()))}")
-
-
-def commands(context: typer.Context) -> str:
-    """Return the page on all commands in Markdown, from their own help."""
-    from typer.cli import get_docs_for_click
-
-    return get_docs_for_click(obj=context.command, ctx=context, name="initbench", title="Commands")
+    reference = {"commands": commands(context.find_root()), "python": python()}
+    out.print(f"{build_site(root, target, reference)}")

@@ -58,7 +58,7 @@ def one() -> Result:
 
 def test_the_sentence_of_a_page_is_rebuilt_from_its_data(one: Result, tmp_path: Path) -> None:
     rules = rules_of_thread([one])
-    write_rules(rules, tmp_path, ("svg",), "")
+    write_rules(rules, tmp_path, ("svg",), "", {})
     stored = json.loads((tmp_path / "rules.json").read_text())["C6"]
     says = sentence(Rule.of(stored))
     assert says == stored["sentence"] == "It fails for MLP, ReLU: all zero. Otherwise it holds."
@@ -157,7 +157,7 @@ def test_conditions_that_nothing_tells_apart_have_no_rule() -> None:
 def test_a_rule_that_does_not_follow_is_found(one: Result, tmp_path: Path) -> None:
     rules = rules_of_thread([one])
     for name in ("stored", "fresh"):
-        write_rules(rules, tmp_path / name, ("svg",), "")
+        write_rules(rules, tmp_path / name, ("svg",), "", {})
     stored = tmp_path / "stored" / "rules.json"
     stored.write_text(stored.read_text().replace('"holds": false', '"holds": true'))
     found = list(_compared(tmp_path / "stored", tmp_path / "fresh"))

@@ -6,12 +6,20 @@ import pytest
 
 from analysis.site.sources import adapted, write_sources
 
+ROOT = Path(__file__).parents[2]
 
-def test_figures_are_shown_as_vector_graphics_and_every_linked_file_is_named() -> None:
-    """Of an image in `figures` the SVG is shown; other images and links stay; addresses out of the site are left alone."""
+
+def test_figures_are_shown_as_vector_graphics_and_every_linked_file_is_named(tmp_path: Path) -> None:
+    """Of an image that does not move the SVG is shown if there is one; other links stay, as do addresses out of the site."""
     text = "![a](figures/a.png) ![b](b.png) [c](../c.md#d) [e](https://example.org/f) [g](#h) [![i](figures/i.png)](figures/i.pdf)"
-    shown, linked = adapted(text, Path("reports/x/README.md"))
+    folder = tmp_path / "reports" / "x" / "figures"
+    folder.mkdir(parents=True)
+    for name in ("a.svg", "a.png", "i.svg", "moving.svg"):
+        (folder / name).write_bytes(b"")
+    (folder / "moving.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30) + b"acTL")
+    shown, linked = adapted(text, Path("reports/x/README.md"), tmp_path)
     assert shown == text.replace("a.png", "a.svg").replace("i.png", "i.svg")
+    assert adapted("![m](figures/moving.png)", Path("reports/x/README.md"), tmp_path)[0] == "![m](figures/moving.png)"
     assert linked == [
         Path("reports/x/figures/a.svg"),
         Path("reports/x/b.png"),
@@ -24,20 +32,20 @@ def test_figures_are_shown_as_vector_graphics_and_every_linked_file_is_named() -
 def test_code_is_left_as_it_is() -> None:
     """Neither a block nor a span of code holds a link."""
     text = "```toml\nx = [a](b.md)\n```\n`[a](c.md)` [a](d.md)\n"
-    shown, linked = adapted(text, Path("page.md"))
+    shown, linked = adapted(text, Path("page.md"), ROOT)
     assert shown == text
     assert linked == [Path("d.md")]
 
 
 def test_rows_are_named_and_not_linked() -> None:
     """Rows are no part of the site."""
-    assert adapted("Rows: [lanes.parquet](lanes.parquet)", Path("page.md")) == ("Rows: `lanes.parquet`", [])
+    assert adapted("Rows: [lanes.parquet](lanes.parquet)", Path("page.md"), ROOT) == ("Rows: `lanes.parquet`", [])
 
 
 def test_folded_parts_and_charts() -> None:
     """Markdown in a folded part is read, and a chart becomes a list, since drawing it would load a program from elsewhere."""
     chart = '```mermaid\nflowchart LR\n  a{"Is it?"}\n  a -- "yes" --> b\n  b["Safe (C1)"]\n```\n'
-    shown, _ = adapted(f"<details><summary>s</summary>\n\n{chart}</details>", Path("page.md"))
+    shown, _ = adapted(f"<details><summary>s</summary>\n\n{chart}</details>", Path("page.md"), ROOT)
     assert shown.startswith('<details markdown="1"><summary>')
     assert "mermaid" not in shown and "<li>" in shown and "Safe (C1)" in shown
 

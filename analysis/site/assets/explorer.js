@@ -84,9 +84,11 @@ const explorer = (() => {
     const panel = document.getElementById("explorer-shares");
     panel.replaceChildren();
     if (!rows.length) return;
-    const y = { field: "name", type: "nominal", sort: null, title: null };
+    // A fixed part of the width, so that names are cut by the chart and not by its edge.
+    const room = Math.min(260, Math.round(0.4 * panel.clientWidth));
+    const y = { field: "name", type: "nominal", sort: null, title: null, axis: { labelLimit: room, minExtent: room } };
     const view = await draw("explorer-shares", {
-      width: "container", height: { step: 18 }, data: { values: rows },
+      width: "container", height: 20 + 20 * rows.length, data: { values: rows },
       layer: [
         { mark: { type: "rule", strokeWidth: 2 }, encoding: { x: { field: "low", type: "quantitative" }, x2: { field: "high" } } },
         {
@@ -148,8 +150,8 @@ const explorer = (() => {
       const band = steps.map((step, i) => ({ step: at(step), low: quantiles[0][i], median: quantiles[1][i], high: quantiles[2][i] }));
       const lines = single.flatMap((run) => run.loss.map((loss, i) => ({ step: at(steps[i]), loss, run: run.seeds.join("/") })));
       const positive = [...lines.map((one) => one.loss), ...quantiles.flat()].every((value) => value === null || value > 0);
-      const y = { type: "quantitative", scale: { type: positive ? "log" : "linear", zero: false }, title: "training loss" };
-      const x = { field: "step", type: "quantitative", scale: { type: "log" }, title: "gradient steps (0 at the left edge)" };
+      const y = { type: "quantitative", scale: positive ? { type: "log" } : { zero: false }, title: "training loss" };
+      const x = { field: "step", type: "quantitative", scale: { type: "log", nice: false }, title: "gradient steps (0 at the left edge)" };
       await draw("explorer-curves", {
         width: "container", height: 240,
         layer: [

@@ -38,7 +38,7 @@ const live = (() => {
       dot.setAttribute("cy", (SIZE - at(network.w[1][j])).toFixed(1));
     });
     const distinct = new Set(network.w[0].map((value, j) => [value, network.w[1][j], network.b[j], network.v[j]].join())).size;
-    say("live-distinct", `${distinct} of ${UNITS} hidden units differ`);
+    say("live-distinct", `distinct hidden units: ${distinct} of ${UNITS}`);
   }
 
   function show() {
