@@ -88,6 +88,6 @@ def setting() -> str:
     settings = trained.cells[0].settings
     options, task = settings.model.options, settings.task
     return (
-        f"{options['activation']} network of 2-{options['widths'][0]}-1 units on `{task.name}` ({task.options['n']} examples), "
-        f"{settings.training.steps:,} steps of gradient descent at learning rate {settings.optimizer.rate:g}"
+        f"{options['activation']} network of 2-{options['widths'][0]}-1 units on `{task.name}` ({task.options['n']} examples). "
+        f"It takes {settings.training.steps:,} steps of gradient descent at learning rate {settings.optimizer.rate:g}"
     )

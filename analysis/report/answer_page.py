@@ -58,17 +58,19 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
     whole = {name: overall([verdict for _, verdict in found], families().get(name)) for name, found in judged.items()}
     answer, zeros = answer_rows(every), zeros_frame(every)
     pictures = captions(whole) if is_illustrated(results) else []
-    why = [text for text in (sentences("why", whole, every), HEADLINE if has_headline else "", *pictures) if text]
+    why = [text for text in (sentences("why", whole, every), *pictures[:1]) if text]
     sections = [
         f"# {markdown_text(title(results))}",
         interim_banner(results),
         markdown(answer, made=tuple(answer)) if len(answer) else "",
         f"From {lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}.",
+        HEADLINE if has_headline else "",
         *_under("Random instead?", sentences("random", whole, every)),
         *_under("Why?", *why),
         *_under("What to use", sentences("use", whole, every)),
         *_under("Should this start at zero?", *filter(None, [chart(every)])),
         *_under("What may start at zero, by architecture", *([markdown(zeros), ZEROS] if len(zeros) else [])),
+        *_under("Two more pictures", *pictures[1:]),
         *(["## Verdicts", CLAIMS, *_verdicts(results)] if every else []),
         rules_section(rules_of_thread(results), "When each claim holds"),
         "## Experiments",

@@ -35,31 +35,31 @@ def write_pictures(folder: Path, formats: Collection[str] = FORMATS) -> None:
 def captions(judged: Collection[str]) -> list[str]:
     """The pictures in Markdown, each with its caption; `judged` names the claims of which the page has a verdict to link to."""
     trained = experiment()
-    one = f"One seed, an illustration: how often it is so is judged for {_links(judged)}."
-    runs = f"{setting()}, from four starts ({_names()}; biases zero, seed {trained.seeds.first})"
+    one = f"This is one seed, an illustration. How often it is so is judged for {_links(judged)}."
+    runs = f"{setting()}. Starts: {_names()}, with biases at zero (seed {trained.seeds.first})"
     return [
         _shown(
             "weights",
             "Animation: the incoming weights of eight hidden units in training; from zero and from a constant all units stay on one "
             "point, from a constant with noise and from random weights they come apart",
-            f"The incoming weights of the hidden units, step by step: a {runs}. Units that start equal move as one. {one}",
+            f"Incoming weights of the hidden units, step by step. They belong to a {runs}. Units that start equal move as one. {one}",
             "The vector files show the last step",
         ),
         _shown(
             "boundaries",
             "Decision boundaries after training: none from zero, a straight line from a constant, curves from the other two starts",
-            f"Decision boundaries of the same four networks after training, with the training examples: a {runs}. Equal units draw one "
-            f"straight line at most. {one}",
+            "Decision boundaries of the same four networks after training, with the training examples. Equal units draw one straight "
+            f"line at most. {one}",
         ),
         _shown(
             "saddle",
             "Loss surface over two weights: a saddle at zero, on the line of equal units, with two mirrored optima beside the line",
-            f"Left: the loss over both hidden weights of f(x) = tanh(w1 x + {saddle.BIAS:g}) + tanh(w2 x + {saddle.BIAS:g}), in which "
-            f"nothing else is trained: the mean squared error on {len(saddle.INPUTS)} inputs from -1 to 1 against the same network with "
-            f"w = ({saddle.TEACHER[0]:g}, {saddle.TEACHER[1]:g}), computed exactly on a grid, with {saddle.STEPS:,} steps of gradient "
-            f"descent at learning rate {saddle.RATE:g} from each of five starts. Right: the same loss along two lines through zero. From "
-            "equal weights gradient descent never leaves the line of equal units, on which zero is the best point; from unequal ones it "
-            f"finds an optimum. An example: what is so in general is judged for {_links(judged)}.",
+            f"Left: the loss over both weights of f(x) = tanh(w1 x + {saddle.BIAS:g}) + tanh(w2 x + {saddle.BIAS:g}). It is the mean "
+            f"squared error on {len(saddle.INPUTS)} inputs from -1 to 1 against the same network with "
+            f"w = ({saddle.TEACHER[0]:g}, {saddle.TEACHER[1]:g}). Gradient descent takes {saddle.STEPS:,} steps at learning rate "
+            f"{saddle.RATE:g} from each of five starts. Right: the same loss along two lines through zero. From equal weights it never "
+            "leaves the line of equal units, on which zero is the best point. From unequal ones it finds an optimum. This is one example. "
+            f"Other networks are judged for {_links(judged)}.",
         ),
     ]
 
