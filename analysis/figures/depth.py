@@ -38,6 +38,8 @@ def depth(run: Run, figure: FigureSpec) -> Figure:
     for axis, part in each:
         for place, (group, (color, mark)) in enumerate(colors.items()):
             inside = part[part[figure.color] == group]
+            if inside.empty:
+                continue
             points = {number: middle(run, here, figure.y, figure.x) for number, here in inside.groupby("_layers")}
             shift = 2 ** (APART * (place - (len(colors) - 1) / 2))
             style: dict[str, Any] = {"fmt": mark, "ls": DASHES[place % len(DASHES)], "color": color, "label": value_label(group)}

@@ -40,18 +40,22 @@ def comparisons(runs: list[Run]) -> pd.DataFrame:
 
 def headline(table: pd.DataFrame) -> Figure:
     """One row per problem: share solved from zero (black) and from random weights (blue), with 95% intervals."""
-    groups = list(dict.fromkeys(table["group"]))
-    heights = [max((table["group"] == group).sum(), 2) for group in groups]
     with mpl.rc_context(rc()):
-        drawing, axes = plt.subplots(
-            len(groups),
-            1,
-            figsize=(TWO_COLUMNS, 0.17 * sum(heights) + 0.9),
-            sharex=True,
-            squeeze=False,
-            gridspec_kw={"height_ratios": heights},
-            layout="constrained",
-        )
+        drawing = plt.figure(figsize=(TWO_COLUMNS, 0.17 * sum(_heights(table)) + 0.9), layout="constrained")
+        draw_headline(drawing, table)
+    return drawing
+
+
+def _heights(table: pd.DataFrame) -> list[int]:
+    """Rows that each group of problems takes."""
+    return [max(int((table["group"] == group).sum()), 2) for group in dict.fromkeys(table["group"])]
+
+
+def draw_headline(drawing: Figure, table: pd.DataFrame) -> None:
+    """Draw it on a figure whose layout is constrained."""
+    groups = list(dict.fromkeys(table["group"]))
+    with mpl.rc_context(rc()):
+        axes = drawing.subplots(len(groups), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": _heights(table)})
         for axis, group in zip(axes.flat, groups, strict=True):
             part = table[table["group"] == group].reset_index(drop=True)
             for start, color, mark in (("random", "#0072B2", "s"), ("zero", "#000000", "o")):
@@ -77,5 +81,4 @@ def headline(table: pd.DataFrame) -> Figure:
             axis.tick_params(axis="y", length=0)
         axes.flat[-1].set_xlabel(f"share of runs that learn the task (n = {table['n'].min():,} each)")
         handles, texts = axes.flat[0].get_legend_handles_labels()
-        drawing.legend(handles[::-1], texts[::-1], loc="outside upper right", ncols=2, frameon=False)
-    return drawing
+        axes.flat[0].legend(handles[::-1], texts[::-1], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0)

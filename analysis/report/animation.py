@@ -1,14 +1,16 @@
 """Figures that move, as animated PNG files."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8, UInt32
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from analysis.report.drawing import figure_style
 from bench.runs.files import write_whole
@@ -20,10 +22,11 @@ FRAME, LAST = 140, 2500
 Pixels = UInt32[np.ndarray, "row column"]
 
 
-def save_animation(drawing: Figure, show: Callable[[int], None], frames: int, path: Path) -> None:
+def save_animation(drawing: Figure, show: Callable[[int], None], frames: int, path: Path, source: Mapping[str, str]) -> None:
     """Write the frames of a figure that has been laid out as an animated PNG file that loops; `show` changes the figure to a frame.
 
     A viewer that shows one picture shows the last frame. All frames have its most frequent colors, and the same frames give the same file.
+    `source`: what the file states of it.
     """
     with figure_style():
         canvas = FigureCanvasAgg(drawing)
@@ -33,7 +36,11 @@ def save_animation(drawing: Figure, show: Callable[[int], None], frames: int, pa
     *moving, last = [_reduced(picture, colors) for picture in pictures]
     content = io.BytesIO()
     shown = [FRAME] * len(moving) + [LAST]
-    last.save(content, "PNG", save_all=True, default_image=True, append_images=[*moving, last], duration=shown, loop=0, optimize=True)
+    stated = PngInfo()
+    for key, text in source.items():
+        stated.add_text(key, text)
+    settings: dict[str, Any] = {"duration": shown, "loop": 0, "optimize": True, "pnginfo": stated}
+    last.save(content, "PNG", save_all=True, default_image=True, append_images=[*moving, last], **settings)
     write_whole(path, content.getvalue())
 
 

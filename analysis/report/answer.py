@@ -128,7 +128,7 @@ def chart(every: Sequence[Verdict]) -> str:
         text = leaf["says"] if all(is_met(need, "", every) for need in leaf["needs"]) else "Not settled"
         lines.append(f'  {leaf["id"]}["{text} ({", ".join(dict.fromkeys(need["claim"] for need in leaf["needs"]))})"]')
     behind = [verdict for leaf in leaves for need in leaf["needs"] for verdict in spoken_of(need, "", every)]
-    note = "\n\nExploratory: a criterion behind this chart was changed after rows existed." if exploratory(behind) else ""
+    note = "\n\nExploratory: a criterion behind this chart was changed after training runs existed." if exploratory(behind) else ""
     return "\n".join([*lines, "```"]) + note
 
 

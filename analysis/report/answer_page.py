@@ -6,7 +6,8 @@ import pandas as pd
 
 from analysis.escape import latex_text, markdown_text
 from analysis.judging.family import corrected, families, overall
-from analysis.report.answer import answer_rows, chart, sentences
+from analysis.judging.verdict import Verdict
+from analysis.report.answer import answer_rows, chart, rows, sentences
 from analysis.report.answer_table import answer_frame, linked
 from analysis.report.citation import AUTHOR, LICENSE, TITLE, entry
 from analysis.report.experiment_page import trained_by
@@ -25,12 +26,16 @@ HEADLINE = (
     "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
     "`initbench report . --out .` in this folder."
 )
+HANDOUT = " The answer on one page: [PDF](answer.pdf)."
 ZEROS = (
     "A part learns from zero if at least 99% of runs learn, and never if at most 1% do. *Only ... random*: all other weights are zero. "
     "The networks, tasks and budgets stand in the reports of [C20](#c20)."
 )
 QUESTION = "When is it safe to initialize weights to zero?"
-LICENSED = f"Figures, tables and pages of these reports are licensed {LICENSE}, the code Apache-2.0. Each figure's file states its source."
+LICENSED = (
+    f"Figures, tables and pages of these reports are licensed {LICENSE}, the code Apache-2.0. "
+    "The files of their figures state experiment, version and hash."
+)
 EACH = "Each experiment's page has an entry of its own. For the whole:"
 CLAIMS = (
     "Claims and criteria stand in the file that each experiment ran with; a verdict is exploratory if one of its criteria was changed "
@@ -51,8 +56,6 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
 
     It is titled and cited as the answer to the thread's question only if these reports judge a claim of the thread.
     """
-    lanes = sum(result.run.manifest.lanes for result in results if result.trains)
-    trained = sum(result.trains for result in results)
     judged = of_thread(results)
     every = [verdict for result in results for verdict in result.verdicts]
     whole = {name: overall([verdict for _, verdict in found], families().get(name)) for name, found in judged.items()}
@@ -63,8 +66,8 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         f"# {markdown_text(title(results))}",
         interim_banner(results),
         markdown(answer, made=tuple(answer)) if len(answer) else "",
-        f"From {lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}.",
-        HEADLINE if has_headline else "",
+        f"{trained_runs(results)}{_marked_rows(every)}",
+        f"{HEADLINE}{HANDOUT if answers_the_thread(results) else ''}" if has_headline else "",
         *_under("Random instead?", sentences("random", whole, every)),
         *_under("Why?", *why),
         *_under("What to use", sentences("use", whole, every)),
@@ -80,9 +83,22 @@ def answer_page(results: list[Result], has_headline: bool) -> str:
         "## Limits",
         _limits(results),
         "## Cite",
-        _citation(results, lanes),
+        _citation(results),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def trained_runs(results: list[Result]) -> str:
+    """The numbers of training runs and experiments behind these reports, as a sentence."""
+    trained = [result.run.manifest.lanes for result in results if result.trains]
+    return f"From {sum(trained):,} training runs in {len(trained)} experiment{'s' if len(trained) != 1 else ''}."
+
+
+def _marked_rows(every: list[Verdict]) -> str:
+    """The meaning of "exploratory", if a row of the answer is marked so."""
+    is_marked = any(row.exploratory for row in rows(every))
+    text = " Exploratory: its criterion was changed after training runs existed, and no fresh ones have confirmed it yet."
+    return text if is_marked else ""
 
 
 def _under(heading: str, *texts: str) -> list[str]:
@@ -163,12 +179,11 @@ def _limits(results: list[Result]) -> str:
     )
 
 
-def _citation(results: list[Result], lanes: int) -> str:
+def _citation(results: list[Result]) -> str:
     """An entry for BibTeX on the whole; one's own experiments are cited by their own title, with the software that ran them."""
     version = latex_text(", ".join(sorted({result.run.manifest.latest.versions.get("initbench", "unknown") for result in results})))
     year = latex_text(max(result.run.manifest.ended or "" for result in results)[:4])
-    trained = sum(result.trains for result in results)
-    runs = f"{lanes:,} training runs in {trained} experiment{'s' if trained != 1 else ''}"
+    runs = trained_runs(results).removeprefix("From ").removesuffix(".")
     if not answers_the_thread(results):
         note = f"{runs}, trained and judged with initbench {version}"
         own = entry("misc", results[0].name, title=latex_text(title(results)), year=year, note=note)

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from analysis.escape import fenced, latex_text, plain_text
 from analysis.rows.load import Run
+from bench.spec import Experiment
 from bench.spec.catalog import names
 
 AUTHOR = "The initbench developers"
@@ -46,6 +48,12 @@ def figure_source(run: Run) -> dict[str, str]:
     source = f"initbench {made.versions.get('initbench', 'unknown')}, experiment {name}, spec {run.manifest.spec_hash}{_commit(run)}"
     rights = {"Rights": f"{AUTHOR}, {LICENSE}"} if name in names() else {}
     return {"Title": plain_text(run.experiment.question or name), "Source": plain_text(source), **rights}
+
+
+def source_of_experiment(experiment: Experiment) -> dict[str, str]:
+    """Return what a figure's file states that rests on training runs which are made for it alone."""
+    source = f"initbench {version('initbench')}, experiment {experiment.name}, spec {experiment.training_hash}"
+    return {"Title": experiment.question, "Source": source, "Rights": f"{AUTHOR}, {LICENSE}"}
 
 
 def source_of_several(runs: Sequence[Run]) -> dict[str, str]:

@@ -125,12 +125,14 @@ def save(
     note: str = "",
     title: str = "",
     source: Mapping[str, str] | None = None,
+    size: tuple[float, float] | None = None,
 ) -> None:
     """Write a figure in these formats, with a title above and `note` in a line below it, and close it.
 
-    The same figure gives the same files. `source`: what they state of it, see `analysis.report.citation.figure_source`.
+    The same figure gives the same files. `source`: what they state of it, see `analysis.report.citation.figure_source`. `size`: width and
+    height in inches; None: the width of one or two columns of a journal.
     """
-    _lay_out(drawing, note, title=title)
+    _lay_out(drawing, note, size, title)
     _write(drawing, path, formats, source or {})
     plt.close(drawing)
 

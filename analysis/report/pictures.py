@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.figures import boundaries, saddle, weights
 from analysis.figures.four_starts import experiment, four_starts, setting
 from analysis.report.animation import save_animation
+from analysis.report.citation import source_of_experiment
 from analysis.report.drawing import FORMATS, save
 from analysis.report.result import Result
 
@@ -23,13 +24,13 @@ def is_illustrated(results: list[Result]) -> bool:
 
 def write_pictures(folder: Path, formats: Collection[str] = FORMATS) -> None:
     """Train the four runs and write the pictures; the PNG file of the weights moves, its other files show the last step."""
-    starts = four_starts()
+    starts, source = four_starts(), source_of_experiment(experiment())
     moving = weights.Weights(starts)
-    save(moving.drawing, folder / "weights", [kind for kind in formats if kind != "png"], title=weights.title(starts))
+    save(moving.drawing, folder / "weights", [kind for kind in formats if kind != "png"], title=weights.title(starts), source=source)
     if "png" in formats:
-        save_animation(moving.drawing, moving.show, weights.FRAMES, folder / "weights.png")
-    save(boundaries.boundaries(starts), folder / "boundaries", formats, title=boundaries.title(starts))
-    save(saddle.saddle(), folder / "saddle", formats, title=saddle.title())
+        save_animation(moving.drawing, moving.show, weights.FRAMES, folder / "weights.png", source)
+    save(boundaries.boundaries(starts), folder / "boundaries", formats, title=boundaries.title(starts), source=source)
+    save(saddle.saddle(), folder / "saddle", formats, title=saddle.title(), source=source)
 
 
 def captions(judged: Collection[str]) -> list[str]:
@@ -40,7 +41,7 @@ def captions(judged: Collection[str]) -> list[str]:
     return [
         _shown(
             "weights",
-            "Animation: the incoming weights of eight hidden units in training; from zero and from a constant all units stay on one "
+            "Animation: the incoming weights of the hidden units in training; from zero and from a constant all units stay on one "
             "point, from a constant with noise and from random weights they come apart",
             f"Incoming weights of the hidden units, step by step. They belong to a {runs}. Units that start equal move as one. {one}",
             "The vector files show the last step",

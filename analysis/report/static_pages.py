@@ -94,7 +94,7 @@ def _rendered(tokens: Sequence[Token]) -> str:
 
     def fenced(shown: Sequence[Token], index: int, options: Any, env: Any) -> str:
         is_chart = shown[index].info.strip() == "mermaid"
-        return chart_list(shown[index].content) if is_chart else fence(shown, index, options, env)
+        return is_chart and chart_list(shown[index].content) or fence(shown, index, options, env)
 
     rules["fence"] = fenced
     for kind in ("html_block", "html_inline"):
@@ -134,10 +134,12 @@ def _bring(source: Path, link: str, target: Path) -> None:
 
 
 def chart_list(flow: str) -> str:
-    """A flow chart that is a tree, as nested lists; drawing it would need the program of Mermaid."""
+    """A flow chart that is a tree, as nested lists; empty for any other. Drawing it would need the program of Mermaid."""
     lines = flow.splitlines()
     says = {match[1]: match[2] for match in map(NODE.match, lines) if match}
     edges = [match.groups() for match in map(EDGE.match, lines) if match]
+    if sum("-->" in line for line in lines) != len(edges):
+        return ""
     led_to = {target for _, _, target in edges}
 
     def branch(node: str, above: frozenset[str]) -> str:

@@ -22,7 +22,7 @@ from analysis.figures.headline import comparisons, headline
 from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
 from analysis.laws import Law
-from analysis.report.answer_page import answer_page, jointly
+from analysis.report.answer_page import answer_page, answers_the_thread, jointly
 from analysis.report.answer_table import answer_frame
 from analysis.report.citation import figure_source, source_of_several
 from analysis.report.compact import compact
@@ -30,6 +30,7 @@ from analysis.report.drawing import FORMATS, draw, save
 from analysis.report.experiment_page import experiment_page
 from analysis.report.experiment_tables import tables
 from analysis.report.format import latex
+from analysis.report.handout import A4, handout
 from analysis.report.interim import interim_note
 from analysis.report.pictures import is_illustrated, write_pictures
 from analysis.report.result import Result
@@ -105,6 +106,9 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats, interim_note(results), source=source)
+        if "pdf" in formats and answers_the_thread(results):
+            page = handout(results, table)
+            save(page, out / "answer", ("pdf",), interim_note(results), source=source, size=A4)
     if is_illustrated(results):
         write_pictures(out / "figures", formats)
     rules = rules_of_thread(results)

@@ -18,7 +18,6 @@ from analysis.site.explorer import write_data
 from analysis.site.home import home
 from analysis.site.live import write_starts
 from analysis.site.sources import adapted, documentation, write_sources
-from bench.messages import one_line
 
 TITLE = "initbench"
 INSTALL = "pip install 'initbench[docs]'"
@@ -27,8 +26,18 @@ VEGA = "window.vegaEmbed = vegaEmbed;"
 """Makes known to pages the function of the bundle of Vega-Lite that draws."""
 SCRIPTS = ("explorer.js", "xor.js", "try.js")
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
-MOST_SAID = 40
-"""Lines of Zensical's output that an error repeats."""
+FAULTS = ("Warning", "Error")
+MOST_SAID = 4
+"""Lines of Zensical's output on a fault that an error repeats."""
+EXTENSIONS: dict[str, Any] = {
+    "markdown_extensions": {
+        "md_in_html": {},
+        "tables": {},
+        "toc": {"permalink": True},
+        "pymdownx": {"escapeall": {}, "highlight": {}, "superfences": {}},
+    }
+}
+"""Extensions of Markdown; `attr_list` is none of them, since by it a text could give attributes to an element."""
 HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -48,10 +57,7 @@ def build_site(root: Path, target: Path, reference: Mapping[str, str]) -> Path:
         (made / "zensical.toml").write_text(_configuration(pages, titles), encoding="utf-8")
         _run_zensical(made)
         _write_scripts(root, site / "scripts")
-        finished = made / "finished"
-        site.rename(finished)
-        shutil.rmtree(pages)
-        publish(finished, target)
+        publish(site, target)
     return target / "index.html"
 
 
@@ -118,13 +124,7 @@ def _configuration(pages: Path, titles: dict[str, str]) -> str:
             ],
         },
         "plugins": {"search": {}},
-        "markdown_extensions": {
-            "attr_list": {},
-            "md_in_html": {},
-            "tables": {},
-            "toc": {"permalink": True},
-            "pymdownx": {"escapeall": {}, "highlight": {}, "superfences": {}},
-        },
+        **EXTENSIONS,
     }
     return tomlkit.dumps({"project": project})
 
@@ -135,11 +135,12 @@ def _heading(page: Path) -> str:
 
 
 def _run_zensical(folder: Path) -> None:
-    """Make pages in HTML; ValueError with the first faults that Zensical finds, such as a link to nothing."""
+    """Make pages in HTML; ValueError with what Zensical says of its faults, such as a link to nothing."""
     done = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict"], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        said = [line.strip() for line in COLOR.sub("", done.stdout).splitlines() if line.strip()] or done.stderr.splitlines()[-1:]
-        raise ValueError(one_line(f"Zensical: {' '.join(said[-MOST_SAID:])}"))
+        lines = [line.strip() for line in COLOR.sub("", done.stdout + done.stderr).splitlines()]
+        first = next((number for number, line in enumerate(lines) if line.startswith(FAULTS)), max(len(lines) - 1, 0))
+        raise ValueError(f"Zensical: {' '.join(filter(None, lines[first : first + MOST_SAID]))}")
 
 
 def _write_scripts(root: Path, scripts: Path) -> None:

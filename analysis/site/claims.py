@@ -9,6 +9,7 @@ from analysis.escape import markdown_text
 from analysis.judging.family import corrected
 from analysis.judging.verdict import Verdict
 from analysis.report.format import condition, interval, markdown, marked, measure, number, outcome, runs
+from analysis.report.rules import picture_name
 
 FOLDER = Path("claims")
 
@@ -43,7 +44,7 @@ def _verdicts(reports: Path) -> list[tuple[str, Verdict]]:
 
 def _page(claim: str, line: pd.Series, found: list[tuple[str, Verdict]], reports: Path) -> str:
     own = [(name, verdict) for name, verdict in found if verdict.family == claim]
-    matrix = reports / "figures" / f"rule.{claim}.svg"
+    matrix = reports / "figures" / f"{picture_name(claim)}.svg"
     parts = [
         f"# {claim}: {markdown_text(line['says'])}",
         f"**Answer: {markdown_text(line['answer'])}.** {markdown_text(line['verdict']).capitalize()}; {markdown_text(line['conditions'])}.",

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.figures.curve import SEEDS, held
 from analysis.rows.load import Run, load
 from analysis.words import value_words
-from bench.spec import Cell, Settings, axis_label
+from bench.spec import Cell, axis_label
 
 RUNS = 100
 """Training runs of a cell that the explorer holds: the first ones in the order of the rows."""
@@ -40,6 +40,8 @@ ARCHITECTURES = {
     "student": "student of a teacher",
     "meanfield": "multilayer perceptron in mean-field scaling",
 }
+FLAT = ("linear", "neuron")
+"""Models without hidden layers."""
 DEPTHS = ("widths", "channels", "blocks", "layers", "depth")
 """Options of models that count layers, or list one number for each of them."""
 
@@ -56,8 +58,7 @@ def write_data(reports: list[Path], target: Path) -> None:
 
 
 def _script(path: Path, value: dict[str, Any]) -> None:
-    # JSON is JavaScript except that a script may not hold the end of its own element.
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     path.write_text(f"explorer.take({text});\n", encoding="utf-8")
 
 
@@ -72,7 +73,7 @@ def _cells(run: Run, summary: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "cell": cell.id,
             "label": ", ".join(value_words(axis_label(value)) for value in cell.axes.values()),
             "task": settings.task.name.replace("_", " "),
-            **_choices(settings),
+            **_choices(cell),
             "runs": int(line["lanes"]),
             "solved": [_short(line[name]) for name in ("solved", "solved_low", "solved_high")] if has_goal else None,
             "goal": settings.training.solved_below,
@@ -80,16 +81,17 @@ def _cells(run: Run, summary: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
-def _choices(settings: Settings) -> dict[str, Any]:
-    """Return what a reader chooses a cell by."""
-    model, initializer, rate = settings.model, settings.initializer, settings.optimizer.learning_rate
+def _choices(cell: Cell) -> dict[str, Any]:
+    """Return what a reader chooses a cell by; None where the cell does not say it, as of the layers of a recurrent network."""
+    model, initializer, rate = cell.settings.model, cell.settings.initializer, cell.settings.optimizer.learning_rate
+    swept = [] if cell.map is None else [cell.map.x.path, cell.map.y.path]
     depth = next((model.options[name] for name in DEPTHS if name in model.options), None)
     return {
         "architecture": ARCHITECTURES.get(model.name, model.name.replace("_", " ")),
         "activation": value_words(model.options["activation"]) if "activation" in model.options else "none",
-        "depth": len(depth) if isinstance(depth, list | tuple) else depth if isinstance(depth, int) else 0,
+        "depth": len(depth) if isinstance(depth, list | tuple) else depth if isinstance(depth, int) else 0 if model.name in FLAT else None,
         "initializer": value_words(initializer.scheme_name or initializer.name),
-        "rate": rate,
+        "rate": "varies" if "optimizer.learning_rate" in swept else rate,
     }
 
 

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from analysis.report.static_pages import chart_list
+from analysis.site.sources import CHART
 
 REST = "\n## Verdicts\n"
 """Where the part of the answer page begins that is for those who check it."""
 CITE = "\n## Cite\n"
-CHART = re.compile(r"```mermaid\n(flowchart .*?)```", re.DOTALL)
 CLAIM = re.compile(r"\]\(#(c\d+)\)")
 LOCAL = re.compile(r"\]\((?=[a-z][\w.-]*/)")
 LEAF = re.compile(r"\b(C\d+|x\d\d-[a-z0-9-]+)\b(?=[,)])")

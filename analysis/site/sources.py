@@ -16,8 +16,8 @@ from analysis.report.written import refuse_links
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 """An image or a link in Markdown: `!`, its text and where it leads; a text may hold one image."""
 CHART = re.compile(r"```mermaid\n(flowchart .*?)```", re.DOTALL)
-CODE = re.compile(r"(```.*?^```$|`[^`\n]+`)", re.DOTALL | re.MULTILINE)
-"""Code, in which nothing is a link."""
+CODE = re.compile(r"(```.*?^```$|(?<!\[)`[^`\n]+`)", re.DOTALL | re.MULTILINE)
+"""Code, in which nothing is a link; code that is the text of a link is none."""
 ABROAD = re.compile(r"[a-z]+:|#|//")
 """Where an address begins that leads out of the site, or to another place of the same page."""
 LEFT_OUT = (".parquet", "claims.json", "run.json")
@@ -66,10 +66,10 @@ def adapted(text: str, page: Path, root: Path) -> tuple[str, list[Path]]:
         linked.append(file)
         return f"{image}[{inner}]({path}{mark}{anchor})"
 
-    pieces = CODE.split(CHART.sub(lambda found: chart_list(found[1]), text))
-    pieces[::2] = [LINK.sub(link, piece) for piece in pieces[::2]]
+    pieces = CODE.split(CHART.sub(lambda found: chart_list(found[1]) or found[0], text))
     # Python-Markdown reads Markdown inside of HTML only where it is told to.
-    return "".join(pieces).replace("<details>", '<details markdown="1">'), linked
+    pieces[::2] = [LINK.sub(link, piece).replace("<details>", '<details markdown="1">') for piece in pieces[::2]]
+    return "".join(pieces), linked
 
 
 def _moves(picture: Path) -> bool:
@@ -88,6 +88,8 @@ def _joined(folder: Path, path: str) -> Path:
 
 
 def _check(root: Path, page: Path, path: Path) -> None:
+    if path == Path("README.md"):
+        raise ValueError(f"{page}: links to README.md, in whose place the site has the answer")
     if ".." in path.parts or path.is_absolute() or not (root / path).is_file():
         raise ValueError(f"{page}: links to {path}, which is no file of the project")
     refuse_links(root, path)

@@ -41,6 +41,8 @@ SETTINGS = {
     "distributed.admin.system-monitor.interval": "5s",
 }
 """Settings of dask for chunks of many seconds whose workers may be lost."""
+OF_WORKERS = [name for name in SETTINGS if ".worker.memory." in name or ".worker.profile." in name or ".admin." in name]
+"""Those that a worker reads itself."""
 LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 HOSTS_HERE = ("localhost", "127.0.0.1", "::1")
 DANGER = "whoever reaches it can run any code on all machines"
@@ -166,7 +168,7 @@ def cores() -> int:
 def worker_environment(devices: int) -> dict[str, str]:
     """Return the environment variables of a worker with so many CPU devices; they must be set before JAX is imported.
 
-    NPROC is the number of threads that XLA starts: more than devices would change places with each other (2% of the time on two cores).
+    NPROC is the number of threads that XLA starts: more of them than devices would take turns on the same cores.
     """
     return {ENVIRONMENT: str(devices), "NPROC": str(devices), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -214,7 +216,8 @@ def _batch(path: Path, tls: Tls, insecure: bool) -> Iterator[Any]:
     if shutil.which(command) is None:
         raise ValueError(f"{path}: there is no command '{command}' here; run this on a host that submits jobs")
     exports = [f"export {name}={value}" for name, value in worker_environment(wanted.devices).items()]
-    exports += [f"export DASK_DISTRIBUTED__WORKER__MEMORY__{name}=False" for name in ("TARGET", "SPILL", "PAUSE", "TERMINATE")]
+    # A job has no nanny that would hand it the settings.
+    exports += [f"export DASK_{name.upper().replace('.', '__').replace('-', '_')}={SETTINGS[name]}" for name in OF_WORKERS]
     options = {"memory": "4GB", **(wanted.model_extra or {})}
     options["job_script_prologue"] = [*exports, *options.get("job_script_prologue", [])]
     # A worker trains one chunk at a time, on all of its devices.

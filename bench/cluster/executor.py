@@ -120,7 +120,7 @@ class _Dealer:
         """Chunks that this process has handed out again; what lost workers had, the scheduler hands out again by itself."""
         self._came: list[tuple[Order, Done]] = []
         """Chunks that have come back and are not written yet."""
-        self._workers, self._counted = 0, -COUNT_SECONDS
+        self._workers, self._counted = 0, 0.0
         self._started = self._last_seen = self._written = time.perf_counter()
 
     def goes_on(self) -> bool:

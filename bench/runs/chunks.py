@@ -14,9 +14,10 @@ from bench.runs.plan import Plan
 from bench.runs.spans import Spans
 
 CHUNK_SECONDS = 20.0
-"""Time that a chunk takes at most on the nominal device if all of its lanes spend their budgets."""
+"""Time that a chunk takes at most on the nominal device if all of its lanes spend their budgets. `python -m bench.throughput.overhead`
+measures what chunks of this size cost."""
 NOMINAL_OPERATIONS, NOMINAL_BYTES = 5e10, 1e11
-"""Floating-point operations and bytes per second of the nominal device, about a core of a processor of 2020."""
+"""Floating-point operations and bytes (of caches) per second of the nominal device: a core with vector units that a program fills well."""
 MOST_LANES = 1 << 19
 """Most lanes of a chunk, so that its rows fit into a message."""
 LAST_CHUNKS = 2

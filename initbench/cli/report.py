@@ -21,7 +21,7 @@ def report(
     html: Annotated[bool, typer.Option("--html", help="Also write all pages there as one static site, into its folder `site`.")] = False,
     trust: Trust = [],  # noqa: B006
 ) -> None:
-    """Statistics, verdicts, figures and pages from stored rows, without training."""
+    """Statistics, verdicts, figures and pages from stored rows, without training the experiments."""
     from analysis.report.static_pages import write_site
     from analysis.rows.load import find_runs
 

@@ -67,7 +67,7 @@ def test_without_an_axis_to_choose_from_all_runs_count() -> None:
     estimate, low, high = middle(run, rows[rows["model.widths"] == "[4]"], "test_metric_final", None)
     assert low < estimate < high and estimate == pytest.approx(0.9, abs=0.001)
     # Negative control: both depths together have no median at either.
-    assert middle(run, rows, "test_metric_final", None)[0] == pytest.approx(0.8, abs=0.1)
+    assert middle(run, rows, "test_metric_final", None)[0] < 0.88
 
 
 def test_runs_that_diverged_count_as_the_worst() -> None:

@@ -94,7 +94,7 @@ def test_a_frame_that_changes_changes_the_file(tmp_path: Path) -> None:
         def show(frame: int) -> None:
             line.set_ydata([0, slope * frame / 3])
 
-        save_animation(drawing, show, 4, tmp_path / "one.png")
+        save_animation(drawing, show, 4, tmp_path / "one.png", {})
         return (tmp_path / "one.png").read_bytes()
 
     assert file(1.0) == file(1.0) != file(2.0)

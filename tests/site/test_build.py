@@ -9,9 +9,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
+from markdown import Markdown
 
-from analysis.site.build import build_site
+import initbench
+from analysis.escape import markdown_text
+from analysis.report.format import markdown
+from analysis.site.build import EXTENSIONS, build_site
 from tests.site.conftest import ROOT
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -92,9 +97,30 @@ def test_there_is_a_page_for_each_claim_and_experiment(site: Path) -> None:
     assert {"explorer.html", "try.html", "claims/c7.html"} <= set(links)
 
 
+def test_the_reference_has_every_command_and_name(site: Path) -> None:
+    """The pages on commands and on Python name all of them, with examples as code."""
+    commands, python = ((site / "reference" / f"{name}.html").read_text(encoding="utf-8") for name in ("commands", "python"))
+    for name in ("run", "report", "reproduce", "verify", "site", "audit", "judge"):
+        assert f"initbench {name}" in commands, name
+    for name in (*initbench.__all__, "Experiment.parse", "Run.figures", "Run.summary"):
+        assert f'id="{name.lower().replace(".", "")}"' in python, name
+    assert "&gt;&gt;&gt;" in python and "object at 0x" not in python and "function at 0x" not in python
+
+
+def test_a_text_gives_no_attributes_to_an_element() -> None:
+    """Braces at the end of a cell or heading are text, as are all other marks of a hostile claim."""
+    says = "x {onmouseover=alert(1)} <img src=x onerror=alert(1)> [a](javascript:alert(1))"
+    table = pd.DataFrame({"says": [says]})
+    extensions = EXTENSIONS["markdown_extensions"]
+    names = [f"{package}.{name}" if package == "pymdownx" else package for package, inner in extensions.items() for name in (inner or [""])]
+    html = Markdown(extensions=list(dict.fromkeys(names))).convert(f"# {markdown_text(says)}\n\n{markdown(table)}\n")
+    tags = re.findall(r"<[^>]+>", html)
+    assert tags and not [tag for tag in tags if "alert" in tag]
+
+
 def test_text_is_shown_as_it_stands(site: Path) -> None:
     """No escape of Markdown is left in the text of a page."""
-    for path in (site / "claims").glob("*.html"):
+    for path in (*(site / "claims").glob("*.html"), *(site / "reports").glob("*/index.html")):
         body = re.sub(r"<(script|style|code|pre)\b.*?</\1>", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert not re.findall(r"\\[`*_|~$\[\]]", body), path
 

@@ -57,14 +57,11 @@ const explorer = (() => {
   }
 
   function draw(id, spec) {
+    const ink = isDark() ? { labelColor: "#ddd", titleColor: "#ddd" } : {};
+    const lines = isDark() ? { gridColor: "#444", domainColor: "#888" } : {};
     const look = {
-      background: "transparent", font: "inherit",
-      axis: { labelFontSize: 12, titleFontSize: 13, labelLimit: 260 }, legend: { labelFontSize: 12, titleFontSize: 12 },
-      ...(isDark() ? {
-        axis: { labelFontSize: 12, titleFontSize: 13, labelLimit: 260, labelColor: "#ddd", titleColor: "#ddd", gridColor: "#444", domainColor: "#888" },
-        legend: { labelColor: "#ddd", titleColor: "#ddd" }, title: { color: "#ddd" },
-      } : {}),
-      view: { stroke: null },
+      background: "transparent", font: "inherit", view: { stroke: null },
+      axis: { labelFontSize: 12, titleFontSize: 13, ...ink, ...lines }, legend: { labelFontSize: 12, titleFontSize: 12, ...ink },
     };
     return vegaEmbed(`#${id}`, { $schema: "https://vega.github.io/schema/vega-lite/v6.json", config: look, ...spec }, { actions: false, renderer: "svg" });
   }
@@ -76,14 +73,18 @@ const explorer = (() => {
     return `${share}% [${low}%, ${high}%] of ${cell.runs.toLocaleString("en-US")} training runs end below a loss of ${cell.goal}; ${loss}`;
   }
 
-  async function drawCells(found) {
+  async function drawCells(found, turn) {
     const rows = found.slice(0, MOST).filter((cell) => cell.solved).map((cell) => ({
       name: `${cell.label} · ${cell.experiment}`, share: cell.solved[0], low: cell.solved[1], high: cell.solved[2], id: cell.cell,
       experiment: cell.experiment, runs: cell.runs, initializer: cell.initializer,
     }));
     const panel = document.getElementById("explorer-shares");
     panel.replaceChildren();
-    if (!rows.length) return;
+    if (!rows.length) {
+      panel.textContent = "No goal was set for these cells, so no share is drawn: their median losses stand in the list.";
+      document.getElementById("explorer-list").open = true;
+      return;
+    }
     // A fixed part of the width, so that names are cut by the chart and not by its edge.
     const room = Math.min(260, Math.round(0.4 * panel.clientWidth));
     const y = { field: "name", type: "nominal", sort: null, title: null, axis: { labelLimit: room, minExtent: room } };
@@ -106,6 +107,7 @@ const explorer = (() => {
         y, x: { field: "share", type: "quantitative", scale: { domain: [0, 1] }, axis: { format: "%", tickCount: 5 }, title: "share of training runs that solve the task, with 95% interval" },
       },
     });
+    if (turn !== shown) return;
     view.view.addEventListener("click", (_, item) => {
       if (item?.datum?.id) select(cells.find((cell) => cell.cell === item.datum.id && cell.experiment === item.datum.experiment));
     });
@@ -117,6 +119,7 @@ const explorer = (() => {
       const row = document.createElement("li"), button = document.createElement("button");
       button.type = "button";
       button.textContent = cell.label || cell.experiment;
+      button.cell = cell;
       button.setAttribute("aria-pressed", String(cell === selected));
       button.addEventListener("click", () => select(cell));
       row.append(button, ` ${cell.experiment}: ${outcomeText(cell)}`);
@@ -124,12 +127,13 @@ const explorer = (() => {
     }));
   }
 
-  async function drawCell(cell) {
-    const turn = ++shown;
+  async function drawCell(cell, turn) {
     const title = document.getElementById("explorer-title"), link = document.getElementById("explorer-report");
     title.textContent = `${cell.label || "the only cell"}: ${outcomeText(cell)}`;
     link.href = `reports/${cell.experiment}/index.html`;
     link.textContent = `Report of ${cell.experiment}`;
+    const [note, curves] = ["explorer-note", "explorer-curves"].map((id) => document.getElementById(id));
+    for (const part of [note, curves, document.getElementById("explorer-runs")]) part.replaceChildren();
     let found;
     try {
       found = (await details(cell.experiment))[cell.cell];
@@ -138,11 +142,13 @@ const explorer = (() => {
       return;
     }
     if (turn !== shown) return;
-    const note = document.getElementById("explorer-note");
-    note.textContent = `${found.runs.length} of ${cell.runs.toLocaleString("en-US")} training runs are shown, the first ones by seed. ` +
+    const runs = found.runs.map(([data, init, outcome, steps, loss]) => ({ data, init, outcome, steps, loss }));
+    // A logarithmic axis has no place for a loss of 0, and no axis for one that is no number.
+    const drawable = runs.filter((run) => run.loss !== null && run.loss > 0);
+    const gone = runs.filter((run) => run.loss === null).length, zero = runs.length - drawable.length - gone;
+    note.textContent = `Of ${cell.runs.toLocaleString("en-US")} training runs the first ${runs.length} by seed were taken; ${drawable.length} are drawn, ` +
+      `${gone} have no finite loss, ${zero} a loss of 0. ` +
       (found.curves ? "Thick: median of the stored curves; band: middle 80%; thin: single training runs." : "This report keeps no curves.");
-    const curves = document.getElementById("explorer-curves");
-    curves.replaceChildren();
     if (found.curves) {
       const { steps, quantiles, single } = found.curves;
       // Step 0 stands at the left edge of the logarithmic axis.
@@ -161,8 +167,7 @@ const explorer = (() => {
         ],
       });
     }
-    const runs = found.runs.map(([data, init, outcome, steps, loss]) => ({ data, init, outcome, steps, loss }));
-    const drawable = runs.filter((run) => run.loss !== null && run.loss > 0);
+    if (turn !== shown) return;
     await draw("explorer-runs", {
       width: "container", height: 200, data: { values: drawable },
       mark: { type: "point", filled: true, opacity: 0.7, size: 35 },
@@ -177,31 +182,28 @@ const explorer = (() => {
     document.getElementById("explorer-replay").textContent = `initbench replay reports/${cell.experiment} --cell ${cell.cell} --seed ${runs[0].init}`;
   }
 
-  async function select(cell) {
+  function select(cell) {
     selected = cell;
-    for (const button of document.querySelectorAll("#explorer-cells button")) button.setAttribute("aria-pressed", "false");
-    document.getElementById("explorer-cell").hidden = false;
-    await update();
+    for (const button of document.querySelectorAll("#explorer-cells button")) button.setAttribute("aria-pressed", String(button.cell === cell));
+    return drawCell(cell, ++shown);
   }
 
   async function update() {
-    const started = performance.now();
-    const found = cells.filter((cell) => fits(cell));
+    const turn = ++shown, found = cells.filter((cell) => fits(cell));
     if (!found.includes(selected)) selected = found[0] ?? null;
     fillChoices();
     const more = found.length > MOST ? `, of which the first ${MOST} are shown: choose more` : "";
     document.getElementById("explorer-count").textContent = `${found.length} of ${cells.length} cells fit${more}.`;
     listCells(found);
-    await drawCells(found);
-    if (selected) await drawCell(selected);
-    document.getElementById("explorer").dataset.milliseconds = String(Math.round(performance.now() - started));
+    await drawCells(found, turn);
+    if (selected && turn === shown) await drawCell(selected, turn);
   }
 
   function start() {
     const asked = new URLSearchParams(location.hash.slice(1));
     chosen = { ...Object.fromEntries(CHOICES.map(([key]) => [key, asked.get(key) ?? undefined])) };
     if (!cells.some((cell) => fits(cell))) chosen = {};
-    if (!asked.size) chosen = { architecture: "multilayer perceptron", task: "xor", experiment: "x11-xor-width" };
+    if (![...asked].length) chosen = { architecture: "multilayer perceptron", task: "xor", experiment: "x11-xor-width" };
     const form = document.getElementById("explorer-choices");
     for (const [key, name] of CHOICES) {
       const label = document.createElement("label"), select = document.createElement("select");
@@ -220,6 +222,8 @@ const explorer = (() => {
     clear.textContent = "Any of all";
     clear.addEventListener("click", () => { chosen = {}; history.replaceState(null, "", "#"); update(); });
     form.append(clear);
+    // The charts have the colors of the scheme in which they were drawn.
+    new MutationObserver(update).observe(document.body, { attributeFilter: ["data-md-color-scheme"] });
     update();
   }
 

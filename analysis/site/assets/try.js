@@ -4,21 +4,21 @@
 const live = (() => {
   const UNITS = 4, RATE = 0.5, STEPS = 2000, PER_FRAME = 10, SIZE = 260;
   const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];
-  let given = [], network = null, curve = [], timer = 0;
+  let given = [], network = null, next = null, curve = [], timer = 0;
 
   const take = (starts) => { given = starts; };
   const equal = (value) => ({ w: [Array(UNITS).fill(value), Array(UNITS).fill(value)], b: Array(UNITS).fill(0), v: Array(UNITS).fill(value), c: 0 });
 
   // Two uniform numbers give a normal one (Box and Muller, 1958).
   const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-  const noisy = (start, size) => ({
-    ...start, w: start.w.map((row) => row.map((value) => value + size * normal())), v: start.v.map((value) => value + size * normal()),
+  const noisy = (start, first, last = first) => ({
+    ...start, w: start.w.map((row) => row.map((value) => value + first * normal())), v: start.v.map((value) => value + last * normal()),
   });
   const STARTS = {
     zero: () => equal(0),
     constant: () => equal(0.5),
     noise: () => noisy(equal(0.5), 0.001),
-    random: () => noisy(equal(0), Math.sqrt(2 / (2 + UNITS))),
+    random: () => noisy(equal(0), Math.sqrt(2 / (2 + UNITS)), Math.sqrt(2 / (UNITS + 1))),
   };
 
   function say(id, words) { document.getElementById(id).textContent = words; }
@@ -50,8 +50,9 @@ const live = (() => {
 
   function advance(steps) {
     for (let i = 0; i < steps && curve.length <= STEPS; i++) {
-      network = xor.step(network, RATE).network;
-      curve.push(xor.step(network, RATE).loss);
+      network = next.network;
+      next = xor.step(network, RATE);
+      curve.push(next.loss);
     }
     show();
   }
@@ -59,7 +60,8 @@ const live = (() => {
   function begin(start) {
     clearInterval(timer);
     network = start;
-    curve = [xor.step(network, RATE).loss];
+    next = xor.step(network, RATE);
+    curve = [next.loss];
     show();
     const jumps = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (jumps) advance(STEPS);
