@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8, UInt32
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,7 +18,8 @@ DPI, COLORS = 110, 256
 """Resolution of an animation, and the largest number of its colors."""
 FRAME, LAST = 140, 2500
 """How long a frame is shown, and the last one, in milliseconds."""
-Pixels = UInt32[np.ndarray, "row column"]
+Pixels = np.ndarray
+"""Pixels (row, column), each with its color as one number."""
 
 
 def save_animation(drawing: Figure, show: Callable[[int], None], frames: int, path: Path, source: Mapping[str, str]) -> None:
@@ -45,26 +45,26 @@ def save_animation(drawing: Figure, show: Callable[[int], None], frames: int, pa
 
 
 def _picture(canvas: FigureCanvasAgg, show: Callable[[int], None], frame: int) -> Pixels:
-    """Return the pixels of a frame, each with its color as one number."""
+    """Return the pixels of a frame."""
     show(frame)
     canvas.draw()
     red, green, blue = np.moveaxis(np.asarray(canvas.buffer_rgba())[:, :, :3].astype(np.uint32), 2, 0)
     return red << 16 | green << 8 | blue
 
 
-def _channels(colors: UInt32[np.ndarray, " color"]) -> UInt8[np.ndarray, "color 3"]:
-    """Return red, green and blue of colors."""
+def _channels(colors: np.ndarray) -> np.ndarray:
+    """Return red, green and blue (color, 3) of colors that are numbers."""
     return np.stack([colors >> 16, colors >> 8, colors], axis=1).astype(np.uint8)
 
 
-def _frequent(picture: Pixels) -> UInt8[np.ndarray, "color 3"]:
-    """Return red, green and blue of the most frequent colors of a picture."""
+def _frequent(picture: Pixels) -> np.ndarray:
+    """Return red, green and blue (color, 3) of the most frequent colors of a picture."""
     found, counts = np.unique(picture, return_counts=True)
     return _channels(found[np.argsort(-counts, kind="stable")[:COLORS]])
 
 
-def _reduced(picture: Pixels, colors: UInt8[np.ndarray, "color 3"]) -> Image.Image:
-    """Return a picture in which each color is replaced by the nearest one of `colors`, its palette."""
+def _reduced(picture: Pixels, colors: np.ndarray) -> Image.Image:
+    """Return a picture in which each color is replaced by the nearest one of `colors` (color, 3), its palette."""
     found, places = np.unique(picture, return_inverse=True)
     distances = np.sum((_channels(found)[:, None].astype(int) - colors.astype(int)) ** 2, axis=2)
     reduced = Image.fromarray(np.argmin(distances, axis=1)[places].reshape(picture.shape).astype(np.uint8)).convert("P")

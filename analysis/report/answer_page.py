@@ -26,7 +26,7 @@ HEADLINE = (
     "Vector files: [SVG](figures/headline.svg), [PDF](figures/headline.pdf); redrawn from the rows by "
     "`initbench report . --out .` in this folder."
 )
-HANDOUT = " The answer on one page: [PDF](answer.pdf)."
+HANDOUT = " The answer on one page: [PDF](figures/answer.pdf)."
 ZEROS = (
     "A part learns from zero if at least 99% of runs learn, and never if at most 1% do. *Only ... random*: all other weights are zero. "
     "The networks, tasks and budgets stand in the reports of [C20](#c20)."

@@ -106,9 +106,8 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats, interim_note(results), source=source)
-        if "pdf" in formats and answers_the_thread(results):
-            page = handout(results, table)
-            save(page, out / "answer", ("pdf",), interim_note(results), source=source, size=A4)
+        if answers_the_thread(results):
+            save(handout(results, table), out / "figures" / "answer", formats, interim_note(results), source=source, size=A4)
     if is_illustrated(results):
         write_pictures(out / "figures", formats)
     rules = rules_of_thread(results)

@@ -67,7 +67,8 @@ def _write_pages(root: Path, pages: Path, reference: Mapping[str, str]) -> dict[
     throughput = sorted(path.parent for path in reports.glob("throughput/*/measured.json"))
     listed = [Path("reports/README.md"), *(path.relative_to(root) / "README.md" for path in (*experiments, *throughput))]
     write_sources(root, [*listed, *documentation(root)], pages)
-    first, linked = adapted(home(reports), Path("index.md"), root)
+    # Its files come with the answer page.
+    first, _ = adapted(home(reports), Path("index.md"), root)
     (pages / "index.md").write_text(first, encoding="utf-8")
     titles = write_claims(reports, pages)
     for name in OWN:

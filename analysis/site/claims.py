@@ -10,6 +10,7 @@ from analysis.judging.family import corrected
 from analysis.judging.verdict import Verdict
 from analysis.report.format import condition, interval, markdown, marked, measure, number, outcome, runs
 from analysis.report.rules import picture_name
+from analysis.site.sources import adapted
 
 FOLDER = Path("claims")
 
@@ -21,7 +22,9 @@ def write_claims(reports: Path, target: Path) -> dict[str, str]:
     found = _verdicts(reports)
     titles = {claim: f"{claim}: {line['says']}" for claim, line in lines.iterrows()}
     for claim, line in lines.iterrows():
-        (target / page_of(str(claim))).write_text(_page(str(claim), line, found, reports), encoding="utf-8")
+        # Its matrix is shown as on the answer page, with which it came.
+        text, _ = adapted(_page(str(claim), line, found, reports), page_of(str(claim)), reports.parent)
+        (target / page_of(str(claim))).write_text(text, encoding="utf-8")
     table = lines.reset_index()[["claim", "says", "answer", "verdict", "rule"]]
     table["claim"] = [f"[{claim}]({claim.lower()}.md)" for claim in table["claim"]]
     listed = markdown(marked(table), made=("claim",))
@@ -44,7 +47,7 @@ def _verdicts(reports: Path) -> list[tuple[str, Verdict]]:
 
 def _page(claim: str, line: pd.Series, found: list[tuple[str, Verdict]], reports: Path) -> str:
     own = [(name, verdict) for name, verdict in found if verdict.family == claim]
-    matrix = reports / "figures" / f"{picture_name(claim)}.svg"
+    matrix = reports / "figures" / f"{picture_name(claim)}.png"
     parts = [
         f"# {claim}: {markdown_text(line['says'])}",
         f"**Answer: {markdown_text(line['answer'])}.** {markdown_text(line['verdict']).capitalize()}; {markdown_text(line['conditions'])}.",

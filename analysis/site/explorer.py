@@ -18,9 +18,9 @@ from bench.spec import Cell, axis_label
 
 RUNS = 100
 """Training runs of a cell that the explorer holds: the first ones in the order of the rows."""
-CURVES = 12
+CURVES = 8
 """Curves of single training runs of a cell that it holds; the quantiles are those of all curves that the report keeps."""
-POINTS = 40
+POINTS = 30
 """Most points of a curve."""
 DIGITS = 4
 QUANTILES = [0.1, 0.5, 0.9]

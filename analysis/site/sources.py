@@ -1,7 +1,7 @@
 """The Markdown pages of the project as sources of the site, in the folders in which they stand, with every file that they link to.
 
-Since folders stay as they are, links between pages hold. Figures are shown as vector graphics. Rows and records are left out: they are most
-of what the reports weigh, and nobody reads them in a browser.
+Since folders stay as they are, links between pages hold. Figures are shown as vector graphics where these are no larger.
+Rows and records are left out: they are most of what the reports weigh, and nobody reads them in a browser.
 """
 
 import re
@@ -61,7 +61,7 @@ def adapted(text: str, page: Path, root: Path) -> tuple[str, list[Path]]:
             return f"`{words}`"
         path, mark, anchor = address.partition("#")
         file = _joined(page.parent, unquote(path))
-        if image and file.suffix == ".png" and (root / file.with_suffix(".svg")).is_file() and not _moves(root / file):
+        if image and _is_better_drawn(root / file):
             file, path = file.with_suffix(".svg"), f"{path.removesuffix('.png')}.svg"
         linked.append(file)
         return f"{image}[{inner}]({path}{mark}{anchor})"
@@ -72,9 +72,12 @@ def adapted(text: str, page: Path, root: Path) -> tuple[str, list[Path]]:
     return "".join(pieces), linked
 
 
-def _moves(picture: Path) -> bool:
-    """Whether a PNG file is animated, which a vector graphic would not show."""
-    return picture.is_file() and b"acTL" in picture.read_bytes()[:HEAD]
+def _is_better_drawn(picture: Path) -> bool:
+    """Whether a PNG file does not move and has a vector graphic beside it that is no larger."""
+    drawn = picture.with_suffix(".svg")
+    if picture.suffix != ".png" or not picture.is_file() or not drawn.is_file():
+        return False
+    return b"acTL" not in picture.read_bytes()[:HEAD] and drawn.stat().st_size <= picture.stat().st_size
 
 
 def _joined(folder: Path, path: str) -> Path:

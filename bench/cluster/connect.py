@@ -42,7 +42,7 @@ SETTINGS = {
 }
 """Settings of dask for chunks of many seconds whose workers may be lost."""
 OF_WORKERS = [name for name in SETTINGS if ".worker.memory." in name or ".worker.profile." in name or ".admin." in name]
-"""Those that a worker reads itself."""
+"""Settings that a worker reads itself."""
 LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 HOSTS_HERE = ("localhost", "127.0.0.1", "::1")
 DANGER = "whoever reaches it can run any code on all machines"

@@ -49,8 +49,9 @@ def drawn(folder: Path) -> list[str]:
 def test_a_folder_that_judges_the_claim_about_zero_has_the_pictures_and_no_other(answers: dict[str, Path]) -> None:
     assert (drawn(answers["C7"]), drawn(answers["C8"])) == (FILES, [])
     page, other = ((answers[family] / "README.md").read_text() for family in ("C7", "C8"))
-    why = page.partition("## Why?")[2].partition("\n## ")[0]
-    assert re.findall(r"!\[[^]]{50,}\]\(figures/(\w+)\.png\)\n\n\*", why)[-3:] == ["weights", "boundaries", "saddle"]
+    why, more = (page.partition(f"## {heading}\n")[2].partition("\n## ")[0] for heading in ("Why?", "Two more pictures"))
+    shown = [re.findall(r"!\[[^]]{50,}\]\(figures/(\w+)\.png\)\n\n\*", part) for part in (why, more)]
+    assert shown == [["weights"], ["boundaries", "saddle"]]
     assert "saddle" not in other
     # Every link to a claim leads to a line of the table.
     assert set(re.findall(r"\]\(#(c\d+)\)", why)) == {"c7"} and '<a id="c7">' in page

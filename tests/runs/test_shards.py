@@ -316,5 +316,5 @@ def test_a_shard_is_not_begun_anew_and_a_dry_run_says_how_much_it_has(tmp_path: 
         done = call("run", tmp_path / "small.toml", "--out", tmp_path / "runs", *options)
         assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1
     done = call("run", tmp_path / "small.toml", "--out", tmp_path / "runs", "--shard", "1/5", "--dry-run")
-    assert "shard 1 of 5, counted from 0: 16 of these training runs (20.0%)" in done.output
+    assert "shard 1 of 5, counted from 0: 20 of these training runs (25.0%)" in done.output
     assert not (tmp_path / "runs").exists()

@@ -14,11 +14,14 @@ def test_figures_are_shown_as_vector_graphics_and_every_linked_file_is_named(tmp
     text = "![a](figures/a.png) ![b](b.png) [c](../c.md#d) [e](https://example.org/f) [g](#h) [![i](figures/i.png)](figures/i.pdf)"
     folder = tmp_path / "reports" / "x" / "figures"
     folder.mkdir(parents=True)
-    for name in ("a.svg", "a.png", "i.svg", "moving.svg"):
+    for name in ("a.svg", "a.png", "i.svg", "i.png", "moving.svg"):
         (folder / name).write_bytes(b"")
+    (folder / "large.png").write_bytes(b"\x89PNG")
+    (folder / "large.svg").write_bytes(b"<svg/>")
     (folder / "moving.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30) + b"acTL")
     shown, linked = adapted(text, Path("reports/x/README.md"), tmp_path)
     assert shown == text.replace("a.png", "a.svg").replace("i.png", "i.svg")
+    assert adapted("![l](figures/large.png)", Path("reports/x/README.md"), tmp_path)[0] == "![l](figures/large.png)"
     assert adapted("![m](figures/moving.png)", Path("reports/x/README.md"), tmp_path)[0] == "![m](figures/moving.png)"
     assert linked == [
         Path("reports/x/figures/a.svg"),
