@@ -27,7 +27,8 @@ class Again(NamedTuple):
 def train_again(experiment: Experiment, lanes: pd.DataFrame, block_width: tuple[int, ...], logged: bool = True) -> Again:
     """Train the runs with these cells and seeds (columns LANE) once more, at the widths of blocks that `run.json` recorded.
 
-    `logged`: whether their curves are kept. ValueError if `block_width` is not one width for each program, since bits depend on the width.
+    `logged`: whether the curves of all of them are kept, and not only of those whose curves the run keeps as well. ValueError if
+    `block_width` is not one width for each program, since bits depend on the width.
     """
     planned = plan(experiment)
     if len(block_width) != len(planned.programs):
@@ -37,8 +38,11 @@ def train_again(experiment: Experiment, lanes: pd.DataFrame, block_width: tuple[
     for index, (program, width) in enumerate(zip(planned.programs, block_width, strict=True)):
         numbers = wanted[table.of_program(index).contains(wanted)]
         if len(numbers):
-            asked = replace(table.lanes(program, numbers), logged=np.full(len(numbers), logged))
-            batch = joined(list(Pool(program, lane_mesh(), width).run(asked, program.log_steps)))
+            lanes_again, pool = table.lanes(program, numbers), Pool(program, lane_mesh(), width)
+            batch = joined(list(pool.run(lanes_again, program.log_steps)))
             rows.append(table.rows(batch))
+            if logged and not np.all(lanes_again.logged):
+                # A run whose curve is kept has its loss checked more often, and can be seen to overflow earlier than its row says.
+                batch = joined(list(pool.run(replace(lanes_again, logged=np.full(len(numbers), True)), program.log_steps)))
             curves.append(table.curves(batch))
     return Again(as_frame(pa.concat_tables(rows)), as_frame(pa.concat_tables(curves)))
