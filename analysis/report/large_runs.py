@@ -22,6 +22,7 @@ from analysis.report.large_runs_numbers import (
     SEEDS,
     WORK_SECONDS,
     Costs,
+    Ratio,
     Size,
     hosts,
     overhead_at,
@@ -35,6 +36,7 @@ from bench.runs.order import ROWS_PER_PART
 from bench.runs.part_writer import FLUSH_SECONDS, MOST_ROWS
 from bench.runs.rows import CURVE_SEEDS
 from bench.spec.seeds import MAX_SEEDS, MOST_LANES
+from bench.throughput.workloads import WORKLOADS
 
 PAGE, FIGURE = Path("docs/large-runs.md"), Path("docs/large-runs.png")
 MEMORY_GIB = 128
@@ -44,12 +46,21 @@ FOLDERS = 100
 REPORTED = 10**6
 """Training runs of a cell that a report takes."""
 WIDTH = 140
+COMPARED = (("two_workers", "one_process"), ("chunks", "whole"))
+"""Sides of the comparisons of `bench.throughput.overhead`."""
 
 
 def page() -> str:
     """Return the text of the page."""
     costs, (small, large) = Costs.read(), sizes()
-    parts = [*_introduction(costs), *_plan(costs, small, large), *_first(costs, small), *_then(costs, small, large), *_preemptions(costs)]
+    parts = [
+        *_introduction(costs),
+        *_plan(costs, small, large),
+        *_first(costs, small),
+        *_then(costs, small, large),
+        *_overhead(costs),
+        *_preemptions(costs),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -113,7 +124,7 @@ def _first(costs: Costs, small: Size) -> list[str]:
     others = " or ".join(f"{per_second / one.rate:,.0f} hosts of {one.name}" for one in hosts())
     half = costs.chunk(lanes) * small.chunks_at_once / append.each
     most = (MOST_MANIFEST - manifest.beside) / manifest.each
-    memory = costs.measured["row_bytes_in_memory"]
+    report = costs.report
     return [
         "## What gives way first",
         _item(
@@ -126,8 +137,9 @@ def _first(costs: Costs, small: Size) -> list[str]:
         ),
         _item(
             "2.",
-            f"**A report**, which holds all rows, {memory:.0f} bytes each: {_round(MEMORY_GIB * 2**30 / memory)} fill {MEMORY_GIB} GiB. "
-            "`report` refuses what does not fit.",
+            f"**A report**, which holds the columns of all rows, real numbers in four bytes. With the standard probes it takes "
+            f"{report.each:.0f} bytes for each training run: {report.at(10**7) / 2**30:.1f} GiB for 10^7, and {MEMORY_GIB} GiB for "
+            f"{_round(MEMORY_GIB * 2**30 / report.each)}. `report` refuses what does not fit.",
         ),
         _item(
             "3.",
@@ -173,6 +185,20 @@ def _then(costs: Costs, small: Size, large: Size) -> list[str]:
             f"**Reports of a subset.** The interval of a share is at most {2 * 1.96 * 0.5 / math.sqrt(REPORTED):.4f} wide from "
             f"{_power(REPORTED)} training runs. Run and report the file with fewer seeds (no row depends on their number), and read the "
             f"rows of the large folder part by part. Curves are of the first {CURVE_SEEDS} seeds in any case.",
+        ),
+    ]
+
+
+def _overhead(costs: Costs) -> list[str]:
+    found = costs.measured["overhead"]
+    cluster, pieces = (Ratio.of(found[f"{one}_seconds"], found[f"{other}_seconds"]) for one, other in COMPARED)
+    return [
+        "## The price of chunks and workers",
+        _wrapped(
+            f"Measured on {found['devices']} cores by `python -m bench.throughput.overhead` with {found['lanes']:,} training runs "
+            f"({WORKLOADS[found['workload']].says}) that take {cluster.seconds:.0f} s in one process. `run --on local:2` takes {cluster} "
+            f"times as long as `run`. In one process the {found['chunks']} chunks one after the other take {pieces} times as long as all "
+            f"training runs at once. Both are medians of {len(found['chunks_seconds'])} pairs of runs, with the range of the pairs."
         ),
     ]
 

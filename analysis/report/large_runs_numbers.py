@@ -59,6 +59,25 @@ class Line(NamedTuple):
         return self.beside * times + self.each * step * times * (times + 1) / 2
 
 
+class Ratio(NamedTuple):
+    """Seconds of one side over those of another, pair by pair."""
+
+    seconds: float
+    """The median of the other side."""
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, side: Sequence[float], other: Sequence[float]) -> Self:
+        """Return the ratio of two sides that were measured in turn."""
+        ratios = np.divide(side, other)
+        return cls(float(np.median(other)), float(np.median(ratios)), float(ratios.min()), float(ratios.max()))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
 @dataclass(frozen=True)
 class Costs:
     """Measured costs of runs beside their training; seconds are those of one core."""
@@ -89,6 +108,12 @@ class Costs:
     def manifest(self) -> Line:
         """Bytes of `run.json`, for each part and beside."""
         return Line.through([(one["parts"], one["manifest_bytes"]) for one in self.measured["parts"]])
+
+    @cached_property
+    def report(self) -> Line:
+        """Most bytes of memory of a report, for each training run and beside."""
+        measured = self.measured["report"]
+        return Line.through(list(zip(measured["training_runs"], measured["peak_bytes"], strict=True)))
 
     @property
     def fixed(self) -> float:

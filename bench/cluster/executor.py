@@ -3,7 +3,7 @@
 import queue
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +28,8 @@ from bench.runs.spans import Spans
 from bench.spec import Experiment
 
 AHEAD = 2
-"""Chunks that are handed out for each worker: the one that it trains, and the next, which waits there."""
+"""Chunks that are handed out for each worker: the one that it trains, and the next, which waits there. Of the small chunks that come last,
+there is one for each worker, so that none waits at one worker while another has nothing to do."""
 WAIT_SECONDS = 0.2
 """Longest time between two checks of signals."""
 COUNT_SECONDS = 1.0
@@ -92,8 +93,13 @@ class _Dealt:
     """A chunk that was handed out, and how many times it was before."""
 
     order: Order
+    small: bool
     preempted: int = 0
     failed: int = 0
+
+    def again(self, *, preempted: int = 0, failed: int = 0) -> "_Dealt":
+        """Return the chunk as it is handed out again."""
+        return replace(self, preempted=self.preempted + preempted, failed=self.failed + failed)
 
     @property
     def name(self) -> str:
@@ -109,7 +115,8 @@ class _Dealer:
         self._store, self._plan, self._progress = store, plan, progress
         self._again = Again(store, plan.lanes, inventory.lost)
         self._lost = inventory.lost
-        self._waiting = self._orders(inventory.missing)
+        self._waiting = self._chunks(inventory.missing)
+        self._next = next(self._waiting, None)
         self._dealt: dict[Future, _Dealt] = {}
         self._back: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._copies = _Copies()
@@ -126,8 +133,9 @@ class _Dealer:
     def goes_on(self) -> bool:
         """Hand out what the workers can take and take in what has come back; false once nothing is left to do."""
         workers = self._count_workers()
-        while len(self._dealt) < AHEAD * max(workers, 1) and (order := next(self._waiting, None)):
-            self._deal(_Dealt(order))
+        while self._next is not None and self._wanted(max(workers, 1)):
+            self._deal(self._next)
+            self._next = next(self._waiting, None)
         if not self._dealt:
             self._copies.check()
             return False
@@ -153,22 +161,27 @@ class _Dealer:
         if self._copies.again:
             self._progress.said.append(f"{self._copies.again} chunks were trained twice, with the same rows to the last bit")
 
-    def _orders(self, missing: Spans) -> Iterator[Order]:
+    def _wanted(self, workers: int) -> bool:
+        """Tell whether the next chunk is to be handed out."""
+        assert self._next is not None
+        small = sum(dealt.small for dealt in self._dealt.values())
+        return len(self._dealt) < AHEAD * workers and not (self._next.small and small >= workers)
+
+    def _chunks(self, missing: Spans) -> Iterator[_Dealt]:
         text = self._plan.experiment.text
         for chunk in chunks(self._plan):
             lanes = chunk.lanes & missing
             if lanes:
                 manifest = self._store.manifest
                 expected = None if self._mixed else manifest.latest
-                yield Order(
-                    chunk._replace(lanes=lanes).key(self._plan), text, chunk.program, lanes, manifest.block_width[chunk.program], expected
-                )
+                key, width = chunk._replace(lanes=lanes).key(self._plan), manifest.block_width[chunk.program]
+                yield _Dealt(Order(key, text, chunk.program, lanes, width, expected), chunk.small)
 
     def _deal(self, dealt: _Dealt) -> None:
         # The width may have been chosen since the order was written.
         order = dealt.order._replace(width=self._store.manifest.block_width[dealt.order.program])
         future = self._client.submit(train_chunk, order, key=dealt.name, pure=False, resources={"DEVICE": 1}, retries=0)
-        self._dealt[future] = _Dealt(order, dealt.preempted, dealt.failed)
+        self._dealt[future] = replace(dealt, order=order)
         future.add_done_callback(self._back.put)
 
     def _count_workers(self) -> int:
@@ -199,7 +212,7 @@ class _Dealer:
             future.release()
             if isinstance(found, Refused):
                 self._dismiss(found)
-                self._deal(_Dealt(dealt.order, dealt.preempted + 1, dealt.failed))
+                self._deal(dealt.again(preempted=1))
             else:
                 self._receive(dealt, found)
             return
@@ -209,9 +222,9 @@ class _Dealer:
         if error is None or isinstance(error, KilledWorker):
             if dealt.preempted == PREEMPTIONS:
                 raise OSError(f"a chunk was handed out {PREEMPTIONS:,} times to workers that went away")
-            self._deal(_Dealt(dealt.order, dealt.preempted + 1, dealt.failed))
+            self._deal(dealt.again(preempted=1))
         elif dealt.failed < FAILURES:
-            self._deal(_Dealt(dealt.order, dealt.preempted, dealt.failed + 1))
+            self._deal(dealt.again(failed=1))
         else:
             raise ValueError(one_line(f"a worker could not train a chunk: {described(error)}")) from error
 
@@ -227,7 +240,7 @@ class _Dealer:
         order, widths = dealt.order, list(self._store.manifest.block_width)
         if widths[order.program] not in (0, done.width):
             self._redone += 1
-            self._deal(_Dealt(order, dealt.preempted + 1, dealt.failed))
+            self._deal(dealt.again(preempted=1))
             return
         if not widths[order.program]:
             widths[order.program] = done.width

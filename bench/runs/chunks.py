@@ -32,6 +32,8 @@ class Chunk(NamedTuple):
     lanes: Spans
     seconds: float
     """Time on the nominal device if all lanes spend their budgets."""
+    small: bool
+    """Whether it is one of the small chunks that come last."""
 
     def key(self, plan: Plan) -> str:
         """Return the name of the chunk: a digest of what trains and of the numbers of its lanes."""
@@ -53,7 +55,7 @@ def chunks(plan: Plan) -> Iterator[Chunk]:
             large = max(0, len(lanes) // size - LAST_CHUNKS) * size
             head, tail = lanes.split(large)
             for piece in tail.pieces(max(1, size // 4)) if small else head.pieces(size):
-                yield Chunk(index, piece, len(piece) * costs[index])
+                yield Chunk(index, piece, len(piece) * costs[index], small)
 
 
 def lane_seconds(program: Program) -> float:

@@ -1,6 +1,7 @@
 """The costs of a large run beside the training: `python -m bench.throughput.large_runs FILE` measures it and writes FILE.
 
-Times are those of the processor, summed over the threads of this process, so that other processes on the machine hardly change them.
+Times are those of the processor, summed over the threads of this process, so that other processes on the machine hardly change them; those
+of `bench.throughput.overhead` are those of the clock.
 """
 
 import hashlib
@@ -29,10 +30,12 @@ from bench.runs.chunks import chunks
 from bench.runs.environment import current_provenance, now, versions
 from bench.runs.folder import RunFolder
 from bench.runs.manifest import Part
-from bench.runs.parquet import packed, read_rows
+from bench.runs.parquet import packed
 from bench.runs.plan import Plan, plan
 from bench.runs.spans import Spans
 from bench.throughput.measure import processor_name
+from bench.throughput.overhead import overhead
+from bench.throughput.report_memory import report_memory
 from bench.throughput.workloads import WORKLOADS
 
 CENSUS = WORKLOADS["census-2-4-1"]
@@ -62,11 +65,12 @@ def main(file: Path) -> None:
         "versions": versions() | {"distributed": distributed.__version__},
         "chunk_lanes": len(chunk.lanes),
         "row_bytes": len(content) / len(rows),
-        "row_bytes_in_memory": _bytes_in_memory(planned, rows),
         "training": _training(planned, pool, chunk.lanes),
         "parts": _parts(planned, rows),
         "in_order_seconds_per_row": _in_order(planned, rows),
         **_dask(planned, chunk.lanes, content),
+        "overhead": overhead(),
+        "report": report_memory(),
     }
     file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
@@ -99,13 +103,6 @@ def _parts(planned: Plan, rows: pa.Table) -> list[dict[str, float]]:
             seconds = _fastest(lambda: store.append([("lanes", content)], made))
             found.append({"parts": count, "manifest_bytes": (store.folder / "run.json").stat().st_size, "append_seconds": seconds})
     return found
-
-
-def _bytes_in_memory(planned: Plan, rows: pa.Table) -> float:
-    """Return bytes per row of rows that a report has read."""
-    with _folder(planned) as store:
-        store.append([("lanes", rows)], (store.manifest.latest.id,))
-        return int(read_rows(store.folder, store.manifest).memory_usage(deep=True).sum()) / len(rows)
 
 
 def _in_order(planned: Plan, rows: pa.Table) -> float:

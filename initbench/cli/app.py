@@ -35,10 +35,29 @@ def initbench(
     """Measure what an initialization changes, over thousands of seeds."""
 
 
-for command in (
-    *(run, report, reproduce, status, merge, worker, figure, compare, replay, ends, verify, site, throughput),
-    *(new, league, check, audit, judge),
-):
-    app.command()(command)
-app.command("list")(list_things)
-app.command()(doctor)
+COMMANDS = (
+    (run, "run x11-xor-width --seeds 2000"),
+    (report, "report results/runs"),
+    (reproduce, "reproduce x11-xor-width"),
+    (status, "status results/runs --watch"),
+    (merge, "merge shards/0 shards/1 --out results/runs"),
+    (worker, "worker tcp://127.0.0.1:8786"),
+    (figure, "figure results/runs/x11-xor-width width --size 3.3x2.5"),
+    (compare, "compare results/runs/x11-xor-width reports/x11-xor-width"),
+    (replay, "replay reports/x11-xor-width --worst"),
+    (ends, "ends reports/x11-xor-width --data ends.csv"),
+    (verify, "verify reports"),
+    (site, "site --out results/site"),
+    (throughput, "throughput --peers"),
+    (new, "new first"),
+    (league, "league my_module:orthogonal --option gain=1.1 --quick"),
+    (check, "check my_module:orthogonal"),
+    (audit, "audit my_module:MLP --input 784"),
+    (judge, "judge accuracies.csv --margin 0.005 --out page"),
+    (list_things, "list initializers --long"),
+    (doctor, "doctor"),
+)
+"""All commands, each with an example of its use."""
+
+for command, example in COMMANDS:
+    app.command(example.split()[0], epilog=f"Example: initbench {example}")(command)

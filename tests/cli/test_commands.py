@@ -11,12 +11,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from typer.main import get_command
 
 import bench
 import initbench.cli.run
 from bench.initializers import initializer
 from bench.runs.estimate import Trial
 from bench.spec import catalog
+from initbench.cli.app import COMMANDS, app
 from initbench.stop import Stopped
 from tests.commands import MINE, call
 
@@ -268,6 +270,14 @@ def test_a_new_experiment_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.
 def test_the_version_and_the_short_help() -> None:
     assert re.fullmatch(r"initbench \d+\.\d+\.\d+\S*\n", call("--version").output)
     assert "--seeds" in call("run", "-h").output
+
+
+@pytest.mark.parametrize(("example", "arguments"), [(example, example.split()) for _, example in COMMANDS])
+def test_the_help_of_each_command_has_an_example_that_it_takes(example: str, arguments: list[str]) -> None:
+    command = get_command(app).commands[arguments[0]]  # type: ignore[attr-defined]
+    command.make_context(arguments[0], arguments[1:])
+    assert f"Example: initbench {example}" in " ".join(call(arguments[0], "--help").output.split())
+    assert call(*arguments, "--wrong").exit_code == 2
 
 
 def test_a_signal_ends_what_was_started_for_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import bench.cluster.executor
 import bench.runs.chunks
 from bench import Experiment, run
 from bench.cluster.connect import Tls, cluster
-from bench.cluster.executor import OnCluster, _Copies
+from bench.cluster.executor import OnCluster, _Copies, _Dealer, _Dealt
 from bench.cluster.task import Order, Refused, Trained, _pool, train_chunk
 from bench.runs.manifest import read_manifest
 from bench.runs.progress import Progress
@@ -84,6 +84,24 @@ def test_a_cluster_leaves_the_files_that_one_process_leaves(client: Client, want
         change(folder, complete=False)
         run(wanted, tmp_path, executor=OnCluster(client))
         assert sums(folder) == sums(here)
+
+
+def test_of_the_small_chunks_at_the_end_none_waits(
+    client: Client, wanted: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way: list[tuple[int, int]] = []
+
+    def deal(dealer: _Dealer, dealt: _Dealt) -> None:
+        hand_out(dealer, dealt)
+        small = [one.small for one in dealer._dealt.values()]
+        under_way.append((len(small), sum(small)))
+
+    hand_out = _Dealer._deal
+    monkeypatch.setattr(_Dealer, "_deal", deal)
+    run(wanted, tmp_path, executor=OnCluster(client))
+    # Two workers: of the large chunks each has one that waits, of the small ones none.
+    assert max(all_of_them for all_of_them, _ in under_way) == 4
+    assert max(small for _, small in under_way) == 2
 
 
 def test_a_run_of_one_process_goes_on_on_a_cluster(client: Client, wanted: Experiment, here: Path, tmp_path: Path) -> None:
