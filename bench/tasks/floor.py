@@ -41,7 +41,7 @@ def floor_of(x: Float[Array, "example input"], y: Float[Array, "example 1"], los
     return Loss.of(loss)(basis @ (basis.T @ y), y)
 
 
-# One data set at a time, as a batch of factorizations may wait for ever (`bench.linalg`).
+# One data set at a time, so that its floor does not depend on how many there are.
 @sequential_vmap
 def _logistic_floor(design: Float[Array, "example weight"], y: Float[Array, " example"]) -> Float[Array, ""]:
     """Return the least mean cross-entropy of logistic regression, by Newton's method with step halving.
