@@ -35,11 +35,11 @@ MOST_SECONDS = 1.5
 SAME = "the same bytes as in one process"
 
 
-def reference(scratch: Path) -> Reference:
+def reference(scratch: Path, experiment: str = EXPERIMENT) -> Reference:
     """The run of many chunks, in one process."""
     scratch.mkdir(parents=True, exist_ok=True)
     file, whole = scratch / "cluster.toml", scratch / "whole"
-    file.write_text(EXPERIMENT, encoding="utf-8")
+    file.write_text(experiment, encoding="utf-8")
     run = child.train(scratch / "whole.txt", file, whole)
     if run.ended():
         raise RuntimeError(f"the run without faults failed: {run.printed[-2000:]}")
@@ -107,7 +107,7 @@ def _kill_workers(running: Cluster, client: subprocess.Popen[bytes], out: Path, 
     killed = 0
     while killed < tries and client.poll() is None:
         # Each time some chunks have come back since the last kill, and then at any moment of those under way.
-        _wait_for_rows(out, client)
+        wait_for_rows(out, client)
         time.sleep(rng.uniform(0, MOST_SECONDS))
         victim = rng.choice([worker for worker in running.workers if worker.poll() is None])
         trainer = trainer_of(victim)
@@ -224,11 +224,11 @@ def other_bits(scratch: Path, tries: int) -> Record:
 def _until_chunks_came(running: Cluster, good: Reference, out: Path) -> subprocess.Popen[bytes]:
     """Start the command and return it once more rows are there than before."""
     client = running.run(good.file, out)
-    _wait_for_rows(out, client)
+    wait_for_rows(out, client)
     return client
 
 
-def _wait_for_rows(out: Path, client: subprocess.Popen[bytes]) -> None:
+def wait_for_rows(out: Path, client: subprocess.Popen[bytes]) -> None:
     """Wait until there are more rows than now, or the command has ended."""
     before = rows_in(out / NAME)
     wait_until(lambda: rows_in(out / NAME) > before or client.poll() is not None)

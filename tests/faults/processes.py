@@ -30,6 +30,7 @@ class Cluster:
     file: Path
     scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    clients: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_scheduler(self) -> None:
         """Start a scheduler, at a new address."""
@@ -47,7 +48,9 @@ class Cluster:
 
     def run(self, file: Path, out: Path, name: str = "client") -> subprocess.Popen[bytes]:
         """Start `initbench run FILE --on` this cluster; each chunk is written as it comes."""
-        return self._start(name, "-m", "tests.faults.often", "run", str(file), "--out", str(out), "--on", str(self.file))
+        client = self._start(name, "-m", "tests.faults.often", "run", str(file), "--out", str(out), "--on", str(self.file))
+        self.clients.append(client)
+        return client
 
     def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **SCHEDULER}
