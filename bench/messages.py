@@ -58,7 +58,9 @@ def explain(error: ValidationError, root: type[BaseModel], also: Iterable[str] =
     place, owner = _place(fault["loc"], root)
     if fault["type"] == "extra_forbidden":
         known = {*owner.model_fields, *also}
-        return f"unknown key '{one_line(place, LONGEST_PART)}'; {nearest(str(fault['loc'][-1]), known)}"
+        name = str(fault["loc"][-1])
+        instead = getattr(owner, "INSTEAD", {}).get(name) or nearest(name, known)
+        return f"unknown key '{one_line(place, LONGEST_PART)}'; {instead}"
     same_place = [other for other in faults if _place(other["loc"], root)[0] == place]
     # The fault of a user's own piece, or of a table, is never that it is no name of the package's.
     if _stands_for_itself(fault["input"]) and (told := [other for other in same_place if other["type"] == "value_error"]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _end_children() -> None:
 
 def end(number: int, frame: FrameType | None = None) -> None:
     """A signal handler: one line, and the end."""
+    _answer()
     try:
         say(f"stopped by {signal.Signals(number).name}; what was written before is kept, and the same command does the rest")
     finally:
@@ -77,6 +79,37 @@ def end_at_once() -> None:
         return
     for number in CAUGHT:
         signal.signal(number, end)
+    if os.name == "posix":
+        _watch_over()
+
+
+_answered = 0.0
+"""When a handler was called last. Python calls handlers in the main thread alone, and not while a library's code runs there."""
+
+
+def _answer() -> None:
+    global _answered
+    _answered = time.monotonic()
+
+
+def _watch_over() -> None:
+    """End the process from another thread where the main thread does not come back from a library to answer a signal."""
+    import threading
+
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    threading.Thread(target=_end_unanswered, args=(heard,), daemon=True).start()
+
+
+def _end_unanswered(heard: int) -> None:
+    while True:
+        number = os.read(heard, 1)[0]
+        if number in CAUGHT:
+            before = time.monotonic() - AGAIN_SECONDS
+            time.sleep(GRACE_SECONDS)
+            if _answered < before:
+                end(number)
 
 
 def _catch(handler: Any) -> dict[int, Any]:
@@ -111,6 +144,7 @@ class Unwinding:
         _restore(self._before)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
+        _answer()
         _catch(end)
         _end_children()
         raise Stopped(number)
@@ -158,6 +192,7 @@ class Stoppable:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         import threading
 
+        _answer()
         if self._came:
             end(number)
         self._came.append(number)

@@ -1,8 +1,10 @@
 """The figures of a report whose experiment file declares none: shares, distributions and curves over the axes of its grid."""
 
+from analysis.rows.measures import RATES
 from analysis.words import column_words
 from bench.spec import Experiment, Figure
 
+LOSS = "loss_final"
 MOST_COLORS, MOST_PANELS = 10, 9
 """Largest numbers of values of an axis that are told apart by color, and by panel."""
 
@@ -21,7 +23,7 @@ def figures_of(experiment: Experiment) -> tuple[Figure, ...]:
         return ()
     color = _first(sizes, MOST_COLORS, ())
     panel = _first(sizes, MOST_PANELS, (color,))
-    solves = any(cell.settings.training.solved_below is not None for cell in experiment.cells)
+    solves = experiment.has_threshold
     figures = [_shares(sizes)] if solves else []
     if color is None:
         return tuple(figures)
@@ -29,12 +31,19 @@ def figures_of(experiment: Experiment) -> tuple[Figure, ...]:
     if solves:
         caption = f"Share of training runs that are solved by each step{over}."
         figures.append(Figure(name="steps", kind="ecdf", x="steps_to_solve", color=color, panel=panel, caption=caption))
-    caption = f"Distribution of the final training loss{over}."
-    figures.append(Figure(name="loss", kind="ecdf", x="loss_final", color=color, panel=panel, caption=caption))
+    for column in _distributed(experiment):
+        caption = f"Distribution of the {column_words(column)}{over}."
+        name = "loss" if column == LOSS else column.replace("_", "-")
+        figures.append(Figure(name=name, kind="ecdf", x=column, color=color, panel=panel, caption=caption))
     if "curves" not in experiment.unreported:
         caption = f"Training loss: median and middle 80% of training runs{over}."
         figures.append(Figure(name="curves", kind="curve", y="loss", color=color, panel=panel, caption=caption))
     return tuple(figures)
+
+
+def _distributed(experiment: Experiment) -> list[str]:
+    """Return the columns whose distributions are drawn: those that the claims judge, apart from shares, and the final training loss."""
+    return list(dict.fromkeys([*(claim.measure for claim in experiment.claim if claim.measure and claim.measure not in RATES), LOSS]))
 
 
 def _shares(sizes: dict[str, int]) -> Figure:

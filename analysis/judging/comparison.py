@@ -74,7 +74,7 @@ def order_decision(claim: Claim, condition: dict[str, Any], mine: Side, theirs: 
         estimator = pairs if sides.is_paired else "difference of shares, Newcombe's interval"
     else:
         middle, interval = 0.5, sides.improvement
-        measure = f"P({mine.measure} larger), medians {_typical(np.median, sides.a)} and {_typical(np.median, sides.b)}"
+        measure = f"P({mine.measure} larger) (medians {_typical(np.median, sides.a)} and {_typical(np.median, sides.b)})"
         over = "over all pairs, interval of Clopper and Pearson for independent ones"
         estimator = f"P(a > b) + P(a = b) / 2 {f'over pairs with the same seeds: {SHARE}' if sides.is_paired else over}"
     decide = more_than(middle + margin_of(claim))

@@ -81,6 +81,7 @@ def experiment_page(result: Result, frames: dict[str, pd.DataFrame]) -> str:
         markdown(pd.DataFrame(_provenance(run), columns=["", " "])),
         _files(run, tuple(frames)),
         f"Commands are given in the folder that holds all reports. To train it again: `initbench run {trained_by(experiment.name)}`. "
+        f"{_needed(run)}"
         f"To make every figure and table on this page from the stored rows: {again}.",
         "## Cite",
         entry_of_run(run),
@@ -130,6 +131,13 @@ def _files(run: Run, names: tuple[str, ...]) -> str:
         "([its columns](summary.columns.csv)), [claims.json](claims.json); "
         f"tables: {', '.join(f'{name} ([LaTeX](tables/{name}.tex), [CSV](tables/{name}.csv))' for name in names)}."
     )
+
+
+def _needed(run: Run) -> str:
+    """A sentence on the user's own modules and data that training needs; empty if there are none."""
+    own = sorted(run.manifest.latest.own.items())
+    listed = ", ".join(f"`{plain_text(name)}` (sha256 {digest[:12]})" for name, digest in own)
+    return f"That needs what the rows were made with, installed or in the current folder: {listed}. " if own else ""
 
 
 def trained_by(name: str) -> str:

@@ -83,7 +83,7 @@ def verdict_frame(result: Result) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "claim": verdict.family if verdict.family != result.name else "",
+                "claim": verdict.family if verdict.family != result.name else verdict.id,
                 "says": verdict.says,
                 "where": condition(verdict),
                 "verdict": outcome(verdict) + (", interim" if result.run.interim else ""),
@@ -106,7 +106,7 @@ def claim_frame(result: Result) -> pd.DataFrame:
         shown = typical(verdicts)
         lines.append(
             {
-                "claim": verdicts[0].family if verdicts[0].family != result.name else "",
+                "claim": verdicts[0].family if verdicts[0].family != result.name else identity,
                 "says": verdicts[0].says,
                 "verdict": overall(verdicts) + standing(verdicts) + (", interim" if result.run.interim else ""),
                 "rule": rules[identity].text if identity in rules else "",
@@ -135,19 +135,26 @@ def _more(line: pd.Series) -> dict[str, str]:
     return found
 
 
+def _solving(line: pd.Series) -> dict[str, str]:
+    """Columns of experiments whose training runs can be solved: the share that is, and how long it takes."""
+    return {
+        "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
+        "steps": f"{line['steps_median']:.0f}" if np.isfinite(line["steps_median"]) else "never",
+    }
+
+
 def cell_frame(result: Result) -> pd.DataFrame:
     """The table with one line per cell."""
     lines = []
+    solves = result.run.experiment.has_threshold
     for _, line in result.summary.iterrows():
-        never = not np.isfinite(line["steps_median"])
         lines.append(
             {
                 **{axis: value_words(line[axis]) for axis in result.run.experiment.axes},
                 "runs": f"{line['lanes']:,}",
-                "solved": f"{line['solved']:.3f} [{line['solved_low']:.3f}, {line['solved_high']:.3f}]",
+                **(_solving(line) if solves else {}),
                 "stuck": f"{line['stuck']:.3f}",
                 "diverged": f"{line['diverged']:.3f}",
-                "steps": "never" if never else f"{line['steps_median']:.0f}",
                 "loss": "diverged" if np.isinf(line["loss_median"]) else f"{line['loss_median']:.3g}",
                 **_more(line),
             }

@@ -48,7 +48,8 @@ def _words(cell: Cell) -> str:
 def _line(run: Run, words: str, cell: Cell, found: Task) -> dict[str, str] | None:
     """The line of a task, on the first data sets of its rows; None without test examples, or if one data set is too large."""
     seeds = run.lanes.loc[run.lanes["cell"] == cell.id, "data_seed"].drop_duplicates()
-    drawn = data_sets(cell, seeds.head(MOST_SETS if found.seeded else 1), MOST_BYTES)
+    count = len(seeds) if found.seeded else 1
+    drawn = data_sets(cell, seeds.head(min(count, MOST_SETS)), MOST_BYTES)
     parts = [[np.asarray(part) for part in (data.x, data.y, data.test_x, data.test_y)] for data in drawn if data.test_x is not None]
     if not parts:
         return None
@@ -61,5 +62,5 @@ def _line(run: Run, words: str, cell: Cell, found: Task) -> dict[str, str] | Non
         "linear model": "logistic regression" if is_class else "least squares",
         "reaches": f"test {'accuracy' if is_class else 'R²'} {np.median(scores):.3f}",
         "range": f"{min(scores):.3f} to {max(scores):.3f}",
-        "on": f"{len(scores)} {sets}{'s' if len(scores) > 1 else ''}",
+        "on": f"{'the first ' if len(scores) < count else ''}{len(scores)} {sets}{'s' if len(scores) > 1 else ''}",
     }

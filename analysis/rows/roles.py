@@ -75,9 +75,11 @@ def roles_of(columns: Columns, setting: str | None, metric: str | None, seed: st
             raise ValueError(f"no column could be the setting{wide}; choose it with --setting: {nearest('', free)}")
     if metric is None:
         rest = [name for name in numeric if name != setting]
+        left = [name for name in free if name != setting]
+        # In a column of numbers a single other cell is a fault of that cell, which is named as the numbers are read.
+        rest = rest or [name for name in left if _is_mostly_numeric(columns[name])]
         metric = _only("metric", [name for name in rest if _is_metric(name)] or rest)
         if metric is None:
-            left = [name for name in free if name != setting]
             raise ValueError(f"no other column holds numbers alone; choose the metric with --metric: {nearest('', left)}")
     return Roles(seed, setting, metric)
 
@@ -93,6 +95,10 @@ def _is_numeric(cells: list[str]) -> bool:
     """Whether a column holds numbers and failed runs alone, and at least one number."""
     numbers = [number_of(cell) for cell in cells]
     return None not in numbers and any(number is not None and number == number for number in numbers)
+
+
+def _is_mostly_numeric(cells: list[str]) -> bool:
+    return sum(number_of(cell) is not None for cell in cells) > len(cells) / 2
 
 
 def _is_metric(name: str) -> bool:

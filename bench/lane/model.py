@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
@@ -81,8 +82,13 @@ class Model:
 
     def as_built(self) -> dict[Path, Any]:
         """Return the values that the model builds for its parameters and its other variables."""
-        with self.calling(), jax.ensure_compile_time_eval():
-            return built_values(self._build())
+        with jax.ensure_compile_time_eval():
+            return {path: np.asarray(value) for path, value in self.built_with(root()).items()}
+
+    def built_with(self, key: KeyScalar) -> dict[Path, Any]:
+        """Return the values that the model builds with a key, which may be traced, for its parameters and its other variables."""
+        with self.calling():
+            return built_values(self._build(key))
 
     def module(self, params: Params) -> Any:
         """Return the flax module with these values, as it is measured."""

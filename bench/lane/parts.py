@@ -120,7 +120,6 @@ def modes_of(passed: Any, values: Params, key: Any, x: jax.ShapeDtypeStruct) -> 
     return Modes(bool(moving) or traced[True] != traced[False], drawing[True], drawing[False], moving)
 
 
-def built_values(module: Any) -> dict[Path, np.ndarray | Array]:
+def built_values(module: Any) -> dict[Path, Any]:
     """Return the parameters and other variables of a module as it was built, but not its random streams."""
-    flat = nnx.to_flat_state(nnx.state(module))
-    return {path: np.asarray(_value(leaf)) for path, leaf in flat if not isinstance(leaf, nnx.RngState)}
+    return {path: _value(leaf) for path, leaf in nnx.to_flat_state(nnx.state(module)) if not isinstance(leaf, nnx.RngState)}

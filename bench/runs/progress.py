@@ -18,6 +18,8 @@ class Progress:
     """Time since training was started."""
     note: str = ""
     """A word on the work at hand, such as compiling, if that is not training."""
+    can_solve: bool = True
+    """Whether some training run has a loss below which it is solved."""
     said: list[str] = field(default_factory=list)
     """Facts for the user to know afterwards: what was damaged, repaired, mixed."""
 

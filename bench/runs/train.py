@@ -75,7 +75,7 @@ class _Pass:
     def __init__(self, store: RunFolder, planned: Plan, wanted: Spans, executor: Executor, watch: Watch, mixed: bool) -> None:
         self._store, self._plan, self._wanted = store, planned, wanted
         self._executor, self._watch, self._mixed = executor, watch, mixed
-        self._progress = Progress(len(wanted), 0)
+        self._progress = Progress(len(wanted), 0, can_solve=planned.experiment.has_threshold)
         self._share: Share | None = None
 
     def begin_shard(self, shard: Shard) -> None:

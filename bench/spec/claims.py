@@ -1,6 +1,6 @@
 """Claims of an experiment file: statements with the criteria that judge them, and the published numbers beside them."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,9 @@ class Control(Part):
 
 class Claim(Part):
     """A statement and the criterion that judges it, both in the file before the run, or marked as `edited`."""
+
+    INSTEAD: ClassVar = {"less_than": "of which `greater_than` with its two sides swapped says the same"}
+    """What to write in place of a key that there is not."""
 
     id: Name
     says: str

@@ -180,6 +180,11 @@ class Experiment(Part):
         other.__dict__["cells"] = [replace(cell, id=identity) for cell, identity in zip(self.cells, ids, strict=True)]
         return other
 
+    @cached_property
+    def has_threshold(self) -> bool:
+        """Whether some cell has a loss below which a training run is solved."""
+        return any(cell.settings.training.solved_below is not None for cell in self.cells)
+
     @property
     def training_hash(self) -> str:
         """Digest of what trains: cells and probes, but not the number of seeds, which may grow, nor anything that only judges rows."""

@@ -123,7 +123,8 @@ class _Sections:
         if section not in tree:
             field = Settings.model_fields[section]
             if field.is_required():
-                raise ValueError(f"{section}: missing; a name, or a table with a name")
+                kept = ', or { name = "zeros", scheme = "as_built" } to keep what the model builds' if section == "initializer" else ""
+                raise ValueError(f"{section}: missing; a name, or a table with a name{kept}; `initbench list {section}s` shows all")
             return field.default, "", []
         part = validated(section, tree[section])
         if section in ("task", "model"):

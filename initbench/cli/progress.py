@@ -66,7 +66,7 @@ class Told:
     def watch(self, progress: "Progress") -> None:
         """Show this progress."""
         rate = f"{progress.seed_steps / progress.seconds:,.0f} seed-steps/s" if progress.seconds else ""
-        solved = f"{progress.solved / progress.done:.1%} solved" if progress.done else ""
+        solved = f"{progress.solved / progress.done:.1%} solved" if progress.done and progress.can_solve else ""
         note = plain_text(progress.note)
         self._bar.update(self._task, total=progress.lanes, completed=progress.done, rate=rate, solved=solved, note=note)
         self._tell_facts(progress)

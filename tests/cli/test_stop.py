@@ -171,3 +171,26 @@ def test_a_terminal_shows_its_cursor_after_a_signal() -> None:
     assert os.read(ours, 1000).endswith(b"\x1b[?25h")
     os.close(ours)
     os.close(theirs)
+
+
+STUCK = """
+from initbench import stop
+stop.end_at_once()
+stop.GRACE_SECONDS = 0.2
+import ctypes
+library, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+library.pthread_mutex_lock(lock)
+print("waits", flush=True)
+library.pthread_mutex_lock(lock)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_that_waits_for_ever_in_a_library(number: signal.Signals) -> None:
+    """Python then cannot call its handlers, as in a compiled program whose threads wait for each other."""
+    process = subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "waits\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert said == f"initbench: stopped by {number.name}; what was written before is kept, and the same command does the rest\n"

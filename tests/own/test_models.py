@@ -1,16 +1,22 @@
 """Users' own models: the order of their weights, their noise, and axes that nobody knows."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis.rows.load import load
+from bench import run
 from bench.lane.initial import initial_parameters, parameter_keys, zeroed_layers
 from bench.lane.order import use
 from bench.models import model
 from bench.spec import InitializerSpec
+from bench.tasks.definition import Data
+from tests.conftest import experiment
 from tests.own.user import network, planned
 
 
@@ -88,3 +94,36 @@ def test_a_layer_of_flax_tells_which_axes_of_its_weights_are_inputs() -> None:
     drawn = initial_parameters(net, start, parameter_keys(net, 0), jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"))
     matrix = np.asarray(drawn["query"]["kernel"]).reshape(4, 4)
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(4), atol=1e-5)
+
+
+def test_a_model_keeps_the_start_that_it_builds_itself() -> None:
+    net = network("pieces:Started")
+
+    def start(seed: int, scheme: str | None, **options: Any) -> Any:
+        spec = InitializerSpec.model_validate({"name": "glorot_normal", "scheme": scheme, **options})
+        assert spec.random
+        data = Data(jnp.ones((3, 2)), jnp.ones(3), None, None, jnp.zeros(()))
+        keys = parameter_keys(net, seed)
+        one = jax.jit(lambda keys: initial_parameters(net, spec, keys, jnp.ones(()), jnp.zeros(()), jnp.dtype("float32"), data))
+        return jax.tree.map(np.asarray, one(keys))
+
+    built, other, replaced = start(0, "as_built"), start(1, "as_built"), start(0, None)
+    for found in (built, other):
+        assert np.all(found["first"]["kernel"] == 0.5) and np.all(found["first"]["bias"] == 3) and np.all(found["norm"]["scale"] == 2)
+        assert np.all(found["second"]["bias"] == 3) and np.isclose(np.linalg.norm(found["second"]["kernel"]), 1)
+    assert not np.array_equal(built["second"]["kernel"], other["second"]["kernel"])
+    assert not np.all(replaced["first"]["kernel"] == 0.5) and not np.any(replaced["first"]["bias"])
+    # What the file says of single layers goes before what the model builds.
+    zeroed = start(0, "as_built", zero_layers=["second"], layers={"first": {"name": "constant", "value": 1.0}})
+    assert np.all(zeroed["first"]["kernel"] == 1) and not np.any(zeroed["second"]["kernel"])
+
+
+def test_the_start_of_a_model_is_the_same_for_every_block_and_number_of_seeds(tmp_path: Path) -> None:
+    """Its orthogonal weights are factorized, one lane at a time."""
+    tables = []
+    for seeds in (3, 9):
+        model, initializer = "pieces:Started", {"name": "zeros", "scheme": "as_built"}
+        folder = run(experiment(model=model, initializer=initializer, seeds={"init": seeds}, training={"steps": 20}), tmp_path / str(seeds))
+        tables.append(load(folder, ["pieces"]).lanes.set_index("init_seed").loc[range(3)])
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[0]["weight_norm_initial"].nunique() == 1 and tables[0]["params_digest"].nunique() == 3

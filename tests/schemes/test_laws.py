@@ -187,6 +187,9 @@ def in_the_limit(name: str) -> bool:
             layers = drawn(network(widths=[2]), name)["layers"]
             units, outgoing = np.asarray(layers[0]["kernel"]).T, np.asarray(layers[1]["kernel"])
             return np.array_equal(units[0], units[1]) and np.array_equal(outgoing[0], -outgoing[1])
+        case "as_built":
+            net = network(widths=[300], activation="tanh")
+            return np.isclose(np.var(drawn(net, name, "zeros")["layers"][1]["kernel"]) * 300, 1, rtol=0.2)
         case "chrono":
             cell = drawn(network("lstm", features=1, width=50), {"name": name, "longest": 2.001}, "zeros")["cell"]
             return np.allclose(jax.nn.sigmoid(cell["forget"]["bias"]), 0.5, atol=1e-3)

@@ -35,7 +35,7 @@ class _Tried:
     """A model with its options, built as it builds itself, and as the network that trains."""
 
     def __init__(self, name: str, options: dict[str, Any], inputs: int, outputs: int) -> None:
-        self._entry, self._raw = model[name], {"name": name, **options}
+        self._entry, self._options, self._raw = model[name], options, {"name": name, **options}
         self._inputs, self._outputs = inputs, outputs
         self._module: Any = None
         self._network: Network | None = None
@@ -64,6 +64,17 @@ class _Tried:
             self._fits = True
             return
         check_trace(self._entry, (jax.eval_shape(self._outputs_of, self._examples(1)), []), self._outputs, "float32")
+
+    def resized(self) -> None:
+        _ = self._trained
+        other = _Tried(self._entry.name, self._options, self._inputs, self._outputs + 1)
+        try:
+            other.built()
+            other.networked()
+            other.shaped()
+        except PieceError as error:
+            fix = "take `outputs` in its constructor to fit others"
+            raise Untried(f"it gives {self._outputs} outputs whatever the task needs, and fits such tasks alone; {fix}") from error
 
     def finite(self) -> None:
         check_outputs(self._entry, np.asarray(self._outputs_of(self._examples(MOST_EXAMPLES))))
@@ -140,6 +151,7 @@ def of_model(name: str, options: dict[str, Any], inputs: int, outputs: int) -> I
         tried.shaped,
         shape,
     )
+    yield Trial("it has as many outputs as a task needs", tried.resized)
     yield Trial("with the weights that it builds itself its outputs are finite", tried.finite)
     yield Trial("it can be trained in float64", tried.doubled, "write outputs.astype(x.dtype), and no float32 of its own")
     yield Trial("every weight tells which of its axes are inputs", tried.clear)
