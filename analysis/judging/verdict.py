@@ -81,6 +81,8 @@ class Verdict:
         return _VERDICT.validate_python({**record, **numbers})
 
 
+TOO_FEW = "too few independent training runs for an interval"
+
 _VERDICT = TypeAdapter(Verdict)
 
 
@@ -99,6 +101,8 @@ def verdict_on(run: Run, question: Question, failed: Sequence[str]) -> Verdict:
     alone: Outcome = "undecided" if answer is None else "supported" if answer else "refuted"
     if failed or question.withheld:
         alone, reason = "withheld", f"law not met: {', '.join(failed)}" if failed else question.withheld
+    elif answer is None and not reason and np.isinf((interval.low, interval.high)).all():
+        reason = TOO_FEW
     return Verdict(
         id=claim.id,
         family=claim.family or run.experiment.name,

@@ -30,7 +30,7 @@ from analysis.report.large_runs_numbers import (
     sizes,
 )
 from analysis.stats.preemptions import cheapest_seconds
-from bench.runs.chunks import CHUNK_SECONDS, LAST_CHUNKS
+from bench.runs.chunks import CHUNK_SECONDS, LAST_CHUNKS, SMALLER
 from bench.runs.manifest import MOST_MANIFEST
 from bench.runs.order import ROWS_PER_PART
 from bench.runs.part_writer import FLUSH_SECONDS, MOST_ROWS
@@ -234,7 +234,7 @@ def _preemptions(costs: Costs) -> list[str]:
             "seconds until a worker is back (after Daly 2006); they are lowest at about sqrt(2 h T) (Young 1974), where the circles stand. "
             f"Marks are means of simulated runs of {HOSTS} workers with {WORK_SECONDS / 3600:.0f} h of work each, to the end of the last "
             f"chunk; in the table parentheses hold all {REPEATS} of them. Where marks lie above the lines, workers wait for the last "
-            f"chunks: those of a quarter of the size, {4 * LAST_CHUNKS} of each program, are fewer than the workers."
+            f"chunks: those of 1/{SMALLER} of the size, {SMALLER * LAST_CHUNKS} of each program, are fewer than the workers."
         ),
         _wrapped(
             f"**{CHUNK_SECONDS:.0f} s is a good default:** between the cheapest lengths for lives of an hour and of six hours, and at most "

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.report.throughput_tables import speeds
 from analysis.stats.preemptions import expected_overhead, simulated_seconds
-from bench.runs.chunks import LAST_CHUNKS, Chunk, chunks
+from bench.runs.chunks import LAST_CHUNKS, SMALLER, Chunk, chunks
 from bench.runs.part_writer import MOST_ROWS
 from bench.runs.plan import Plan, plan
 from bench.spec import Experiment
@@ -144,10 +144,10 @@ class Size:
 
     @property
     def chunks(self) -> int:
-        """Number of chunks, those at the end of a quarter of the size included."""
+        """Number of chunks, the smaller ones at the end included."""
         size = len(self.first.lanes)
         whole = max(0, self.lanes // size - LAST_CHUNKS)
-        return whole + -(-(self.lanes - whole * size) // max(1, size // 4))
+        return whole + -(-(self.lanes - whole * size) // max(1, size // SMALLER))
 
     @property
     def chunks_at_once(self) -> int:
@@ -209,7 +209,7 @@ def simulated_overheads(costs: Costs, life: float, seconds: float, repeats: int)
 
 def cut(work: float, seconds: float) -> Sequence[float]:
     """Return the lengths of the chunks into which work is cut, in seconds."""
-    whole, small = max(0, int(work // seconds) - LAST_CHUNKS), seconds / 4
+    whole, small = max(0, int(work // seconds) - LAST_CHUNKS), seconds / SMALLER
     left = work - whole * seconds
     count = math.ceil(left / small) - 1
     return [seconds] * whole + [small] * count + [left - count * small]

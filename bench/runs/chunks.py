@@ -20,8 +20,8 @@ NOMINAL_OPERATIONS, NOMINAL_BYTES = 5e10, 1e11
 """Floating-point operations and bytes (of caches) per second of the nominal device: a core with vector units that a program fills well."""
 MOST_LANES = 1 << 19
 """Most lanes of a chunk, so that its rows fit into a message."""
-LAST_CHUNKS = 2
-"""The lanes of so many chunks of a program come last, in chunks of a quarter of the size, so that no machine waits long for another."""
+LAST_CHUNKS, SMALLER = 1, 2
+"""The lanes of so many chunks of a program come last, in chunks so many times smaller, so that no machine waits long for another."""
 
 
 class Chunk(NamedTuple):
@@ -54,7 +54,7 @@ def chunks(plan: Plan) -> Iterator[Chunk]:
             lanes = plan.lanes.of_program(index)
             large = max(0, len(lanes) // size - LAST_CHUNKS) * size
             head, tail = lanes.split(large)
-            for piece in tail.pieces(max(1, size // 4)) if small else head.pieces(size):
+            for piece in tail.pieces(max(1, size // SMALLER)) if small else head.pieces(size):
                 yield Chunk(index, piece, len(piece) * costs[index], small)
 
 

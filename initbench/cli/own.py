@@ -67,6 +67,7 @@ def league(
         index=["activation", "against"], columns="network", values="text", aggfunc="first", sort=False
     )
     out.print(frame_table("P(it ends with the smaller test loss), 95% intervals", table.reset_index()))
+    out.print(f"Each interval is that of one comparison; results stand after Holm's correction for all {len(found)}.", soft_wrap=True)
     out.print(f"Report: {folder / 'reports' / experiment.name / 'README.md'}", soft_wrap=True)
 
 

@@ -117,3 +117,10 @@ def test_a_missing_value_without_a_worst_one_may_be_any(missing: float, criterio
     values: Any = {"tie_spread_final": lambda n: np.where(np.arange(n) < missing * n, np.nan, next(frames))}
     found = judge(run_of({"he_normal": 1.0, "zeros": 0.0}, 1000, [claim(measure="tie_spread_final", **criterion)], **values))[1][0]
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("n", "reason"), [(2, "too few independent training runs for an interval"), (40, "")])
+def test_a_median_of_two_runs_says_why_it_is_undecided(n: int, reason: str) -> None:
+    values: Any = {"loss_final": lambda n: np.linspace(0.1, 0.3, n)}
+    [found] = judge(run_of({"he_normal": 1.0}, n, [claim(says="median", measure="loss_final", at_most=0.2)], **values))[1]
+    assert (found.verdict, found.reason) == ("undecided", reason)

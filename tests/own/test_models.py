@@ -126,4 +126,4 @@ def test_the_start_of_a_model_is_the_same_for_every_block_and_number_of_seeds(tm
         folder = run(experiment(model=model, initializer=initializer, seeds={"init": seeds}, training={"steps": 20}), tmp_path / str(seeds))
         tables.append(load(folder, ["pieces"]).lanes.set_index("init_seed").loc[range(3)])
     pd.testing.assert_frame_equal(*tables)
-    assert tables[0]["weight_norm_initial"].nunique() == 1 and tables[0]["params_digest"].nunique() == 3
+    assert tables[0]["params_digest"].nunique() == 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import bench.runs.chunks
 from bench.engine.layouts.costs import power_of_two
 from bench.lane.program import Program
-from bench.runs.chunks import LAST_CHUNKS, chunks, lane_seconds
+from bench.runs.chunks import LAST_CHUNKS, SMALLER, chunks, lane_seconds
 from bench.runs.plan import Plan, plan
 from bench.runs.shards import Shard, lanes_of
 from bench.runs.spans import Spans
@@ -61,9 +61,9 @@ def test_every_lane_is_in_one_chunk(
         assert all(size == 1 or size <= most and size * costs[program] <= seconds for size in sizes)
         assert [chunk.seconds for chunk in own] == [size * costs[program] for size in sizes]
         whole = max(1, min(power_of_two(seconds / costs[program]), most))
-        large = [size for size in sizes if size > max(1, whole // 4)]
+        large = [size for size in sizes if size > max(1, whole // SMALLER)]
         if whole > 1:
-            # The lanes of the last few chunks come last, in chunks of a quarter of the size.
+            # The lanes of the last few chunks come last, in smaller chunks.
             assert sizes[: len(large)] == large == [whole] * max(0, sum(sizes) // whole - LAST_CHUNKS)
     # Programs with long lanes come first, among the large chunks and again among the small ones.
     order = [costs[wanted.programs[chunk.program]] for chunk in found]

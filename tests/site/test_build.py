@@ -1,11 +1,15 @@
 """The whole site: its links hold, it loads nothing from elsewhere, it is small, and its pages work in a browser."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
 from collections import Counter
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -144,7 +148,7 @@ def test_only_a_project_has_a_site(tmp_path: Path, missing: str) -> None:
 def seen(page: Path, script: str, width: int = 1400) -> tuple[str, str]:
     """What a script that runs on a page leaves as its title, and what the browser's console says."""
     assert BROWSER is not None
-    changed = page.with_name(f"seen-{page.name}")
+    changed = page.with_name(f"seen-{os.getpid()}-{page.name}")
     changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
     try:
         done = subprocess.run(
@@ -232,3 +236,36 @@ def test_pages_fit_the_screen(site: Path, name: str, width: int) -> None:
     title, console = seen(site / f"{name}.html", script, width)
     assert int(title) <= 0
     assert not console
+
+
+AUDIT = """
+setTimeout(async () => {
+  const found = await axe.run();
+  const serious = found.violations.filter((fault) => ["serious", "critical"].includes(fault.impact));
+  document.title = JSON.stringify(serious.map((fault) => [fault.id, fault.nodes.map((node) => node.html.slice(0, 200))]));
+}, 4000);
+"""
+IN_A_WINDOW = "scrollable-region-focusable"
+"""The theme lets keys reach a block of code that has to be scrolled, which it measures in a window that is seen alone."""
+
+
+def faults_of(page: Path) -> dict[str, list[str]]:
+    """The serious faults of accessibility that axe-core finds on a page, with the elements that have them."""
+    axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8").replace("</script>", "<\\/script>")
+    title, _ = seen(page, f"{axe};{AUDIT}")
+    return {name: nodes for name, nodes in json.loads(unescape(title)) if name != IN_A_WINDOW}
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "name",
+    ["index", "explorer", "try", "claims/c7", "reports/x11-xor-width/index", "docs/start", "docs/glossary", "reference/python"],
+)
+def test_a_page_has_no_serious_fault_of_accessibility(site: Path, name: str) -> None:
+    assert faults_of(site / f"{name}.html") == {}
+
+
+@needs_browser
+def test_a_serious_fault_of_accessibility_would_be_found(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text('<html lang="en"><body><main><h1>A</h1><img src="a.png"><button></button></main></body></html>')
+    assert {"image-alt", "button-name"} <= set(faults_of(tmp_path / "page.html"))
