@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.extend import core
 
 from bench.linalg import AXES
 
@@ -50,7 +49,7 @@ print("ended on", len(jax.devices()))
 """
 
 
-def factorizations(jaxpr: core.Jaxpr) -> Iterator[tuple[str, list[int]]]:
+def factorizations(jaxpr: Any) -> Iterator[tuple[str, list[int]]]:
     """Yield the factorizations of a jaxpr and of those inside, with the numbers of axes of their operands."""
     for equation in jaxpr.eqns:
         if equation.primitive.name in AXES:
