@@ -38,7 +38,7 @@ class Claim(Part):
     """A statement and the criterion that judges it, both in the file before the run, or marked as `edited`."""
 
     INSTEAD: ClassVar = {"less_than": "of which `greater_than` with its two sides swapped says the same"}
-    """What to write in place of a key that there is not."""
+    """Advice on keys that there are not."""
 
     id: Name
     says: str

@@ -12,10 +12,9 @@ import pytest
 from scipy import stats
 
 from bench.initializers.scaling import fans
-from bench.lane.initial import initial_parameters, parameter_keys
 from bench.lane.network import Network, dotted, leaves
 from bench.schemes import scheme
-from bench.spec import InitializerSpec, ModelSpec
+from bench.spec import ModelSpec
 from tests.own.user import planned
 from tests.schemes.test_schemes import DATA, MODELS, X, drawn, network
 
@@ -226,16 +225,7 @@ def in_the_limit(name: str) -> bool:
             return 0.9 < np.mean(np.square(kernel)) * 900 < 1.1
         case "nguyen_widrow":
             one = Network(ModelSpec.model_validate({"name": "mlp", "widths": [9]}), 1, 3)
-            start = initial_parameters(
-                one,
-                InitializerSpec.model_validate({"name": "zeros", "scheme": name}),
-                parameter_keys(one, 1),
-                jnp.ones(()),
-                jnp.zeros(()),
-                jnp.dtype("float32"),
-                DATA,
-            )
-            return np.allclose(np.abs(start["layers"][0]["kernel"]), 0.7 * 9)
+            return np.allclose(np.abs(drawn(one, name, "zeros")["layers"][0]["kernel"]), 0.7 * 9)
         case "siren":
             kernel = drawn(network(**LARGE), name, "zeros")["layers"][1]["kernel"]
             return 0.98 < np.abs(kernel).max() / math.sqrt(6 / 300) <= 1
