@@ -16,6 +16,13 @@ def statement(verdict: Verdict) -> str:
     return DETAIL.sub("", verdict.says).rstrip(".")
 
 
+def distinctions(says: Sequence[str]) -> list[str]:
+    """Return of each of several sentences with the same statement the first of its parts, between commas, that tells it from the others."""
+    parts = [text.partition(": ")[2].rstrip(".").split(", ") for text in says]
+    place = next((place for place, same in enumerate(zip(*parts, strict=False)) if len(set(same)) > 1), 0)
+    return [part[place] for part in parts]
+
+
 def by_statement(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
     """Group verdicts by what their claims say, in their order."""
     found: dict[str, list[Verdict]] = {}

@@ -1,11 +1,14 @@
 """The page of one experiment."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.escape import fenced, markdown_text, plain_text
 from analysis.figures.default import figures_of
 from analysis.judging.family import overall, standing, typical
-from analysis.judging.finding import by_statement, finding
+from analysis.judging.finding import by_statement, distinctions, finding
+from analysis.judging.verdict import Verdict
 from analysis.report.citation import entry_of_run
 from analysis.report.experiment_tables import claim_frame
 from analysis.report.format import MARKS, in_words, markdown, marked, runs
@@ -94,12 +97,21 @@ def _findings(result: Result, rules: dict[str, Learned]) -> str:
     lines = []
     for group in by_statement(result.verdicts).values():
         mark = MARKS[overall(group)].partition(" ")[0]
-        learned = [rules[name].text for name in dict.fromkeys(verdict.id for verdict in group) if name in rules]
+        learned = _learned(group, rules)
         shown = typical(group)[0]
         number = "" if learned else f" ({markdown_text(f'{in_words(shown)}; {runs(shown)}')})"
         said = f"**{markdown_text(finding(group))}**{number}{standing(group)}."
         lines.append(f"- {mark} {said}{''.join(f' {markdown_text(text)}' for text in learned)}")
     return "\n".join(lines)
+
+
+def _learned(group: Sequence[Verdict], rules: dict[str, Learned]) -> list[str]:
+    """The rules of claims that say the same; where there are several, each begins with the words in which its claim differs."""
+    says = {verdict.id: verdict.says for verdict in group}
+    if len(says) == 1:
+        return [rules[name].text for name in says if name in rules]
+    own = dict(zip(says, distinctions(list(says.values())), strict=True))
+    return [f"{own[name][:1].upper()}{own[name][1:]}: {rules[name].text}" for name in says if name in rules]
 
 
 def _figure(run: Run, figure: Figure, again: str) -> str:

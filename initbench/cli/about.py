@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from initbench.cli.errors import clean
+from initbench.cli.inventory import Things, inventory
 from initbench.cli.tables import out, plain_table
 
 SEEDS = 64
@@ -29,19 +30,12 @@ def list_things(
     as_long: Annotated[bool, typer.Option("--long", help="Print formula, source, law and options as well.")] = False,
 ) -> None:
     """List the names that an experiment file can use; of one thing also its formula, source, law and options."""
-    from bench.messages import nearest
-    from initbench.cli.listing import kinds
-
-    known = kinds()
-    if what is None or what in known:
-        chosen = {kind: [one.entry(name) for name in one.names] for kind, one in known.items() if what in (None, kind)}
+    things = inventory()
+    if what is None or what in things:
+        chosen = {kind: entries for kind, entries in things.items() if what in (None, kind)}
     else:
-        chosen = {kind: [one.entry(what)] for kind, one in known.items() if what in one.names}
+        chosen = _named(what, things)
         as_long = True
-    if not chosen:
-        raise ValueError(
-            f"unknown kind or name '{what}'; {nearest(what or '', [*known, *(name for one in known.values() for name in one.names)])}"
-        )
     if as_json:
         sys.stdout.write(json.dumps(chosen[what] if what in chosen else chosen, indent=2) + "\n")
         return
@@ -54,6 +48,21 @@ def list_things(
                     table.add_row("", f"{name}: {text}")
         out.print(table)
         out.print()
+
+
+def _named(name: str, things: Things) -> Things:
+    """Return the things of this name; ValueError with one line if there is none."""
+    found = {kind: [entry] for kind, entries in things.items() for entry in entries if entry["name"] == name}
+    if found:
+        return found
+    from bench.messages import nearest
+    from initbench.cli.listing import kinds
+
+    own = {kind: [one.entry(name)] for kind, one in kinds().items() if name in one.names}
+    if not own:
+        known = [*things, *(entry["name"] for entries in things.values() for entry in entries)]
+        raise ValueError(f"unknown kind or name '{name}'; {nearest(name, known)}")
+    return own
 
 
 @clean

@@ -35,3 +35,10 @@ def test_the_title_of_a_figure_is_its_finding() -> None:
         assert max(heights) <= above.get_window_extent().y0
     assert drawn(run, figure, verdicts, (3.0, 2.5)).get_size_inches().tolist() == [3.0, 2.5]
     assert all(text.get_fontweight() != "bold" for text in drawn(run, figure.model_copy(update={"shows": ()}), verdicts).texts)
+
+
+def test_a_rule_of_one_of_several_claims_says_of_which() -> None:
+    text = (COMMITTED / "x15-rates" / "README.md").read_text(encoding="utf-8")
+    assert ". In a convolutional network trained by Adam: It fails for zero gamma. Otherwise it holds." in text
+    text = (COMMITTED / "x14-gan" / "README.md").read_text(encoding="utf-8")
+    assert "The generator covers none of the eight modes: It holds for all zero." in text
