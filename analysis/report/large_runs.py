@@ -197,8 +197,9 @@ def _overhead(costs: Costs) -> list[str]:
         _wrapped(
             f"Measured on {found['devices']} cores by `python -m bench.throughput.overhead` with {found['lanes']:,} training runs "
             f"({WORKLOADS[found['workload']].says}) that take {cluster.seconds:.0f} s in one process. `run --on local:2` takes {cluster} "
-            f"times as long as `run`. In one process the {found['chunks']} chunks one after the other take {pieces} times as long as all "
-            f"training runs at once. Both are medians of {len(found['chunks_seconds'])} pairs of runs, with the range of the pairs."
+            f"times as long as `run`. `run` in one process does not stop between chunks. The {found['chunks']} chunks one after the "
+            f"other, as a worker trains them, take {pieces} times as long as all training runs at once. Both are medians of "
+            f"{len(found['chunks_seconds'])} pairs of runs, with the range of the pairs."
         ),
     ]
 

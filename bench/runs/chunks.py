@@ -20,7 +20,7 @@ NOMINAL_OPERATIONS, NOMINAL_BYTES = 5e10, 1e11
 """Floating-point operations and bytes (of caches) per second of the nominal device: a core with vector units that a program fills well."""
 MOST_LANES = 1 << 19
 """Most lanes of a chunk, so that its rows fit into a message."""
-LAST_CHUNKS, SMALLER = 1, 2
+LAST_CHUNKS, SMALLER = 2, 4
 """The lanes of so many chunks of a program come last, in chunks so many times smaller, so that no machine waits long for another."""
 
 

@@ -54,7 +54,7 @@ def test_every_broken_contract_is_told() -> None:
     assert states("initializer", "pieces:all_wrong") == ["kept", *["broken"] * 3, "kept", "kept", "kept"]
     assert states("initializer", "pieces:contradicts") == ["kept"] * 6 + ["broken"]
     assert states("task", "pieces:not_finite") == ["kept", "kept", "broken", "broken", "kept", "kept"]  # its floor is float32 always
-    assert states("model", "pieces:Half16") == ["kept", "broken", "untried", "kept", "kept", "untried", "untried"]
+    assert states("model", "pieces:Half16") == ["kept", "broken", "untried", "kept", "kept", *["untried"] * 3]
     for kind, name in (("initializer", "all_wrong"), ("model", "Half16"), ("task", "not_finite"), ("loss", "one_number")):
         broken = [one for one in contracts(kind, f"pieces:{name}", {}, 2, 1)[0] if one.state == "broken"]
         assert broken and all(one.fix and "pieces.py, line " in one.why for one in broken)
@@ -65,13 +65,19 @@ def test_every_broken_contract_is_told() -> None:
 @pytest.mark.parametrize("cell", ["LSTMCell", "GRUCell"])
 def test_a_loop_that_begins_with_float32_is_untried_in_float64(cell: str) -> None:
     found, _ = contracts("model", "tests.own.layers:Recurrent", {"cell": cell}, 8, 2)
-    assert [one.state for one in found] == ["kept"] * 5 + ["untried", "kept"]
+    assert [one.state for one in found] == ["kept"] * 5 + ["untried", "kept", "kept"]
     assert found[5].why.startswith("float32 alone") and "param_dtype=float" in found[5].why
     # What the advice says does go on.
     found, _ = contracts("model", "tests.own.layers:Recurrent", {"cell": cell, "of_any_dtype": True}, 8, 2)
     assert {one.state for one in found} == {"kept"}
     # Negative control: outputs of float32 alone are a fault.
     assert states("model", "pieces:Single")[5] == "broken"
+
+
+def test_a_model_of_two_outputs_whatever_the_task_needs_is_told() -> None:
+    [last] = [one for one in contracts("model", "pieces:TwoOutputs", {}, 4, 2)[0] if one.says.startswith("it has as many outputs")]
+    assert last.state == "untried" and last.why.startswith("it gives 2 outputs whatever the task needs")
+    assert states("model", "pieces:Started")[-1] == "kept"
 
 
 def test_options_are_those_of_the_piece() -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from functools import cache
 from html import unescape
@@ -145,12 +146,15 @@ def test_only_a_project_has_a_site(tmp_path: Path, missing: str) -> None:
     assert not (tmp_path / "site").exists()
 
 
-def seen(page: Path, script: str, width: int = 1400) -> tuple[str, str]:
-    """What a script that runs on a page leaves as its title, and what the browser's console says."""
+def seen(site: Path, name: str, script: str, width: int = 1400) -> tuple[str, str]:
+    """What a script that runs on a page of a site leaves as its title, and what the browser's console says."""
     assert BROWSER is not None
-    changed = page.with_name(f"seen-{os.getpid()}-{page.name}")
-    changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-    try:
+    with tempfile.TemporaryDirectory(dir=site.parent) as folder:
+        # Other tests look at all files of the site.
+        changed = shutil.copytree(site, Path(folder) / "site", copy_function=os.link) / name
+        text = changed.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>")
+        changed.unlink()
+        changed.write_text(text, encoding="utf-8")
         done = subprocess.run(
             [
                 *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--enable-logging=stderr"),
@@ -160,8 +164,6 @@ def seen(page: Path, script: str, width: int = 1400) -> tuple[str, str]:
             text=True,
             timeout=120,
         )
-    finally:
-        changed.unlink()
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
     return (title[1] if title else ""), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
@@ -193,7 +195,7 @@ EXPLORE = """
 @needs_browser
 def test_the_explorer_shows_the_chosen_cell(site: Path) -> None:
     """Choices narrow the cells; a cell shows its share as its report has it, its curves and its runs; the console is silent."""
-    title, console = seen(site / "explorer.html", EXPLORE)
+    title, console = seen(site, "explorer.html", EXPLORE)
     first, count, cell, drawn, buttons, replay = title.split("|")
     assert count.startswith("10 of ") and buttons == "10" and first != ""
     assert "cross-entropy, 4" in cell and "of 5,000 training runs" in cell
@@ -218,7 +220,7 @@ TRAIN = """
 @needs_browser
 def test_xor_is_trained_in_the_browser(site: Path) -> None:
     """From zero nothing moves; a stored start has the engine's losses; the console is silent."""
-    title, console = seen(site / "try.html", TRAIN)
+    title, console = seen(site, "try.html", TRAIN)
     state, distinct, engine, later, units = title.split("|")
     assert state == "step 2000, loss 0.6931, 2 of 4 examples right" and distinct == "distinct hidden units: 1 of 4"
     [difference] = re.findall(r"differs by at most ([0-9.e-]+)\.", engine)
@@ -233,7 +235,7 @@ def test_xor_is_trained_in_the_browser(site: Path) -> None:
 def test_pages_fit_the_screen(site: Path, name: str, width: int) -> None:
     """A page is not wider than the screen of a phone or a desk, and says nothing to the console."""
     script = "setTimeout(() => { document.title = String(document.documentElement.scrollWidth - innerWidth); }, 4000);"
-    title, console = seen(site / f"{name}.html", script, width)
+    title, console = seen(site, f"{name}.html", script, width)
     assert int(title) <= 0
     assert not console
 
@@ -249,10 +251,10 @@ IN_A_WINDOW = "scrollable-region-focusable"
 """The theme lets keys reach a block of code that has to be scrolled, which it measures in a window that is seen alone."""
 
 
-def faults_of(page: Path) -> dict[str, list[str]]:
-    """The serious faults of accessibility that axe-core finds on a page, with the elements that have them."""
+def faults_of(site: Path, name: str) -> dict[str, list[str]]:
+    """The serious faults of accessibility that axe-core finds on a page of a site, with the elements that have them."""
     axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8").replace("</script>", "<\\/script>")
-    title, _ = seen(page, f"{axe};{AUDIT}")
+    title, _ = seen(site, name, f"{axe};{AUDIT}")
     return {name: nodes for name, nodes in json.loads(unescape(title)) if name != IN_A_WINDOW}
 
 
@@ -262,10 +264,12 @@ def faults_of(page: Path) -> dict[str, list[str]]:
     ["index", "explorer", "try", "claims/c7", "reports/x11-xor-width/index", "docs/start", "docs/glossary", "reference/python"],
 )
 def test_a_page_has_no_serious_fault_of_accessibility(site: Path, name: str) -> None:
-    assert faults_of(site / f"{name}.html") == {}
+    assert faults_of(site, f"{name}.html") == {}
 
 
 @needs_browser
 def test_a_serious_fault_of_accessibility_would_be_found(site: Path, tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text('<html lang="en"><body><main><h1>A</h1><img src="a.png"><button></button></main></body></html>')
-    assert {"image-alt", "button-name"} <= set(faults_of(tmp_path / "page.html"))
+    (tmp_path / "bad").mkdir()
+    text = '<html lang="en"><body><main><h1>A</h1><img src="a.png"><button></button></main></body></html>'
+    (tmp_path / "bad" / "page.html").write_text(text)
+    assert {"image-alt", "button-name"} <= set(faults_of(tmp_path / "bad", "page.html"))

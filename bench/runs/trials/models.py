@@ -151,10 +151,10 @@ def of_model(name: str, options: dict[str, Any], inputs: int, outputs: int) -> I
         tried.shaped,
         shape,
     )
-    yield Trial("it has as many outputs as a task needs", tried.resized)
     yield Trial("with the weights that it builds itself its outputs are finite", tried.finite)
     yield Trial("it can be trained in float64", tried.doubled, "write outputs.astype(x.dtype), and no float32 of its own")
     yield Trial("every weight tells which of its axes are inputs", tried.clear)
+    yield Trial("it has as many outputs as a task needs", tried.resized)
 
 
 def lacking(name: str, options: dict[str, Any], inputs: int, outputs: int) -> dict[str, list[str]]:
