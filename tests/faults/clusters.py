@@ -25,7 +25,7 @@ widths = [16]
 [optimizer]
 learning_rate = 1.0
 [training]
-steps = 4_000_000    # never spent, but it makes the chunks small
+steps = 32_000_000    # never spent, but it makes the chunks small
 solved_below = 0.05
 [seeds]
 init = 3000
