@@ -1,4 +1,4 @@
-"""What `initbench list` shows, kept in a file until a package changes: to import all pieces takes seconds."""
+"""Things that `initbench list` shows, kept in a file until a package changes: to import all pieces takes seconds."""
 
 import hashlib
 import json

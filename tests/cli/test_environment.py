@@ -26,8 +26,9 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         ({"JAX_PLATFORMS": "no_such_platform"}, "JAX_PLATFORMS = 'no_such_platform': "),
     ],
 )
-def test_an_environment_that_cannot_work_is_refused_in_one_line(environment: dict[str, str], said: str) -> None:
-    done = command("list", "tasks", **environment)
+def test_an_environment_that_cannot_work_is_refused_in_one_line(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    # Nothing was listed before.
+    done = command("list", "tasks", XDG_CACHE_HOME=str(tmp_path), **environment)
     assert done.returncode == 2
     assert said in done.stderr and done.stderr.startswith("initbench: ")
     assert done.stderr.count("\n") == 1 and len(done.stderr) < 1000

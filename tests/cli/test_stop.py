@@ -58,7 +58,7 @@ def test_a_signal_keeps_what_has_ended_and_says_how_to_go_on(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_imports_ends_in_one_line(number: signal.Signals) -> None:
+def test_a_signal_during_imports_ends_in_one_line(tmp_path: Path, number: signal.Signals) -> None:
     code = f"""
 import os, sys
 from importlib.abc import MetaPathFinder
@@ -71,7 +71,9 @@ sys.argv = ["initbench", "list"]
 import initbench.__main__
 initbench.__main__.main()
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    # Nothing was listed before.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 128 + number
     assert done.stderr == f"initbench: stopped by {number.name}; what was written before is kept, and the same command does the rest\n"
 
