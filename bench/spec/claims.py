@@ -37,7 +37,7 @@ class Control(Part):
 class Claim(Part):
     """A statement and the criterion that judges it, both in the file before the run, or marked as `edited`."""
 
-    INSTEAD: ClassVar = {"less_than": "of which `greater_than` with its two sides swapped says the same"}
+    INSTEAD: ClassVar = {"less_than": "`greater_than` with its two sides swapped says the same"}
     """Advice on keys that there are not."""
 
     id: Name
