@@ -1,18 +1,23 @@
 """The spread of final losses over random starts."""
 
+import warnings
 from functools import partial
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 from analysis.laws.evidence import JOINT_LEVEL, Decision, Evidence, Lanes
 from analysis.laws.law import cells_of, law
 from analysis.rows.load import Run
 from analysis.stats.intervals import Interval
 
-Losses = Float[np.ndarray, " lane"]
+Losses = Float[np.ndarray, "*samples lane"]
+Ratios = Float[np.ndarray, "*samples"]
 RESAMPLES = 2000
 """Number of bootstrap samples."""
+IN_MEMORY = 1 << 24
+"""Most losses of bootstrap samples that are in memory at once."""
 ENDED = 0.95
 """Least share of training runs that must have a final loss of their own."""
 
@@ -22,7 +27,6 @@ def spread_shrinks(run: Run, found: Evidence) -> None:
     """From the narrowest to the widest hidden layer the middle 90% of the final losses gets shorter in every setting: the ratio of the
     two lengths is at most 1, by bootstrap intervals that hold jointly at the 99% level. Training runs that diverged count as the largest
     loss."""
-    rng = np.random.default_rng(0)
     settings: dict[tuple[tuple[str, object], ...], list] = {}
     for cell, rows in cells_of(run, lambda cell: "widths" in cell.settings.model.options):
         setting = tuple((axis, value) for axis, value in cell.axes.items() if axis != "model.widths")
@@ -30,10 +34,8 @@ def spread_shrinks(run: Run, found: Evidence) -> None:
     for setting, cells in settings.items():
         lanes = [found.lanes(rows) for _, rows in (choose(cells, key=lambda cell: cell[0]) for choose in (min, max))]
         narrow, wide = map(_losses, lanes)
-        ratio = _ratio(narrow, wide)
-        # Not by scipy.stats.bootstrap, which gives the interval of one level: here one set of samples serves several levels, and all
-        # settings draw from one random stream, so that committed reports keep their bytes.
-        again = np.array([_ratio(rng.choice(narrow, len(narrow)), rng.choice(wide, len(wide))) for _ in range(RESAMPLES)])
+        ratio = float(_ratio(narrow, wide))
+        again = _resampled(narrow, wide)
         upper = float(np.quantile(again, 1 - JOINT_LEVEL / len(settings)))
         for side in lanes:
             side.where(side["outcome"] != "diverged", ENDED).statistic("upper bound of a ratio", upper, 1.0)
@@ -56,6 +58,18 @@ def _interval(ratio: float, again: np.ndarray, n: int, level: float) -> Interval
     return Interval(ratio, float(low), float(high), n)
 
 
+def _resampled(narrow: Losses, wide: Losses) -> Float[np.ndarray, " sample"]:
+    """Return the ratios of bootstrap samples; infinity if a side has too few losses to draw from."""
+    if min(len(narrow), len(wide)) < 2:
+        return np.array([np.inf])
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        # The interval of one level, which is not read, has no number if a ratio has none.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        batch = max(1, IN_MEMORY // (len(narrow) + len(wide)))
+        found = stats.bootstrap((narrow, wide), _ratio, n_resamples=RESAMPLES, batch=batch, method="percentile", rng=0)
+    return found.bootstrap_distribution
+
+
 def _losses(lanes: Lanes) -> Losses:
     """Final losses, with the largest one in place of those that diverged; all NaN if all diverged."""
     losses = lanes["loss_final"]
@@ -63,11 +77,12 @@ def _losses(lanes: Lanes) -> Losses:
     return np.where(known, losses, losses[known].max()) if known.any() else losses
 
 
-def _ratio(narrow: Losses, wide: Losses) -> float:
+def _ratio(narrow: Losses, wide: Losses, axis: int = -1) -> Ratios:
     """Length of the middle 90% of the wide over that of the narrow network; infinite if the latter is 0."""
-    return _length(wide) / _length(narrow) if _length(narrow) != 0 else np.inf
+    short, long = _length(wide, axis), _length(narrow, axis)
+    return np.divide(short, long, out=np.full_like(short, np.inf), where=long != 0)
 
 
-def _length(losses: Losses) -> float:
-    low, high = np.quantile(losses, [0.05, 0.95])
-    return float(high - low)
+def _length(losses: Losses, axis: int) -> Ratios:
+    low, high = np.quantile(losses, [0.05, 0.95], axis=axis)
+    return np.asarray(high - low)

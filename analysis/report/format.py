@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+from tabulate import DataRow, TableFormat
 
 from analysis.escape import latex_text, markdown_text
 from analysis.judging.family import standing
@@ -20,6 +21,9 @@ MARKS = {
 OUTCOME = re.compile(r"^\w+")
 COLUMN = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 UNKNOWN_TO_LATEX = {"²": r"\textsuperscript{2}", "∞": r"$\infty$", "≤": r"$\leq$", "≥": r"$\geq$"}
+ROW = DataRow("| ", " | ", " |")
+GITHUB = TableFormat(None, lambda widths, _: f"| {' | '.join(['---'] * len(widths))} |", None, None, ROW, ROW, 0, None)
+"""Tables in the Markdown of GitHub, whose source is not aligned: a cell may be a paragraph."""
 LONG = 20
 """Number of characters above which a text is broken into lines in LaTeX."""
 LETTER, SPACE = 0.0115, 0.018
@@ -89,14 +93,10 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame, made: tuple[str, ...] = ()) -> str:
-    """A table in the Markdown of GitHub; the cells of the columns `made` are Markdown, those of all others are escaped.
-
-    The cells are joined by hand because each column has a rule of its own for them, and because `DataFrame.to_markdown` escapes no cell and
-    needs a further package, tabulate.
-    """
-    columns = [[cell if name in made else markdown_text(cell) for cell in map(str, table[name])] for name in table.columns]
-    rows = [list(map(markdown_text, table.columns)), ["---"] * len(columns), *zip(*columns, strict=True)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    """A table in the Markdown of GitHub; the cells of the columns `made` are Markdown, those of all others are escaped."""
+    text = table.map(str)
+    safe = text.assign(**{name: text[name].map(markdown_text) for name in text if name not in made}).rename(columns=markdown_text)
+    return str(safe.to_markdown(index=False, tablefmt=GITHUB, stralign=None, disable_numparse=True))
 
 
 def latex(table: pd.DataFrame) -> str:
