@@ -71,6 +71,23 @@ NAMES = {
     "silu": "SiLU",
 }
 """Initializers and activation functions by the names under which people know them."""
+ARCHITECTURES = {
+    "mlp": "MLP",
+    "linear": "linear model",
+    "neuron": "single neuron",
+    "resmlp": "residual MLP",
+    "rescnn": "residual CNN",
+    "cnn": "CNN",
+    "cnn1d": "CNN over one axis",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "elman": "Elman network",
+    "gan": "GAN",
+    "lora": "LoRA",
+    "student": "student of a teacher",
+    "meanfield": "MLP in mean-field scaling",
+}
+"""Models by the names under which people know them."""
 QUANTITIES = {
     "initializer.gain": "a gain of {}",
     "initializer.eps": "noise of {}",

@@ -21,7 +21,7 @@ from analysis.report.compact import compact
 from analysis.report.drawing import drawn
 from analysis.report.experiment_tables import cell_frame
 from analysis.report.result import Result
-from analysis.report.single_figure import verdicts_for
+from analysis.report.single_figure import title_for
 from analysis.report.write import write_report
 from analysis.rows import load as rows
 from analysis.rows.measures import check_measures
@@ -98,7 +98,7 @@ class Run(rows.Run):
         if name not in known:
             raise ValueError(f"{self.folder}: no figure {shown(name)}; {nearest(str(name), known) if known else 'its experiment has none'}")
         with trusting(self.trust):
-            return drawn(run, known[name], verdicts_for(run, known[name]))
+            return drawn(run, known[name], title_for(run, known[name]))
 
     @property
     def figures(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.judging.verdict import Verdict
-from analysis.words import NAMES, column_words, named_options, quantity, value_words
+from analysis.words import ARCHITECTURES, NAMES, column_words, named_options, quantity, value_words
 from bench.initializers import initializer
 from bench.spec import Cell, Experiment, wanted_labels
 
@@ -20,6 +20,7 @@ COUNTED = re.compile(r"(\d{1,20}(?:\.\d{1,20})?) ([a-z][a-z ]*)")
 """A part of a label like `10 examples`."""
 EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d{1,20}(?:\.\d{1,20})?)")
 """A part of a label like `N = 2`."""
+MODEL = "model"
 CASE, LABEL, CRITERION, EXPERIMENT = "case", "label", "criterion", "experiment"
 """Groups of words that say less than a setting does, in this order."""
 
@@ -161,7 +162,10 @@ def _of_piece(axis: str, name: str, options: dict[str, str]) -> Iterator[tuple[s
 
 
 def _of_cells(cells: list[Cell]) -> Iterator[tuple[str, Any]]:
-    """Yield facts that all cells of a verdict share, whatever their labels say: activation function, depth, layers that start at zero."""
+    """Yield facts that all cells of a verdict share, whatever their labels say: model, activation function, depth, layers of zeros."""
+    models = {cell.settings.model.name for cell in cells}
+    if len(models) == 1 and (model := models.pop()) in ARCHITECTURES:
+        yield MODEL, ARCHITECTURES[model]
     activations = {str(cell.settings.model.options.get("activation", "")) for cell in cells}
     if len(activations) == 1 and (activation := activations.pop()):
         yield "model.activation", value_words(activation)

@@ -1,19 +1,20 @@
-"""The findings of an experiment in a few words: what each claim says, and whether it holds."""
+"""The findings of an experiment in a few words: what each claim or law says, and whether it holds."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from analysis.judging.verdict import Outcome, Verdict
+from analysis.laws import Law
 
 DETAIL = re.compile(r": .*|,? in at least \d+% of runs| \([^()]*\d[^()]*\)", re.DOTALL)
 """The parts of a sentence that say how a statement is judged."""
 VERBS: dict[Outcome, str] = {"supported": "holds", "refuted": "fails", "undecided": "is undecided", "withheld": "is withheld"}
 
 
-def statement(verdict: Verdict) -> str:
-    """Return what a claim says, without how it is judged."""
-    return DETAIL.sub("", verdict.says).rstrip(".")
+def statement(judged: Verdict | Law) -> str:
+    """Return what a claim says, or the first sentence of a law, without how it is judged."""
+    return DETAIL.sub("", judged.says).rstrip(".")
 
 
 def distinctions(says: Sequence[str]) -> list[str]:
@@ -41,3 +42,11 @@ def finding(verdicts: Sequence[Verdict]) -> str:
         return said if number["supported"] else f"{verdicts[0].verdict.capitalize()}: {said}"
     parts = [f"{verb} in {number[kind]}" for kind, verb in VERBS.items() if number[kind]]
     return f"{said}: {', '.join(parts)} of {len(verdicts)} conditions"
+
+
+def shown_finding(shown: Collection[str], laws: Sequence[Law], verdicts: Sequence[Verdict]) -> str:
+    """Return the finding of the claims with these names, and without any of them that of the first law; empty without a law as well."""
+    if found := finding([verdict for verdict in verdicts if verdict.id in shown]):
+        return found
+    law = next((law for law in laws if law.name in shown), None)
+    return "" if law is None else statement(law) if law.holds else f"Fails: {statement(law)}"

@@ -1,12 +1,15 @@
 """Rules in plain words."""
 
+import re
 from itertools import groupby
 
-from analysis.judging.facts import CRITERION, EXPERIMENT
+from analysis.judging.facts import CRITERION, EXPERIMENT, MODEL
 from analysis.judging.rule import Clause, Rule, Trait
 from analysis.words import bound_words, listed, number_words, quantity_words
 
 VERBS = {True: "holds", False: "fails"}
+NOUN = re.compile(r"^(.*?)(?= of | over | in |$)")
+"""The part of the name of a kind of model that has a plural."""
 MOST_WORDS = 25
 """Number of words that a reader takes in at once."""
 
@@ -63,6 +66,9 @@ def _named(trait: Trait, first: bool) -> str:
         quoted = [f'"{value}"' for value in trait.values]
         what = f"criteri{'a' if len(trait.values) > 1 else 'on'} {listed(quoted)}"
         return f"{'except ' if trait.negated else ''}by the {what}"
+    if trait.about in (EXPERIMENT, MODEL):
+        values = [NOUN.sub(r"\1s", value) for value in trait.values] if trait.about == MODEL else trait.values
+        return f"except in {' and '.join(values)}" if trait.negated else f"in {listed(values)}"
     if trait.negated:
-        return f"except {'in' if trait.about == EXPERIMENT else 'for'} {' and '.join(trait.values)}"
-    return f"{'in' if trait.about == EXPERIMENT else 'for' if first else 'with'} {listed(trait.values)}"
+        return f"except for {' and '.join(trait.values)}"
+    return f"{'for' if first else 'with'} {listed(trait.values)}"

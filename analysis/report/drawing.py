@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from analysis.figures import figure_kind
 from analysis.figures.check import kind
 from analysis.figures.numbers import numbers_of
 from analysis.figures.style import ONE_COLUMN, legends_below, log_ticks, note_below, rc, title_above, to_columns
-from analysis.judging.finding import finding
-from analysis.judging.verdict import Verdict
 from analysis.report.citation import figure_source
 from analysis.rows.load import Run
 from bench.registry import PieceError
@@ -39,14 +37,14 @@ if mpl.get_backend(auto_select=False) is None:
 def draw(
     run: Run,
     figure: FigureSpec,
-    verdicts: Sequence[Verdict],
+    title: str,
     path: Path,
     formats: Collection[str],
     size: tuple[float, float] | None = None,
     data: Path | None = None,
 ) -> None:
     """Draw a figure as `drawn` does, and write it in these formats. `data`: a file for the numbers that it shows, as CSV."""
-    drawing = drawn(run, figure, verdicts, size, data)
+    drawing = drawn(run, figure, title, size, data)
     with _misfit_told(figure):
         _write(drawing, path, formats, figure_source(run))
 
@@ -54,14 +52,14 @@ def draw(
 def drawn(
     run: Run,
     figure: FigureSpec,
-    verdicts: Sequence[Verdict] = (),
+    title: str = "",
     size: tuple[float, float] | None = None,
     data: Path | None = None,
 ) -> Figure:
     """Return a figure of the experiment file, of which pyplot no longer knows; ValueError with one line if it does not fit these rows.
 
-    Its title is what the `verdicts` say of the claims that it shows. `size`: width and height in inches; None: one or two columns of a
-    journal. A run that is not complete may lack the rows that the figure needs; a note is then drawn in its place.
+    `size`: width and height in inches; None: one or two columns of a journal. A run that is not complete may lack the rows that the figure
+    needs; a note is then drawn in its place.
     """
     try:
         with _misfit_told(figure):
@@ -71,7 +69,7 @@ def drawn(
                 raise figure_kind[figure.kind_name].fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
             if data is not None:
                 write_whole(data, csv_text(numbers_of(drawing)).encode())
-            _lay_out(drawing, run.interim, size, finding([verdict for verdict in verdicts if verdict.id in figure.shows]))
+            _lay_out(drawing, run.interim, size, title)
     except ValueError:
         if not run.interim:
             raise

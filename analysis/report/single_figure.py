@@ -7,8 +7,8 @@ from pathlib import Path
 from analysis.figures.check import check_figures
 from analysis.figures.default import figures_of
 from analysis.figures.style import styled
+from analysis.judging.finding import shown_finding
 from analysis.judging.judge import judge
-from analysis.judging.verdict import Verdict
 from analysis.report.compact import compact
 from analysis.report.drawing import FORMATS, draw
 from analysis.report.write import stored_verdicts
@@ -39,16 +39,16 @@ def write_figure(
     if name not in figures:
         raise ValueError(f"{folder}: no figure {shown(name)}; {nearest(name, figures) if figures else 'its experiment file has none'}")
     with styled(style), trusting(trust):
-        draw(run, figures[name], verdicts_for(run, figures[name]), out / name, (kind,), inches, data)
+        draw(run, figures[name], title_for(run, figures[name]), out / name, (kind,), inches, data)
     written = (out / f"{name}.{kind}", data)
     return [file for file in written if file is not None and file.exists()]
 
 
-def verdicts_for(run: Run, figure: Figure) -> list[Verdict]:
-    """Return the verdicts of which a figure's title speaks: those that the run's report holds, otherwise those that its rows give."""
+def title_for(run: Run, figure: Figure) -> str:
+    """Return the title of a figure, by the verdicts that the run's report holds, otherwise by those that its rows give."""
     if not figure.shows:
-        return []
-    return stored_verdicts(run.folder)[1] if run.manifest.of_report else judge(run)[1]
+        return ""
+    return shown_finding(figure.shows, *(stored_verdicts(run.folder) if run.manifest.of_report else judge(run)))
 
 
 def _inches(size: str) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from analysis.escape import csv_text
 from analysis.figures.check import check_figures
 from analysis.figures.default import figures_of
 from analysis.figures.headline import comparisons, headline
+from analysis.judging.finding import shown_finding
 from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
 from analysis.laws import Law
@@ -84,8 +85,13 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
     if len(folders) == 1:
         yield cleared(folders[0])
         return
-    with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1), get_context("spawn")) as processes:
+    with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1), get_context("spawn"), _keep_modules) as processes:
         yield from processes.map(cleared, folders)
+
+
+def _keep_modules() -> None:
+    """Spare the collector the way through all that this process has imported, which it keeps."""
+    gc.freeze()
 
 
 def _cleared(function: Callable[[Path], T], folder: Path) -> T:
@@ -186,7 +192,7 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     write_rules(rules_of(result), folder, formats, interim_note([result]), figure_source(run))
     for figure in figures_of(run.experiment):
         with trusting(trust):
-            draw(run, figure, verdicts, folder / "figures" / figure.name, formats)
+            draw(run, figure, shown_finding(figure.shows, laws, verdicts), folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result, frames).encode())
     return result.name
 

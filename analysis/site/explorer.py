@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.figures.curve import SEEDS, held
 from analysis.rows.load import Run, load
-from analysis.words import value_words
+from analysis.words import ARCHITECTURES, value_words
 from bench.spec import Cell, axis_label
 
 RUNS = 100
@@ -24,22 +24,6 @@ POINTS = 30
 """Most points of a curve."""
 DIGITS = 4
 QUANTILES = [0.1, 0.5, 0.9]
-ARCHITECTURES = {
-    "mlp": "multilayer perceptron",
-    "linear": "linear model",
-    "neuron": "single neuron",
-    "resmlp": "residual multilayer perceptron",
-    "rescnn": "residual CNN",
-    "cnn": "CNN",
-    "cnn1d": "CNN over one axis",
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "elman": "Elman network",
-    "gan": "GAN",
-    "lora": "LoRA",
-    "student": "student of a teacher",
-    "meanfield": "multilayer perceptron in mean-field scaling",
-}
 FLAT = ("linear", "neuron")
 """Models without hidden layers."""
 DEPTHS = ("widths", "channels", "blocks", "layers", "depth")

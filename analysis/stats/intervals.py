@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -131,11 +132,18 @@ def quantile_interval(values: Array, q: float = 0.5, level: float = 0.95) -> Int
     n = len(values)
     if n == 0:
         return Interval(np.nan, -np.inf, np.inf, 0)
-    # SciPy gives NaN for a bound that lies beyond all values.
-    low, high = stats.quantile_test(values, p=q).confidence_interval(level)
+    low, high = _ranks(n, q, level)
     return Interval(
-        float(values[math.ceil(q * n) - 1]), float(-np.inf if np.isnan(low) else low), float(np.inf if np.isnan(high) else high), n
+        float(values[math.ceil(q * n) - 1]), -np.inf if low is None else float(values[low]), np.inf if high is None else float(values[high]), n
     )
+
+
+@lru_cache(1 << 12)
+def _ranks(n: int, q: float, level: float) -> tuple[int | None, int | None]:
+    """Return which of n ordered values, from 0, are the bounds of the interval of a quantile; None for one that lies beyond them."""
+    bounds = stats.quantile_test(np.arange(n), p=q).confidence_interval(level)
+    low, high = (None if np.isnan(bound) else int(bound) for bound in bounds)
+    return low, high
 
 
 def clustered_median(values: Array, cluster: Array, level: float = 0.95) -> Interval:

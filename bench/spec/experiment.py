@@ -103,10 +103,10 @@ class Experiment(Part):
         check_unreported(self.unreported, self.probe_names or (), self.axes)
         check_once("claim: id", [claim.id for claim in self.claim])
         check_once("figure: name", [figure.name for figure in self.figure or ()])
-        ids = [claim.id for claim in self.claim]
+        judged = [*(claim.id for claim in self.claim), *self.laws]
         for figure in self.figure or ():
-            if unknown := next((name for name in figure.shows if name not in ids), None):
-                raise ValueError(f"figure '{figure.name}': shows: {shown(unknown)} is no claim; {nearest(unknown, ids)}")
+            if unknown := next((name for name in figure.shows if name not in judged), None):
+                raise ValueError(f"figure '{figure.name}': shows: {shown(unknown)} is no claim or law; {nearest(unknown, judged)}")
             # Kinds of figures stand above this package: a user's own is allowed here, and imported where it is checked.
             if ":" in figure.kind_name and not is_opaque(figure.kind_name):
                 check_allowed("figure kind", figure.kind_name)

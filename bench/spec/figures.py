@@ -17,7 +17,7 @@ class Figure(Part):
     """A kind of figure by its name, or a table of the name and the options of a user's own."""
     caption: str
     shows: Names = ()
-    """Ids of the claims whose verdict is the title; all of them say the same of different runs."""
+    """Ids of the claims whose verdict is the title, all of which say the same of different runs; or the name of a law."""
     where: dict[str, Any] = {}
     x: str | None = None
     y: str | None = None

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.judging.facts import CASE, CRITERION, EXPERIMENT, REACHED, Condition, condition_of, zeros_reached
+from analysis.judging.facts import CASE, CRITERION, EXPERIMENT, MODEL, REACHED, Condition, condition_of, zeros_reached
 from analysis.judging.family import corrected, families, overall
 from analysis.judging.rule import Clause, Rule, Trait, learned
 from analysis.judging.sentence import sentence
@@ -103,6 +103,10 @@ def test_what_is_not_decided_does_not_count() -> None:
         (
             [((Trait(LAYERS, numbers=(1.0,)),), True), ((Trait(LAYERS, least=4.0), Trait(CASE, ("L2",), negated=True)), True)],
             "It holds with 1 hidden layer and with at least 4 hidden layers except for L2. Otherwise it fails.",
+        ),
+        (
+            [((named(MODEL, "MLP", "student of a teacher"), Trait(MODEL, ("CNN",), negated=True)), True)],
+            "It holds in MLPs or students of a teacher except in CNNs. Otherwise it fails.",
         ),
         (
             [((named(CRITERION, "one end"),), True), ((named(EXPERIMENT, "x15"), named("start", "zero last")), False)],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.judging.finding import shown_finding
 from analysis.report.drawing import drawn
 from analysis.report.write import stored_verdicts
 from analysis.rows.load import load
@@ -23,18 +24,27 @@ def test_a_committed_page_opens_with_its_findings_and_is_read_in_minutes(page: P
 
 def test_the_title_of_a_figure_is_its_finding() -> None:
     folder = COMMITTED / "x18-deep-linear"
-    run, (_, verdicts) = load(folder), stored_verdicts(folder)
+    run, (laws, verdicts) = load(folder), stored_verdicts(folder)
     [figure] = [one for one in run.experiment.figure or () if one.name == "steps"]
     refuted = [replace(one, verdict="refuted") for one in verdicts]
     for found, title in ((verdicts, TITLE), (refuted, f"Refuted: {TITLE}")):
-        drawing = drawn(run, figure, found)
+        drawing = drawn(run, figure, shown_finding(figure.shows, laws, found))
         [above] = [text for text in drawing.texts if text.get_fontweight() == "bold"]
         assert above.get_text() == title
         heights = [axes.get_window_extent().y1 for axes in drawing.axes]
         heights += [legend.get_window_extent().y1 for legend in drawing.legends]
         assert max(heights) <= above.get_window_extent().y0
-    assert drawn(run, figure, verdicts, (3.0, 2.5)).get_size_inches().tolist() == [3.0, 2.5]
-    assert all(text.get_fontweight() != "bold" for text in drawn(run, figure.model_copy(update={"shows": ()}), verdicts).texts)
+    assert drawn(run, figure, TITLE, (3.0, 2.5)).get_size_inches().tolist() == [3.0, 2.5]
+    assert all(text.get_fontweight() != "bold" for text in drawn(run, figure).texts)
+
+
+def test_a_figure_without_a_claim_has_the_law_that_it_shows_as_title() -> None:
+    laws, verdicts = stored_verdicts(COMMITTED / "x17-signal")
+    said = shown_finding(("glorot_variance",), laws, verdicts)
+    assert said.startswith("Through linear layers of n units") and said.endswith("Glorot's normalized weights all of it")
+    failed = [replace(law, holds=False) for law in laws]
+    assert shown_finding(("glorot_variance",), failed, verdicts) == f"Fails: {said}"
+    assert shown_finding((), laws, verdicts) == ""
 
 
 def test_a_rule_of_one_of_several_claims_says_of_which() -> None:

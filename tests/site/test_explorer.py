@@ -44,7 +44,7 @@ def test_cells_have_the_numbers_of_the_report(report: Path, data: tuple[list[dic
     rows = load(report).lanes
     solved = (rows["outcome"][rows["case"] == "goal"] == "solved").mean()
     assert goal["solved"][0] == pytest.approx(solved, rel=1e-3) and goal["solved"][1] < solved < goal["solved"][2]
-    assert (goal["runs"], goal["activation"], goal["architecture"], goal["depth"]) == (RUNS + 5, "tanh", "multilayer perceptron", 1)
+    assert (goal["runs"], goal["activation"], goal["architecture"], goal["depth"]) == (RUNS + 5, "tanh", "MLP", 1)
     assert (goal["initializer"], goal["rate"], goal["task"]) == ("Glorot", 0.5, "xor")
     assert large["solved"] is None and large["rate"] == 1e30
 

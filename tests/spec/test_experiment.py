@@ -118,7 +118,7 @@ def test_a_wrong_file_gives_one_line(right: str, wrong: str, place: str, hint: s
         ({"grid": {"training.steps": [1, 1.0]}}, "steps = 1.0"),
         ({"figure": [{"name": name, "kind": "rate", "caption": ""} for name in "aa"]}, "figure: name: 'a' stands there twice"),
         ({"figure": [{"name": "../a", "kind": "rate", "caption": ""}]}, "pattern"),
-        ({"figure": [{"name": "a", "kind": "rate", "caption": "", "shows": ["b"]}]}, "figure 'a': shows: 'b' is no claim"),
+        ({"figure": [{"name": "a", "kind": "rate", "caption": "", "shows": ["b"]}]}, "figure 'a': shows: 'b' is no claim or law"),
         ({"track": ["my_module:loss"]}, "cannot be imported"),
         ({"grid": {"training.l2": list(range(200)), "initializer.gain": list(range(200))}}, "40,000 cells; at most 20,000"),
     ],

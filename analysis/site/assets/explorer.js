@@ -203,7 +203,7 @@ const explorer = (() => {
     const asked = new URLSearchParams(location.hash.slice(1));
     chosen = { ...Object.fromEntries(CHOICES.map(([key]) => [key, asked.get(key) ?? undefined])) };
     if (!cells.some((cell) => fits(cell))) chosen = {};
-    if (![...asked].length) chosen = { architecture: "multilayer perceptron", task: "xor", experiment: "x11-xor-width" };
+    if (![...asked].length) chosen = { architecture: "MLP", task: "xor", experiment: "x11-xor-width" };
     const form = document.getElementById("explorer-choices");
     for (const [key, name] of CHOICES) {
       const label = document.createElement("label"), select = document.createElement("select");
