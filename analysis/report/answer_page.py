@@ -29,6 +29,8 @@ HEADLINE = (
 HANDOUT = " The answer on one page: [PDF](figures/answer.pdf)."
 ZEROS = (
     "A part learns from zero if at least 99% of runs learn, and never if at most 1% do. *Only ... random*: all other weights are zero. "
+    "*Zero last* and *zero first* are the last and the first layer of each residual branch, *zero both* is both. "
+    "*Zero gamma* is the scale of its last normalization. *ReZero* and *SkipInit* are a factor on each branch that starts at zero. "
     "The networks, tasks and budgets stand in the reports of [C20](#c20)."
 )
 QUESTION = "When is it safe to initialize weights to zero?"

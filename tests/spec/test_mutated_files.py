@@ -24,7 +24,7 @@ from bench.spec import catalog
 from tests.conftest import experiment
 from tests.spec.example import TEXT
 
-EXAMPLES = int(os.environ.get("INITBENCH_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("INITBENCH_EXAMPLES", "100"))
 FILES = {name: (files("bench") / "experiments" / f"{name}.toml").read_text(encoding="utf-8") for name in catalog.names()}
 TEXTS = [TEXT, *sorted(FILES.values(), key=len)]
 """Short ones first, so that failures shrink to them."""
