@@ -79,7 +79,10 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
     def each() -> Iterator[tuple[Axes, pd.DataFrame]]:
         for axis, value in zip(flat, values, strict=False):
             if value is not None:
-                axis.set_title(fill(value_label(value), TITLE_LETTERS // columns, break_long_words=False, break_on_hyphens=False))
+                text = value_label(value)
+                # A number alone does not say of what.
+                text = f"{label(figure.panel)} {text}" if text.replace(".", "", 1).isdigit() else text
+                axis.set_title(fill(text, TITLE_LETTERS // columns, break_long_words=False, break_on_hyphens=False))
             yield axis, rows if value is None else rows[rows[figure.panel] == value]
 
     return drawing, each()
@@ -241,6 +244,6 @@ def rc() -> Any:
 
 
 def is_logarithmic(values: np.ndarray) -> bool:
-    """Whether positive values span more than two decades."""
+    """Whether positive values span two decades or more."""
     values = values[np.isfinite(values) & (values > 0)]
-    return len(values) > 0 and bool(values.max() / values.min() > 100)
+    return len(values) > 0 and bool(values.max() / values.min() >= 100)
