@@ -78,7 +78,7 @@ def panels(rows: pd.DataFrame, figure: FigureSpec, share_y: bool = True) -> tupl
 
     def each() -> Iterator[tuple[Axes, pd.DataFrame]]:
         for axis, value in zip(flat, values, strict=False):
-            if value is not None:
+            if figure.panel is not None:
                 text = value_label(value)
                 # A number alone does not say of what.
                 text = f"{label(figure.panel)} {text}" if text.replace(".", "", 1).isdigit() else text

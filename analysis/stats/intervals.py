@@ -134,7 +134,10 @@ def quantile_interval(values: Array, q: float = 0.5, level: float = 0.95) -> Int
         return Interval(np.nan, -np.inf, np.inf, 0)
     low, high = _ranks(n, q, level)
     return Interval(
-        float(values[math.ceil(q * n) - 1]), -np.inf if low is None else float(values[low]), np.inf if high is None else float(values[high]), n
+        float(values[math.ceil(q * n) - 1]),
+        -np.inf if low is None else float(values[low]),
+        np.inf if high is None else float(values[high]),
+        n,
     )
 
 
