@@ -17,6 +17,7 @@ from bench.hardware import CPU
 from bench.lane.grouping import programs
 from bench.throughput import measure
 from bench.throughput.contenders import contender, step_costs
+from bench.throughput.hand_written import compiler
 from bench.throughput.idle import idle_share_of, uncovered
 from bench.throughput.process import working
 from bench.throughput.workloads import WORKLOADS
@@ -38,12 +39,20 @@ def test_the_contenders_in_jax_end_at_the_same_losses(workload: str) -> None:
 
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-@pytest.mark.parametrize("name", [name for name in contender if contender[name].traits.get("peer")])
+@pytest.mark.parametrize("name", [name for name in contender if contender[name].traits.get("peer") == "torch"])
 def test_a_peer_learns_as_well(name: str) -> None:
     wanted = WORKLOADS["xor-2-4-1"].experiment(40, 300)
     ours, theirs = contender["jit_vmap"].target(wanted)(), contender[name].target(wanted)()
     assert len(theirs) == 40
     assert np.median(theirs) == pytest.approx(np.median(ours), rel=0.5)
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("lanes", [1, 40])
+def test_the_program_in_c_ends_at_the_losses_of_the_engine(lanes: int) -> None:
+    wanted = WORKLOADS["xor-2-4-1"].experiment(lanes, 300)
+    ours, theirs = (np.sort(contender[name].target(wanted)()) for name in ("engine", "c"))
+    np.testing.assert_allclose(theirs, ours, rtol=2e-4)
 
 
 def test_a_census_ends_lanes_that_have_solved_their_task() -> None:

@@ -11,6 +11,7 @@ LOOKS = {
     "engine": ("initbench", "#000000", "o"),
     "jit_vmap": ("jit(vmap)", "#0072B2", "s"),
     "lax_map": ("lax.map", "#D55E00", "D"),
+    "c": ("C by hand", "#56B4E9", "X"),
     "torch_vmap": ("torch.func.vmap", "#009E73", "^"),
     "torch_loop": ("PyTorch loop", "#CC79A7", "v"),
 }

@@ -25,6 +25,7 @@ from bench.registry import Registry
 from bench.runs.plan import bare_programs, plan
 from bench.runs.this_process import PIECE
 from bench.spec import Cell, Experiment, ModelSpec
+from bench.throughput.hand_written import hand_written
 
 Train = Callable[[], np.ndarray]
 
@@ -127,7 +128,13 @@ def _as_written(program: Program) -> Network:
     return Network(program.cells[0].settings.model, program.task.inputs, program.task.outputs)
 
 
-@contender(peer=True)
+@contender(peer="c", workloads=("xor-2-4-1",))
+def c(experiment: Experiment) -> Train:
+    """C: a program for this network alone, written by hand with a vector of training runs, on all cores."""
+    return hand_written(experiment)
+
+
+@contender(peer="torch")
 def torch_loop(experiment: Experiment) -> Train:
     """PyTorch: one run after another, `torch.nn` and `torch.optim` as in its tutorials."""
     torch = _torch()
@@ -158,7 +165,7 @@ def torch_loop(experiment: Experiment) -> Train:
     return lambda: np.array([one(seed) for seed in range(len(experiment.seeds))])
 
 
-@contender(peer=True, models=("mlp", "neuron"))
+@contender(peer="torch", models=("mlp", "neuron"))
 def torch_vmap(experiment: Experiment, width: int = 1024) -> Train:
     """PyTorch: `torch.func.vmap` of `torch.func.grad` over stacked parameters, `width` lanes at a time."""
     torch = _torch()

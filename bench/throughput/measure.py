@@ -19,6 +19,7 @@ from bench.runs.environment import current_provenance, now
 from bench.runs.plan import bare_programs
 from bench.startup import PLAIN
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
+from bench.throughput.hand_written import compiler
 from bench.throughput.process import Worker, working
 from bench.throughput.workloads import WORKLOADS, Workload
 
@@ -117,7 +118,10 @@ def _sizes(workload: Workload, peers: bool, hardware: Hardware, say: Say, shrink
     if workload.solved_below is None:
         # On an accelerator one batch tells enough: further batches take as long as the first.
         sizes["lax_map"] = lanes if hardware.is_host else min(lanes, MAP_LANES), steps
-        for name in _peers(workload.settings["model"]) if peers else []:
+        for name in _peers(workload) if peers else []:
+            if contender[name].traits["peer"] == "c":
+                sizes |= {name: (lanes, steps)} if hardware.is_host and compiler() else {}
+                continue
             say(f"{workload.name}: size for {name}")
             sizes[name] = _peer_size(name, workload, hardware, lanes, steps)
     return sizes
@@ -157,11 +161,13 @@ def _cost(workload: Workload) -> dict[str, float]:
         return step_costs(program, experiment.cells[0])
 
 
-def _peers(model: Any) -> list[str]:
-    """Return the contenders from other packages that can train this model."""
+def _peers(workload: Workload) -> list[str]:
+    """Return the contenders without JAX that can train the model of a workload."""
+    model = workload.settings["model"]
     model = model if isinstance(model, str) else model["name"]
-    peers = [name for name in contender if contender[name].traits.get("peer")]
-    return [name for name in peers if model in contender[name].traits.get("models", (model,))]
+    peers = {name: contender[name].traits for name in contender if contender[name].traits.get("peer")}
+    able = [name for name, traits in peers.items() if model in traits.get("models", (model,))]
+    return [name for name in able if workload.name in peers[name].get("workloads", (workload.name,))]
 
 
 def _peer_size(name: str, workload: Workload, hardware: Hardware, lanes: int, steps: int) -> tuple[int, ...]:

@@ -46,9 +46,9 @@ def say(content: dict[str, Any]) -> None:
 
 def memory(name: str) -> int:
     """Return the largest memory so far of a contender, in bytes: on the device, or of this process if there is no count of the device's."""
-    if contender[name].traits.get("peer"):
+    if contender[name].traits.get("peer") == "torch":
         return torch_memory_bytes() or peak_process_bytes()
-    return peak_bytes(jax.devices())
+    return peak_process_bytes() if contender[name].traits.get("peer") else peak_bytes(jax.devices())
 
 
 def ceilings() -> dict[str, float]:

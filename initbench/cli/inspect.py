@@ -92,7 +92,7 @@ def ends(
 
 @clean
 def throughput(
-    peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch as well (needs torch).")] = False,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch (needs torch) and a program in C as well.")] = False,
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.", **LOCAL)] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
