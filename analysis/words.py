@@ -82,6 +82,7 @@ ARCHITECTURES = {
     "lstm": "LSTM",
     "gru": "GRU",
     "elman": "Elman network",
+    "transformer": "transformer",
     "gan": "GAN",
     "lora": "LoRA",
     "student": "student of a teacher",

@@ -20,7 +20,8 @@ COUNTED = re.compile(r"(\d{1,20}(?:\.\d{1,20})?) ([a-z][a-z ]*)")
 """A part of a label like `10 examples`."""
 EQUATED = re.compile(r"([A-Za-z]\w*) = (-?\d{1,20}(?:\.\d{1,20})?)")
 """A part of a label like `N = 2`."""
-MODEL = "model"
+MODEL = "kind of model"
+"""The group of the names of models; that of an axis `model` has the words of its values."""
 CASE, LABEL, CRITERION, EXPERIMENT = "case", "label", "criterion", "experiment"
 """Groups of words that say less than a setting does, in this order."""
 
