@@ -52,4 +52,4 @@ def test_set_narrows_any_axis_of_a_committed_experiment(name: str) -> None:
         for value in (values[0], values[-1]) if isinstance(values, list) else ():
             kept = Experiment.parse(text, overrides={axis: value})
             assert len(kept.axes[axis]) == 1
-            assert {shown for figure in kept.figure or () for shown in figure.shows} <= {claim.id for claim in kept.claim}
+            assert {shown for figure in kept.figure or () for shown in figure.shows} <= {*(claim.id for claim in kept.claim), *kept.laws}
