@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.report.drawing import save
 from analysis.report.format import markdown
 from analysis.report.throughput_figures import growth_figure, speed_figure
-from analysis.report.throughput_tables import census_table, growth_table, growths, idle_sections, speed_table, speeds
+from analysis.report.throughput_tables import census_table, growth_table, growths, idle_sections, processes_table, speed_table, speeds
 from analysis.report.written import publish, refuse_links, staging
 from bench.runs.files import write_whole
 
@@ -68,6 +68,7 @@ def page(measured: dict[str, Any], rows: pd.DataFrame, growth: pd.DataFrame) -> 
         "norm, metric and test loss at the start and at the end, which the others do not; in a census it stops training runs that are "
         "solved, which the others cannot." + precision,
         _peer_note(rows),
+        *_processes_sections(measured),
         *idle_sections(measured),
         "## How cost grows",
         "![Seconds and memory against training runs, seconds against steps](figures/growth.png)",
@@ -88,6 +89,19 @@ def _peer_note(rows: pd.DataFrame) -> str:
     widths = rows[rows["contender"] == "torch_vmap"].dropna(subset="speed")
     found = ", ".join(f"{row['workload']} {row['width']:,.0f}" for _, row in widths.iterrows())
     return f"`torch.func.vmap` ran at its fastest of four widths: {found}." if found else ""
+
+
+def _processes_sections(measured: dict[str, Any]) -> list[str]:
+    """The paragraphs on whole processes; none if they were not measured."""
+    if "processes" not in measured:
+        return []
+    text = (
+        "`initbench run`, and a script in plain JAX that starts, trains and measures the same networks and saves a row for each "
+        "(`bench/throughput/plain_script.py`, one compilation for each cell): seconds of the clock for the whole process, medians with the "
+        "fastest and the slowest repeat, first with an empty compilation cache, then once more with what it has left there. Only the engine "
+        "checks its own programs, measures gradients, test losses and probes, and writes provenance, checksums and curves."
+    )
+    return ["## From the start of a process to rows on disk", markdown(processes_table(measured["processes"])), text]
 
 
 def _growth_text(growth: pd.DataFrame, accelerated: bool) -> str:

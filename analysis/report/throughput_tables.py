@@ -110,6 +110,31 @@ def _idle_together(profiled: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def processes_table(processes: list[dict[str, Any]]) -> pd.DataFrame:
+    """Seconds of whole processes of both contenders, and their ratio, as text."""
+    found: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    for row in processes:
+        size = f"{row['lanes']:,} x {row['steps']:,}"
+        found.setdefault((row["says"], size, row["cache"]), {})[row["contender"]] = row["seconds"]
+    return pd.DataFrame(
+        [
+            {
+                "workload": says,
+                "seeds x steps": size,
+                "compilation cache": cache,
+                "initbench, s": _spread(seconds["engine"]),
+                "plain script, s": _spread(seconds["script"]),
+                "script / initbench": f"{np.median(np.divide(seconds['script'], seconds['engine'])):.2f}",
+            }
+            for (says, size, cache), seconds in found.items()
+        ]
+    )
+
+
+def _spread(seconds: list[float]) -> str:
+    return f"{np.median(seconds):.1f} [{min(seconds):.1f}, {max(seconds):.1f}]"
+
+
 def growth_table(growth: pd.DataFrame) -> pd.DataFrame:
     """Time and memory along lanes, steps, width and devices, as text."""
     lines = [

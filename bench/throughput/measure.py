@@ -18,6 +18,7 @@ from bench.hardware import Hardware, hardware_here
 from bench.runs.environment import current_provenance, now
 from bench.runs.plan import bare_programs
 from bench.startup import PLAIN
+from bench.throughput.cold import cold
 from bench.throughput.contenders import MAP_LANES, contender, step_costs
 from bench.throughput.hand_written import compiler
 from bench.throughput.process import Worker, working
@@ -41,10 +42,10 @@ Say = Callable[[str], None]
 Row = dict[str, Any]
 
 
-def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> dict[str, Any]:
+def measure(peers: bool, processes: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> dict[str, Any]:
     """Measure the device's ceilings, all workloads, and the growth with lanes, steps, width and devices.
 
-    `say` is told what is being measured, each workload is timed `repeats` times, `shrink` divides numbers of lanes and steps. ValueError if
+    With `processes` also whole processes, from their start to rows on disk. `say` is told what is being measured, each workload is timed `repeats` times, `shrink` divides numbers of lanes and steps. ValueError if
     peers are wanted and PyTorch is not installed.
     """
     hardware = hardware_here()
@@ -69,6 +70,7 @@ def measure(peers: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> d
         "ceilings": ceilings,
         "workloads": rows,
         "growth": list(_growth(rows, hardware, say, shrink)),
+        **({"processes": list(cold(say, repeats, shrink))} if processes else {}),
     }
 
 

@@ -93,15 +93,16 @@ def ends(
 @clean
 def throughput(
     peers: Annotated[bool, typer.Option("--peers", help="Measure PyTorch (needs torch) and a program in C as well.")] = False,
+    cold: Annotated[bool, typer.Option("--cold", help="Measure whole processes as well, from their start to rows on disk.")] = False,
     folder: Annotated[Path, typer.Option("--out", help="Where the page goes.", **LOCAL)] = Path("results/reports"),
 ) -> None:
     """Measure the engine beside plain JAX, and PyTorch if asked for, on this device; takes about half an hour."""
     from analysis.report.throughput_page import write_throughput
-    from analysis.report.throughput_tables import growth_table, growths, speed_table, speeds
+    from analysis.report.throughput_tables import growth_table, growths, processes_table, speed_table, speeds
     from bench.throughput.measure import measure
 
     with err.status("throughput") as status:
-        measured = measure(peers, lambda note: status.update(f"throughput: {note}"))
+        measured = measure(peers, cold, lambda note: status.update(f"throughput: {note}"))
     where = write_throughput(measured, folder)
     rows = speeds(measured)
     table = speed_table(rows, measured["ceilings"]).assign(workload=rows["workload"])
@@ -111,4 +112,6 @@ def throughput(
     ):
         out.print(frame_table(title, table[["workload", "contender", *names]]))
     out.print(frame_table("Growth", growth_table(growths(measured))))
+    if "processes" in measured:
+        out.print(frame_table("From the start of a process to rows on disk", processes_table(measured["processes"])))
     out.print(f"Report: {where / 'README.md'}", soft_wrap=True)
