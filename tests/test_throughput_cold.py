@@ -76,5 +76,5 @@ def test_both_take_turns_with_an_empty_and_a_full_cache(monkeypatch: pytest.Monk
 
 
 def test_a_process_that_fails_says_why() -> None:
-    with pytest.raises(RuntimeError, match="No such file|can't open file"):
+    with pytest.raises(ChildProcessError, match="No such file|can't open file"):
         cold._process([sys.executable, "no-such-file.py"], ".")

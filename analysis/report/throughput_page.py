@@ -97,9 +97,10 @@ def _processes_sections(measured: dict[str, Any]) -> list[str]:
         return []
     text = (
         "`initbench run`, and a script in plain JAX that starts, trains and measures the same networks and saves a row for each "
-        "(`bench/throughput/plain_script.py`, one compilation for each cell): seconds of the clock for the whole process, medians with the "
-        "fastest and the slowest repeat, first with an empty compilation cache, then once more with what it has left there. Only the engine "
-        "checks its own programs, measures gradients, test losses and probes, and writes provenance, checksums and curves."
+        "(`bench/throughput/plain_script.py`, one compilation for each cell): seconds of the clock for the whole process, medians "
+        "with the fastest and the slowest repeat, first with an empty compilation cache, then once more with what it has left there. "
+        "Only the engine checks its own programs, measures gradients, test losses and probes, and writes provenance, checksums and "
+        "curves."
     )
     return ["## From the start of a process to rows on disk", markdown(processes_table(measured["processes"])), text]
 

@@ -22,7 +22,7 @@ SIZES = {"census-2-4-1": (16_384, 5000), "grid": (200, 1000), "digits-cnn": (128
 def cold(say: Callable[[str], None], repeats: int, shrink: int = 1) -> Iterator[dict[str, Any]]:
     """Yield a row for each workload, contender and state of the cache, with the seconds of all repeats, in which the contenders take turns.
 
-    RuntimeError with what it printed if a process fails.
+    ChildProcessError with what it printed if a process fails.
     """
     for workload, (seeds, steps) in SIZES.items():
         size = max(seeds // shrink, 2), max(steps // shrink, 1)
@@ -32,9 +32,8 @@ def cold(say: Callable[[str], None], repeats: int, shrink: int = 1) -> Iterator[
                 with tempfile.TemporaryDirectory() as folder:
                     for cache in ("empty", "full"):
                         say(f"{workload}: {name}, {cache} cache, {repeat + 1} of {repeats}")
-                        seconds.setdefault((name, cache), []).append(
-                            _process(_COMMANDS[name](workload, *size, Path(folder), cache), folder)
-                        )
+                        took = _process(_COMMANDS[name](workload, *size, Path(folder), cache), folder)
+                        seconds.setdefault((name, cache), []).append(took)
         for (name, cache), found in seconds.items():
             row = {"workload": workload, "says": WORKLOADS[workload].says, "contender": name, "cache": cache}
             yield {**row, "lanes": size[0], "steps": size[1], "seconds": found}
@@ -59,5 +58,5 @@ def _process(command: list[str], folder: str) -> float:
     started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **kept})
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise ChildProcessError(f"{' '.join(command)}: {done.stderr.strip()}")
     return time.perf_counter() - started

@@ -45,8 +45,8 @@ Row = dict[str, Any]
 def measure(peers: bool, processes: bool, say: Say, repeats: int = REPEATS, shrink: int = 1) -> dict[str, Any]:
     """Measure the device's ceilings, all workloads, and the growth with lanes, steps, width and devices.
 
-    With `processes` also whole processes, from their start to rows on disk. `say` is told what is being measured, each workload is timed `repeats` times, `shrink` divides numbers of lanes and steps. ValueError if
-    peers are wanted and PyTorch is not installed.
+    With `processes` also whole processes, from their start to rows on disk. `say` is told what is being measured, each workload is timed
+    `repeats` times, `shrink` divides numbers of lanes and steps. ValueError if peers are wanted and PyTorch is not installed.
     """
     hardware = hardware_here()
     if peers and find_spec("torch") is None:
