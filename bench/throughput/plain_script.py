@@ -1,4 +1,4 @@
-"""What a user would write in plain JAX: start, train and measure many networks, and save a row for each.
+"""A script in plain JAX, as a user would write it, that starts, trains and measures many networks and saves a row for each.
 
 `python plain_script.py WORKLOAD SEEDS STEPS FILE` imports nothing of this package, so that its process costs what JAX costs. It computes
 the solved share as well, and does not stop training runs that are solved.
