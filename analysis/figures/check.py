@@ -17,6 +17,8 @@ from bench.runs.contents import OUTCOMES
 from bench.spec import CURVE_COLUMNS, ROW_COLUMNS, SECTIONS, Experiment, Figure
 
 KEYS = ("x", "y", "color", "panel")
+MORE_KEYS = {"log": "true for a logarithmic axis", "lines": "labeled reference values"}
+"""Keys that name nothing and may be left out; a kind that reads one has a trait of that name."""
 MEASURED = ("column", "rate", "measure", "curve")
 """Sorts of names that depend on the probes."""
 TEXTS = tuple(column.name for column in ROW_COLUMNS if column.type == "text")
@@ -35,7 +37,7 @@ WORDS = {
 
 
 def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, curves: Iterable[str] | None = None) -> None:
-    """Check the figures of an experiment; ValueError on an unknown kind, a missing key, or a name that does not exist.
+    """Check the figures of an experiment; ValueError on an unknown kind, a missing or surplus key, or a name that does not exist.
 
     `rows` and `curves` are the names of the columns of the rows and curves that there are; without them, of those that there will be, and
     kinds of the user's own are imported.
@@ -58,6 +60,10 @@ def check_figures(experiment: Experiment, rows: Iterable[str] | None = None, cur
         if ":" in drawn_as:
             continue
         entry = figure_kind[drawn_as]
+        for key in (*KEYS, *MORE_KEYS):
+            if getattr(figure, key) not in (None, {}) and key not in entry.traits:
+                read = [one for one in (*KEYS, *MORE_KEYS) if one in entry.traits]
+                raise ValueError(f"{place}: kind '{drawn_as}' does not read the key '{key}'; it reads: {', '.join(read) or 'none'}")
         for key in KEYS:
             _check_key(f"{place}: {key}", getattr(figure, key), entry, key, known, experiment)
         for sort, one in (("axes", "axis"), ("columns", "column"), ("rates", "rate"), ("curves", "curve")):
@@ -97,8 +103,9 @@ def _check_call(place: str, figure: Figure) -> None:
 
 def keys_of(entry: Entry) -> str:
     """Describe the keys of a kind and what each names, in words."""
-    needed = [f"{key}: {_words(entry.traits[key])}" for key in KEYS if key in entry.traits]
-    return "; ".join(needed) or "no keys"
+    words = [f"{key}: {_words(entry.traits[key])}" for key in KEYS if key in entry.traits]
+    words += [f"{key}: {what} (may be left out)" for key, what in MORE_KEYS.items() if key in entry.traits]
+    return "; ".join(words) or "no keys"
 
 
 def _words(wanted: str | tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ SEEDS = ["data_seed", "init_seed"]
 LANE = ["cell", *SEEDS]
 
 
-@figure_kind(y="curve", color="axis", panel="axis?")
+@figure_kind(y="curve", color="axis", panel="axis?", log=True)
 def curve(run: Run, figure: FigureSpec) -> Figure:
     """`y` over training steps. A lane that has ended keeps its last value; one that diverged has the worst value."""
     assert figure.y is not None and figure.color is not None

@@ -23,7 +23,7 @@ from bench.spec import Figure as FigureSpec
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
-@figure_kind(x="column", color="axis", panel="axis?")
+@figure_kind(x="column", color="axis", panel="axis?", log=True, lines=True)
 def ecdf(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes whose `x` is at most the value on the axis."""
     assert figure.x is not None and figure.color is not None

@@ -56,7 +56,7 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
     return drawing
 
 
-@figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer",))
+@figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer",), lines=True)
 def league(run: Run, figure: FigureSpec) -> Figure:
     """Median and middle 80% of `x` per initializer, at the best value of the axis `y` and (small open mark) at its middle value."""
     assert figure.x is not None and figure.y is not None

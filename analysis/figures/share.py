@@ -40,7 +40,7 @@ def share(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), f"share of runs: {label(figure.y)}", count_note(rows), text)
 
 
-@figure_kind(x="measure", y="axis", color="axis?", panel="axis?")
+@figure_kind(x="measure", y="axis", color="axis?", panel="axis?", log=True, lines=True)
 def forest(run: Run, figure: FigureSpec) -> Figure:
     """One line per value of `y` with its 95% interval: the share of runs with the property `x`, or the median of a column `x`."""
     assert figure.x is not None and figure.y is not None

@@ -17,7 +17,7 @@ STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
 """Starts without zeros, which are black."""
 
 
-@figure_kind(x="measure", axes=("case",))
+@figure_kind(x="measure", axes=("case",), log=True, lines=True)
 def starts(run: Run, figure: FigureSpec) -> Figure:
     """One panel per architecture and one line per start, for cases that are called `architecture: start`.
 

@@ -1,12 +1,14 @@
 """The rows of a run as a report keeps them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.rows.load import Run
 from analysis.rows.measures import left_out, named_columns
+from bench.runs.at_rest import at_rest
 from bench.runs.parquet import STEPS_OR_NULL, release_unused
 
 EXACT = ("loss_initial", "loss_final", "learning_rate")
@@ -17,23 +19,29 @@ DIGEST = 16
 
 def compact(run: Run) -> Run:
     """The run with its rows as a report keeps them, in float32 except for `EXACT`; all numbers of the report are computed from these."""
-    lanes = run.lanes.copy(deep=False)
-    for name, column in _narrow(lanes).items():
-        if name not in EXACT or column.astype(np.float64).equals(lanes[name]):
-            lanes[name] = column
     # A column that claims and figures name is there even if every training run has diverged.
-    kept = {*EXACT, *STEPS_OR_NULL, *named_columns(run.experiment)}
-    lanes = lanes.drop(columns=[name for name in lanes if lanes[name].isna().all() and name not in kept])
-    lanes = lanes.drop(columns=[name for name in lanes if left_out(name, run.experiment.unreported)])
-    lanes["params_digest"] = lanes["params_digest"].str[:DIGEST]
-    curves = run.curves.assign(**_narrow(run.curves))
+    needed = {*EXACT, *STEPS_OR_NULL, *named_columns(run.experiment)}
+    there = [name for name in run.lanes if name in needed or not run.lanes[name].isna().all()]
+    kept = [name for name in there if not left_out(name, run.experiment.unreported)]
+    lanes = pd.DataFrame({name: _kept(run.lanes[name]) for name in kept}, copy=False)
+    curves = run.curves.assign(**{name: _narrow(column) for name, column in run.curves.items()})
     if "curves" in run.experiment.unreported:
         curves = curves.iloc[:0]
     release_unused()
     return replace(run, lanes=lanes, curves=curves)
 
 
-def _narrow(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """The float64 columns that float32 can hold, as float32."""
-    largest = np.finfo(np.float32).max
-    return {name: column.astype(np.float32) for name, column in rows.select_dtypes("float64").items() if not (column.abs() > largest).any()}
+def _kept(column: pd.Series) -> Any:
+    """A column of the rows as a report keeps it, as an array."""
+    if column.name == "params_digest":
+        return at_rest(column.str[:DIGEST].array)
+    narrow = _narrow(column)
+    same = narrow is column or (column.name in EXACT and not narrow.astype(column.dtype).equals(column))
+    return column.array if same else at_rest(narrow.array)
+
+
+def _narrow(column: pd.Series) -> pd.Series:
+    """A column as float32 if it is of float64 and float32 can hold its numbers, else the column itself."""
+    if column.dtype != np.float64 or (column.abs() > np.finfo(np.float32).max).any():
+        return column
+    return column.astype(np.float32)

@@ -137,9 +137,11 @@ def _first(costs: Costs, small: Size) -> list[str]:
         ),
         _item(
             "2.",
-            f"**A report**, which holds the columns of all rows, real numbers in four bytes. With the standard probes it takes "
-            f"{report.each:.0f} bytes for each training run: {report.at(10**7) / 2**30:.1f} GiB for 10^7, and {MEMORY_GIB} GiB for "
-            f"{_round(MEMORY_GIB * 2**30 / report.each)}. `report` refuses what does not fit.",
+            f"**A report**. It holds those columns of the rows that it uses; all of them lie in temporary files, in the folder that the "
+            f"variable TMPDIR names. With the standard probes it takes {report.each:.0f} bytes of memory for each training run: "
+            f"{report.at(10**7) / 2**30:.1f} GiB for 10^7, and {MEMORY_GIB} GiB for {_round(MEMORY_GIB * 2**30 / report.each)}. Where "
+            f"memory is free, the system keeps pages of these files in it, with {costs.resident.at(10**7) / 2**30:.1f} GiB for 10^7 "
+            "together. `report` refuses what does not fit.",
         ),
         _item(
             "3.",

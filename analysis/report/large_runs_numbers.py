@@ -111,9 +111,17 @@ class Costs:
 
     @cached_property
     def report(self) -> Line:
-        """Most bytes of memory of a report, for each training run and beside."""
+        """Most bytes of memory of a report without pages of files, for each training run and beside."""
+        return self._reported("peak_bytes")
+
+    @cached_property
+    def resident(self) -> Line:
+        """Most bytes of memory of a report with pages of files, for each training run and beside."""
+        return self._reported("peak_resident_bytes")
+
+    def _reported(self, name: str) -> Line:
         measured = self.measured["report"]
-        return Line.through(list(zip(measured["training_runs"], measured["peak_bytes"], strict=True)))
+        return Line.through(list(zip(measured["training_runs"], measured[name], strict=True)))
 
     @property
     def fixed(self) -> float:

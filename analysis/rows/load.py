@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.stats.intervals import distinct
 from bench.messages import one_line
 from bench.registry import trusted_by, untrusted
+from bench.runs.at_rest import at_rest
 from bench.runs.contents import ENDS, OUTCOMES, check_columns, check_curves, check_lanes, ended_curves
 from bench.runs.manifest import Manifest, read_manifest
 from bench.runs.parquet import LANE, read_rows
@@ -215,7 +216,7 @@ def load(folder: Path | str, trust: Iterable[str] = (), interim: bool = False) -
             keys = lanes[LANE].assign(cell=lanes["cell"].map(position).astype(float))
             order = np.lexsort([keys[name] for name in reversed(LANE)])
             # Column by column, so that the rows are not twice in memory.
-            lanes = pd.DataFrame({name: lanes.pop(name).array.take(order) for name in list(lanes)}, copy=False)
+            lanes = pd.DataFrame({name: at_rest(lanes.pop(name).array.take(order)) for name in list(lanes)}, copy=False)
             curves = ended_curves(lanes, curves) if len(curves) else curves
         check_lanes(experiment, lanes, manifest.complete)
         check_curves(experiment, manifest, lanes, curves)

@@ -2,13 +2,20 @@
 
 import os
 import platform
+from shutil import disk_usage
+from tempfile import gettempdir
 
 import jax
+
+from bench.runs.at_rest import are_many
 
 try:
     import resource
 except ImportError:  # Windows has none.
     resource = None  # type: ignore[assignment]
+
+HELD_COLUMNS = 10
+"""Columns of many rows that are in memory at a time, with what is computed of them."""
 
 
 def host_bytes() -> int | None:
@@ -35,7 +42,13 @@ def peak_process_bytes() -> int:
 
 
 def check_rows(rows: int, columns: int) -> None:
-    """Raise ValueError if the numbers of a table of this size do not fit into the memory of this machine."""
-    needed, there = 8 * rows * columns, host_bytes()
-    if there is not None and needed > there:
-        raise ValueError(f"{rows:,} rows of {columns} columns take {needed >> 30:,} GiB of memory, this machine has {there >> 30:,} GiB")
+    """Raise ValueError if a table of this size does not fit into the memory of this machine; if the rows are many, into temporary files."""
+    held, there = columns, host_bytes()
+    if are_many(rows):
+        held, free = min(columns, HELD_COLUMNS), disk_usage(gettempdir()).free
+        if 8 * rows * columns > free:
+            room = f"{8 * rows * columns >> 30:,} GiB in temporary files, {gettempdir()} has {free >> 30:,} GiB"
+            raise ValueError(f"{rows:,} rows of {columns} columns take {room}; the variable TMPDIR names another folder")
+    if there is not None and 8 * rows * held > there:
+        needed = 8 * rows * held >> 30
+        raise ValueError(f"{rows:,} rows of {columns} columns take {needed:,} GiB of memory, this machine has {there >> 30:,} GiB")

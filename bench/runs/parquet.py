@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.messages import one_line
+from bench.runs.at_rest import at_rest, tables_at_rest
 from bench.runs.files import read_inside
 from bench.runs.manifest import Manifest, Part
 from bench.runs.memory import check_rows
@@ -35,7 +36,7 @@ def read_rows(folder: Path, manifest: Manifest, kind: str = "lanes") -> pd.DataF
     """Return all rows of a kind (`lanes` or `curves`) in the order of the parts; ValueError and OSError as from `read_table`.
 
     The columns of `lanes` are narrow: real numbers are float32 where no value of the column needs more, and texts are categories, except
-    for digests, which do not repeat.
+    for digests, which do not repeat. Columns of many rows are `at_rest`.
     """
     parts = [part for part in manifest.parts if part.kind == kind]
     if not parts:
@@ -52,13 +53,16 @@ def release_unused() -> None:
 
 def _joined(folder: Path, parts: list[Part], kept: Callable[[pa.Table], pa.Table]) -> pa.Table:
     """Return the rows of several parts, of which `kept` is held in memory; a column that a part does not have is null there."""
-    count, tables = sum(part.rows for part in parts), []
-    for part in parts:
-        for table in read_groups(folder, part):
-            check_rows(count, table.num_columns)
-            tables.append(kept(table))
+    count = sum(part.rows for part in parts)
+
+    def tables() -> Iterator[pa.Table]:
+        for part in parts:
+            for table in read_groups(folder, part):
+                check_rows(count, table.num_columns)
+                yield kept(table)
+
     try:
-        return pa.concat_tables(tables, promote_options="permissive")
+        return pa.concat_tables(tables_at_rest(tables(), count), promote_options="permissive")
     except pa.ArrowException as error:
         raise ValueError(one_line(f"{folder}: {error}")) from error
 
@@ -87,21 +91,21 @@ def as_frame(rows: pa.Table) -> pd.DataFrame:
     while rows.num_columns:
         name, column = rows.column_names[0], rows.column(0)
         rows = rows.remove_column(0)
-        columns[name] = _series(name, column)
+        columns[name] = at_rest(_array(name, column))
     return pd.DataFrame(columns, copy=False)
 
 
-def _series(name: str, column: pa.ChunkedArray) -> Any:
+def _array(name: str, column: pa.ChunkedArray) -> Any:
     """Return a column as pandas holds it."""
     if name in STEPS_OR_NULL:
-        return column.to_pandas().astype("Int64")
+        return column.to_pandas().astype("Int64").array
     if pa.types.is_dictionary(column.type):
-        texts = column.to_pandas().cat
+        texts = column.to_pandas().array
         return texts.set_categories(sorted(texts.categories))
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         # A column without nulls in one piece is shown where Arrow keeps it, and cannot be written to.
         return np.require(column.to_numpy(), requirements="W")
-    return column.to_pandas()
+    return column.to_pandas().array
 
 
 def read_table(folder: Path, part: Part) -> pa.Table:

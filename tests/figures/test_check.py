@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.figures import figure_kind
-from analysis.figures.check import KEYS, WORDS, check_figures, keys_of
+from analysis.figures.check import KEYS, MORE_KEYS, WORDS, check_figures, keys_of
 from bench import Experiment
 from bench.spec import catalog
 from tests.commands import MINE, call
@@ -25,7 +25,7 @@ def drawing(**figure: Any) -> Experiment:
 @pytest.mark.parametrize("kind", figure_kind)
 def test_every_kind_says_what_it_needs_and_is_refused_without(kind: str) -> None:
     traits = figure_kind[kind].traits
-    assert set(traits) <= {*KEYS, "axes", "columns", "rates", "curves", "map"}
+    assert set(traits) <= {*KEYS, *MORE_KEYS, "axes", "columns", "rates", "curves", "map"}
     for key in KEYS:
         wanted = traits.get(key)
         assert wanted is None or isinstance(wanted, tuple) or wanted.removesuffix("?") in WORDS
@@ -64,6 +64,15 @@ def test_columns_are_foretold_before_there_are_rows(name: str) -> None:
         ),
         ({"kind": "trend", "x": "initializer.name", "y": "loss_final"}, "x = 'initializer.name': no setting"),
         ({"kind": "trend", "x": "nothing", "y": "loss_final"}, "x = 'nothing': no setting"),
+        (
+            {"kind": "surface", "panel": "initializer", "color": "initializer"},
+            "kind 'surface' does not read the key 'color'; it reads: panel",
+        ),
+        (
+            {"kind": "trend", "x": "initializer", "y": "loss_final", "lines": {"a": 1}},
+            "does not read the key 'lines'; it reads: x, y, color, panel, log",
+        ),
+        ({"kind": "modes", "log": True}, "kind 'modes' does not read the key 'log'; it reads: none"),
         ({"kind": "map"}, "kind 'map' needs seeds.map"),
         ({"kind": "starts", "x": "solved"}, "kind 'starts' needs an axis of the grid 'case'"),
     ],
