@@ -133,23 +133,23 @@ def _stays_equal(run: Run, cell: Cell, rows: pd.DataFrame) -> np.ndarray:
     next, and a last bit would then separate units that start equal.
     """
     start = starts(run, cell, rows)
-    # With the lanes last and the terms of a sum first, NumPy adds the terms in the same order for all units.
-    x, y = np.moveaxis(start.data.x, 0, 2), np.moveaxis(start.data.y, 0, -1)
+    # With the lanes last, `einsum` adds the terms of a sum in the same order for all units: it takes no other path unless it is told to.
     first, last = start.params["layers"][0], start.params["layers"][1]
-    w, b, v, c = (np.moveaxis(leaf, 0, -1) for leaf in (first["kernel"], first["bias"], last["kernel"], last["bias"]))
+    leaves = (start.data.x, start.data.y, first["kernel"], first["bias"], last["kernel"], last["bias"])
+    x, y, w, b, v, c = (np.ascontiguousarray(np.moveaxis(leaf, 0, -1)) for leaf in leaves)
     shape, steps = function_of(cell.settings.model.options["activation"]), rows["steps_run"].to_numpy(int)
     rate, l2, n = rows["learning_rate"].to_numpy(w.dtype), w.dtype.type(cell.settings.training.l2), w.dtype.type(len(x))
     for step in range(steps.max(initial=0)):
-        z = np.sum(x.swapaxes(0, 1)[:, :, None] * w[:, None], axis=0) + b
+        z = np.einsum("nil,ihl->nhl", x, w) + b
         hidden = shape.value(z)
-        out = np.sum(hidden.swapaxes(0, 1)[:, :, None] * v[:, None], axis=0) + c
+        out = np.einsum("nhl,hol->nol", hidden, v) + c
         errors = (softmax(out, axis=1) - (y[:, None] == np.arange(out.shape[1])[:, None]) if y.ndim == 2 else expit(out) - y) / n
         errors = errors.astype(w.dtype)
-        back = np.sum(errors.swapaxes(0, 1)[:, :, None] * v.swapaxes(0, 1)[:, None], axis=0) * shape.slope(z)
+        back = np.einsum("nol,hol->nhl", errors, v) * shape.slope(z)
         slopes = (
-            np.sum(x[:, :, None] * back[:, None], axis=0) + l2 * w,
+            np.einsum("nil,nhl->ihl", x, back) + l2 * w,
             np.sum(back, axis=0),
-            np.sum(hidden[:, :, None] * errors[:, None], axis=0) + l2 * v,
+            np.einsum("nhl,nol->hol", hidden, errors) + l2 * v,
             np.sum(errors, axis=0),
         )
         goes_on = rate * (step < steps)

@@ -85,8 +85,13 @@ def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator
     if len(folders) == 1:
         yield cleared(folders[0])
         return
-    with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1), get_context("spawn"), _keep_modules) as processes:
+    with _processes(min(len(folders), os.cpu_count() or 1)) as processes:
         yield from processes.map(cleared, folders)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    """Processes that share nothing with this one; they start with their first work."""
+    return ProcessPoolExecutor(count, get_context("spawn"), _keep_modules)
 
 
 def _keep_modules() -> None:
@@ -106,16 +111,25 @@ def _cleared(function: Callable[[Path], T], folder: Path) -> T:
 
 
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
-    """Write the answer page, its tables and figures into an empty folder; verdicts are corrected over the families of all experiments."""
+    """Write the answer page, its tables and figures into an empty folder; verdicts are corrected over the families of all experiments.
+
+    The pictures, which take half of the time, are drawn in another process meanwhile.
+    """
     results = jointly(results)
+    with _processes(1) as beside:
+        pictures = [beside.submit(write_pictures, out / "figures", formats)] if is_illustrated(results) else []
+        _write_answer(results, out, formats)
+        for one in pictures:
+            one.result()
+
+
+def _write_answer(results: list[Result], out: Path, formats: Collection[str]) -> None:
     source = source_of_several([result.run for result in results])
     table = comparisons([result.run for result in results])
     if len(table):
         save(headline(table), out / "figures" / "headline", formats, interim_note(results), source=source)
         if answers_the_thread(results):
             save(handout(results, table), out / "figures" / "answer", formats, interim_note(results), source=source, size=A4)
-    if is_illustrated(results):
-        write_pictures(out / "figures", formats)
     rules = rules_of_thread(results)
     frames = {"verdicts": answer_frame(results), "rules": rule_frame(rules), "conditions": condition_frame(rules)}
     for name, frame in frames.items():

@@ -26,8 +26,8 @@ INTEGERS = tuple(column.name for column in ROW_COLUMNS if column.type == "intege
 """Columns of seeds and steps."""
 BYTES_PER_VALUE, BYTES_PER_TEXT, BYTES_BESIDE = 64, 1024, 1 << 26
 """Most memory that a part may take: for each value as it is stored, for each text (on average), and in addition to both."""
-ROW_GROUP = 1 << 20
-"""Number of rows of a row group."""
+ROW_GROUP = 1 << 17
+"""Number of rows of a row group, which a reader unpacks at a time."""
 _TEXTS = (pa.string(), pa.large_string())
 _TYPES = (*_TEXTS, pa.bool_(), pa.int64(), pa.float32(), pa.float64())
 
