@@ -19,14 +19,14 @@ def are_many(rows: int) -> bool:
 
 
 def at_rest(column: Any) -> Any:
-    """Return a column of a frame as an array that lies in a temporary file; categories, and columns of few rows, stay in memory.
+    """Return a column as an array that lies in a temporary file and can be written to; one of few rows, or of categories, stays in memory.
 
     OSError where there is no room for it.
     """
     if not are_many(len(column)):
         return column
-    if isinstance(column, pd.arrays.NumpyExtensionArray):
-        return at_rest(column.to_numpy())
+    if isinstance(column, pd.Series | pd.arrays.NumpyExtensionArray):
+        return at_rest(column.array if isinstance(column, pd.Series) else column.to_numpy())
     if isinstance(column, pd.arrays.IntegerArray):
         return pd.arrays.IntegerArray(at_rest(column.to_numpy(np.int64, na_value=0)), at_rest(column.isna()))
     if isinstance(column, pd.arrays.ArrowStringArray):
@@ -35,7 +35,7 @@ def at_rest(column: Any) -> Any:
         with tempfile.TemporaryFile() as file:
             column.tofile(file)
             return np.memmap(file, column.dtype, "r+", shape=column.shape).view(np.ndarray)
-    return column
+    return column.copy()
 
 
 def tables_at_rest(tables: Iterable[pa.Table], count: int) -> list[pa.Table]:

@@ -91,21 +91,21 @@ def as_frame(rows: pa.Table) -> pd.DataFrame:
     while rows.num_columns:
         name, column = rows.column_names[0], rows.column(0)
         rows = rows.remove_column(0)
-        columns[name] = at_rest(_array(name, column))
+        columns[name] = at_rest(_series(name, column))
     return pd.DataFrame(columns, copy=False)
 
 
-def _array(name: str, column: pa.ChunkedArray) -> Any:
+def _series(name: str, column: pa.ChunkedArray) -> Any:
     """Return a column as pandas holds it."""
     if name in STEPS_OR_NULL:
-        return column.to_pandas().astype("Int64").array
+        return column.to_pandas().astype("Int64")
     if pa.types.is_dictionary(column.type):
-        texts = column.to_pandas().array
+        texts = column.to_pandas().cat
         return texts.set_categories(sorted(texts.categories))
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         # A column without nulls in one piece is shown where Arrow keeps it, and cannot be written to.
         return np.require(column.to_numpy(), requirements="W")
-    return column.to_pandas().array
+    return column.to_pandas()
 
 
 def read_table(folder: Path, part: Part) -> pa.Table:

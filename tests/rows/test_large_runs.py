@@ -80,7 +80,11 @@ def test_memory_for_each_row_is_bounded(where: str, runs: list[Path], tmp_path: 
     assert read < reported < most_reported
 
 
-def test_columns_are_as_narrow_as_their_values_allow_and_can_be_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", MOST)
+def test_columns_are_as_narrow_as_their_values_allow_and_can_be_changed(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.runs.at_rest.MANY", MOST[where][0])
     lanes = ib.load(trained(100, tmp_path)).lanes
     assert {name: str(dtype) for name, dtype in lanes.dtypes.items() if name in ("cell", "init_seed", "loss_final", "learning_rate")} == {
         "cell": "category",
