@@ -13,7 +13,13 @@ from analysis.stats.intervals import wilson
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind(y=("born_dead", "dead_at_first"), color="axis", panel="axis?", columns=("{y}_0_initial",))
+@figure_kind(
+    y=("born_dead", "dead_at_first"),
+    color="axis",
+    panel="axis?",
+    columns=("{y}_0_initial",),
+    marks="Points: measured, with 95% intervals; lines and bands: the law.",
+)
 def born_dead(run: Run, figure: FigureSpec) -> Figure:
     """Share of networks that are dead after each layer by the probe `y` (points), and the law: lines at one input, bands on the line."""
     assert figure.color is not None and figure.y in ("born_dead", "dead_at_first")

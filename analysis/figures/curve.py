@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from analysis.figures import figure_kind
 from analysis.figures.ecdf import DASHES
 from analysis.figures.palette import palette
-from analysis.figures.style import chosen, count_note, finish, is_logarithmic, label, panels, value_label
+from analysis.figures.style import STEP_0, chosen, count_note, finish, is_logarithmic, label, panels, step_axis, value_label
 from analysis.rows.load import Run
 from analysis.rows.measures import worst_value
 from bench.spec import Figure as FigureSpec
@@ -16,7 +16,13 @@ SEEDS = ["data_seed", "init_seed"]
 LANE = ["cell", *SEEDS]
 
 
-@figure_kind(y="curve", color="axis", panel="axis?", log=True)
+@figure_kind(
+    y="curve",
+    color="axis",
+    panel="axis?",
+    log=True,
+    marks="Line: median; band: middle 80% of runs; dot: from here on every run is solved.",
+)
 def curve(run: Run, figure: FigureSpec) -> Figure:
     """`y` over training steps. A lane that has ended keeps its last value; one that diverged has the worst value."""
     assert figure.y is not None and figure.color is not None
@@ -28,7 +34,7 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
     diverged = pd.MultiIndex.from_frame(logged.loc[logged["outcome"] == "diverged", LANE])
     drawing, each = panels(rows, figure, share_y=False)
     kept = rows.drop_duplicates(LANE)
-    stuck = set(logged.loc[logged["outcome"] == "stuck", LANE].itertuples(index=False, name=None))
+    solved, stuck = (set(logged.loc[logged["outcome"] == name, LANE].itertuples(index=False, name=None)) for name in ("solved", "stuck"))
     budgets = {identity: run.cell(identity).settings.training.steps for identity in rows["cell"].unique()}
     steps_logged = np.unique(rows["step"])
     for axis, part in each:
@@ -43,11 +49,12 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
             # There is no value between a finite one and infinity.
             between = "nearest" if np.isinf(lanes).any(axis=None) else "linear"
             low, middle, high = lanes.quantile([0.1, 0.5, 0.9], axis=1, interpolation=between).to_numpy()
-            # Step 0 stands at the left edge of the logarithmic axis.
-            steps = np.maximum(lanes.index.to_numpy(float), 0.7)
+            steps = np.maximum(lanes.index.to_numpy(float), STEP_0)
             axis.fill_between(steps, low, high, color=color, alpha=0.15, lw=0)
             axis.plot(steps, middle, color=color, ls=DASHES[index % len(DASHES)], label=value_label(group))
-        axis.set_xscale("log")
+            if solved.issuperset(lanes.columns):
+                axis.plot(steps[-1], middle[-1], "o", color=color, ms=4)
+        step_axis(axis, float(steps_logged[-1]))
         if log:
             axis.set_yscale("log")
     return finish(drawing, "gradient steps", label(figure.y), count_note(kept, figure.color, figure.panel), label(figure.color))

@@ -22,7 +22,7 @@ APART = 0.035
 """Distance of two groups at one depth, as a share of the distance of a depth to its double."""
 
 
-@figure_kind(x="axis?", y="measure", color="axis", panel="axis?", lines=True)
+@figure_kind(x="axis?", y="measure", color="axis", panel="axis?", lines=True, marks="Points: median, with 95% intervals.")
 def depth(run: Run, figure: FigureSpec) -> Figure:
     """Median of `y` with its 95% interval against the number of hidden layers, to scale on a logarithmic axis: one line per `color`.
 

@@ -7,6 +7,7 @@ from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.palette import palette
 from analysis.figures.style import (
+    STEP_0,
     chosen,
     count_note,
     finish,
@@ -14,6 +15,7 @@ from analysis.figures.style import (
     is_logarithmic,
     label,
     panels,
+    step_axis,
     value_label,
 )
 from analysis.rows.load import Run
@@ -23,7 +25,7 @@ from bench.spec import Figure as FigureSpec
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
-@figure_kind(x="column", color="axis", panel="axis?", log=True, lines=True)
+@figure_kind(x="column", color="axis", panel="axis?", log=True, lines=True, marks="What a line lacks to 1: runs that never get there.")
 def ecdf(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes whose `x` is at most the value on the axis."""
     assert figure.x is not None and figure.color is not None
@@ -34,8 +36,8 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
     drawing, each = panels(rows, figure)
     finite = everything[np.isfinite(everything)]
     right = finite.max() if len(finite) else 1.0
-    # Step 0 stands at the left edge of a logarithmic axis.
-    smallest = 0.7 if figure.x == "steps_to_solve" else finite[finite > 0].min(initial=right)
+    of_steps = figure.x == "steps_to_solve"
+    smallest = STEP_0 if of_steps else finite[finite > 0].min(initial=right)
     for axis, part in each:
         for index, (group, (color, _)) in enumerate(colors.items()):
             values = part.loc[part[figure.color] == group, figure.x].to_numpy(float, na_value=np.nan)
@@ -69,10 +71,12 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
                 ha="right",
                 va="top" if above else "bottom",
             )
-        if log:
+        if log and of_steps:
+            step_axis(axis, float(right))
+        elif log:
             axis.set_xscale("log")
         elif np.all(finite == np.round(finite)):
             integer_ticks(axis)
         axis.set_ylim(-0.03, 1.03)
-    share_of = "share solved" if figure.x == "steps_to_solve" else "share of runs at or below"
+    share_of = "share solved" if of_steps else "share of runs at or below"
     return finish(drawing, label(figure.x), share_of, count_note(rows, figure.color, figure.panel), label(figure.color))

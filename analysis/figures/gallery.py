@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import figure_kind
 from analysis.figures.palette import COLORS
-from analysis.figures.style import PANEL, chosen, label, rc
+from analysis.figures.style import PANEL, STEP_0, chosen, label, rc, step_axis
 from analysis.geometry.orbits import recorded, symmetry_of
 from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
@@ -22,7 +22,11 @@ LOSS_FLOOR = 1e-16
 """Losses below this value are rounding."""
 
 
-@figure_kind(columns=("hidden_units_0_initial", "hidden_units_0_final"), curves=("loss",))
+@figure_kind(
+    columns=("hidden_units_0_initial", "hidden_units_0_final"),
+    curves=("loss",),
+    marks="Rows and columns of the squares: the hidden units, in one order.",
+)
 def gallery(run: Run, figure: FigureSpec) -> Figure:
     """The lanes with the lowest, the median and the highest final loss, of one cell and among those whose curves are kept.
 
@@ -59,9 +63,9 @@ def gallery(run: Run, figure: FigureSpec) -> Figure:
 
 
 def _draw_curve(axis: plt.Axes, curve: pd.DataFrame) -> None:
-    # Step 0 stands at the left edge of the logarithmic axis.
-    axis.plot(np.maximum(curve["step"], 0.7), np.maximum(curve["loss"], LOSS_FLOOR), color=COLORS[0])
-    axis.set(xscale="log", yscale="log", ylabel=label("loss"))
+    axis.plot(np.maximum(curve["step"], STEP_0), np.maximum(curve["loss"], LOSS_FLOOR), color=COLORS[0])
+    step_axis(axis, float(curve["step"].max()))
+    axis.set(yscale="log", ylabel=label("loss"))
     sns.despine(ax=axis)
 
 

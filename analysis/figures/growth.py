@@ -16,7 +16,7 @@ FEWEST = 0.5
 """Least share of runs that must have a rate for rates to be shown: lanes that break last are the slowest."""
 
 
-@figure_kind(y="curve", color="axis", panel="axis?")
+@figure_kind(y="curve", color="axis", panel="axis?", marks="Line: median; band: middle 80% of runs.")
 def growth(run: Run, figure: FigureSpec) -> Figure:
     """Local rate of growth of `y`, d ln y / d step between logged steps, while it is below the spread that counts as broken."""
     assert figure.y is not None and figure.color is not None

@@ -21,7 +21,15 @@ SAME = 1e-4
 """Largest difference of any number between two ends that count as the same."""
 
 
-@figure_kind(x="axis", y="column", color="group?", panel="axis?", log=True, lines=True)
+@figure_kind(
+    x="axis",
+    y="column",
+    color="group?",
+    panel="axis?",
+    log=True,
+    lines=True,
+    marks="Mark: median; thick line: middle half; thin line: middle 90%; dots: extremes.",
+)
 def spread(run: Run, figure: FigureSpec) -> Figure:
     """Distribution of `y` at each value of `x`: median (mark), middle half (thick), middle 90% (thin), extremes (dots). A run that diverged
     has the worst value, which is not drawn where it is infinite."""

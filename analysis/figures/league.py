@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
+from analysis.escape import math_text
 from analysis.figures import figure_kind
 from analysis.figures.palette import palette
 from analysis.figures.style import PANEL, TITLE_LETTERS, chosen, count_note, finish, label, value_label
@@ -56,7 +57,15 @@ def _forest(run: Run, figure: FigureSpec, draw: Callable[[Axes, pd.DataFrame, fl
     return drawing
 
 
-@figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer",), lines=True)
+@figure_kind(
+    x="measure",
+    y="axis",
+    color="axis",
+    panel="axis",
+    axes=("initializer",),
+    lines=True,
+    marks="Filled mark: median at the best {y}; bar: middle 80% of runs; open mark: median at the middle {y}.",
+)
 def league(run: Run, figure: FigureSpec) -> Figure:
     """Median and middle 80% of `x` per initializer, at the best value of the axis `y` and (small open mark) at its middle value."""
     assert figure.x is not None and figure.y is not None
@@ -75,8 +84,8 @@ def league(run: Run, figure: FigureSpec) -> Figure:
 
     drawing = _forest(run, figure, draw)
     for axis in drawing.axes:
-        for value in figure.lines.values():
-            axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0)
+        for name, value in figure.lines.items():
+            axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0, label=math_text(name))
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -84,7 +93,14 @@ def league(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(measure), "", _judged_note(run))
 
 
-@figure_kind(x="measure", y="axis", color="axis", panel="axis", axes=("initializer", "model.activation"))
+@figure_kind(
+    x="measure",
+    y="axis",
+    color="axis",
+    panel="axis",
+    axes=("initializer", "model.activation"),
+    marks="Mark: at the best {y}; bar: 95% interval; dashed line: no difference.",
+)
 def league_odds(run: Run, figure: FigureSpec) -> Figure:
     """Probability that the initializer made for the activation function has the smaller `x`, both at the best value of the axis `y`."""
     assert figure.x is not None and figure.y is not None

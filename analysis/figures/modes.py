@@ -15,7 +15,7 @@ from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind(axes=("initializer",), curves=("loss",))
+@figure_kind(axes=("initializer",), curves=("loss",), marks="Lines: the law; marks: measured.")
 def modes(run: Run, figure: FigureSpec) -> Figure:
     """Measured losses of one data set on the lines of the formula (left), and their distance against the learning rate (right)."""
     rows = chosen(run, figure, run.lanes)

@@ -20,7 +20,11 @@ SEEDS = 20
 """Number of lanes whose activations and gradients are computed again for the densities."""
 
 
-@figure_kind(color="axis", columns=("signal_variance_0_initial", "gradient_variance_0_initial"))
+@figure_kind(
+    color="axis",
+    columns=("signal_variance_0_initial", "gradient_variance_0_initial"),
+    marks="Marks: mean; dotted line: median; band: middle 80% of runs; solid line: the law.",
+)
 def propagation(run: Run, figure: FigureSpec) -> Figure:
     """Signal (left) and gradient (right) by hidden layer: middle 80% and median of lanes, their mean (marks), the law (lines)."""
     assert figure.color is not None

@@ -12,7 +12,7 @@ from analysis.rows.load import Run
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind(x="axis", color="axis", panel="axis?")
+@figure_kind(x="axis", color="axis", panel="axis?", marks="Points: single runs; gray line: equal losses.")
 def quotient(run: Run, figure: FigureSpec) -> Figure:
     """Ratio of the final loss to that of the one-unit network after as many steps, one point per lane, by the values of `x`."""
     assert figure.x is not None and figure.color is not None

@@ -10,7 +10,7 @@ from analysis.rows.summary import rate_interval
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind(x="axis", color="axis?", panel="axis?")
+@figure_kind(x="axis", color="axis?", panel="axis?", marks="Marks: share of runs, with 95% intervals.")
 def rate(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes that solve the task, by the values of `x`, with 95% intervals."""
     assert figure.x is not None

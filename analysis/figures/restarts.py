@@ -14,7 +14,7 @@ from bench.spec import Figure as FigureSpec
 STARTS = (1, 2, 3, 4, 5, 7, 10)
 
 
-@figure_kind(color="axis", panel="axis?")
+@figure_kind(color="axis", panel="axis?", marks="Points: measured; lines: 1 - (1 - p)^k.")
 def restarts(run: Run, figure: FigureSpec) -> Figure:
     """Share of groups of k starts with a success (points) and 1 - (1 - p)^k (lines)."""
     assert figure.color is not None

@@ -20,7 +20,7 @@ SHIFT = 0.3
 """Distance between groups at one place of the axis."""
 
 
-@figure_kind(x="axis", y="rate", color="axis?", panel="axis?")
+@figure_kind(x="axis", y="rate", color="axis?", panel="axis?", marks="Marks: share of runs, with 95% intervals.")
 def share(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes with the property `y` (an outcome, or `broken`) by the values of `x`, with 95% intervals."""
     assert figure.x is not None and figure.y is not None
@@ -40,7 +40,7 @@ def share(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), f"share of runs: {label(figure.y)}", count_note(rows), text)
 
 
-@figure_kind(x="measure", y="axis", color="axis?", panel="axis?", log=True, lines=True)
+@figure_kind(x="measure", y="axis", color="axis?", panel="axis?", log=True, lines=True, marks="Marks: estimate, with 95% intervals.")
 def forest(run: Run, figure: FigureSpec) -> Figure:
     """One line per value of `y` with its 95% interval: the share of runs with the property `x`, or the median of a column `x`."""
     assert figure.x is not None and figure.y is not None

@@ -14,10 +14,12 @@ from bench.spec import Figure as FigureSpec
 
 COLUMNS = 2
 STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
-"""Starts without zeros, which are black."""
+"""Starts without zeros."""
+LOOKS = {"without zeros": ("#000000", "s"), "with zeros": ("#0072B2", "o")}
+"""Color and mark of a start."""
 
 
-@figure_kind(x="measure", axes=("case",), log=True, lines=True)
+@figure_kind(x="measure", axes=("case",), log=True, lines=True, marks="Marks: estimate, with 95% intervals.")
 def starts(run: Run, figure: FigureSpec) -> Figure:
     """One panel per architecture and one line per start, for cases that are called `architecture: start`.
 
@@ -42,9 +44,9 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
             middle, errors = intervals(run, rows, "case", of[name], figure.x)
             good = [case.partition(": ")[2] in STANDARD for case in of[name]]
             for position, standard in enumerate(good):
-                color = "#000000" if standard else "#0072B2"
+                color, mark = LOOKS["without zeros" if standard else "with zeros"]
                 bars = errors[:, position : position + 1]
-                axis.errorbar(middle[position], position, xerr=bars, fmt="s" if standard else "o", color=color, ms=3.5, lw=1)
+                axis.errorbar(middle[position], position, xerr=bars, fmt=mark, color=color, ms=3.5, lw=1)
             axis.set_yticks(range(len(of[name])), [math_text(case.partition(": ")[2]) for case in of[name]], fontsize=7)
             axis.set_ylim(len(of[name]) - 0.4, -0.6)
             axis.set_title(math_text(name), fontsize=8, loc="left")
@@ -52,9 +54,11 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
             axis.set_axisbelow(True)
             axis.tick_params(axis="y", length=0)
             axis.tick_params(axis="x", labelbottom=place == len(names) - 1)
-            for value in figure.lines.values():
-                axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0)
+            for text, value in figure.lines.items():
+                axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0, label=math_text(text))
     assert first is not None
+    for text, (color, mark) in LOOKS.items():
+        first.plot([], [], mark, color=color, ms=3.5, label=text)
     if figure.x in RATES or "share" in figure.x:
         first.set_xlim(-0.05, 1.05)
         first.set_xticks(np.linspace(0, 1, 6))

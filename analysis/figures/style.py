@@ -1,6 +1,7 @@
 """How every figure looks: widths, colors, marks, panels, labels and legends."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,6 +40,10 @@ LETTERS_PER_INCH, MOST_IN_TITLE = 11, 240
 """Number of letters of a title in an inch, and the most that a title has."""
 TITLE_LETTERS = 92
 """Number of letters that the titles of panels beside one another may have in a line."""
+NOTE_LETTERS = 1.1
+"""Letters of a note for each letter of a title, which is bold."""
+STEP_0 = 0.5
+"""Place of step 0 on a logarithmic axis."""
 MOST_RECORDS = 10_000
 """Number of warnings about a style file that are kept."""
 
@@ -122,13 +127,15 @@ def to_columns(drawing: Figure) -> None:
     drawing.set_size_inches(ONE_COLUMN if ONE_COLUMN >= 0.75 * width else TWO_COLUMNS, height)
 
 
-def note_below(drawing: Figure, text: str) -> None:
-    """Add a line below a whole figure, which becomes higher by that line."""
+def note_below(drawing: Figure, text: str, grows: bool) -> None:
+    """Add a text below a whole figure, in as few lines as fit into its width; if it `grows`, the figure becomes higher by them."""
     width, height = drawing.get_size_inches()
-    drawing.set_size_inches(width, height + NOTE_SIZE * 1.6 / 72)
     label = drawing.get_supxlabel()
+    lines = wrap(text, round(LETTERS_PER_INCH * NOTE_LETTERS * width), break_on_hyphens=False)
+    size = NOTE_SIZE if not label else LABEL_SIZE
+    drawing.set_size_inches(width, height + (len(lines) * size * 1.6 / 72 if grows else 0))
     # The label below all panels is the one text for which the layout leaves room.
-    drawing.supxlabel(f"{label}\n{text}" if label else text, fontsize=LABEL_SIZE if label else NOTE_SIZE)
+    drawing.supxlabel("\n".join([label, *lines] if label else lines), fontsize=size)
 
 
 def title_above(drawing: Figure, text: str, grows: bool) -> float:
@@ -163,6 +170,14 @@ def count_note(rows: pd.DataFrame, *groups: str | None) -> str:
     by = [group for group in groups if group is not None] or ["cell"]
     counts = rows.groupby(by, observed=True).size().unique()
     return f"n = {min(counts):,} runs each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} runs each"
+
+
+def step_axis(axis: Axes, last: float) -> None:
+    """Make the x axis one of steps to `last`, logarithmic but for step 0, which stands at its left edge at `STEP_0` and is labeled."""
+    powers = [10**power for power in range(math.floor(math.log10(max(last, 1))) + 1)]
+    axis.set_xscale("log")
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xticks([STEP_0, *powers], ["0", *(f"$10^{{{power}}}$" for power in range(len(powers)))])
 
 
 def integer_ticks(axis: Axes) -> None:

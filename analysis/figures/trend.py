@@ -17,7 +17,7 @@ from bench.spec import Cell
 from bench.spec import Figure as FigureSpec
 
 
-@figure_kind(x="setting", y="column", color="axis?", panel="axis?", log=True)
+@figure_kind(x="setting", y="column", color="axis?", panel="axis?", log=True, marks="Points: median, with 95% intervals.")
 def trend(run: Run, figure: FigureSpec) -> Figure:
     """Median of `y` with its 95% order-statistic interval against `x`, a setting that is a number.
 

@@ -27,10 +27,11 @@ MARK = 40
 LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "supported": ("holds", {"marker": "s", "facecolors": "#0072B2", "edgecolors": "#0072B2"}),
     "refuted": ("fails", {"marker": "s", "facecolors": "white", "edgecolors": "#D55E00"}),
-    "undecided": ("undecided", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
-    "withheld": ("withheld", {"marker": "_", "color": "0.35"}),
+    "undecided": ("undecided: the interval allows both", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
+    "withheld": ("withheld: a control was not met", {"marker": "_", "color": "0.35"}),
 }
 """Names and looks of the verdicts; a full square and an empty one differ in gray as well."""
+NOTHING: dict[str, Any] = {"marker": "s", "s": MARK, "facecolors": "none", "edgecolors": "0.8", "linewidths": 0.5}
 EXCEPTION: dict[str, Any] = {
     "marker": "o",
     "s": 2.9 * MARK,
@@ -92,7 +93,7 @@ class _Panel:
     @cached_property
     def labels(self) -> float:
         """Width of the labels of the rows."""
-        return LETTER * max(len(_short(text)) for text in [*self.rows, self.across]) + 0.08
+        return LETTER * max(len(_short(text)) for text in [*self.rows, f"{self.across} →"]) + 0.08
 
     @cached_property
     def width(self) -> float:
@@ -116,12 +117,16 @@ class _Panel:
         for number, line in enumerate(self.title):
             axes.text(left, top + number * LINE, math_text(line), va="top", fontsize=NOTE_SIZE, fontstyle="italic")
         x0, y0 = left + self.labels + CELL / 2, top + self.above + CELL / 2
-        axes.text(x0 - CELL / 2 - 0.05, y0 - CELL / 2 - 0.04, _short(self.across), ha="right", fontsize=NOTE_SIZE, color="0.35")
+        heading = f"{_short(self.across)} →" if self.across else ""
+        axes.text(x0 - CELL / 2 - 0.05, y0 - CELL / 2 - 0.04, heading, ha="right", fontsize=NOTE_SIZE, color="0.35")
         for number, row in enumerate(self.rows):
             axes.text(x0 - CELL / 2 - 0.05, y0 + number * CELL, _short(row), ha="right", va="center_baseline", fontsize=NOTE_SIZE)
         for number, column in enumerate(self.columns):
             text = _short(column)
             axes.text(x0 + number * CELL, y0 - CELL / 2 - 0.04, text, ha="center", va="bottom", rotation=90, fontsize=NOTE_SIZE)
+        known = set(zip(self.table["row"], self.table["column"], strict=True))
+        blank = [(c, r) for r, row in enumerate(self.rows) for c, column in enumerate(self.columns) if (row, column) not in known]
+        axes.scatter([x0 + CELL * c for c, _ in blank], [y0 + CELL * r for _, r in blank], **NOTHING)
         x = x0 + CELL * self.table["column"].map(self.columns.index)
         y = y0 + CELL * self.table["row"].map(self.rows.index)
         for verdict, (_, look) in LOOKS.items():
@@ -147,6 +152,9 @@ def _key(table: pd.DataFrame, width: float) -> list[list[_Entry]]:
         for verdict, (name, look) in LOOKS.items()
         if verdict in counts
     ]
+    places = table.groupby("panel")[["row", "column"]].nunique().prod(axis=1).sum()
+    if table.groupby(["panel", "row", "column"]).ngroups < places:
+        entries.append(("not asked", NOTHING))
     if table["exception"].any():
         entries.append((f"exception to the rule ({table['exception'].sum()})", EXCEPTION))
     lines: list[list[_Entry]] = [[]]

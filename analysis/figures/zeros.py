@@ -17,7 +17,12 @@ from bench.spec import Figure as FigureSpec
 ROW_INCHES = 0.165
 
 
-@figure_kind(panel="axis", axes=("case",), columns=("grad_share_0_initial",))
+@figure_kind(
+    panel="axis",
+    axes=("case",),
+    columns=("grad_share_0_initial",),
+    marks="Left: white layers start at zero. Right: white layers have a first gradient of zero.",
+)
 def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
     """Median share of the first gradient per layer, and the share solved, by pattern of zero layers (rows) and value of `panel`."""
     assert figure.panel is not None
@@ -67,7 +72,7 @@ def zero_patterns(run: Run, figure: FigureSpec) -> Figure:
     return drawing
 
 
-@figure_kind(x="axis", color="axis", panel="axis")
+@figure_kind(x="axis", color="axis", panel="axis", marks="Marks: estimate, with 95% intervals.")
 def cliff(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes that solve the task (above) and median steps to solve it (below), by the values of `x`."""
     assert figure.x is not None and figure.color is not None and figure.panel is not None
@@ -101,7 +106,13 @@ def cliff(run: Run, figure: FigureSpec) -> Figure:
     return finish(drawing, label(figure.x), "", count_note(rows))
 
 
-@figure_kind(x="axis", color="axis", panel="axis?", columns=("zero_share_initial", "zero_share_final"))
+@figure_kind(
+    x="axis",
+    color="axis",
+    panel="axis?",
+    columns=("zero_share_initial", "zero_share_final"),
+    marks="Marks: median; bars: middle 80% of runs.",
+)
 def still_zero(run: Run, figure: FigureSpec) -> Figure:
     """Share of the weights that start at 0 and are still exactly 0 at the end, by the values of `x`: median and middle 80%."""
     assert figure.x is not None and figure.color is not None

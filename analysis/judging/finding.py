@@ -40,6 +40,9 @@ def finding(verdicts: Sequence[Verdict]) -> str:
     number = Counter(verdict.verdict for verdict in verdicts)
     if len(number) == 1:
         return said if number["supported"] else f"{verdicts[0].verdict.capitalize()}: {said}"
+    if bool(number["supported"]) is not bool(number["refuted"]):
+        decided: Outcome = "supported" if number["supported"] else "refuted"
+        return f"{said}: {VERBS[decided]} wherever it is decided, in {number[decided]} of {len(verdicts)} conditions"
     parts = [f"{verb} in {number[kind]}" for kind, verb in VERBS.items() if number[kind]]
     return f"{said}: {', '.join(parts)} of {len(verdicts)} conditions"
 

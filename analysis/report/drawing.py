@@ -18,6 +18,7 @@ from analysis.figures.numbers import numbers_of
 from analysis.figures.style import ONE_COLUMN, legends_below, log_ticks, note_below, rc, title_above, to_columns
 from analysis.report.citation import figure_source
 from analysis.rows.load import Run
+from analysis.words import column_words
 from bench.registry import PieceError
 from bench.runs.files import write_whole
 from bench.spec import Figure as FigureSpec
@@ -69,7 +70,7 @@ def drawn(
                 raise figure_kind[figure.kind_name].fault(f"it returns a {type(drawing).__name__}, which is no matplotlib Figure")
             if data is not None:
                 write_whole(data, csv_text(numbers_of(drawing)).encode())
-            _lay_out(drawing, run.interim, size, title)
+            _lay_out(drawing, ". ".join(filter(None, [run.interim, _marks(figure)])), size, title)
     except ValueError:
         if not run.interim:
             raise
@@ -77,6 +78,11 @@ def drawn(
         _lay_out(drawing, run.interim, size)
     plt.close(drawing)
     return drawing
+
+
+def _marks(figure: FigureSpec) -> str:
+    """What the marks of a figure are; empty for a kind of the user's own that does not say so."""
+    return str(figure_kind[figure.kind_name].traits.get("marks", "")).format(y=column_words(figure.y or ""))
 
 
 @contextmanager
@@ -148,7 +154,7 @@ def _lay_out(drawing: Figure, note: str = "", size: tuple[float, float] | None =
         log_ticks(drawing)
         top = title_above(drawing, title, grows=size is None) if title else 1.0
         if note:
-            note_below(drawing, note)
+            note_below(drawing, note, grows=size is None)
         drawing.draw_without_rendering()
         drawing.set_layout_engine("none")
         legends_below(drawing, top)

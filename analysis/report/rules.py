@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.escape import markdown_text
+from analysis.figures.style import MOST_IN_TITLE
 from analysis.figures.verdicts import verdict_matrix
 from analysis.judging.facts import Condition, condition_of, zeros_reached
 from analysis.judging.family import families, overall
+from analysis.judging.finding import shown_finding, statement
 from analysis.judging.rule import Rule, learned
 from analysis.judging.sentence import clause_words, sentence
 from analysis.judging.verdict import Verdict
@@ -21,6 +23,7 @@ from analysis.report.format import condition
 from analysis.report.matrix import matrix_frame
 from analysis.report.result import Result
 from bench.runs.files import write_whole
+from bench.spec import Figure
 
 FEW, MOST_DRAWN = 3, 400
 """Largest numbers of exceptions that are named in a sentence, and of conditions that are drawn."""
@@ -46,6 +49,18 @@ class Learned:
         """The claim in words."""
         family = families().get(self.name)
         return f"{self.name}: {family.says}" if family else self.found[0][1].says
+
+    @property
+    def statement(self) -> str:
+        """The claim in words, without how it is judged."""
+        family = families().get(self.name)
+        return family.says.rstrip(".") if family else statement(self.found[0][1])
+
+    @property
+    def title(self) -> str:
+        """The claim and its rule, as they stand above a figure."""
+        whole = all(one.holds is not None for one in self.conditions)
+        return f"{self.statement}. {self.text if whole else self.text.replace('It ', 'Where it is decided, it ', 1)}"
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -107,6 +122,14 @@ def _conditional(found: dict[str, list[tuple[Result, Verdict]]]) -> dict[str, Le
         if overall([verdict for _, verdict in each], families().get(name)) == "conditional"
     ]
     return {one.name: one for one in conditional if learned(one.conditions) is not None}
+
+
+def figure_title(result: Result, rules: Mapping[str, Learned], figure: Figure) -> str:
+    """The title of a figure: the claim that it shows with its rule among `rules`, if both fit there, or its finding without one."""
+    rule = rules.get(figure.shows[0]) if len(figure.shows) == 1 else None
+    if rule is not None and len(rule.title) <= MOST_IN_TITLE:
+        return rule.title
+    return shown_finding(figure.shows, result.laws, result.verdicts)
 
 
 def rule_frame(rules: Mapping[str, Learned]) -> pd.DataFrame:
@@ -182,5 +205,5 @@ def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str
     for name, one in rules.items():
         if len(one.found) > MOST_DRAWN:
             continue
-        drawing = verdict_matrix(matrix_frame(one.found, one.exceptions), one.text)
+        drawing = verdict_matrix(matrix_frame(one.found, one.exceptions), one.title)
         save(drawing, out / "figures" / picture_name(name), formats, note, source=source)

@@ -4,13 +4,16 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.figures.check import check_figures
 from analysis.figures.default import figures_of
 from analysis.figures.style import styled
-from analysis.judging.finding import shown_finding
 from analysis.judging.judge import judge
 from analysis.report.compact import compact
 from analysis.report.drawing import FORMATS, draw
+from analysis.report.result import Result
+from analysis.report.rules import figure_title, rules_of
 from analysis.report.write import stored_verdicts
 from analysis.rows.load import Run, load, naming_missing_columns
 from bench.messages import nearest, shown
@@ -48,7 +51,9 @@ def title_for(run: Run, figure: Figure) -> str:
     """Return the title of a figure, by the verdicts that the run's report holds, otherwise by those that its rows give."""
     if not figure.shows:
         return ""
-    return shown_finding(figure.shows, *(stored_verdicts(run.folder) if run.manifest.of_report else judge(run)))
+    laws, verdicts = stored_verdicts(run.folder) if run.manifest.of_report else judge(run)
+    result = Result(run, laws, verdicts, pd.DataFrame())
+    return figure_title(result, rules_of(result), figure)
 
 
 def _inches(size: str) -> tuple[float, float]:

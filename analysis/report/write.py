@@ -19,7 +19,6 @@ from analysis.escape import csv_text
 from analysis.figures.check import check_figures
 from analysis.figures.default import figures_of
 from analysis.figures.headline import comparisons, headline
-from analysis.judging.finding import shown_finding
 from analysis.judging.judge import judge
 from analysis.judging.verdict import Verdict
 from analysis.laws import Law
@@ -35,7 +34,7 @@ from analysis.report.handout import A4, handout
 from analysis.report.interim import interim_note
 from analysis.report.pictures import is_illustrated, write_pictures
 from analysis.report.result import Result
-from analysis.report.rules import condition_frame, rule_frame, rules_of, rules_of_thread, write_rules
+from analysis.report.rules import condition_frame, figure_title, rule_frame, rules_of, rules_of_thread, write_rules
 from analysis.report.written import REPORT, check_target, checksum, publish, refuse_links, staging
 from analysis.rows.load import load, naming_missing_columns
 from analysis.rows.measures import check_measures
@@ -203,10 +202,11 @@ def write_experiment(source: Path, out: Path, formats: Collection[str] = FORMATS
     frames = tables(result)
     for name, table in frames.items():
         _write_table(table, folder / "tables" / name)
-    write_rules(rules_of(result), folder, formats, interim_note([result]), figure_source(run))
+    rules = rules_of(result)
+    write_rules(rules, folder, formats, interim_note([result]), figure_source(run))
     for figure in figures_of(run.experiment):
         with trusting(trust):
-            draw(run, figure, shown_finding(figure.shows, laws, verdicts), folder / "figures" / figure.name, formats)
+            draw(run, figure, figure_title(result, rules, figure), folder / "figures" / figure.name, formats)
     write_whole(folder / "README.md", experiment_page(result, frames).encode())
     return result.name
 

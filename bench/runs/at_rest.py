@@ -3,7 +3,7 @@
 import mmap
 import tempfile
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ import pyarrow as pa
 
 MANY = 1 << 20
 """Least number of rows whose columns lie in a file."""
+LARGE, PIECE = 1 << 25, 1 << 20
+"""Least size in bytes of content that lies in a file, and how many bytes of it are copied at a time."""
 
 
 def are_many(rows: int) -> bool:
@@ -36,6 +38,18 @@ def at_rest(column: Any) -> Any:
             column.tofile(file)
             return np.memmap(file, column.dtype, "r+", shape=column.shape).view(np.ndarray)
     return column.copy()
+
+
+def content_at_rest(file: BinaryIO, size: int) -> bytes | mmap.mmap:
+    """Return so many bytes of a file; many of them as a copy in a temporary file, which nobody else can change. OSError as above."""
+    if size < LARGE:
+        return file.read(size)
+    with tempfile.TemporaryFile() as copy:
+        while size > 0 and (piece := file.read(min(size, PIECE))):
+            copy.write(piece)
+            size -= len(piece)
+        copy.flush()
+        return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def tables_at_rest(tables: Iterable[pa.Table], count: int) -> list[pa.Table]:

@@ -4,17 +4,23 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from bench.messages import one_line
 from bench.runs.storage import is_here
 
+T = TypeVar("T")
 MOST_TEXT = 1 << 24
 """Largest size in bytes of a text file that is read."""
 
 
 def read_inside(folder: Path, name: str, most: int) -> bytes:
-    """Return the content of the file `name` of a folder.
+    """Return the content of the file `name` of a folder; errors as from `taken_inside`."""
+    return taken_inside(folder, name, most, lambda file, size: file.read(size))
+
+
+def taken_inside(folder: Path, name: str, most: int, take: Callable[[BinaryIO, int], T]) -> T | bytes:
+    """Return what `take` makes of the file `name` of a folder and its size in bytes; of object storage, always the content.
 
     ValueError if the file or a folder on the way from `folder` is a link, if it is a pipe or a device, or has more than `most` bytes;
     OSError if it cannot be read. Both name the path.
@@ -38,7 +44,7 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
         if found.st_size > most:
             raise ValueError(f"{path}: has {found.st_size:,} bytes; at most {most:,} are read")
         with open(opened.pop(), "rb") as file:
-            return file.read(found.st_size)
+            return take(file, found.st_size)
     except OSError as error:
         # The type is kept, so that callers can tell a missing file from one that cannot be read now.
         raise type(error)(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -48,7 +54,7 @@ def read_inside(folder: Path, name: str, most: int) -> bytes:
 
 
 def _read_object(path: Path, most: int) -> bytes:
-    """Return the content of a file on object storage; errors as from `read_inside`."""
+    """Return the content of a file on object storage; errors as from `taken_inside`."""
     try:
         size = path.stat().st_size
         if size <= most:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator
+from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.messages import one_line
-from bench.runs.at_rest import at_rest, tables_at_rest
-from bench.runs.files import read_inside
+from bench.runs.at_rest import at_rest, content_at_rest, tables_at_rest
+from bench.runs.files import taken_inside
 from bench.runs.manifest import Manifest, Part
 from bench.runs.memory import check_rows
 from bench.spec import ROW_COLUMNS
@@ -122,15 +123,15 @@ def read_groups(folder: Path, part: Part) -> Iterator[pa.Table]:
         raise ValueError(one_line(f"{folder / part.file}: {error}")) from error
 
 
-def read_bytes(folder: Path, part: Part) -> bytes:
+def read_bytes(folder: Path, part: Part) -> bytes | mmap:
     """Return the file of a part; ValueError with one line if it is not as it was written, OSError if it cannot be read."""
-    content = read_inside(folder, part.file, BYTES_BESIDE + part.rows * BYTES_PER_TEXT)
+    content = taken_inside(folder, part.file, BYTES_BESIDE + part.rows * BYTES_PER_TEXT, content_at_rest)
     if hashlib.sha256(content).hexdigest() != part.sha256:
         raise ValueError(f"{folder / part.file}: corrupt, its sha256 is not the one in run.json")
     return content
 
 
-def plain_table(content: bytes, count: int, types: Collection[pa.DataType]) -> pa.Table:
+def plain_table(content: bytes | mmap, count: int, types: Collection[pa.DataType]) -> pa.Table:
     """Return the `count` rows of a file without dictionaries.
 
     ValueError or an error of Arrow, before the memory is taken, if the file has other columns than of these types, or unpacks to too much.
@@ -138,7 +139,7 @@ def plain_table(content: bytes, count: int, types: Collection[pa.DataType]) -> p
     return pa.concat_tables(_plain_groups(content, count, types))
 
 
-def _checked_schema(content: bytes, count: int, types: Collection[pa.DataType]) -> pa.Schema:
+def _checked_schema(content: bytes | mmap, count: int, types: Collection[pa.DataType]) -> pa.Schema:
     """Return the schema of a file; ValueError if its footer promises another number of rows, other types, or too much memory."""
     about = pq.read_metadata(pa.BufferReader(content))
     schema = about.schema.to_arrow_schema()
@@ -157,7 +158,7 @@ def _checked_schema(content: bytes, count: int, types: Collection[pa.DataType]) 
     return schema
 
 
-def _plain_groups(content: bytes, count: int, types: Collection[pa.DataType]) -> Iterator[pa.Table]:
+def _plain_groups(content: bytes | mmap, count: int, types: Collection[pa.DataType]) -> Iterator[pa.Table]:
     """Return the row groups of a file without dictionaries, at least one; errors as from `plain_table`."""
     schema = _checked_schema(content, count, types)
     texts = {field.name: kind for field in schema if (kind := _text_type(field.type)) is not None}

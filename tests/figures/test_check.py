@@ -25,7 +25,7 @@ def drawing(**figure: Any) -> Experiment:
 @pytest.mark.parametrize("kind", figure_kind)
 def test_every_kind_says_what_it_needs_and_is_refused_without(kind: str) -> None:
     traits = figure_kind[kind].traits
-    assert set(traits) <= {*KEYS, *MORE_KEYS, "axes", "columns", "rates", "curves", "map"}
+    assert set(traits) <= {*KEYS, *MORE_KEYS, "axes", "columns", "rates", "curves", "map", "marks"}
     for key in KEYS:
         wanted = traits.get(key)
         assert wanted is None or isinstance(wanted, tuple) or wanted.removesuffix("?") in WORDS

@@ -4,10 +4,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from analysis.judging.finding import shown_finding
+from analysis.judging.finding import finding, shown_finding, statement
 from analysis.report.drawing import drawn
+from analysis.report.result import Result
+from analysis.report.rules import figure_title, rules_of
 from analysis.report.write import stored_verdicts
 from analysis.rows.load import load
 
@@ -36,6 +39,24 @@ def test_the_title_of_a_figure_is_its_finding() -> None:
         assert max(heights) <= above.get_window_extent().y0
     assert drawn(run, figure, TITLE, (3.0, 2.5)).get_size_inches().tolist() == [3.0, 2.5]
     assert all(text.get_fontweight() != "bold" for text in drawn(run, figure).texts)
+
+
+def test_a_finding_that_is_decided_one_way_says_so() -> None:
+    _, [one, *_] = stored_verdicts(COMMITTED / "x18-deep-linear")
+    said, as_ = statement(one), lambda kind: replace(one, verdict=kind)
+    for kind, verb in (("supported", "holds"), ("refuted", "fails")):
+        some = [as_(kind), as_(kind), as_("withheld"), as_("undecided")]
+        assert finding(some) == f"{said}: {verb} wherever it is decided, in 2 of 4 conditions"
+    both = [as_("supported"), as_("refuted"), as_("withheld")]
+    assert finding(both) == f"{said}: holds in 1, fails in 1, is withheld in 1 of 3 conditions"
+
+
+def test_a_figure_of_a_conditional_claim_has_its_rule_as_title() -> None:
+    result = Result(load(COMMITTED / "x25-defaults"), *stored_verdicts(COMMITTED / "x25-defaults"), pd.DataFrame())
+    [figure] = [one for one in result.run.experiment.figure or () if one.name == "league"]
+    rules, rule = rules_of(result), "Where it is decided, it fails with at most 2 hidden layers. Otherwise it holds."
+    assert figure_title(result, rules, figure) == f"You have to use He's initializer for ReLU. {rule}"
+    assert figure_title(result, {}, figure) == shown_finding(figure.shows, result.laws, result.verdicts)
 
 
 def test_a_figure_without_a_claim_has_the_law_that_it_shows_as_title() -> None:

@@ -1,6 +1,7 @@
 """Columns in a temporary file are the columns that they were."""
 
 import mmap
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from analysis.report.write import write_experiment
 from bench.runs import at_rest as module
-from bench.runs.at_rest import at_rest, tables_at_rest
+from bench.runs.at_rest import at_rest, content_at_rest, tables_at_rest
 from bench.runs.manifest import read_manifest
 from bench.runs.memory import check_rows
 from bench.runs.parquet import read_rows
@@ -62,6 +63,15 @@ def test_tables_at_rest_are_equal(lengths: list[int]) -> None:
         assert tables_at_rest(made, count) == made
 
 
+@given(content=st.binary(min_size=1, max_size=20), size=st.integers(1, 20))
+def test_content_at_rest_is_equal(content: bytes, size: int) -> None:
+    for large in (1, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "LARGE", large)
+            patch.setattr(module, "PIECE", 3)
+            assert bytes(content_at_rest(BytesIO(content), size)) == content[:size]
+
+
 def test_rows_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.runs.memory.host_bytes", lambda: 2**30)
     monkeypatch.setattr("bench.runs.memory.disk_usage", lambda folder: SimpleNamespace(free=2**31))
@@ -87,6 +97,7 @@ def test_a_report_of_rows_at_rest_has_the_same_files(original: Path, tmp_path: P
     in_memory = read_rows(original / "run", manifest)
     write_experiment(original / "run", tmp_path / "memory")
     monkeypatch.setattr(module, "MANY", 1)
+    monkeypatch.setattr(module, "LARGE", 1)
     on_disk = read_rows(original / "run", manifest)
     assert not mapped(in_memory["init_seed"].to_numpy()) and mapped(on_disk["init_seed"].to_numpy())
     pd.testing.assert_frame_equal(on_disk, in_memory)
