@@ -42,7 +42,7 @@ TITLE_LETTERS = 92
 """Number of letters that the titles of panels beside one another may have in a line."""
 NOTE_LETTERS = 1.1
 """Letters of a note for each letter of a title, which is bold."""
-STEP_0 = 0.5
+STEP_0 = 0.4
 """Place of step 0 on a logarithmic axis."""
 MOST_RECORDS = 10_000
 """Number of warnings about a style file that are kept."""
@@ -177,7 +177,7 @@ def step_axis(axis: Axes, last: float) -> None:
     powers = [10**power for power in range(math.floor(math.log10(max(last, 1))) + 1)]
     axis.set_xscale("log")
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xticks([STEP_0, *powers], ["0", *(f"$10^{{{power}}}$" for power in range(len(powers)))])
+    axis.set_xticks([STEP_0, *powers], ["0", *(f"$10^{{{power}}}$" if power > 1 else str(10**power) for power in range(len(powers)))])
 
 
 def integer_ticks(axis: Axes) -> None:
