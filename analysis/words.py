@@ -20,6 +20,7 @@ LABELS = {
     "initializer.name": "initial weights",
     "initializer.eps": "standard deviation of the noise",
     "training.dtype": "arithmetic",
+    "training.l2": "L2 penalty",
     "broken": "tie broken",
     "break_step": "steps until the tie is broken",
     "tie_spread": "spread of the units",

@@ -54,7 +54,7 @@ def curve(run: Run, figure: FigureSpec) -> Figure:
             axis.plot(steps, middle, color=color, ls=DASHES[index % len(DASHES)], label=value_label(group))
             if solved.issuperset(lanes.columns):
                 axis.plot(steps[-1], middle[-1], "o", color=color, ms=4)
-        step_axis(axis, float(steps_logged[-1]))
+        step_axis(axis, float(steps_logged[0]), float(steps_logged[-1]))
         if log:
             axis.set_yscale("log")
     return finish(drawing, "gradient steps", label(figure.y), count_note(kept, figure.color, figure.panel), label(figure.color))

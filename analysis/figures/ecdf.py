@@ -72,7 +72,7 @@ def ecdf(run: Run, figure: FigureSpec) -> Figure:
                 va="top" if above else "bottom",
             )
         if log and of_steps:
-            step_axis(axis, float(right))
+            step_axis(axis, float(finite.min(initial=right)), float(right))
         elif log:
             axis.set_xscale("log")
         elif np.all(finite == np.round(finite)):

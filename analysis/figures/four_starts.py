@@ -31,8 +31,7 @@ class Start:
     @property
     def name(self) -> str:
         """The start in plain words."""
-        words = value_words(self.cell.axes["initializer"])
-        return f"random ({words})" if self.cell.settings.initializer.name in NAMES else words
+        return start_name(self.cell)
 
     @property
     def hidden_weights(self) -> Float[np.ndarray, "step unit input"]:
@@ -60,6 +59,12 @@ class Start:
 def _at(params: Params, point: int) -> Params:
     """Return the parameters at one point of a path."""
     return {name: _at(part, point) if isinstance(part, dict) else part[point] for name, part in params.items()}
+
+
+def start_name(cell: Cell) -> str:
+    """Name the start of a cell in plain words."""
+    words = value_words(cell.axes["initializer"])
+    return f"random ({words})" if cell.settings.initializer.name in NAMES else words
 
 
 def experiment() -> Experiment:

@@ -64,7 +64,7 @@ def gallery(run: Run, figure: FigureSpec) -> Figure:
 
 def _draw_curve(axis: plt.Axes, curve: pd.DataFrame) -> None:
     axis.plot(np.maximum(curve["step"], STEP_0), np.maximum(curve["loss"], LOSS_FLOOR), color=COLORS[0])
-    step_axis(axis, float(curve["step"].max()))
+    step_axis(axis, 0, float(curve["step"].max()))
     axis.set(yscale="log", ylabel=label("loss"))
     sns.despine(ax=axis)
 

@@ -14,12 +14,18 @@ from bench.spec import Figure as FigureSpec
 
 COLUMNS = 2
 STANDARD = ("random", "normalized", "adaLN", "delta-orthogonal")
-"""Starts without zeros."""
-LOOKS = {"without zeros": ("#000000", "s"), "with zeros": ("#0072B2", "o")}
+"""Starts that are usual for their architecture."""
+LOOKS = {"usual start": ("#000000", "s"), "other start": ("#0072B2", "o")}
 """Color and mark of a start."""
 
 
-@figure_kind(x="measure", axes=("case",), log=True, lines=True, marks="Marks: estimate, with 95% intervals.")
+@figure_kind(
+    x="measure",
+    axes=("case",),
+    log=True,
+    lines=True,
+    marks="Marks: estimate, with 95% intervals; none where it is infinite, since runs diverged.",
+)
 def starts(run: Run, figure: FigureSpec) -> Figure:
     """One panel per architecture and one line per start, for cases that are called `architecture: start`.
 
@@ -44,7 +50,7 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
             middle, errors = intervals(run, rows, "case", of[name], figure.x)
             good = [case.partition(": ")[2] in STANDARD for case in of[name]]
             for position, standard in enumerate(good):
-                color, mark = LOOKS["without zeros" if standard else "with zeros"]
+                color, mark = LOOKS["usual start" if standard else "other start"]
                 bars = errors[:, position : position + 1]
                 axis.errorbar(middle[position], position, xerr=bars, fmt=mark, color=color, ms=3.5, lw=1)
             axis.set_yticks(range(len(of[name])), [math_text(case.partition(": ")[2]) for case in of[name]], fontsize=7)
@@ -57,8 +63,9 @@ def starts(run: Run, figure: FigureSpec) -> Figure:
             for text, value in figure.lines.items():
                 axis.axvline(value, color="0.6", lw=0.7, ls="--", zorder=0, label=math_text(text))
     assert first is not None
-    for text, (color, mark) in LOOKS.items():
-        first.plot([], [], mark, color=color, ms=3.5, label=text)
+    if any(case.partition(": ")[2] in STANDARD for case in cases):
+        for text, (color, mark) in LOOKS.items():
+            first.plot([], [], mark, color=color, ms=3.5, label=text)
     if figure.x in RATES or "share" in figure.x:
         first.set_xlim(-0.05, 1.05)
         first.set_xticks(np.linspace(0, 1, 6))

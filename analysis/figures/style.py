@@ -172,10 +172,12 @@ def count_note(rows: pd.DataFrame, *groups: str | None) -> str:
     return f"n = {min(counts):,} runs each" if len(counts) == 1 else f"n = {min(counts):,} to {max(counts):,} runs each"
 
 
-def step_axis(axis: Axes, last: float) -> None:
-    """Make the x axis one of steps to `last`, logarithmic but for step 0, which stands at its left edge at `STEP_0` and is labeled."""
-    powers = [10**power for power in range(math.floor(math.log10(max(last, 1))) + 1)]
+def step_axis(axis: Axes, first: float, last: float) -> None:
+    """Make the x axis a logarithmic one of steps; step 0, if it is the `first`, stands at its left edge at `STEP_0` and is labeled."""
     axis.set_xscale("log")
+    if first > 0:
+        return
+    powers = [10**power for power in range(math.floor(math.log10(max(last, 1))) + 1)]
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xticks([STEP_0, *powers], ["0", *(f"$10^{{{power}}}$" if power > 1 else str(10**power) for power in range(len(powers)))])
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from analysis.figures import boundaries, saddle, weights
-from analysis.figures.four_starts import experiment, four_starts, setting
+from analysis.figures.four_starts import experiment, four_starts, setting, start_name
 from analysis.report.animation import save_animation
 from analysis.report.citation import source_of_experiment
 from analysis.report.drawing import FORMATS, save
@@ -66,7 +66,7 @@ def captions(judged: Collection[str]) -> list[str]:
 
 
 def _names() -> str:
-    return ", ".join(start.name for start in four_starts())
+    return ", ".join(map(start_name, experiment().cells))
 
 
 def _links(judged: Collection[str]) -> str:

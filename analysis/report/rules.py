@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -195,15 +195,27 @@ def picture_name(name: str) -> str:
     return f"rule.{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}"
 
 
-def write_rules(rules: Mapping[str, Learned], out: Path, formats: Collection[str], note: str, source: Mapping[str, str]) -> None:
+def write_rules(
+    rules: Mapping[str, Learned],
+    out: Path,
+    formats: Collection[str],
+    note: str,
+    source: Mapping[str, str],
+    call: Callable[..., object] = lambda function, *arguments: function(*arguments),
+) -> None:
     """Write `rules.json` into the folder of a report, and the matrix of each rule among its figures; nothing if there are no rules.
 
-    `note` stands below each matrix, and its files state the `source`.
+    `note` stands below each matrix, and its files state the `source`. `call` gets each function that draws a matrix, with its arguments.
     """
     if rules:
         write_whole(out / "rules.json", rules_text(rules).encode())
     for name, one in rules.items():
         if len(one.found) > MOST_DRAWN:
             continue
-        drawing = verdict_matrix(matrix_frame(one.found, one.exceptions), one.title)
-        save(drawing, out / "figures" / picture_name(name), formats, note, source=source)
+        path = out / "figures" / picture_name(name)
+        call(write_matrix, matrix_frame(one.found, one.exceptions), one.title, path, formats, note, source)
+
+
+def write_matrix(table: pd.DataFrame, title: str, path: Path, formats: Collection[str], note: str, source: Mapping[str, str]) -> None:
+    """Draw the matrix of a rule into files."""
+    save(verdict_matrix(table, title), path, formats, note, source=source)

@@ -79,13 +79,15 @@ def write_report(folders: list[Path], out: Path, trust: Collection[str] = ()) ->
 
 
 def in_processes(function: Callable[[Path], T], folders: list[Path]) -> Iterator[T]:
-    """The values of a function of each folder, in as many processes as there are CPUs."""
+    """The values of a function of each folder, in as many processes as there are CPUs; those with the most rows are begun first."""
     cleared = partial(_cleared, function)
     if len(folders) == 1:
         yield cleared(folders[0])
         return
+    rows = {folder: sum(part.rows for part in read_manifest(folder).parts) for folder in folders}
     with _processes(min(len(folders), os.cpu_count() or 1)) as processes:
-        yield from processes.map(cleared, folders)
+        begun = {folder: processes.submit(cleared, folder) for folder in sorted(folders, key=rows.__getitem__, reverse=True)}
+        yield from (begun[folder].result() for folder in folders)
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
@@ -112,17 +114,20 @@ def _cleared(function: Callable[[Path], T], folder: Path) -> T:
 def write_answer(results: list[Result], out: Path, formats: Collection[str] = FORMATS) -> None:
     """Write the answer page, its tables and figures into an empty folder; verdicts are corrected over the families of all experiments.
 
-    The pictures, which take half of the time, are drawn in another process meanwhile.
+    Pictures and matrices, which take half of the time, are drawn in another process meanwhile if there are pictures.
     """
     results = jointly(results)
+    if not is_illustrated(results):
+        _write_answer(results, out, formats, lambda function, *arguments: function(*arguments))
+        return
     with _processes(1) as beside:
-        pictures = [beside.submit(write_pictures, out / "figures", formats)] if is_illustrated(results) else []
-        _write_answer(results, out, formats)
-        for one in pictures:
+        drawn = [beside.submit(write_pictures, out / "figures", formats)]
+        _write_answer(results, out, formats, lambda function, *arguments: drawn.append(beside.submit(function, *arguments)))
+        for one in drawn:
             one.result()
 
 
-def _write_answer(results: list[Result], out: Path, formats: Collection[str]) -> None:
+def _write_answer(results: list[Result], out: Path, formats: Collection[str], call: Callable[..., None]) -> None:
     source = source_of_several([result.run for result in results])
     table = comparisons([result.run for result in results])
     if len(table):
@@ -134,7 +139,7 @@ def _write_answer(results: list[Result], out: Path, formats: Collection[str]) ->
     for name, frame in frames.items():
         if len(frame):
             _write_table(frame, out / "tables" / name)
-    write_rules(rules, out, formats, interim_note(results), source)
+    write_rules(rules, out, formats, interim_note(results), source, call)
     write_whole(out / "README.md", answer_page(results, bool(len(table))).encode())
 
 
