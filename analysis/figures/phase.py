@@ -18,7 +18,7 @@ SHADES = "cividis"
 """A color map whose lightness rises evenly, so that it reads the same in gray and to the color-blind."""
 
 
-@figure_kind(x="axis", y="axis", color="measure", panel="axis?")
+@figure_kind(x="axis", y="axis", color="measure", panel="axis?", marks="Numbers: percent of runs; a triangle marks the value 1.")
 def phase(run: Run, figure: FigureSpec) -> Figure:
     """Share of lanes with the outcome `color`, over `x` and `y`.
 

@@ -19,7 +19,7 @@ STARTS = 8
 ZERO, RANDOM, OPTIMUM = "black", "#0072B2", "#D55E00"
 
 
-@figure_kind(panel="axis")
+@figure_kind(panel="axis", marks="Hollow marks: starts; filled marks: ends; shading: the loss, darker where it is larger.")
 def surface(run: Run, figure: FigureSpec) -> Figure:
     """Loss over two weights of least squares without a bias, with the exact paths from each start of the cells: one panel per data set."""
     assert figure.panel is not None

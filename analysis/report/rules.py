@@ -60,7 +60,7 @@ class Learned:
     def title(self) -> str:
         """The claim and its rule, as they stand above a figure."""
         whole = all(one.holds is not None for one in self.conditions)
-        return f"{self.statement}. {self.text if whole else self.text.replace('It ', 'Where it is decided, it ', 1)}"
+        return f"Claim: {self.statement}. {self.text if whole else self.text.replace('It ', 'Where it is decided, it ', 1)}"
 
     @cached_property
     def conditions(self) -> list[Condition]:

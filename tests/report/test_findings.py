@@ -55,7 +55,7 @@ def test_a_figure_of_a_conditional_claim_has_its_rule_as_title() -> None:
     result = Result(load(COMMITTED / "x25-defaults"), *stored_verdicts(COMMITTED / "x25-defaults"), pd.DataFrame())
     [figure] = [one for one in result.run.experiment.figure or () if one.name == "league"]
     rules, rule = rules_of(result), "Where it is decided, it fails with at most 2 hidden layers. Otherwise it holds."
-    assert figure_title(result, rules, figure) == f"You have to use He's initializer for ReLU. {rule}"
+    assert figure_title(result, rules, figure) == f"Claim: You have to use He's initializer for ReLU. {rule}"
     assert figure_title(result, {}, figure) == shown_finding(figure.shows, result.laws, result.verdicts)
 
 
