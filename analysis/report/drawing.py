@@ -81,7 +81,7 @@ def drawn(
 
 
 def _marks(figure: FigureSpec) -> str:
-    """What the marks of a figure are; empty for a kind of the user's own that does not say so."""
+    """The words for the marks of a figure; empty for a kind of the user's own that does not say so."""
     return str(figure_kind[figure.kind_name].traits.get("marks", "")).format(y=column_words(figure.y or ""))
 
 

@@ -136,7 +136,7 @@ def test_a_report_that_fails_leaves_the_earlier_one(reported: Path, tmp_path: Pa
     before = files(out)
     text = (source / "experiment.toml").read_text()
     (source / "experiment.toml").write_text(
-        text.replace('name = "time"\nkind = "ecdf"', 'name = "time"\nkind = "surface"\npanel = "initializer"')
+        text.replace('kind = "ecdf"\nx = "steps_to_solve"\ncolor = "initializer"', 'kind = "surface"\npanel = "initializer"')
     )
     for target, left in ((out, before), (tmp_path / "new", {})):
         refused = call("report", source, "--out", target)
