@@ -81,7 +81,9 @@ def _draw(axis: Axes, x: np.ndarray, y: np.ndarray, paths: list[tuple[bool, np.n
         axis.plot(*ends.T, color=OPTIMUM, lw=1.4, ls="--", label="all optima")
     for zero, path in sorted(paths, key=lambda pair: pair[0]):
         color, name = (ZERO, "from zero") if zero else (RANDOM, "from N(0, 1)")
-        axis.plot(*path.T, color=color, lw=1.6 if zero else 1, label=name, marker=".", ms=2.5, mew=0)
+        # Steps that lie too close for two dots have none.
+        apart = np.append(np.linalg.norm(np.diff(path, axis=0), axis=1) > 0.01 * reach, False)
+        axis.plot(*path.T, color=color, lw=1.6 if zero else 1, label=name, marker=".", ms=2.5, mew=0, markevery=apart)
         axis.plot(*path[0], color=color, marker="o" if zero else "s", ms=5, mfc="white", ls="none")
         axis.plot(*path[-1], color=color, marker="o" if zero else "s", ms=3.5, ls="none")
     axis.plot(*optimum, color=OPTIMUM, marker="*", ms=11, mec="white", mew=0.6, ls="none", label="optimum of least norm", zorder=5)
