@@ -27,7 +27,7 @@ MARK = 40
 LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "supported": ("holds", {"marker": "s", "facecolors": "#0072B2", "edgecolors": "#0072B2"}),
     "refuted": ("fails", {"marker": "s", "facecolors": "white", "edgecolors": "#D55E00"}),
-    "undecided": ("undecided: the interval allows both", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
+    "undecided": ("undecided: the runs leave it open", {"marker": "$?$", "facecolors": "0.35", "edgecolors": "none"}),
     "withheld": ("withheld: a control was not met", {"marker": "_", "color": "0.35"}),
 }
 """Names and looks of the verdicts; a full square and an empty one differ in gray as well."""

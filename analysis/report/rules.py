@@ -195,13 +195,18 @@ def picture_name(name: str) -> str:
     return f"rule.{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}"
 
 
+def call_now(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function with these arguments."""
+    function(*arguments)
+
+
 def write_rules(
     rules: Mapping[str, Learned],
     out: Path,
     formats: Collection[str],
     note: str,
     source: Mapping[str, str],
-    call: Callable[..., object] = lambda function, *arguments: function(*arguments),
+    call: Callable[..., object] = call_now,
 ) -> None:
     """Write `rules.json` into the folder of a report, and the matrix of each rule among its figures; nothing if there are no rules.
 

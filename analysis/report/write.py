@@ -34,7 +34,7 @@ from analysis.report.handout import A4, handout
 from analysis.report.interim import interim_note
 from analysis.report.pictures import is_illustrated, write_pictures
 from analysis.report.result import Result
-from analysis.report.rules import condition_frame, figure_title, rule_frame, rules_of, rules_of_thread, write_rules
+from analysis.report.rules import call_now, condition_frame, figure_title, rule_frame, rules_of, rules_of_thread, write_rules
 from analysis.report.written import REPORT, check_target, checksum, publish, refuse_links, staging
 from analysis.rows.load import load, naming_missing_columns
 from analysis.rows.measures import check_measures
@@ -118,7 +118,7 @@ def write_answer(results: list[Result], out: Path, formats: Collection[str] = FO
     """
     results = jointly(results)
     if not is_illustrated(results):
-        _write_answer(results, out, formats, lambda function, *arguments: function(*arguments))
+        _write_answer(results, out, formats, call_now)
         return
     with _processes(1) as beside:
         drawn = [beside.submit(write_pictures, out / "figures", formats)]

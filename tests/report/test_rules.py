@@ -106,7 +106,7 @@ def test_every_condition_has_a_mark_at_its_place(one: Result) -> None:
     grid = [tuple(place) for marks in axes.collections[-len(LOOKS) - 1 : -1] for place in np.asarray(marks.get_offsets()).round(6)]
     assert len(grid) == len(set(grid)) == 12
     shown = {text.get_text() for text in axes.texts}
-    key = {"undecided: the interval allows both (2)", "withheld: a control was not met (2)", "exception to the rule (1)"}
+    key = {"undecided: the runs leave it open (2)", "withheld: a control was not met (2)", "exception to the rule (1)"}
     assert {*rows, "start →", "all zero", "random", "holds (6)", "fails (2)", *key} <= shown and "not asked" not in shown
     mpl.pyplot.close(drawing)
     drawing = verdict_matrix(table.iloc[1:], learned.text)
